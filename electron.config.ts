@@ -1,0 +1,36 @@
+import { fileURLToPath } from 'node:url'
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { defineConfig } from 'electron-vite'
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+const moduleBuild = (name: string): { find: RegExp; replacement: string } => ({
+  find: new RegExp(`^@tensorflow/${name}$`),
+  replacement: at(`node_modules/@tensorflow/${name}/dist/index.js`)
+})
+
+export default defineConfig({
+  main: {
+    resolve: { alias: [moduleBuild('tfjs-core')] },
+    build: {
+      externalizeDeps: { exclude: ['@tensorflow/tfjs-core'] },
+      outDir: 'out/main',
+      rollupOptions: {
+        input: {
+          main: at('src-main/shell/main.ts'),
+          engine: at('src-main/engine/process.ts'),
+          crops: at('src-main/engine/cropWorker.ts'),
+          tessera: at('src-main/cli/tessera.ts')
+        },
+        output: { format: 'es', chunkFileNames: '[name]-[hash].js' }
+      }
+    }
+  },
+  preload: {
+    build: { outDir: 'out/preload', rollupOptions: { input: at('src-main/shell/preload.ts'), output: { format: 'cjs', entryFileNames: 'preload.cjs' } } }
+  },
+  renderer: {
+    root: 'src-renderer',
+    plugins: [svelte()],
+    build: { outDir: 'out/renderer', rollupOptions: { input: at('src-renderer/index.html') } }
+  }
+})

@@ -1,0 +1,183 @@
+import * as tf from '@tensorflow/tfjs-core'
+import type { RecordKernel } from './kernels.ts'
+import { RecordingError, type Recorder, type Value } from './recorder.ts'
+
+/** Physical order of a logical `[n, h, w, c]` map stored channels first. */
+const CHANNELS_FIRST = [0, 3, 1, 2]
+/** Physical order of a logical `[kh, kw, in, out]` filter stored `[out, in, kh, kw]`. */
+const OUTPUT_FIRST = [3, 2, 0, 1]
+
+interface Geometry {
+  kernel: [number, number]
+  strides: [number, number]
+  dilations: [number, number]
+  /** top, left, bottom, right */
+  pads: [number, number, number, number]
+}
+
+function geometryOf(xShape: readonly number[], filterShape: readonly number[], attributes: tf.NamedAttrMap): Geometry {
+  const { strides, pad, dilations, dataFormat } = attributes as unknown as tf.Conv2DAttrs
+  if (dataFormat !== 'NHWC') throw new RecordingError(`cannot record the layout ${dataFormat}`)
+  const found = tf.backend_util.computeConv2DInfo(
+    xShape as [number, number, number, number],
+    filterShape as [number, number, number, number],
+    strides,
+    dilations ?? 1,
+    pad
+  )
+  const { top, left, bottom, right } = found.padInfo
+  return {
+    kernel: [found.filterHeight, found.filterWidth],
+    strides: [found.strideHeight, found.strideWidth],
+    dilations: [found.dilationHeight, found.dilationWidth],
+    pads: [top, left, bottom, right]
+  }
+}
+
+function outputSide(side: number, { kernel, strides, dilations, pads }: Geometry, axis: 0 | 1): number {
+  const reach = (kernel[axis] - 1) * dilations[axis] + 1
+  return Math.floor((side + pads[axis] + pads[axis + 2] - reach) / strides[axis]) + 1
+}
+
+function convolve(recorder: Recorder, x: Value, filter: Value, attributes: tf.NamedAttrMap): Value {
+  const geometry = geometryOf(x.shape, filter.shape, attributes)
+  const name = recorder.add('Conv', [recorder.laidOut(x, CHANNELS_FIRST), recorder.laidOut(filter, OUTPUT_FIRST)], {
+    kernel_shape: geometry.kernel,
+    strides: geometry.strides,
+    dilations: geometry.dilations,
+    pads: geometry.pads
+  })
+  const [n, h, w] = x.shape
+  const shape = [n, outputSide(h, geometry, 0), outputSide(w, geometry, 1), filter.shape[3]]
+  return { name, shape, order: CHANNELS_FIRST }
+}
+
+/** With stride 1 the gradient is a convolution with the turned filter, which runs faster than a transposed one. */
+function inputGradient(recorder: Recorder, dy: Value, filter: Value, attributes: tf.NamedAttrMap): Value {
+  const inputShape = attributes.inputShape as number[]
+  const geometry = geometryOf(inputShape, filter.shape, attributes)
+  const { kernel, strides, dilations, pads } = geometry
+  const stored = recorder.laidOut(dy, CHANNELS_FIRST)
+  const shape = inputShape
+  if (strides.some((stride) => stride > 1)) {
+    const remainder = ([0, 1] as const).map((axis) => {
+      const covered = (dy.shape[axis + 1] - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1
+      return inputShape[axis + 1] - (covered - pads[axis] - pads[axis + 2])
+    })
+    const name = recorder.add('ConvTranspose', [stored, recorder.laidOut(filter, OUTPUT_FIRST)], {
+      kernel_shape: kernel,
+      strides,
+      dilations,
+      pads,
+      output_padding: remainder
+    })
+    return { name, shape, order: CHANNELS_FIRST }
+  }
+  const swapped = recorder.laidOut(filter, [2, 3, 0, 1])
+  const turned = kernel[0] * kernel[1] === 1 ? swapped : turn(recorder, swapped)
+  const reach = kernel.map((side, axis) => (side - 1) * dilations[axis])
+  const name = recorder.add('Conv', [stored, turned], {
+    kernel_shape: kernel,
+    dilations,
+    pads: [reach[0] - pads[0], reach[1] - pads[1], reach[0] - pads[2], reach[1] - pads[3]]
+  })
+  return { name, shape, order: CHANNELS_FIRST }
+}
+
+function turn(recorder: Recorder, filter: string): string {
+  const pair = (value: number): string => recorder.graph.integers([value, value])
+  return recorder.add('Slice', [filter, pair(-1), pair(-(2 ** 31)), recorder.graph.integers([2, 3]), pair(-1)])
+}
+
+/**
+ * One product per tap of the filter: the shifted input against the output's gradient. Padded rows are laid end to
+ * end, so that a shift is one contiguous slice: `dW[i,j] = Σ x[u + (i,j)] dy[u]`.
+ */
+function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.NamedAttrMap): Value {
+  const filterShape = attributes.filterShape as [number, number, number, number]
+  const geometry = geometryOf(x.shape, filterShape, attributes)
+  const [n, h, w, channelsIn] = x.shape
+  const channelsOut = filterShape[3]
+  const { kernel, strides, dilations, pads } = geometry
+  const [oh, ow] = [dy.shape[1], dy.shape[2]]
+  const integers = (values: number[]): string => recorder.graph.integers(values)
+  const source = recorder.laidOut(x, CHANNELS_FIRST)
+  const padded = pads.some((amount) => amount > 0)
+    ? recorder.add('Pad', [source, integers([0, 0, pads[0], pads[1], 0, 0, pads[2], pads[3]])])
+    : source
+  const gradient = recorder.reshaped(recorder.laidOut(dy, CHANNELS_FIRST), [n, channelsOut, oh * ow])
+
+  const taps: string[] = []
+  for (let i = 0; i < kernel[0]; i++) {
+    for (let j = 0; j < kernel[1]; j++) {
+      const start = [i * dilations[0], j * dilations[1]]
+      const end = [start[0] + (oh - 1) * strides[0] + 1, start[1] + (ow - 1) * strides[1] + 1]
+      const whole = kernel[0] * kernel[1] === 1 && strides[0] === 1 && oh === h && ow === w
+      const slice = whole ? padded : recorder.add('Slice', [padded, integers(start), integers(end), integers([2, 3]), integers([...strides])])
+      const rows = recorder.reshaped(slice, [n, channelsIn, oh * ow])
+      const product = recorder.add('FusedMatMul', [gradient, rows], { transB: 1 }, 'com.microsoft')
+      const summed = recorder.add('ReduceSum', [product, integers([0])], { keepdims: 0 })
+      taps.push(recorder.reshaped(summed, [channelsOut, channelsIn, 1]))
+    }
+  }
+  const stacked = taps.length === 1 ? taps[0] : recorder.add('Concat', taps, { axis: 2 })
+  const name = recorder.reshaped(stacked, [channelsOut, channelsIn, kernel[0], kernel[1]])
+  return { name, shape: filterShape, order: OUTPUT_FIRST }
+}
+
+interface Pooling {
+  side: number
+  shape: number[]
+}
+
+function poolingOf(x: Value, attributes: tf.NamedAttrMap): Pooling {
+  const { filterSize, strides, pad } = attributes as unknown as tf.MaxPoolAttrs
+  const side = Array.isArray(filterSize) ? filterSize[0] : filterSize
+  const stride = Array.isArray(strides) ? strides[0] : strides
+  const [n, h, w, c] = x.shape
+  if (side !== stride || pad !== 'valid' || h % side || w % side) {
+    throw new RecordingError('only pooling over whole, separate squares can be recorded')
+  }
+  return { side, shape: [n, h / side, w / side, c] }
+}
+
+function pool(operator: string): RecordKernel {
+  return (recorder, { x }, attributes) => {
+    const { side, shape } = poolingOf(x, attributes)
+    const name = recorder.add(operator, [recorder.laidOut(x, CHANNELS_FIRST)], { kernel_shape: [side, side], strides: [side, side] })
+    return { name, shape, order: CHANNELS_FIRST }
+  }
+}
+
+function enlarge(recorder: Recorder, x: Value, side: number): string {
+  const scales = recorder.graph.floats(Float32Array.of(1, 1, side, side), [4])
+  return recorder.add('Resize', [recorder.laidOut(x, CHANNELS_FIRST), '', scales], {
+    mode: 'nearest',
+    coordinate_transformation_mode: 'asymmetric',
+    nearest_mode: 'floor'
+  })
+}
+
+/** The maximum's place is found by comparing with the enlarged output: providers disagree about pooling indices. */
+const maxPoolGradient: RecordKernel = (recorder, { dy, input, output }, attributes) => {
+  const { side } = poolingOf(input, attributes)
+  const chosen = recorder.add('Equal', [recorder.laidOut(input, CHANNELS_FIRST), enlarge(recorder, output, side)])
+  const name = recorder.add('Where', [chosen, enlarge(recorder, dy, side), recorder.scalar(0)])
+  return { name, shape: input.shape, order: CHANNELS_FIRST }
+}
+
+const avgPoolGradient: RecordKernel = (recorder, { dy, input }, attributes) => {
+  const { side } = poolingOf(input, attributes)
+  const name = recorder.add('Mul', [enlarge(recorder, dy, side), recorder.scalar(1 / side ** 2)])
+  return { name, shape: input.shape, order: CHANNELS_FIRST }
+}
+
+export const convolutionKernels: Record<string, RecordKernel> = {
+  Conv2D: (recorder, { x, filter }, attributes) => convolve(recorder, x, filter, attributes),
+  Conv2DBackpropInput: (recorder, { dy, filter }, attributes) => inputGradient(recorder, dy, filter, attributes),
+  Conv2DBackpropFilter: (recorder, { x, dy }, attributes) => filterGradient(recorder, x, dy, attributes),
+  MaxPool: pool('MaxPool'),
+  MaxPoolGrad: maxPoolGradient,
+  AvgPool: pool('AveragePool'),
+  AvgPoolGrad: avgPoolGradient
+}

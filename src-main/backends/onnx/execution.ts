@@ -1,0 +1,121 @@
+import '../gradients.ts'
+import * as tf from '@tensorflow/tfjs-core'
+import type * as Ort from 'onnxruntime-common'
+import type { Execution, NamedArrays, Program } from '../program.ts'
+import { registerRecorderKernels } from './kernels.ts'
+import { RECORDER, Recorder } from './recorder.ts'
+
+export interface RecordedProgram {
+  model: Uint8Array
+  /** Entries of the state that a run changes. */
+  carried: string[]
+  /** Entries of the state that the graph reads. */
+  read: string[]
+  nodes: number
+}
+
+const NEXT = 'next:'
+
+/**
+ * Records a program as an ONNX model with inputs `name` for each input and state entry, outputs `name`, and
+ * `next:name` for each state entry that changes. With `constants`, the state is built into the model.
+ *
+ * @throws RecordingError when the program reads a value or calls a kernel that cannot be recorded
+ */
+export function recordProgram(program: Program, constants?: NamedArrays): RecordedProgram {
+  const recorder = recorderBackend()
+  const previous = tf.getBackend()
+  tf.setBackend(RECORDER)
+  recorder.restart()
+  try {
+    tf.engine().startScope()
+    return trace(recorder, program, constants)
+  } finally {
+    tf.engine().endScope()
+    if (previous) tf.setBackend(previous)
+    recorder.restart()
+  }
+}
+
+function trace(recorder: Recorder, program: Program, constants?: NamedArrays): RecordedProgram {
+  const place = (specs: Readonly<Record<string, readonly number[]>>): Record<string, tf.Tensor> =>
+    Object.fromEntries(Object.entries(specs).map(([name, shape]) => [name, recorder.placeholder(name, shape)]))
+  const inputs = place(program.inputs)
+  const state = constants
+    ? Object.fromEntries(Object.entries(program.state).map(([name, shape]) => [name, tf.tensor(constants[name], [...shape], 'float32')]))
+    : place(program.state)
+  const result = program.evaluate(inputs, state)
+  for (const name of program.outputs) {
+    const value = recorder.value(result.outputs[name])
+    recorder.graph.output(name, value.shape, recorder.canonicalName(value))
+  }
+  const carried = Object.keys(result.state)
+  for (const name of carried) {
+    const value = recorder.value(result.state[name])
+    recorder.graph.output(NEXT + name, value.shape, recorder.canonicalName(value))
+  }
+  return { model: recorder.graph.serialise(), carried, read: constants ? [] : Object.keys(program.state), nodes: recorder.graph.nodeCount }
+}
+
+let registered: Recorder | undefined
+
+function recorderBackend(): Recorder {
+  if (registered) return registered
+  registerRecorderKernels()
+  const recorder = new Recorder()
+  tf.registerBackend(RECORDER, () => recorder, 0)
+  return (registered = recorder)
+}
+
+/** The two parts of the ONNX Runtime API that `onnxruntime-node` and `onnxruntime-web` share. */
+export interface OrtApi {
+  InferenceSession: typeof Ort.InferenceSession
+  Tensor: typeof Ort.Tensor
+}
+
+/** Records `program` and runs the graph with ONNX Runtime. The state is double-buffered between runs. */
+export async function executeRecorded(
+  ort: OrtApi,
+  options: Ort.InferenceSession.SessionOptions,
+  program: Program,
+  initial: NamedArrays
+): Promise<Execution> {
+  const fixed = program.constantState === true
+  const recorded = recordProgram(program, fixed ? initial : undefined)
+  const session = await ort.InferenceSession.create(recorded.model, options)
+  const tensorOf = (values: Float32Array, shape: readonly number[]): Ort.Tensor => new ort.Tensor('float32', values, [...shape])
+  const wanted = new Set(session.inputNames)
+  const allocate = (): Record<string, Ort.Tensor> =>
+    Object.fromEntries(recorded.carried.map((name) => [name, tensorOf(new Float32Array(initial[name].length), program.state[name])]))
+  let current: Record<string, Ort.Tensor> = {}
+  let spare = allocate()
+  const writeState = (state: NamedArrays): Promise<void> => {
+    for (const name of recorded.read) current[name] = tensorOf(Float32Array.from(state[name]), program.state[name])
+    return Promise.resolve()
+  }
+  await writeState(initial)
+
+  return {
+    async run(inputs) {
+      const feeds: Record<string, Ort.Tensor> = {}
+      for (const [name, shape] of Object.entries(program.inputs)) if (wanted.has(name)) feeds[name] = tensorOf(inputs[name], shape)
+      for (const [name, tensor] of Object.entries(current)) if (wanted.has(name)) feeds[name] = tensor
+      const fetches: Record<string, Ort.Tensor | null> = {}
+      for (const name of program.outputs) fetches[name] = null
+      for (const name of recorded.carried) fetches[NEXT + name] = spare[name]
+      const results = await session.run(feeds, fetches)
+      const previous = current
+      current = { ...current, ...Object.fromEntries(recorded.carried.map((name) => [name, results[NEXT + name]])) }
+      spare = Object.fromEntries(recorded.carried.map((name) => [name, previous[name]]))
+      return Object.fromEntries(program.outputs.map((name) => [name, results[name].data as Float32Array]))
+    },
+    readState: () =>
+      Promise.resolve(
+        fixed
+          ? initial
+          : Object.fromEntries(Object.entries(current).map(([name, tensor]) => [name, Float32Array.from(tensor.data as Float32Array)]))
+      ),
+    writeState,
+    dispose: () => session.release()
+  }
+}

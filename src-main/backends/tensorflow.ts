@@ -1,0 +1,43 @@
+import { createRequire } from 'node:module'
+import * as util from 'node:util'
+import { executeEagerly } from './eager.ts'
+import type { Backend } from './program.ts'
+
+const require = createRequire(import.meta.url)
+
+/** What tfjs-node still calls and Node 23 removed. */
+function restoreRemovedUtilities(): void {
+  const legacy = util as unknown as Record<string, unknown>
+  const mutable = require('node:util') as Record<string, unknown>
+  if (!legacy.isNullOrUndefined) mutable.isNullOrUndefined = (value: unknown): boolean => value === null || value === undefined
+  if (!legacy.isArray) mutable.isArray = Array.isArray
+}
+
+interface NodeBinding {
+  io: unknown
+  version: Record<string, string>
+}
+
+/**
+ * TensorFlow through `@tensorflow/tfjs-node-gpu`: CUDA where the library has it, else the CPU.
+ * @throws Error when the package or its native library is absent
+ */
+export function tensorflowBackend(): Backend {
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
+  process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true'
+  process.env.TF_SET_ONEDNN_FPMATH_MODE ??= 'BF16'
+  process.env.ONEDNN_DEFAULT_FPMATH_MODE ??= 'BF16'
+  restoreRemovedUtilities()
+  const warn = console.warn
+  console.warn = () => undefined
+  try {
+    const binding = require('@tensorflow/tfjs-node-gpu') as NodeBinding
+    return {
+      name: 'tensorflow',
+      device: `TensorFlow.js ${binding.version['tfjs-node']}`,
+      compile: (program, state) => Promise.resolve(executeEagerly('tensorflow', program, state))
+    }
+  } finally {
+    console.warn = warn
+  }
+}

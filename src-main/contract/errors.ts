@@ -1,0 +1,63 @@
+/**
+ * Every fault that Tessera names, with the sentence a person reads. Each takes the details it needs; a fault is
+ * raised where it is known and shown unchanged in the window and on the command line.
+ */
+const SENTENCES = {
+  Cancelled: () => 'Stopped before the end.',
+  FolderNotFound: (d) => `There is no folder at ${d.path}.`,
+  EmptyFolder: (d) => `The folder ${d.path} is empty.`,
+  NoReadableImages: (d) => `None of the ${d.files} files in ${d.path} is an image that Tessera can read. ${d.reason ?? ''}`.trimEnd(),
+  UnreadableImage: (d) => `${d.path} cannot be read: ${d.reason}.`,
+  NotEnoughPixels: (d) => `The images are too small: ${d.have} pixels on the short side, and ${d.need} are needed. ${d.advice ?? ''}`.trimEnd(),
+  ProjectNotFound: (d) => `There is no Tessera project at ${d.path}.`,
+  ProjectUnreadable: (d) => `The project at ${d.path} cannot be read: ${d.reason}.`,
+  ProjectTooNew: (d) => `The project at ${d.path} was written by a newer Tessera (format ${d.found}; this one knows ${d.known}).`,
+  ProjectLocked: (d) => `The project at ${d.path} is in use by another Tessera (process ${d.process}).`,
+  FolderNotWritable: (d) => `${d.path} cannot be written: ${d.reason}.`,
+  DiskFull: (d) => `The disk is full; ${d.path} could not be written. Everything saved before is intact.`,
+  NothingTrained: (d) => `The project at ${d.path} has no trained model yet. Train it first.`,
+  NothingSegmented: (d) => `The project at ${d.path} has no label masks yet. Segment it first.`,
+  CheckpointUnreadable: (d) => `The checkpoint ${d.path} cannot be read: ${d.reason}.`,
+  CheckpointMismatch: (d) => `The project was trained with other settings (${d.setting}: ${d.found}; asked: ${d.expected}).`,
+  BackendUnavailable: (d) => `The backend ${d.backend} cannot be used here: ${d.reason}.`,
+  TrainingDiverged: (d) => `Training gave numbers that are not finite at step ${d.step}, ${d.times} times in a row.`,
+  TruthMissing: (d) => `No truth mask in ${d.path} has the name of a segmented image.`,
+  TruthMismatch: (d) => `The truth mask ${d.path} measures ${d.found}, its image ${d.expected}.`,
+  InvalidSetting: (d) => `${d.setting}: ${d.reason}.`,
+  ShapeMismatch: (d) => `The shapes do not match: ${d.expected} and ${d.found}.`,
+  EngineStopped: (d) => `The engine stopped unexpectedly (${d.reason}). The project is as it was last saved.`,
+  InternalError: (d) => `Something went wrong inside Tessera: ${d.reason}.`
+} satisfies Record<string, (details: Details) => string>
+
+type Details = Readonly<Record<string, string | number | undefined>>
+export type ErrorName = keyof typeof SENTENCES
+
+export class TesseraError extends Error {
+  override readonly name: ErrorName
+  readonly details: Details
+
+  constructor(name: ErrorName, details: Details = {}) {
+    super((SENTENCES[name] as (details: Details) => string)(details))
+    this.name = name
+    this.details = details
+  }
+
+  toJSON(): { name: ErrorName; message: string; details: Details } {
+    return { name: this.name, message: this.message, details: this.details }
+  }
+}
+
+export const ERROR_NAMES = Object.keys(SENTENCES) as [ErrorName, ...ErrorName[]]
+
+/** A named error as it is; a fault of the file system under its name; anything else as an internal error. */
+export function asTesseraError(fault: unknown, path = ''): TesseraError {
+  if (fault instanceof TesseraError) return fault
+  const { code, path: faultPath, message } = fault as NodeJS.ErrnoException
+  const where = faultPath ?? path
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new TesseraError('DiskFull', { path: where })
+  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
+    const reason = code === 'EROFS' ? 'the file system is read-only' : 'permission denied'
+    return new TesseraError('FolderNotWritable', { path: where, reason })
+  }
+  return new TesseraError('InternalError', { reason: message ?? String(fault) })
+}

@@ -1,0 +1,103 @@
+export type Layer =
+  | { kind: 'convolution'; channels: number; dilation: number; stride: number }
+  | { kind: 'pool' }
+
+export interface Head {
+  name: string
+  clusters: number
+  subHeads: number
+}
+
+/** A fully convolutional network: a trunk of 3×3 convolutions shared by softmax heads. */
+export interface Architecture {
+  bands: number
+  layers: Layer[]
+  heads: Head[]
+}
+
+export const KERNEL = 3
+
+/** Side of the trunk's output pixel in input pixels. */
+export function outputStride({ layers }: Architecture): number {
+  return layers.reduce((stride, layer) => stride * (layer.kind === 'pool' ? 2 : layer.stride), 1)
+}
+
+/** Input pixels, to each side of an output pixel's own square, that its value depends on. */
+export function receptiveHalo({ layers }: Architecture): number {
+  let halo = 0
+  let stride = 1
+  for (const layer of layers) {
+    if (layer.kind === 'convolution') {
+      halo += layer.dilation * stride
+      stride *= layer.stride
+    } else {
+      stride *= 2
+    }
+  }
+  return halo + stride
+}
+
+/**
+ * Channels and pools of a trunk in the papers' shorthand: `64,128,M,256,256,512d2`; `s2` marks a stride.
+ * @param width  factor on all channel counts
+ */
+export function trunk(shorthand: string, width: number): Layer[] {
+  return shorthand.split(',').map((word): Layer => {
+    if (word === 'M') return { kind: 'pool' }
+    const [, channels, dilation, stride] = /^(\d+)(?:d(\d+))?(?:s(\d+))?$/.exec(word) ?? []
+    if (channels === undefined) throw new RangeError(`'${word}' is no layer`)
+    return {
+      kind: 'convolution',
+      channels: Math.max(1, Math.round(Number(channels) * width)),
+      dilation: Number(dilation ?? 1),
+      stride: Number(stride ?? 1)
+    }
+  })
+}
+
+interface Parameter {
+  shape: number[]
+  /** Standard deviation of the normal start (He, fan-in), or the constant start. */
+  start: { deviation: number } | { constant: number }
+  trained: boolean
+}
+
+/** Every weight of the network by name. Filters are stored `[out, in, kh, kw]`. */
+export function parametersOf({ bands, layers, heads }: Architecture): Record<string, Parameter> {
+  const parameters: Record<string, Parameter> = {}
+  const vector = (name: string, length: number, constant: number, trained: boolean): void => {
+    parameters[name] = { shape: [length], start: { constant }, trained }
+  }
+  let channels = bands
+  layers.forEach((layer, index) => {
+    if (layer.kind === 'pool') return
+    const fanIn = channels * KERNEL * KERNEL
+    parameters[`trunk${index}/filter`] = {
+      shape: [layer.channels, channels, KERNEL, KERNEL],
+      start: { deviation: Math.sqrt(2 / fanIn) },
+      trained: true
+    }
+    vector(`trunk${index}/gamma`, layer.channels, 1, true)
+    vector(`trunk${index}/beta`, layer.channels, 0, true)
+    vector(`trunk${index}/runningMean`, layer.channels, 0, false)
+    vector(`trunk${index}/runningVariance`, layer.channels, 1, false)
+    channels = layer.channels
+  })
+  for (const head of heads) {
+    const outputs = head.clusters * head.subHeads
+    parameters[`head${head.name}/filter`] = { shape: [outputs, channels, 1, 1], start: { deviation: Math.sqrt(2 / channels) }, trained: true }
+    vector(`head${head.name}/bias`, outputs, 0, true)
+  }
+  return parameters
+}
+
+/** Starting values of all weights, from `normal`, a source of standard normal numbers. */
+export function initialWeights(architecture: Architecture, normal: () => number): Record<string, Float32Array> {
+  return Object.fromEntries(
+    Object.entries(parametersOf(architecture)).map(([name, { shape, start }]) => {
+      const length = shape.reduce((product, side) => product * side, 1)
+      const values = 'constant' in start ? new Float32Array(length).fill(start.constant) : Float32Array.from({ length }, () => start.deviation * normal())
+      return [name, values]
+    })
+  )
+}

@@ -1,0 +1,117 @@
+import * as tf from '@tensorflow/tfjs-core'
+import { type Architecture, KERNEL } from './architecture.ts'
+import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts'
+
+type Weights = Record<string, tf.Tensor>
+
+/** `[out, in, kh, kw]` as TensorFlow wants it; recorded, this costs nothing. */
+const filterOf = (stored: tf.Tensor): tf.Tensor4D => tf.transpose(stored, [2, 3, 1, 0]) as tf.Tensor4D
+
+/**
+ * 3×3 convolution with zero padding. A dilated one has no gradient in TensorFlow.js, so its own is given: with
+ * stride 1, the input's is the convolution with the turned filter, the filter's a product for each tap.
+ */
+export function convolution(x: tf.Tensor4D, filter: tf.Tensor4D, stride: number, dilation: number): tf.Tensor4D {
+  if (dilation === 1) return tf.conv2d(x, filter, stride, 'same')
+  const [kh, kw, channelsIn, channelsOut] = filter.shape
+  const dilated = tf.customGrad((...args) => {
+    const [map, weights, save] = args as unknown as [tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc]
+    save([map, weights])
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
+      const [input, taps] = saved as [tf.Tensor4D, tf.Tensor4D]
+      const turned = tf.transpose(tf.reverse(taps, [0, 1]), [0, 1, 3, 2]) as tf.Tensor4D
+      const dx = tf.conv2d(dy as tf.Tensor4D, turned, 1, 'same', 'NHWC', dilation)
+      const [n, h, w] = input.shape
+      const reach = ((KERNEL - 1) / 2) * dilation
+      const padded = tf.pad4d(input, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
+      const rows = tf.reshape(dy, [-1, channelsOut])
+      const products: tf.Tensor[] = []
+      for (let i = 0; i < kh; i++) {
+        for (let j = 0; j < kw; j++) {
+          const shifted = tf.slice(padded, [0, i * dilation, j * dilation, 0], [n, h, w, channelsIn])
+          products.push(tf.matMul(tf.transpose(tf.reshape(shifted, [-1, channelsIn])), rows))
+        }
+      }
+      return [dx, tf.reshape(tf.concat(products, 0), filter.shape)]
+    }
+    const value = tf.conv2d(map, weights, stride, 'same', 'NHWC', dilation)
+    return { value, gradFunc: gradFunc as unknown as (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[] }
+  })
+  return dilated(x, filter) as tf.Tensor4D
+}
+
+export interface TrainingPass {
+  /** Coarse assignment probabilities of each head and sub-head, float32 [n, h, w, C]. */
+  heatmaps: Record<string, tf.Tensor4D[]>
+  /** Mean and variance of each normalised layer on this batch, by the names of their running averages. */
+  moments: Record<string, tf.Tensor>
+}
+
+/** The network as it is trained. @param images float32 [n, bands, h, w], z-scored */
+export function trainingPass(architecture: Architecture, weights: Weights, images: tf.Tensor4D): TrainingPass {
+  const moments: Record<string, tf.Tensor> = {}
+  let x = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+  architecture.layers.forEach((layer, index) => {
+    if (layer.kind === 'pool') {
+      x = tf.maxPool(x, 2, 2, 'valid')
+      return
+    }
+    const name = `trunk${index}`
+    const map = convolution(x, filterOf(weights[`${name}/filter`]), layer.stride, layer.dilation)
+    const { output, mean, variance } = normaliseBatchRelu(map, weights[`${name}/gamma`] as tf.Tensor1D, weights[`${name}/beta`] as tf.Tensor1D)
+    moments[`${name}/runningMean`] = mean
+    moments[`${name}/runningVariance`] = variance
+    x = output
+  })
+  return { heatmaps: headOutputs(architecture, weights, x), moments }
+}
+
+function headOutputs(architecture: Architecture, weights: Weights, features: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
+  const [n, h, w] = features.shape
+  return Object.fromEntries(
+    architecture.heads.map(({ name, clusters, subHeads }) => {
+      const logits = tf.add(tf.conv2d(features, filterOf(weights[`head${name}/filter`]), 1, 'same'), weights[`head${name}/bias`])
+      const parts = Array.from({ length: subHeads }, (_, s) =>
+        subHeads === 1 ? logits : tf.slice(logits, [0, 0, 0, s * clusters], [n, h, w, clusters])
+      )
+      return [name, parts.map((part) => tf.softmax(part) as tf.Tensor4D)]
+    })
+  )
+}
+
+/**
+ * The network as it is applied: batch normalisation folded into the filters.
+ * @param weights  folded weights, see `foldWeights`
+ * @param images   float32 [n, bands, h, w], z-scored
+ */
+export function inferencePass(architecture: Architecture, weights: Weights, images: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
+  let x = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+  architecture.layers.forEach((layer, index) => {
+    if (layer.kind === 'pool') {
+      x = tf.maxPool(x, 2, 2, 'valid')
+      return
+    }
+    const filter = filterOf(weights[`trunk${index}/filter`])
+    const map = tf.conv2d(x, filter, layer.stride, 'same', 'NHWC', layer.dilation)
+    x = tf.relu(tf.add(map, weights[`trunk${index}/bias`])) as tf.Tensor4D
+  })
+  return headOutputs(architecture, weights, x)
+}
+
+/** Weights of `inferencePass` from those of training, and the shapes they have. */
+export function foldWeights(architecture: Architecture, weights: Record<string, Float32Array>): Record<string, Float32Array> {
+  const folded: Record<string, Float32Array> = {}
+  architecture.layers.forEach((layer, index) => {
+    if (layer.kind === 'pool') return
+    const at = (part: string): Float32Array => weights[`trunk${index}/${part}`]
+    const { scale, shift } = inferenceScaleShift(at('gamma'), at('beta'), at('runningMean'), at('runningVariance'))
+    const perOutput = at('filter').length / layer.channels
+    folded[`trunk${index}/filter`] = at('filter').map((value, i) => value * scale[Math.floor(i / perOutput)])
+    folded[`trunk${index}/bias`] = shift
+  })
+  for (const { name } of architecture.heads) {
+    folded[`head${name}/filter`] = weights[`head${name}/filter`]
+    folded[`head${name}/bias`] = weights[`head${name}/bias`]
+  }
+  return folded
+}

@@ -1,0 +1,107 @@
+import * as tf from '@tensorflow/tfjs-core'
+import type { NamedTensors, Program, Shape } from '../backends/program.ts'
+import { type Architecture, outputStride, parametersOf } from './network/architecture.ts'
+import { trainingPass } from './network/forward.ts'
+import { informationObjective } from './objective/information.ts'
+import { jointThroughInterpolation } from './objective/joint.ts'
+
+export interface StepShape {
+  pairs: number
+  /** Side of the square crops in pixels; a multiple of the network's stride. */
+  crop: number
+}
+
+const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+/** Share of the running averages that one step keeps. */
+const RUNNING_DECAY = 0.95
+
+const lambdaInput = (head: string): string => `lambda${head}`
+export const jointOutput = (head: string, subHead: number): string => `joint${head}${subHead}`
+
+/**
+ * One step of training: forward on both views, `−Σ_heads I_λ`, gradients, Adam (Kingma and Ba 2015).
+ *
+ * Inputs: `first`, `second` crops [n, bands, s, s]; `rows`, `columns` [n, s/stride, s/stride] from
+ * `displacementMatrix`; `transposed` [n], 1 where the second view is transposed; `rate` [1], the learning rate with
+ * Adam's bias correction; `lambdaX` [1] for each head X. Outputs: `loss` and each sub-head's joint P.
+ */
+export function trainingStep(architecture: Architecture, { pairs, crop }: StepShape): Program {
+  const coarse = crop / outputStride(architecture)
+  const parameters = parametersOf(architecture)
+  const trained = Object.keys(parameters).filter((name) => parameters[name].trained)
+  const state: Record<string, Shape> = {}
+  for (const [name, { shape }] of Object.entries(parameters)) state[name] = shape
+  for (const name of trained) {
+    state[`${name}/moment1`] = parameters[name].shape
+    state[`${name}/moment2`] = parameters[name].shape
+  }
+  const joints = architecture.heads.flatMap(({ name, subHeads }) => Array.from({ length: subHeads }, (_, s) => jointOutput(name, s)))
+  const inputs: Record<string, Shape> = {
+    first: [pairs, architecture.bands, crop, crop],
+    second: [pairs, architecture.bands, crop, crop],
+    rows: [pairs, coarse, coarse],
+    columns: [pairs, coarse, coarse],
+    transposed: [pairs],
+    rate: [1]
+  }
+  for (const { name } of architecture.heads) inputs[lambdaInput(name)] = [1]
+
+  const evaluate: Program['evaluate'] = (fed, weights) => {
+    const measured: NamedTensors = {}
+    let moments: NamedTensors = {}
+    const images = tf.concat([fed.first, fed.second], 0) as tf.Tensor4D
+    const loss = (...values: tf.Tensor[]): tf.Scalar => {
+      const current = { ...weights, ...Object.fromEntries(trained.map((name, i) => [name, values[i]])) }
+      const pass = trainingPass(architecture, current, images)
+      moments = pass.moments
+      for (const moment of Object.values(moments)) tf.keep(moment)
+      const terms = architecture.heads.flatMap(({ name, subHeads }) =>
+        pass.heatmaps[name].map((heatmap, s) => {
+          const joint = pairedJoint(heatmap, fed, pairs)
+          measured[jointOutput(name, s)] = tf.keep(joint)
+          return tf.mul(informationObjective(joint, fed[lambdaInput(name)]), -1 / subHeads)
+        })
+      )
+      return tf.sum(tf.addN(terms)) as tf.Scalar
+    }
+    const { value, grads } = tf.valueAndGrads(loss)(trained.map((name) => weights[name]))
+    const next: NamedTensors = {}
+    trained.forEach((name, i) => adam(name, weights, grads[i], fed.rate, next))
+    for (const [name, moment] of Object.entries(moments)) {
+      next[name] = tf.add(tf.mul(weights[name], RUNNING_DECAY), tf.mul(moment, 1 - RUNNING_DECAY))
+      moment.dispose()
+    }
+    return { outputs: { loss: value, ...measured }, state: next }
+  }
+  return { name: 'training step', inputs, state, outputs: ['loss', ...joints], evaluate }
+}
+
+function pairedJoint(heatmap: tf.Tensor4D, fed: NamedTensors, pairs: number): tf.Tensor2D {
+  const [, h, w, clusters] = heatmap.shape
+  const first = tf.slice(heatmap, [0, 0, 0, 0], [pairs, h, w, clusters])
+  const second = tf.slice(heatmap, [pairs, 0, 0, 0], [pairs, h, w, clusters])
+  const transposed = tf.reshape(fed.transposed, [pairs, 1, 1, 1])
+  const turned = tf.transpose(second, [0, 2, 1, 3])
+  const upright = tf.add(second, tf.mul(tf.sub(turned, second), transposed)) as tf.Tensor4D
+  return jointThroughInterpolation(first, upright, fed.rows as tf.Tensor3D, fed.columns as tf.Tensor3D)
+}
+
+function adam(name: string, weights: NamedTensors, gradient: tf.Tensor, rate: tf.Tensor, next: NamedTensors): void {
+  const moment1 = tf.add(tf.mul(weights[`${name}/moment1`], ADAM.beta1), tf.mul(gradient, 1 - ADAM.beta1))
+  const moment2 = tf.add(tf.mul(weights[`${name}/moment2`], ADAM.beta2), tf.mul(tf.mul(gradient, gradient), 1 - ADAM.beta2))
+  next[name] = tf.sub(weights[name], tf.div(tf.mul(moment1, rate), tf.add(tf.sqrt(moment2), ADAM.epsilon)))
+  next[`${name}/moment1`] = moment1
+  next[`${name}/moment2`] = moment2
+}
+
+/** Learning rate with Adam's bias correction for the step-th update, counted from 1. */
+export function correctedRate(rate: number, step: number): number {
+  return (rate * Math.sqrt(1 - ADAM.beta2 ** step)) / (1 - ADAM.beta1 ** step)
+}
+
+/** All state of `trainingStep`: the given weights with Adam's moments at zero. */
+export function initialState(program: Program, weights: Record<string, Float32Array>): Record<string, Float32Array> {
+  return Object.fromEntries(
+    Object.entries(program.state).map(([name, shape]) => [name, weights[name] ?? new Float32Array(shape.reduce((a, b) => a * b, 1))])
+  )
+}

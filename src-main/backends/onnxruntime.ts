@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
+import type { InferenceSession } from 'onnxruntime-common'
 import type { OrtApi } from './onnx/execution.ts'
 import { executeRecorded } from './onnx/execution.ts'
 import type { Backend } from './program.ts'
@@ -13,7 +14,12 @@ export function onnxruntimeBackend(): Backend {
   return {
     name: 'onnxruntime',
     device: `CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
-    compile: (program, state) =>
-      executeRecorded(ort, { intraOpNumThreads: threads, graphOptimizationLevel: 'all', logSeverityLevel: 3 }, program, state)
+    compile: (program, state) => executeRecorded(ort, sessionOptions(threads), program, state)
   }
+}
+
+/** Numbers too small to be normal, which vanishing moments are full of, would take a hundred times as long. */
+function sessionOptions(threads: number): InferenceSession.SessionOptions {
+  const extra = { session: { set_denormal_as_zero: '1' } }
+  return { intraOpNumThreads: threads, graphOptimizationLevel: 'all', logSeverityLevel: 3, extra }
 }

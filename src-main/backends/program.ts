@@ -42,3 +42,9 @@ export type BackendName = 'onnxruntime' | 'tensorflow' | 'cpu'
 export function sizeOf(shape: Shape): number {
   return shape.reduce((product, side) => product * side, 1)
 }
+
+/**
+ * A kernel that a backend may register: `x · scale + shift` for each channel of `[n, h, w, c]` in one pass, with
+ * inputs `x`, `scale` and `shift`.
+ */
+export const AFFINE_KERNEL = 'TesseraAffine'

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
+import { AFFINE_KERNEL } from '../program.ts'
 import type { RecordKernel } from './kernels.ts'
 import { RecordingError, type Recorder, type Value } from './recorder.ts'
 
@@ -162,7 +163,7 @@ function enlarge(recorder: Recorder, x: Value, side: number): string {
 const maxPoolGradient: RecordKernel = (recorder, { dy, input, output }, attributes) => {
   const { side } = poolingOf(input, attributes)
   const chosen = recorder.add('Equal', [recorder.laidOut(input, CHANNELS_FIRST), enlarge(recorder, output, side)])
-  const name = recorder.add('Where', [chosen, enlarge(recorder, dy, side), recorder.scalar(0)])
+  const name = recorder.add('Mul', [recorder.add('Cast', [chosen], { to: 1 }), enlarge(recorder, dy, side)])
   return { name, shape: input.shape, order: CHANNELS_FIRST }
 }
 
@@ -172,6 +173,14 @@ const avgPoolGradient: RecordKernel = (recorder, { dy, input }, attributes) => {
   return { name, shape: input.shape, order: CHANNELS_FIRST }
 }
 
+/** A 1×1 convolution of each channel by itself: one pass where product and sum take two. */
+const affine: RecordKernel = (recorder, { x, scale, shift }) => {
+  const channels = x.shape[3]
+  const filter = recorder.reshaped(scale.name, [channels, 1, 1, 1])
+  const name = recorder.add('Conv', [recorder.laidOut(x, CHANNELS_FIRST), filter, shift.name], { kernel_shape: [1, 1], group: channels })
+  return { name, shape: x.shape, order: CHANNELS_FIRST }
+}
+
 export const convolutionKernels: Record<string, RecordKernel> = {
   Conv2D: (recorder, { x, filter }, attributes) => convolve(recorder, x, filter, attributes),
   Conv2DBackpropInput: (recorder, { dy, filter }, attributes) => inputGradient(recorder, dy, filter, attributes),
@@ -179,5 +188,6 @@ export const convolutionKernels: Record<string, RecordKernel> = {
   MaxPool: pool('MaxPool'),
   MaxPoolGrad: maxPoolGradient,
   AvgPool: pool('AveragePool'),
-  AvgPoolGrad: avgPoolGradient
+  AvgPoolGrad: avgPoolGradient,
+  [AFFINE_KERNEL]: affine
 }

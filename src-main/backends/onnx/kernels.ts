@@ -137,6 +137,10 @@ const structural: Record<string, RecordKernel> = {
     const names = [condition, t, e].map((value) => recorder.broadcastable(value, leader.shape.length, leader.order))
     return { name: recorder.add('Where', names), shape: condition.shape, order: leader.order }
   },
+  ClipByValue: (recorder, { x }, { clipValueMin, clipValueMax }) => {
+    const bounds = [recorder.scalar(clipValueMin as number), recorder.scalar(clipValueMax as number)]
+    return { ...x, name: recorder.add('Clip', [x.name, ...bounds]) }
+  },
   Softmax: (recorder, { logits }, { dim }) => {
     const axis = (dim as number) < 0 ? logits.shape.length + (dim as number) : (dim as number)
     return { ...logits, name: recorder.add('Softmax', [logits.name], { axis: logits.order.indexOf(axis) }) }

@@ -1,0 +1,56 @@
+import { COMMANDS, type CommandInput, type CommandName, type CommandOutput, type Progress } from './commands.ts'
+import { TesseraError } from './errors.ts'
+import { type ToEngine, fromEngine } from './messages.ts'
+
+export interface EngineClient {
+  /** Runs a command. Aborting the signal cancels it; the promise then rejects with `Cancelled`. */
+  call<N extends CommandName>(
+    name: N,
+    input: CommandInput<N>,
+    options?: { signal?: AbortSignal; onProgress?: (progress: Progress) => void }
+  ): Promise<CommandOutput<N>>
+  /** To be called with every message from the engine. */
+  receive(message: unknown): void
+  /** Rejects all that is under way. */
+  fail(fault: TesseraError): void
+}
+
+interface Pending {
+  resolve(output: unknown): void
+  reject(fault: TesseraError): void
+  onProgress?: (progress: Progress) => void
+}
+
+/** The asking side of the contract, over any channel that carries JSON. */
+export function createClient(send: (message: ToEngine) => void): EngineClient {
+  const pending = new Map<number, Pending>()
+  let last = 0
+  return {
+    call(name, input, { signal, onProgress } = {}) {
+      const id = ++last
+      const cancel = (): void => send({ kind: 'cancel', id })
+      return new Promise<unknown>((resolve, reject) => {
+        pending.set(id, { resolve, reject, onProgress })
+        signal?.addEventListener('abort', cancel, { once: true })
+        send({ kind: 'command', id, name, input })
+        if (signal?.aborted) cancel()
+      })
+        .finally(() => {
+          pending.delete(id)
+          signal?.removeEventListener('abort', cancel)
+        })
+        .then((output) => COMMANDS[name].output.parse(output) as CommandOutput<typeof name>)
+    },
+    receive(message) {
+      const answer = fromEngine.parse(message)
+      const request = pending.get(answer.id)
+      if (!request) return
+      if (answer.kind === 'progress') request.onProgress?.(answer.progress)
+      else if (answer.kind === 'reply') request.resolve(answer.output)
+      else request.reject(new TesseraError(answer.error.name, answer.error.details))
+    },
+    fail(fault) {
+      for (const { reject } of pending.values()) reject(fault)
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import { z } from 'zod'
+import { catalogue, skippedFile } from './imagery.ts'
+import { HEADS, trainingSettings } from './settings.ts'
+import { trainingReport } from './training.ts'
+
+const folder = z.string().min(1)
+const head = z.enum(HEADS)
+const scores = z.object({
+  accuracy: z.number(),
+  majority: z.number(),
+  nmi: z.number(),
+  ari: z.number(),
+  miou: z.number(),
+  mapping: z.array(z.int()),
+  pixels: z.number()
+})
+const backendFinding = z.object({
+  name: z.string(),
+  used: z.boolean(),
+  device: z.string().optional(),
+  /** Why it is not used. */
+  reason: z.string().optional()
+})
+const clusterClass = z.object({ name: z.string(), colour: z.string() })
+export const segmentedImage = z.object({ path: z.string(), width: z.int(), height: z.int() })
+export type ClusterClass = z.infer<typeof clusterClass>
+
+/** A picture for the screen, encoded. */
+const encodedPicture = z.object({ type: z.string(), base64: z.string() })
+
+export const projectState = z.object({
+  folder,
+  images: folder,
+  run: z.string().optional(),
+  settings: trainingSettings.optional(),
+  history: z.array(trainingReport),
+  trained: z.boolean(),
+  finished: z.boolean(),
+  segmented: z.array(segmentedImage),
+  classes: z.record(head, z.array(clusterClass)).optional()
+})
+export type ProjectState = z.infer<typeof projectState>
+
+/** Every command of the engine: what it takes, and what it answers. */
+export const COMMANDS = {
+  info: {
+    input: z.object({}),
+    output: z.object({
+      tessera: z.string(),
+      node: z.string(),
+      electron: z.string().optional(),
+      platform: z.string(),
+      processors: z.string(),
+      memoryGiB: z.number(),
+      libraries: z.record(z.string(), z.string()),
+      backends: z.array(backendFinding)
+    })
+  },
+  catalogue: { input: z.object({ folder }), output: catalogue },
+  openProject: { input: z.object({ project: folder }), output: projectState },
+  train: {
+    input: z.object({ folder, project: folder, settings: trainingSettings }),
+    output: z.object({
+      project: folder,
+      run: z.string(),
+      backend: z.string(),
+      device: z.string(),
+      resumedFrom: z.int(),
+      steps: z.int(),
+      seconds: z.number(),
+      images: z.int(),
+      skipped: z.array(skippedFile),
+      report: trainingReport.optional()
+    })
+  },
+  segment: {
+    input: z.object({ project: folder, images: folder.optional(), backend: z.enum(['auto', 'onnxruntime', 'tensorflow']).optional() }),
+    output: z.object({ project: folder, labels: folder, images: z.int(), skipped: z.array(skippedFile), backend: z.string(), seconds: z.number() })
+  },
+  evaluate: {
+    input: z.object({
+      project: folder,
+      truth: folder,
+      truthMap: z.record(z.string().regex(/^\d+$/), z.int().min(0).max(254)).optional(),
+      head,
+      mapping: z.enum(['many-to-one', 'hungarian'])
+    }),
+    output: scores.extend({ head, how: z.string(), images: z.int(), classes: z.array(z.int()), confusion: z.array(z.array(z.number())) })
+  },
+  export: {
+    input: z.object({ project: folder, format: z.enum(['png']), out: folder, head }),
+    output: z.object({ out: folder, files: z.int(), head })
+  },
+  pause: { input: z.object({ paused: z.boolean() }), output: z.object({ paused: z.boolean() }) },
+  thumbnail: { input: z.object({ folder, path: z.string(), side: z.int().min(16).max(512) }), output: encodedPicture },
+  tile: {
+    input: z.object({
+      folder,
+      path: z.string(),
+      /** Each level halves the picture. */
+      level: z.int().min(0).max(16),
+      column: z.int().min(0),
+      row: z.int().min(0)
+    }),
+    output: encodedPicture
+  },
+  labelTile: {
+    input: z.object({ project: folder, head, path: z.string(), level: z.int().min(0).max(16), column: z.int().min(0), row: z.int().min(0) }),
+    output: encodedPicture
+  }
+} as const
+
+export type CommandName = keyof typeof COMMANDS
+export type CommandInput<N extends CommandName> = z.input<(typeof COMMANDS)[N]['input']>
+export type CommandOutput<N extends CommandName> = z.output<(typeof COMMANDS)[N]['output']>
+
+/** Side of the square tiles that the viewer asks for, in pixels of the tile's level. */
+export const TILE_SIDE = 512
+
+export const progress = z.object({
+  /** What is being done, in words. */
+  stage: z.string(),
+  /** 0…1, absent where it cannot be known. */
+  share: z.number().optional(),
+  /** Seconds until the end, as far as known. */
+  remaining: z.number().optional(),
+  report: trainingReport.optional(),
+  skipped: skippedFile.optional()
+})
+export type Progress = z.infer<typeof progress>

@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import { COMMANDS, type CommandName, progress } from './commands.ts'
+import { ERROR_NAMES } from './errors.ts'
+
+const commandName = z.enum(Object.keys(COMMANDS) as [CommandName, ...CommandName[]])
+
+/** What the engine is told. */
+export const toEngine = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('command'), id: z.int(), name: commandName, input: z.unknown() }),
+  z.object({ kind: z.literal('cancel'), id: z.int() })
+])
+export type ToEngine = z.infer<typeof toEngine>
+
+export const wireError = z.object({
+  name: z.enum(ERROR_NAMES),
+  message: z.string(),
+  details: z.record(z.string(), z.union([z.string(), z.number()]).optional())
+})
+export type WireError = z.infer<typeof wireError>
+
+/** What the engine answers: any number of `progress`, then one `reply` or one `error`. */
+export const fromEngine = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('reply'), id: z.int(), output: z.unknown() }),
+  z.object({ kind: z.literal('error'), id: z.int(), error: wireError }),
+  z.object({ kind: z.literal('progress'), id: z.int(), progress })
+])
+export type FromEngine = z.infer<typeof fromEngine>

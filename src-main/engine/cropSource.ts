@@ -1,0 +1,83 @@
+import { Worker } from 'node:worker_threads'
+import { type ErrorName, TesseraError } from '../contract/errors.ts'
+import type { BandStatistics, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
+import type { Recipe } from '../learning/presets.ts'
+import type { Batch, BatchShape } from '../learning/views/pairs.ts'
+
+export interface CropSourceConfig {
+  folder: string
+  scale: number
+  images: CatalogueImage[]
+  statistics: BandStatistics
+  shape: BatchShape
+  recipe: Pick<Recipe, 'flips' | 'quarterTurns' | 'shift' | 'jitter'>
+  seed: number
+}
+
+export type CropRequest = { kind: 'configure'; config: CropSourceConfig } | { kind: 'cut'; step: number }
+
+export interface CropReply {
+  step: number
+  batch?: Batch
+  unreadable: SkippedFile[]
+  error?: { name: ErrorName; details: Record<string, string | number | undefined> }
+}
+
+/** Batches cut ahead of the one that is asked for. */
+const AHEAD = 3
+
+export interface CropSource {
+  next(step: number): Promise<Batch>
+  stop(): Promise<void>
+}
+
+/** Starts a thread that cuts the crops of each step; a batch depends on the seed and its step alone. */
+export function startCropSource(config: CropSourceConfig, onUnreadable: (file: SkippedFile) => void): CropSource {
+  const worker = new Worker(new URL('./crops.js', import.meta.url))
+  const waiting = new Map<number, PromiseWithResolvers<Batch>>()
+  const ask = (step: number): PromiseWithResolvers<Batch> => {
+    const known = waiting.get(step)
+    if (known) return known
+    const made = withResolvers<Batch>()
+    made.promise.catch(() => undefined)
+    waiting.set(step, made)
+    worker.postMessage({ kind: 'cut', step } satisfies CropRequest)
+    return made
+  }
+  const failAll = (fault: Error): void => {
+    for (const { reject } of waiting.values()) reject(fault)
+  }
+  worker.on('message', ({ step, batch, unreadable, error }: CropReply) => {
+    unreadable.forEach(onUnreadable)
+    const request = waiting.get(step)
+    if (batch) request?.resolve(batch)
+    else request?.reject(new TesseraError(error!.name, error!.details))
+  })
+  worker.on('error', failAll)
+  worker.postMessage({ kind: 'configure', config } satisfies CropRequest)
+  return {
+    async next(step) {
+      for (const old of [...waiting.keys()].filter((key) => key < step)) waiting.delete(old)
+      const wanted = ask(step)
+      for (let ahead = 1; ahead <= AHEAD; ahead++) ask(step + ahead)
+      return wanted.promise
+    },
+    async stop() {
+      failAll(new TesseraError('Cancelled'))
+      await worker.terminate()
+    }
+  }
+}
+
+interface PromiseWithResolvers<T> {
+  promise: Promise<T>
+  resolve(value: T): void
+  reject(fault: Error): void
+}
+
+/** `Promise.withResolvers`, which Node 20 does not have. */
+function withResolvers<T>(): PromiseWithResolvers<T> {
+  const made = {} as PromiseWithResolvers<T>
+  made.promise = new Promise<T>((resolve, reject) => Object.assign(made, { resolve, reject }))
+  return made
+}

@@ -1,0 +1,87 @@
+/** Decodes images and cuts training crops on its own thread, ahead of the trainer. */
+import { parentPort } from 'node:worker_threads'
+import type { CropRequest, CropReply, CropSourceConfig } from './cropSource.ts'
+import { TesseraError } from '../contract/errors.ts'
+import type { CatalogueImage } from '../contract/imagery.ts'
+import { PictureReader, planar, scaledSize } from '../imagery/pictures.ts'
+import { standardise } from '../imagery/statistics.ts'
+import { integerBelow, uniformFrom, type Uniform } from '../learning/random.ts'
+import { type Batch, emptyBatch, sampleViewPair, writePair } from '../learning/views/pairs.ts'
+
+const BATCH_STREAM = 2
+
+function createCropper(config: CropSourceConfig): (step: number) => Promise<{ batch: Batch; unreadable: CropReply['unreadable'] }> {
+  const { shape, recipe, seed } = config
+  const reader = new PictureReader(config.folder, config.scale, shape.bands)
+  let images = config.images
+  let cumulative = cumulativeAreas(images, config.scale)
+  const crop = { width: shape.crop, height: shape.crop }
+
+  const pick = (uniform: Uniform): CatalogueImage => {
+    const target = uniform() * cumulative[cumulative.length - 1]
+    return images[cumulative.findIndex((area) => target < area)]
+  }
+
+  return async (step) => {
+    const uniform = uniformFrom(seed, BATCH_STREAM, step)
+    const batch = emptyBatch(shape)
+    const unreadable: CropReply['unreadable'] = []
+    for (let index = 0; index < shape.pairs; ) {
+      if (images.length === 0) throw new TesseraError('NoReadableImages', { path: config.folder, files: config.images.length })
+      const image = pick(uniform)
+      const pair = sampleViewPair(recipe, shape.bands, uniform)
+      const place = (side: number, shift: number): [number, number] => {
+        const room = side - shape.crop
+        const bounded = Math.max(-room, Math.min(room, shift))
+        return [integerBelow(room - Math.abs(bounded) + 1, uniform) + Math.max(0, -bounded), bounded]
+      }
+      const size = scaledSize(image, config.scale)
+      const [top, rows] = place(size.height, pair.shift.rows)
+      const [left, columns] = place(size.width, pair.shift.columns)
+      try {
+        const first = planar(await reader.read(image, { left, top, ...crop }))
+        const second = rows === 0 && columns === 0 ? Float32Array.from(first) : planar(await reader.read(image, { left: left + columns, top: top + rows, ...crop }))
+        writePair(batch, shape, index, { ...pair, shift: { rows, columns } }, first, second, (values) => standardise(values, config.statistics))
+        index++
+      } catch (fault) {
+        if (!(fault instanceof TesseraError) || fault.name !== 'UnreadableImage') throw fault
+        unreadable.push({ path: image.path, reason: String(fault.details.reason) })
+        images = images.filter(({ path }) => path !== image.path)
+        cumulative = cumulativeAreas(images, config.scale)
+      }
+    }
+    return { batch, unreadable }
+  }
+}
+
+/** Positions of the crop are drawn evenly over all pixels, so a large image is seen more often. */
+function cumulativeAreas(images: readonly CatalogueImage[], scale: number): number[] {
+  let total = 0
+  return images.map((image) => {
+    const { width, height } = scaledSize(image, scale)
+    return (total += width * height)
+  })
+}
+
+const port = parentPort!
+let cut: ReturnType<typeof createCropper> | undefined
+
+/** Batches are made one after the other: their order decides which images have been found unreadable. */
+let queue: Promise<void> = Promise.resolve()
+
+port.on('message', (request: CropRequest) => {
+  if (request.kind === 'configure') {
+    cut = createCropper(request.config)
+    return
+  }
+  queue = queue.then(async () => {
+    try {
+      const { batch, unreadable } = await cut!(request.step)
+      const reply: CropReply = { step: request.step, batch, unreadable }
+      port.postMessage(reply, [batch.first, batch.second, batch.rows, batch.columns].map(({ buffer }) => buffer as ArrayBuffer))
+    } catch (fault) {
+      const error = fault instanceof TesseraError ? fault.toJSON() : { name: 'InternalError' as const, details: { reason: (fault as Error).message } }
+      port.postMessage({ step: request.step, unreadable: [], error } satisfies CropReply)
+    }
+  })
+})

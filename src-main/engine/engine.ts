@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { COMMANDS, type CommandName } from '../contract/commands.ts'
+import { TesseraError, asTesseraError } from '../contract/errors.ts'
+import { type FromEngine, toEngine } from '../contract/messages.ts'
+import { readCatalogue } from '../imagery/catalogue.ts'
+import type { Job } from './job.ts'
+import { evaluateJob } from './jobs/evaluate.ts'
+import { exportJob } from './jobs/export.ts'
+import { infoJob } from './jobs/info.ts'
+import { openProjectJob } from './jobs/openProject.ts'
+import { segmentJob } from './jobs/segment.ts'
+import { labelTileJob, thumbnailJob, tileJob } from './jobs/tiles.ts'
+import { trainJob } from './jobs/train.ts'
+
+/** Commands of which one at a time runs; a second waits for the first. */
+const EXCLUSIVE: ReadonlySet<CommandName> = new Set(['train', 'segment', 'evaluate', 'export'])
+
+/** Runs commands that arrive as messages. `send` carries the answers back. */
+export function createEngine(send: (message: FromEngine) => void): { receive(message: unknown): void } {
+  const running = new Map<number, AbortController>()
+  const pause = createPause()
+  let exclusive: Promise<unknown> = Promise.resolve()
+
+  const jobs: { [N in CommandName]: Job<N> } = {
+    info: infoJob,
+    catalogue: ({ folder }, { signal, onProgress }) =>
+      readCatalogue(folder, signal, (done, total) => onProgress({ stage: 'Reading the folder', share: done / total })),
+    openProject: openProjectJob,
+    train: trainJob,
+    segment: segmentJob,
+    evaluate: evaluateJob,
+    export: exportJob,
+    pause: ({ paused }) => {
+      pause.set(paused)
+      return Promise.resolve({ paused })
+    },
+    thumbnail: thumbnailJob,
+    tile: tileJob,
+    labelTile: labelTileJob
+  }
+
+  async function perform(id: number, name: CommandName, input: unknown, signal: AbortSignal): Promise<unknown> {
+    if (signal.aborted) throw new TesseraError('Cancelled')
+    const parsed = COMMANDS[name].input.safeParse(input)
+    if (!parsed.success) {
+      const [issue] = parsed.error.issues
+      throw new TesseraError('InvalidSetting', { setting: issue.path.join('.') || name, reason: issue.message.replace(/^./, (c) => c.toLowerCase()) })
+    }
+    if (EXCLUSIVE.has(name)) pause.set(false)
+    const job = jobs[name] as Job<CommandName>
+    return job(parsed.data as never, {
+      signal,
+      onProgress: (progress) => send({ kind: 'progress', id, progress }),
+      whenResumed: () => pause.whenResumed(signal)
+    })
+  }
+
+  function start(id: number, name: CommandName, input: unknown): void {
+    const controller = new AbortController()
+    running.set(id, controller)
+    const work = (): Promise<unknown> => perform(id, name, input, controller.signal)
+    const done = EXCLUSIVE.has(name) ? exclusive.then(work, work) : work()
+    if (EXCLUSIVE.has(name)) exclusive = done.catch(() => undefined)
+    void done
+      .then(
+        (output) => send({ kind: 'reply', id, output }),
+        (fault: unknown) => {
+          const named = asTesseraError(fault)
+          if (named.name === 'InternalError') console.error(fault)
+          send({ kind: 'error', id, error: named.toJSON() })
+        }
+      )
+      .finally(() => running.delete(id))
+  }
+
+  return {
+    receive(message) {
+      const parsed = toEngine.safeParse(message)
+      if (!parsed.success) {
+        console.error(`A message was not understood: ${z.prettifyError(parsed.error)}`)
+        return
+      }
+      if (parsed.data.kind === 'cancel') running.get(parsed.data.id)?.abort()
+      else start(parsed.data.id, parsed.data.name, parsed.data.input)
+    }
+  }
+}
+
+function createPause(): { set(paused: boolean): void; whenResumed(signal: AbortSignal): Promise<void> } {
+  let resumed: Promise<void> | undefined
+  let resume: (() => void) | undefined
+  return {
+    set(paused) {
+      if (paused && !resumed) resumed = new Promise((resolve) => (resume = resolve))
+      if (!paused) {
+        resume?.()
+        resumed = undefined
+      }
+    },
+    async whenResumed(signal) {
+      if (!resumed) return
+      let cancel: (() => void) | undefined
+      const cancelled = new Promise<void>((resolve) => {
+        cancel = resolve
+        signal.addEventListener('abort', cancel, { once: true })
+      })
+      await Promise.race([resumed, cancelled])
+      if (cancel) signal.removeEventListener('abort', cancel)
+    }
+  }
+}

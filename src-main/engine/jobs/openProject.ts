@@ -1,0 +1,18 @@
+import { loadLabelIndex, loadRun, openProject } from '../../project/project.ts'
+import type { Job } from '../job.ts'
+
+export const openProjectJob: Job<'openProject'> = async ({ project: folder }) => {
+  const project = await openProject(folder)
+  const [run, labels] = [await loadRun(project), await loadLabelIndex(project)]
+  return {
+    folder,
+    images: project.images,
+    run: project.run,
+    settings: run?.meta.settings,
+    history: run?.meta.position.history ?? [],
+    trained: (run?.meta.position.step ?? 0) > 0,
+    finished: run?.meta.finished ?? false,
+    segmented: labels?.images.map(({ path, width, height }) => ({ path, width, height })) ?? [],
+    classes: labels?.classes as { A: { name: string; colour: string }[]; B: { name: string; colour: string }[] } | undefined
+  }
+}

@@ -1,0 +1,53 @@
+import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { asTesseraError } from '../contract/errors.ts'
+
+/**
+ * Writes a file so that it is either the old one or the new one, whatever happens: to a temporary name, flushed,
+ * renamed, the folder flushed.
+ * @throws DiskFull, FolderNotWritable
+ */
+export async function writeFileSafely(path: string, parts: Uint8Array | string | readonly Uint8Array[]): Promise<void> {
+  const temporary = `${path}.${process.pid}.partial`
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    const handle = await open(temporary, 'w')
+    try {
+      for (const part of typeof parts === 'string' ? [Buffer.from(parts)] : parts instanceof Uint8Array ? [parts] : parts) {
+        await handle.writeFile(part)
+      }
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (fault) {
+    await unlink(temporary).catch(() => undefined)
+    throw asTesseraError(fault, path)
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(path)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+export function writeJsonSafely(path: string, value: unknown): Promise<void> {
+  return writeFileSafely(path, `${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** The file's content, or undefined where there is no file. */
+export async function readIfPresent(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path)
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw fault
+  }
+}

@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { CommandInput, CommandName, CommandOutput } from '../contract/commands.ts'
+import { duration } from '../contract/duration.ts'
 import { TesseraError, asTesseraError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, DEFAULT_SETTINGS, HEADS, PRESETS } from '../contract/settings.ts'
 import { startEngineProcess } from './engineProcess.ts'
-import { duration, progressPrinter } from './progressLine.ts'
+import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */
 const INPUT_FAULTS = new Set<string>([

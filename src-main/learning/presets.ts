@@ -15,7 +15,8 @@ export interface Recipe {
   rate: number
   lambda: Record<'A' | 'B', number>
   subHeads: number
-  flips: boolean
+  /** Mirror top to bottom, left to right, each in half of the pairs. */
+  flips: { rows: boolean; columns: boolean }
   quarterTurns: boolean
   /** Largest shift between the two crops in pixels. */
   shift: number
@@ -31,9 +32,9 @@ const RECIPES: Record<TrainingSettings['preset'], Recipe> = {
     pairs: 8,
     radius: 10,
     rate: 1e-3,
-    lambda: { A: 1, B: 1 },
+    lambda: { A: 1.5, B: 1 },
     subHeads: 1,
-    flips: true,
+    flips: { rows: true, columns: true },
     quarterTurns: false,
     shift: 0,
     jitter: { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 },
@@ -46,9 +47,9 @@ const RECIPES: Record<TrainingSettings['preset'], Recipe> = {
     pairs: 8,
     radius: 10,
     rate: 1e-3,
-    lambda: { A: 1, B: 1 },
+    lambda: { A: 1.5, B: 1 },
     subHeads: 1,
-    flips: true,
+    flips: { rows: true, columns: true },
     quarterTurns: false,
     shift: 0,
     jitter: { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 },

@@ -1,1 +1,16 @@
-export {}
+import { contextBridge, ipcRenderer, webUtils } from 'electron'
+import { CHANNELS, type WindowApi } from '../contract/window.ts'
+
+const api: WindowApi = {
+  run: (call, name, input) => ipcRenderer.invoke(CHANNELS.run, call, name, input),
+  cancel: (call) => ipcRenderer.send(CHANNELS.cancel, call),
+  onProgress: (listener) => {
+    ipcRenderer.on(CHANNELS.progress, (_event, call: number, progress: Parameters<typeof listener>[1]) => listener(call, progress))
+  },
+  chooseFolder: (title) => ipcRenderer.invoke(CHANNELS.chooseFolder, title),
+  projectFolderFor: (images) => ipcRenderer.invoke(CHANNELS.projectFolderFor, images),
+  showFolder: (path) => ipcRenderer.invoke(CHANNELS.showFolder, path),
+  pathOf: (file) => webUtils.getPathForFile(file)
+}
+
+contextBridge.exposeInMainWorld('tessera', api)

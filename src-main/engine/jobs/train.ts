@@ -26,15 +26,18 @@ interface Prepared {
   skipped: SkippedFile[]
 }
 
-export const trainJob: Job<'train'> = async (input, context) => {
+export const trainJob: Job<'train'> = (input, context) => trainWith(recipeOf(input.settings), input, context)
+
+/** Trains by a recipe of the caller's; `trainJob` takes the preset's. */
+export async function trainWith(recipe: Recipe, input: Parameters<Job<'train'>>[0], context: JobContext): ReturnType<Job<'train'>> {
   context.onProgress({ stage: 'Reading the folder' })
   const catalogue = await readCatalogue(input.folder, context.signal, (done, total) =>
     context.onProgress({ stage: 'Reading the folder', share: done / total })
   )
   const opened = await openOrCreateProject(input.project, input.folder)
   return withLock(input.project, async () => {
-    const prepared = (await resumable(opened, input.settings, input.folder)) ?? (await prepareRun(opened, input.settings, catalogue, context))
-    return run(prepared, input.settings, context)
+    const prepared = (await resumable(opened, input.settings, input.folder)) ?? (await prepareRun(opened, recipe, input.settings, catalogue, context))
+    return run(prepared, recipe, input.settings, context)
   })
 }
 
@@ -46,8 +49,7 @@ async function resumable(project: Project, settings: TrainingSettings, folder: s
   return same ? { project, meta: loaded.meta, state: loaded.arrays, skipped: loaded.meta.catalogue.skipped } : undefined
 }
 
-async function prepareRun(project: Project, settings: TrainingSettings, catalogue: Catalogue, context: JobContext): Promise<Prepared> {
-  const recipe = recipeOf(settings)
+async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSettings, catalogue: Catalogue, context: JobContext): Promise<Prepared> {
   const bands = Math.max(...catalogue.images.map((image) => image.bands))
   const architecture = architectureOf(recipe, bands, settings)
   const { crop, images, tooSmall } = chooseCrop(catalogue.images, settings.scale, recipe, architecture)
@@ -104,8 +106,7 @@ function chooseCrop(
   return { crop, images: images.filter(large), tooSmall }
 }
 
-async function run({ project, meta, state, skipped }: Prepared, settings: TrainingSettings, context: JobContext): ReturnType<Job<'train'>> {
-  const recipe = recipeOf(settings)
+async function run({ project, meta, state, skipped }: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext): ReturnType<Job<'train'>> {
   const architecture = meta.architecture as Architecture
   const program = trainingStep(architecture, { pairs: recipe.pairs, crop: meta.crop })
   context.onProgress({ stage: 'Choosing the backend' })

@@ -18,7 +18,7 @@ export function sampleViewPair(recipe: ViewRecipe, bands: number, uniform: Unifo
   const coin = (allowed: boolean): boolean => allowed && uniform() < 0.5
   const shift = (): number => integerBelow(2 * recipe.shift + 1, uniform) - recipe.shift
   return {
-    symmetry: { flipRows: coin(recipe.flips), flipColumns: coin(recipe.flips), transposed: coin(recipe.quarterTurns) },
+    symmetry: { flipRows: coin(recipe.flips.rows), flipColumns: coin(recipe.flips.columns), transposed: coin(recipe.quarterTurns) },
     shift: { rows: shift(), columns: shift() },
     colour: bands === 3 ? sampleColourChange(recipe.jitter, 0.45, uniform) : undefined
   }

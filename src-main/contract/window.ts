@@ -1,0 +1,30 @@
+import type { CommandInput, CommandName, CommandOutput, Progress } from './commands.ts'
+import type { WireError } from './messages.ts'
+
+/** A command's end as it crosses to the window, where an Error would lose its name. */
+export type Outcome<N extends CommandName> = { output: CommandOutput<N> } | { error: WireError }
+
+/** All that the window may ask of the program; the preload script offers it as `window.tessera`. */
+export interface WindowApi {
+  /** Runs a command of the engine. `call` is the window's own number for it, used to cancel it. */
+  run<N extends CommandName>(call: number, name: N, input: CommandInput<N>): Promise<Outcome<N>>
+  cancel(call: number): void
+  onProgress(listener: (call: number, progress: Progress) => void): void
+  /** Asks the user for a folder; undefined when the user thinks better of it. */
+  chooseFolder(title: string): Promise<string | undefined>
+  /** Folder in which the project of an image folder is kept unless the user chooses another. */
+  projectFolderFor(images: string): Promise<string>
+  /** Shows a folder in the system's file manager. */
+  showFolder(path: string): Promise<void>
+  /** Path of a file or folder dropped on the window. */
+  pathOf(file: File): string
+}
+
+export const CHANNELS = {
+  run: 'engine:run',
+  cancel: 'engine:cancel',
+  progress: 'engine:progress',
+  chooseFolder: 'dialog:folder',
+  projectFolderFor: 'project:folder',
+  showFolder: 'shell:show'
+} as const

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import { basename, join } from 'node:path'
+import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, app, dialog, ipcMain, shell } from 'electron'
+import { z } from 'zod'
+import type { EngineClient } from '../contract/client.ts'
+import { COMMANDS, type CommandName } from '../contract/commands.ts'
+import { asTesseraError } from '../contract/errors.ts'
+import { CHANNELS, type Outcome } from '../contract/window.ts'
+import { SCHEME } from './protocol.ts'
+
+const callNumber = z.int().positive()
+const commandName = z.enum(Object.keys(COMMANDS) as [CommandName, ...CommandName[]])
+const text = z.string().min(1).max(4096)
+
+/** Messages are taken from the program's own page alone. */
+function fromOwnPage(event: IpcMainEvent | IpcMainInvokeEvent): void {
+  if (!event.senderFrame?.url.startsWith(`${SCHEME}://app/`)) throw new Error('a message came from a foreign page')
+}
+
+/** Answers the window's requests. Every argument is checked before it is used. */
+export function answerWindow(engine: Pick<EngineClient, 'call'>): void {
+  const running = new Map<string, AbortController>()
+  const key = (sender: number, call: number): string => `${sender}:${call}`
+
+  ipcMain.handle(CHANNELS.run, async (event, ...args: unknown[]): Promise<Outcome<CommandName>> => {
+    fromOwnPage(event)
+    const [call, name, input] = z.tuple([callNumber, commandName, z.unknown()]).parse(args)
+    const controller = new AbortController()
+    running.set(key(event.sender.id, call), controller)
+    try {
+      const parsed = COMMANDS[name].input.parse(input) as never
+      const onProgress = (progress: unknown): void => {
+        if (!event.sender.isDestroyed()) event.sender.send(CHANNELS.progress, call, progress)
+      }
+      return { output: await engine.call(name, parsed, { signal: controller.signal, onProgress }) }
+    } catch (fault) {
+      return { error: asTesseraError(fault).toJSON() }
+    } finally {
+      running.delete(key(event.sender.id, call))
+    }
+  })
+  ipcMain.on(CHANNELS.cancel, (event, call: unknown) => {
+    fromOwnPage(event)
+    running.get(key(event.sender.id, callNumber.parse(call)))?.abort()
+  })
+  ipcMain.handle(CHANNELS.chooseFolder, async (event, title: unknown) => {
+    fromOwnPage(event)
+    const owner = BrowserWindow.fromWebContents(event.sender)
+    const options = { title: text.parse(title), properties: ['openDirectory', 'createDirectory'] as ('openDirectory' | 'createDirectory')[] }
+    const { canceled, filePaths } = await (owner ? dialog.showOpenDialog(owner, options) : dialog.showOpenDialog(options))
+    return canceled ? undefined : filePaths[0]
+  })
+  ipcMain.handle(CHANNELS.projectFolderFor, (event, images: unknown) => {
+    fromOwnPage(event)
+    const folder = text.parse(images)
+    const mark = createHash('sha256').update(folder).digest('hex').slice(0, 6)
+    return join(app.getPath('documents'), 'Tessera', `${basename(folder)}-${mark}`)
+  })
+  ipcMain.handle(CHANNELS.showFolder, async (event, path: unknown) => {
+    fromOwnPage(event)
+    await shell.openPath(text.parse(path))
+  })
+}

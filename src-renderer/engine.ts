@@ -1,0 +1,46 @@
+import type { CommandInput, CommandName, CommandOutput, Progress } from '../src-main/contract/commands.ts'
+import { TesseraError } from '../src-main/contract/errors.ts'
+import type { WindowApi } from '../src-main/contract/window.ts'
+
+declare global {
+  interface Window {
+    tessera: WindowApi
+  }
+}
+
+const listeners = new Map<number, (progress: Progress) => void>()
+let last = 0
+let listening = false
+
+/** Runs an engine command from the window. @throws TesseraError */
+export async function run<N extends CommandName>(
+  name: N,
+  input: CommandInput<N>,
+  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {}
+): Promise<CommandOutput<N>> {
+  if (!listening) window.tessera.onProgress((call, progress) => listeners.get(call)?.(progress))
+  listening = true
+  const call = ++last
+  if (onProgress) listeners.set(call, onProgress)
+  const cancel = (): void => window.tessera.cancel(call)
+  signal?.addEventListener('abort', cancel, { once: true })
+  try {
+    const outcome = await window.tessera.run(call, name, plainCopy(input))
+    if ('error' in outcome) throw new TesseraError(outcome.error.name, outcome.error.details)
+    return outcome.output
+  } finally {
+    listeners.delete(call)
+    signal?.removeEventListener('abort', cancel)
+  }
+}
+
+/** Reactive proxies cannot cross to another process; plain copies can. */
+function plainCopy<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T
+}
+
+/** Address of a picture that the program makes on demand. */
+export function pictureUrl(kind: 'thumbnail' | 'tile' | 'label', query: Record<string, string | number>): string {
+  const parameters = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))
+  return `tessera://${kind}/?${parameters.toString()}`
+}

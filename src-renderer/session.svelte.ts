@@ -1,0 +1,174 @@
+import type { ClusterClass, Progress } from '../src-main/contract/commands.ts'
+import { TesseraError, asTesseraError } from '../src-main/contract/errors.ts'
+import type { Catalogue, SkippedFile } from '../src-main/contract/imagery.ts'
+import { DEFAULT_SETTINGS, type HeadName, type TrainingSettings } from '../src-main/contract/settings.ts'
+import type { TrainingReport } from '../src-main/contract/training.ts'
+import { run } from './engine.ts'
+
+export type JobKind = 'read' | 'train' | 'segment' | 'export'
+
+export interface RunningJob {
+  kind: JobKind
+  progress: Progress
+  paused: boolean
+  startedAt: number
+  controller: AbortController
+}
+
+interface SegmentedImage {
+  path: string
+  width: number
+  height: number
+}
+
+/** What the window shows, and the commands that change it. */
+class Session {
+  folder = $state<string>()
+  project = $state<string>()
+  catalogue = $state.raw<Catalogue>()
+  settings = $state<TrainingSettings>({ ...DEFAULT_SETTINGS })
+  job = $state<RunningJob>()
+  fault = $state<TesseraError>()
+  notice = $state<{ text: string; folder?: string }>()
+  history = $state.raw<TrainingReport[]>([])
+  trained = $state(false)
+  finished = $state(false)
+  segmented = $state.raw<SegmentedImage[]>([])
+  classes = $state.raw<Partial<Record<HeadName, ClusterClass[]>>>({})
+  /** Counts segmentations, so that the viewer asks for fresh label tiles. */
+  labelVersion = $state(0)
+  skippedLater = $state.raw<SkippedFile[]>([])
+  shown = $state<string>()
+  head = $state<HeadName>('A')
+  opacity = $state(0.55)
+
+  readonly busy = $derived(this.job !== undefined)
+  readonly skipped = $derived([...(this.catalogue?.skipped ?? []), ...this.skippedLater])
+  readonly lastReport = $derived(this.history.at(-1))
+
+  /** Reads a folder of images and opens its project, if there is one. */
+  async open(folder: string): Promise<void> {
+    await this.#perform('read', async (signal, onProgress) => {
+      const catalogue = await run('catalogue', { folder }, { signal, onProgress })
+      this.catalogue = catalogue
+      this.folder = folder
+      this.project = await window.tessera.projectFolderFor(folder)
+      this.shown = undefined
+      this.skippedLater = []
+      this.settings = { ...DEFAULT_SETTINGS }
+      await this.#readProject()
+    })
+  }
+
+  async chooseFolder(): Promise<void> {
+    const folder = await window.tessera.chooseFolder('Choose a folder of images')
+    if (folder !== undefined) await this.open(folder)
+  }
+
+  async chooseProject(): Promise<void> {
+    const folder = await window.tessera.chooseFolder('Choose where the project is kept')
+    if (folder === undefined) return
+    this.project = folder
+    await this.#perform('read', () => this.#readProject())
+  }
+
+  async train(): Promise<void> {
+    const { folder, project } = this
+    if (folder === undefined || project === undefined) return
+    this.history = []
+    await this.#perform('train', async (signal, onProgress) => {
+      const trained = await run('train', { folder, project, settings: this.settings }, { signal, onProgress })
+      this.notice = { text: `Trained ${trained.steps} steps on ${trained.images} images with ${trained.backend}.` }
+    })
+    await this.#refresh()
+  }
+
+  async segment(): Promise<void> {
+    const { project } = this
+    if (project === undefined) return
+    await this.#perform('segment', async (signal, onProgress) => {
+      const segmented = await run('segment', { project }, { signal, onProgress })
+      this.notice = { text: `Segmented ${segmented.images} images in ${Math.round(segmented.seconds)} s.` }
+    })
+    await this.#refresh()
+    if (this.segmented.length > 0) this.shown ??= this.segmented[0].path
+  }
+
+  async export(): Promise<void> {
+    const { project, head } = this
+    if (project === undefined) return
+    const out = await window.tessera.chooseFolder('Choose a folder for the label masks')
+    if (out === undefined) return
+    await this.#perform('export', async (signal, onProgress) => {
+      const { files } = await run('export', { project, format: 'png', out, head }, { signal, onProgress })
+      this.notice = { text: `Wrote ${files} masks of head ${head}.`, folder: out }
+    })
+  }
+
+  async setPaused(paused: boolean): Promise<void> {
+    await run('pause', { paused })
+    if (this.job) this.job.paused = paused
+  }
+
+  stop(): void {
+    this.job?.controller.abort()
+  }
+
+  /** Runs one job at a time, with its progress shown; what goes wrong is shown too. */
+  async #perform(kind: JobKind, work: (signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<void>): Promise<void> {
+    if (this.job) return
+    const controller = new AbortController()
+    this.fault = undefined
+    this.notice = undefined
+    this.job = { kind, progress: { stage: STAGES[kind] }, paused: false, startedAt: Date.now(), controller }
+    try {
+      await work(controller.signal, (progress) => this.#follow(progress))
+    } catch (fault) {
+      const named = asTesseraError(fault)
+      if (named.name !== 'Cancelled') this.fault = named
+    } finally {
+      this.job = undefined
+    }
+  }
+
+  #follow(progress: Progress): void {
+    if (progress.skipped) this.skippedLater = [...this.skippedLater, progress.skipped]
+    if (progress.report) this.history = [...this.history, progress.report]
+    if (this.job && !progress.skipped) this.job.progress = progress
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      await this.#readProject()
+    } catch (fault) {
+      this.fault ??= asTesseraError(fault)
+    }
+  }
+
+  async #readProject(): Promise<void> {
+    const { project } = this
+    if (project === undefined) return
+    try {
+      const state = await run('openProject', { project })
+      this.trained = state.trained
+      this.finished = state.finished
+      this.history = state.history
+      this.segmented = state.segmented
+      this.classes = state.classes ?? {}
+      this.labelVersion++
+      if (state.settings) this.settings = state.settings
+    } catch (fault) {
+      if (!(fault instanceof TesseraError && fault.name === 'ProjectNotFound')) throw fault
+      Object.assign(this, { trained: false, finished: false, history: [], segmented: [], classes: {} })
+    }
+  }
+}
+
+const STAGES: Record<JobKind, string> = {
+  read: 'Reading the folder',
+  train: 'Getting ready',
+  segment: 'Getting ready',
+  export: 'Exporting'
+}
+
+export const session = new Session()

@@ -31,7 +31,7 @@ async function step(name, key, present, perform) {
   const lack = await perform()
   if (lack) {
     console.log(`${name}: ${lack}`)
-    delete stamps[name]
+    stamps[name] = undefined
   } else {
     console.log(`${name}: ready (${Math.round((Date.now() - began) / 1000)} s)`)
     stamps[name] = key

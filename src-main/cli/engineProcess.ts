@@ -3,15 +3,23 @@ import { fileURLToPath } from 'node:url'
 import { type EngineClient, createClient } from '../contract/client.ts'
 import { TesseraError } from '../contract/errors.ts'
 
+/** Characters of the engine's own output that are kept, to be shown if it crashes. */
+const KEPT_OUTPUT = 4000
+
 export interface EngineProcess extends EngineClient {
   stop(): void
 }
 
 /** Starts the engine as a child process of the command line. */
 export function startEngineProcess(): EngineProcess {
-  const child = fork(fileURLToPath(new URL('./engine.js', import.meta.url)), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const child = fork(fileURLToPath(new URL('./engine.js', import.meta.url)), { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   const client = createClient((message) => child.send(message))
+  let output = ''
+  child.stderr!.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-KEPT_OUTPUT)))
   child.on('message', (message) => client.receive(message))
-  child.on('exit', (code, signal) => client.fail(new TesseraError('EngineStopped', { reason: signal ?? `exit code ${code}` })))
-  return { ...client, stop: () => child.disconnect() }
+  child.on('exit', (code, signal) => {
+    if (code) process.stderr.write(output)
+    client.fail(new TesseraError('EngineStopped', { reason: signal ?? `exit code ${code}` }))
+  })
+  return { ...client, stop: () => child.connected && child.disconnect() }
 }

@@ -59,5 +59,6 @@ export function asTesseraError(fault: unknown, path = ''): TesseraError {
     const reason = code === 'EROFS' ? 'the file system is read-only' : 'permission denied'
     return new TesseraError('FolderNotWritable', { path: where, reason })
   }
+  if (code === 'ENOTDIR' || code === 'EEXIST') return new TesseraError('FolderNotWritable', { path: where, reason: 'a file is in the way' })
   return new TesseraError('InternalError', { reason: message ?? String(fault) })
 }

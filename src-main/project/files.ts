@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { constants, existsSync } from 'node:fs'
+import { access, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { asTesseraError } from '../contract/errors.ts'
 
@@ -10,7 +11,7 @@ import { asTesseraError } from '../contract/errors.ts'
 export async function writeFileSafely(path: string, parts: Uint8Array | string | readonly Uint8Array[]): Promise<void> {
   const temporary = `${path}.${process.pid}.partial`
   try {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     const handle = await open(temporary, 'w')
     try {
       for (const part of typeof parts === 'string' ? [Buffer.from(parts)] : parts instanceof Uint8Array ? [parts] : parts) {
@@ -24,6 +25,21 @@ export async function writeFileSafely(path: string, parts: Uint8Array | string |
     await syncFolder(dirname(path))
   } catch (fault) {
     await unlink(temporary).catch(() => undefined)
+    throw asTesseraError(fault, path)
+  }
+}
+
+/** Makes a folder and those above it. @throws FolderNotWritable, DiskFull */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (fault) {
+    // On a read-only file system Node reports a missing folder; asking to write says what is the matter.
+    let nearest = path
+    while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest)
+    await access(nearest, constants.W_OK).catch((refusal: unknown) => {
+      throw asTesseraError(refusal, path)
+    })
     throw asTesseraError(fault, path)
   }
 }
@@ -47,7 +63,8 @@ export async function readIfPresent(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path)
   } catch (fault) {
-    if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw fault
+    const { code } = fault as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw asTesseraError(fault, path)
   }
 }

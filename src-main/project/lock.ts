@@ -2,12 +2,22 @@ import { open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TesseraError, asTesseraError } from '../contract/errors.ts'
 
-function isAlive(pid: number): boolean {
+/**
+ * What tells a living process from all others: its number and, where the system says it, its start. Undefined for
+ * one that is gone, or dead and only not yet collected by its parent.
+ */
+async function identityOf(pid: number): Promise<string | undefined> {
+  if (process.platform === 'linux') {
+    const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+    // The name in brackets may hold anything; state is the 3rd field, start time the 22nd.
+    const fields = status?.slice(status.lastIndexOf(')') + 2).split(' ')
+    return !fields || fields[0] === 'Z' || fields[0] === 'X' ? undefined : `${pid} ${fields[19]}`
+  }
   try {
     process.kill(pid, 0)
-    return true
+    return String(pid)
   } catch (fault) {
-    return (fault as NodeJS.ErrnoException).code === 'EPERM'
+    return (fault as NodeJS.ErrnoException).code === 'EPERM' ? String(pid) : undefined
   }
 }
 
@@ -20,15 +30,14 @@ export async function withLock<T>(folder: string, work: () => Promise<T>): Promi
   for (let attempt = 0; ; attempt++) {
     try {
       const handle = await open(path, 'wx')
-      await handle.writeFile(String(process.pid))
+      await handle.writeFile((await identityOf(process.pid)) ?? '')
       await handle.close()
       break
     } catch (fault) {
       if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw asTesseraError(fault, folder)
-      const owner = Number(await readFile(path, 'utf8').catch(() => '0'))
-      if (attempt > 2 || (owner > 0 && owner !== process.pid && isAlive(owner))) {
-        throw new TesseraError('ProjectLocked', { path: folder, process: owner })
-      }
+      const owner = await readFile(path, 'utf8').catch(() => '')
+      const pid = Number.parseInt(owner)
+      if (attempt > 2 || (pid > 0 && (await identityOf(pid)) === owner)) throw new TesseraError('ProjectLocked', { path: folder, process: pid })
       await unlink(path).catch(() => undefined)
     }
   }

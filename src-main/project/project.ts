@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { bandStatistics, catalogue } from '../contract/imagery.ts'
@@ -6,7 +6,7 @@ import { TesseraError, asTesseraError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, HEADS, trainingSettings, type HeadName } from '../contract/settings.ts'
 import { trainingReport } from '../contract/training.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import { readIfPresent, writeJsonSafely } from './files.ts'
+import { makeFolder, readIfPresent, writeJsonSafely } from './files.ts'
 
 /** Version of the format on disk. A newer one is refused, an older one is migrated when one exists. */
 const FORMAT = 1
@@ -134,16 +134,6 @@ export async function loadLabelIndex(project: Project): Promise<LabelIndex | und
 /** Path below the label folder of an image's mask. */
 export function maskPath(head: HeadName, image: string): string {
   return `${head}/${image}.png`
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true })
-  } catch (fault) {
-    const { code } = fault as NodeJS.ErrnoException
-    if (code === 'ENOTDIR' || code === 'EEXIST') throw new TesseraError('FolderNotWritable', { path, reason: 'a file is in the way' })
-    throw asTesseraError(fault, path)
-  }
 }
 
 async function readJson<T>(folder: string, path: string, schema: z.ZodType<T>): Promise<T | undefined> {

@@ -7,7 +7,6 @@ import { SCHEME, declareScheme, handleScheme } from './protocol.ts'
 import { rememberBounds } from './windowState.ts'
 
 declareScheme()
-app.enableSandbox()
 
 function openWindow(): void {
   const state = rememberBounds()

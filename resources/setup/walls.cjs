@@ -1,0 +1,40 @@
+/** Which room may import which. `npm run check` holds the code to it. */
+const room = (name) => `^src-main/${name}/`
+const others = (...allowed) => `^src-main/(?!(${allowed.join('|')})/)`
+const rule = (name, from, to, comment) => ({ name, severity: 'error', comment, from: { path: from }, to: { path: to } })
+
+/** Rooms and what they may import besides themselves and `contract`. */
+const ROOMS = {
+  contract: [],
+  backends: [],
+  learning: ['backends'],
+  imagery: [],
+  segmentation: ['backends', 'imagery', 'learning'],
+  classes: [],
+  evaluation: [],
+  export: ['project', 'classes'],
+  project: [],
+  engine: ['backends', 'learning', 'imagery', 'segmentation', 'classes', 'evaluation', 'export', 'project'],
+  cli: ['learning'],
+  shell: []
+}
+
+module.exports = {
+  forbidden: [
+    { name: 'no cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    ...Object.entries(ROOMS).map(([name, allowed]) =>
+      rule(`walls of ${name}`, room(name), others(...new Set([name, ...allowed, ...(name === 'contract' ? [] : ['contract'])])), 'see resources/setup/walls.cjs')
+    ),
+    rule('the window asks through the contract', '^src-renderer/', '^src-main/(?!contract/)', 'the renderer never computes'),
+    { name: 'electron stays in the shell', severity: 'error', from: { path: '^src-main/(?!shell/)' }, to: { path: '^(node_modules/)?electron(/|$)' } },
+    { name: 'tensors stay out of files', severity: 'error', from: { path: '^src-main/(imagery|project|export|classes|evaluation|shell|cli|contract)/' }, to: { path: '@tensorflow|onnxruntime' } },
+    { name: 'nothing imports the tests', severity: 'error', from: { path: '^src-' }, to: { path: '^tests/' } },
+    { name: 'everything is found', severity: 'error', from: {}, to: { couldNotResolve: true } }
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'svelte'], extensions: ['.ts', '.js', '.mjs', '.svelte'] }
+  }
+}

@@ -1,0 +1,193 @@
+import { spawnSync } from 'node:child_process'
+import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type CommandOutput } from '../../src-main/contract/commands.ts'
+import { uniformFrom } from '../../src-main/learning/random.ts'
+import { drawScenes, json, start, temporaryFolder, tessera } from '../fixtures/commandLine.ts'
+
+const TRAIN = ['--classes', '5', '--over', '8', '--seed', '3', '--backend', 'onnxruntime']
+let folder: string
+let scenes: { images: string; truth: string }
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  scenes = await drawScenes(folder, 3, 192)
+})
+
+async function maskBytes(out: string): Promise<Record<string, string>> {
+  const names = (await readdir(out, { recursive: true })).filter((name) => name.endsWith('.png'))
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, (await readFile(join(out, name))).toString('base64')] as const)))
+}
+
+describe('the whole job', () => {
+  it('goes from a folder to masks, and says how good they are', async () => {
+    const project = join(folder, 'whole.tessera')
+    const trained = await tessera('train', scenes.images, '--project', project, ...TRAIN, '--steps', '25', '--json')
+    expect(trained.code, trained.stderr).toBe(0)
+    expect(json<CommandOutput<'train'>>(trained)).toMatchObject({ steps: 25, images: 3, backend: 'onnxruntime', resumedFrom: 0 })
+    const segmented = json<CommandOutput<'segment'>>(await tessera('segment', project, '--json'))
+    expect(segmented).toMatchObject({ images: 3, skipped: [] })
+    const out = join(folder, 'masks')
+    expect(json<CommandOutput<'export'>>(await tessera('export', project, '--format', 'png', '--out', out, '--json')).files).toBe(3)
+    expect(Object.keys(await maskBytes(out)).sort()).toEqual(['north/scene 0.png', 'scene 1.png', 'scene 2.png'])
+    const mask = await sharp(join(out, 'scene 1.png')).metadata()
+    expect(mask).toMatchObject({ width: 192, height: 192, channels: 1, depth: 'uchar' })
+    const classes = JSON.parse(await readFile(join(out, 'classes.json'), 'utf8')) as { classes: unknown[] }
+    expect(classes.classes).toHaveLength(8)
+    const evaluated = json<CommandOutput<'evaluate'>>(await tessera('evaluate', project, '--truth', scenes.truth, '--json'))
+    expect(evaluated.pixels).toBe(3 * 192 * 192)
+    expect(evaluated.accuracy).toBeGreaterThanOrEqual(evaluated.majority)
+    const again = await tessera('train', scenes.images, '--project', join(folder, 'again.tessera'), ...TRAIN, '--steps', '25', '--json')
+    expect(again.code).toBe(0)
+    await tessera('segment', join(folder, 'again.tessera'))
+    await tessera('export', join(folder, 'again.tessera'), '--out', join(folder, 'masks-again'))
+    expect(await maskBytes(join(folder, 'masks-again')), 'the same seed and backend give the same masks').toEqual(await maskBytes(out))
+  })
+
+  it('scores only what the truth map names', async () => {
+    const map = join(folder, 'map.json')
+    await writeFile(map, '{"0": 0, "1": 1, "4": 1}')
+    const project = join(folder, 'whole.tessera')
+    const { classes, pixels } = json<CommandOutput<'evaluate'>>(await tessera('evaluate', project, '--truth', scenes.truth, '--truth-map', map, '--head', 'B', '--mapping', 'hungarian', '--json'))
+    expect(classes).toEqual([0, 1])
+    expect(pixels).toBeLessThan(3 * 192 * 192)
+  })
+
+  it('tells what it runs on', async () => {
+    const info = json<CommandOutput<'info'>>(await tessera('info', '--json'))
+    expect(info.backends.map(({ name }) => name)).toEqual(['onnxruntime', 'tensorflow'])
+    for (const { used, device, reason } of info.backends) expect(used ? device : reason).toBeDefined()
+  })
+})
+
+describe('bad input', () => {
+  async function expectNamed(name: string, ...args: string[]): Promise<void> {
+    const finished = await tessera(...args, '--json')
+    expect(finished.code, finished.stderr).toBe(2)
+    expect(json<{ error: { name: string } }>(finished).error.name).toBe(name)
+    expect(finished.stderr).not.toMatch(/\n {4}at /)
+    expect(finished.stderr.trim().length).toBeGreaterThan(10)
+  }
+  const train = (images: string, project = join(folder, 'bad.tessera')): string[] => ['train', images, '--project', project, ...TRAIN, '--steps', '2']
+
+  it('is named: a folder that is empty, absent, without images, without readable ones', async () => {
+    const [empty, texts, broken] = [join(folder, 'empty'), join(folder, 'texts'), join(folder, 'broken')]
+    for (const path of [empty, texts, broken]) await mkdir(path)
+    await writeFile(join(texts, 'a.txt'), 'text')
+    const whole = await readFile(join(scenes.images, 'scene 1.png'))
+    await writeFile(join(broken, 'half.png'), whole.subarray(0, whole.length / 2))
+    await expectNamed('EmptyFolder', ...train(empty))
+    await expectNamed('FolderNotFound', ...train(join(folder, 'nowhere')))
+    await expectNamed('NoReadableImages', ...train(texts))
+    await expectNamed('NoReadableImages', ...train(broken))
+  })
+
+  it('is named: images of one pixel', async () => {
+    const tiny = join(folder, 'tiny')
+    await mkdir(tiny)
+    await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } }).png().toFile(join(tiny, 'one.png'))
+    await expectNamed('NotEnoughPixels', ...train(tiny))
+  })
+
+  it('is skipped where other images are good', async () => {
+    const mixed = join(folder, 'mixed')
+    await cp(scenes.images, mixed, { recursive: true })
+    const whole = await readFile(join(mixed, 'scene 1.png'))
+    await writeFile(join(mixed, 'half.png'), whole.subarray(0, whole.length / 2))
+    await writeFile(join(mixed, 'garbled.png'), Buffer.concat([whole.subarray(0, 200), Buffer.alloc(whole.length - 400, 7), whole.subarray(-200)]))
+    await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } }).png().toFile(join(mixed, 'one.png'))
+    const trained = await tessera(...train(mixed, join(folder, 'mixed.tessera')), '--json')
+    expect(trained.code, trained.stderr).toBe(0)
+    const { skipped, images } = json<CommandOutput<'train'>>(trained)
+    expect(skipped.map(({ path }) => path).sort()).toEqual(['garbled.png', 'half.png', 'one.png'])
+    expect(images).toBe(3)
+    const segmented = json<CommandOutput<'segment'>>(await tessera('segment', join(folder, 'mixed.tessera'), '--json'))
+    expect(segmented.skipped.map(({ path }) => path).sort()).toEqual(['garbled.png', 'half.png'])
+    expect(segmented.images).toBe(4)
+  })
+
+  it('is named: a project that is absent, untrained, unsegmented', async () => {
+    await expectNamed('ProjectNotFound', 'segment', join(folder, 'nowhere.tessera'))
+    const project = join(folder, 'untrained.tessera')
+    await mkdir(project)
+    await writeFile(join(project, 'project.json'), JSON.stringify({ format: 1, images: scenes.images }))
+    await expectNamed('NothingTrained', 'segment', project)
+    await expectNamed('NothingSegmented', 'export', project, '--out', join(folder, 'out'))
+  })
+
+  it('is refused with the usage: unknown options and values out of range', async () => {
+    for (const args of [['train'], [...train(scenes.images), '--classes', '1'], [...train(scenes.images), '--scale', '2'], ['fly'], ['segment', 'p', '--quickly']]) {
+      expect((await tessera(...args)).code).toBe(2)
+    }
+  })
+
+  it('shows examples in every help', async () => {
+    for (const command of ['train', 'segment', 'evaluate', 'export', 'info']) {
+      const { code, stdout } = await tessera(command, '--help')
+      expect(code).toBe(0)
+      expect(stdout).toContain(`$ tessera ${command}`)
+    }
+  })
+})
+
+/** Mounts a small file system, where the machine allows it. */
+function mount(path: string, options: string): boolean {
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path])
+  if (status !== 0) console.warn('NOT TESTED: a file system cannot be mounted here')
+  return status === 0
+}
+
+describe('file systems that refuse', () => {
+  it('are named, and what was saved before is intact', async () => {
+    const disk = join(folder, 'disk')
+    await mkdir(disk)
+    if (!mount(disk, 'size=2m')) return
+    try {
+      const project = join(disk, 'p')
+      const full = await tessera('train', scenes.images, '--project', project, ...TRAIN, '--steps', '5', '--json')
+      expect(full.code, full.stderr).toBe(2)
+      expect(json<{ error: { name: string } }>(full).error.name).toBe('DiskFull')
+      expect((await tessera('segment', project, '--json')).stderr).not.toMatch(/ProjectUnreadable/)
+      expect(spawnSync('mount', ['-o', 'remount,ro', disk]).status).toBe(0)
+      const readOnly = await tessera('train', scenes.images, '--project', join(disk, 'q'), ...TRAIN, '--steps', '5', '--json')
+      expect(readOnly.code).toBe(2)
+      expect(json<{ error: { name: string } }>(readOnly).error.name).toBe('FolderNotWritable')
+    } finally {
+      spawnSync('umount', [disk])
+    }
+  })
+})
+
+describe('interruption', () => {
+  it('by ctrl-C saves, exits with 130 and goes on from there', async () => {
+    const project = join(folder, 'interrupted.tessera')
+    const running = start('train', scenes.images, '--project', project, ...TRAIN, '--minutes', '5')
+    await new Promise((resolve) => setTimeout(resolve, 6000))
+    running.child.kill('SIGINT')
+    expect((await running.finished).code).toBe(130)
+    const resumed = json<CommandOutput<'train'>>(await tessera('train', scenes.images, '--project', project, ...TRAIN, '--minutes', '0.05', '--json'))
+    expect(resumed.resumedFrom).toBeGreaterThan(0)
+  })
+
+  it('by kill -9 at random moments leaves a project that opens and goes on', async () => {
+    const project = join(folder, 'killed.tessera')
+    const uniform = uniformFrom(9)
+    let last = 0
+    for (let round = 0; round < 10; round++) {
+      const running = start('train', scenes.images, '--project', project, ...TRAIN, '--minutes', '10', '--json')
+      await new Promise((resolve) => setTimeout(resolve, 300 + 3000 * uniform()))
+      spawnSync('pkill', ['-9', '-P', String(running.child.pid)])
+      running.child.kill('SIGKILL')
+      await running.finished
+      const opened = await tessera('segment', project, '--json')
+      const names = ['ProjectNotFound', 'NothingTrained']
+      if (opened.code !== 0) expect(names).toContain(json<{ error: { name: string } }>(opened).error.name)
+    }
+    const done = await tessera('train', scenes.images, '--project', project, ...TRAIN, '--steps', '4', '--json')
+    expect(done.code, done.stderr).toBe(0)
+    last = json<CommandOutput<'train'>>(done).steps
+    expect(last).toBeGreaterThanOrEqual(4)
+  })
+})

@@ -1,0 +1,78 @@
+import '@tensorflow/tfjs-backend-cpu'
+import * as tf from '@tensorflow/tfjs-core'
+import { describe, expect, it } from 'vitest'
+import { executeEagerly } from '../../src-main/backends/eager.ts'
+import { recordProgram } from '../../src-main/backends/onnx/execution.ts'
+import { onnxruntimeBackend } from '../../src-main/backends/onnxruntime.ts'
+import type { Backend, Program } from '../../src-main/backends/program.ts'
+import { tensorflowBackend } from '../../src-main/backends/tensorflow.ts'
+import { stepFixture } from '../fixtures/step.ts'
+
+/** The native library is large and optional: where it is absent, that is said, not hidden. */
+function available(start: () => Backend): Backend | undefined {
+  try {
+    return start()
+  } catch (fault) {
+    console.warn(`NOT TESTED: ${(fault as Error).message.split('\n')[0]}`)
+    return undefined
+  }
+}
+
+describe.each([
+  ['onnxruntime', onnxruntimeBackend],
+  ['tensorflow', tensorflowBackend]
+])('a training step on %s', (_, start) => {
+  const backend = available(start)
+
+  it.runIf(backend)('gives the loss, joints and weights of the plain CPU backend', async () => {
+    const { program, inputs, state } = stepFixture()
+    const expected = executeEagerly('cpu', program, state)
+    const found = await backend!.compile(program, state)
+    for (let step = 0; step < 2; step++) {
+      const [a, b] = [await expected.run(inputs), await found.run(inputs)]
+      for (const name of program.outputs) a[name].forEach((value, i) => expect(b[name][i]).toBeCloseTo(value, 3))
+    }
+    const [a, b] = [await expected.readState(), await found.readState()]
+    for (const name of Object.keys(program.state)) {
+      const scale = Math.max(...a[name].map(Math.abs), 1e-9)
+      const worst = Math.max(...a[name].map((value, i) => Math.abs(value - b[name][i])))
+      const tolerance = name.includes('moment') ? TOLERANCE[backend!.name as keyof typeof TOLERANCE].gradients : TOLERANCE[backend!.name as keyof typeof TOLERANCE].weights
+      expect(worst / scale, name).toBeLessThan(tolerance)
+    }
+  })
+
+  it.runIf(backend)('repeats itself to the bit', async () => {
+    const { program, inputs, state } = stepFixture()
+    const run = async (): Promise<Record<string, Float32Array>> => {
+      const execution = await backend!.compile(program, state)
+      for (let step = 0; step < 3; step++) await execution.run(inputs)
+      return execution.readState()
+    }
+    expect(await run()).toEqual(await run())
+  })
+
+  it.runIf(backend)('holds no more tensors after many steps than after one', async () => {
+    const { program, inputs, state } = stepFixture()
+    const execution = await backend!.compile(program, state)
+    await execution.run(inputs)
+    const before = tf.memory().numTensors
+    for (let step = 0; step < 20; step++) await execution.run(inputs)
+    expect(tf.memory().numTensors).toBe(before)
+  })
+})
+
+/** Moments hold the gradients. Convolutions of TensorFlow may use 16-bit products where the processor has them. */
+const TOLERANCE = { onnxruntime: { weights: 1e-4, gradients: 1e-3 }, tensorflow: { weights: 1e-3, gradients: 2e-2 } }
+
+describe('recording', () => {
+  const program = (evaluate: Program['evaluate']): Program => ({ name: 'p', inputs: { x: [2, 2] }, state: {}, outputs: ['y'], evaluate })
+
+  it('refuses a program that reads a value', () => {
+    const reads = program(({ x }) => ({ outputs: { y: tf.mul(x, x.dataSync()[0]) }, state: {} }))
+    expect(() => recordProgram(reads)).toThrow('a value was read')
+  })
+
+  it('refuses a kernel that it does not know, by name', () => {
+    expect(() => recordProgram(program(({ x }) => ({ outputs: { y: tf.cumsum(x) }, state: {} })))).toThrow('Cumsum')
+  })
+})

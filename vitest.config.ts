@@ -12,9 +12,11 @@ export default defineConfig({
   plugins: [svelte()],
   resolve: { alias: [moduleBuild('tfjs-core'), moduleBuild('tfjs-backend-cpu')] },
   test: {
-    include: ['tests/{unit,integration}/**/*.test.ts'],
+    include: ['tests/{unit,integration,e2e}/**/*.test.ts'],
     server: { deps: { inline: [/@tensorflow\/tfjs-(core|backend-cpu)/] } },
-    testTimeout: 60_000,
+    // Training uses every core; tests beside it would only wait for each other.
+    fileParallelism: false,
+    testTimeout: 180_000,
     hookTimeout: 120_000
   }
 })

@@ -1,4 +1,5 @@
 /** Entry point of the process that computes: under Electron a utility process, else a child process. */
+import { constants, setPriority } from 'node:os'
 import { createEngine } from './engine.ts'
 
 interface ParentPort {
@@ -8,6 +9,8 @@ interface ParentPort {
 const { parentPort } = process as unknown as { parentPort?: ParentPort }
 
 if (parentPort) {
+  // The window and its frames come first.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   const engine = createEngine((message) => parentPort.postMessage(message))
   parentPort.on('message', ({ data }) => engine.receive(data))
 } else {

@@ -1,0 +1,173 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AxeBuilder } from '@axe-core/playwright'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { drawScenes, temporaryFolder, tessera } from '../fixtures/commandLine.ts'
+import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
+
+const present = electronPath() !== undefined
+if (!present) console.warn('NOT TESTED: Electron is not installed here')
+
+describe.runIf(present)('the window', () => {
+  let folder: string
+  let images: string
+  let window: Window
+
+  beforeAll(async () => {
+    folder = await temporaryFolder()
+    images = (await drawScenes(folder, 3, 192)).images
+    window = await openWindow()
+  })
+  afterAll(() => window.close())
+
+  const button = (name: string) => window.page.getByRole('button', { name, exact: true })
+  const expectAccessible = async (): Promise<void> => {
+    const { violations } = await new AxeBuilder({ page: window.page }).setLegacyMode(true).analyze()
+    expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([])
+  }
+
+  it('shows a start page that needs no mouse and no colour vision', async () => {
+    await window.page.getByText('Drop a folder of images here').waitFor()
+    await expectAccessible()
+  })
+
+  it('keeps its page away from the system', async () => {
+    const found = await window.page.evaluate(async () => {
+      const remote = await fetch('https://example.org/').then(() => 'fetched', () => 'refused')
+      return { remote, node: 'require' in globalThis || 'process' in globalThis, api: Object.keys((globalThis as unknown as { tessera: object }).tessera).sort() }
+    })
+    expect(found).toEqual({ remote: 'refused', node: false, api: ['cancel', 'chooseFolder', 'onProgress', 'pathOf', 'projectFolderFor', 'run', 'showFolder'] })
+  })
+
+  it('refuses a malformed message', async () => {
+    const answer = await window.page.evaluate(async () => {
+      const { tessera } = globalThis as unknown as { tessera: { run(...args: unknown[]): Promise<unknown> } }
+      return Promise.all([
+        tessera.run(1, 'eval', {}).then(() => 'answered', () => 'refused'),
+        tessera.run(2, 'train', { folder: 5 }).then((outcome) => Object.keys(outcome as object)[0], () => 'refused')
+      ])
+    })
+    expect(answer).toEqual(['refused', 'error'])
+  })
+
+  it.each([
+    ['an empty folder', 'is empty'],
+    ['a folder of text files', 'None of the 1 files']
+  ])('says what is wrong with %s', async (name, sentence) => {
+    const bad = join(folder, name)
+    await mkdir(bad)
+    if (name.includes('text')) await writeFile(join(bad, 'a.txt'), 'text')
+    await window.drop(bad)
+    const alert = window.page.getByRole('alert')
+    await alert.getByText(sentence).waitFor()
+    await window.page.getByRole('button', { name: 'Dismiss' }).click()
+    await alert.waitFor({ state: 'detached' })
+  })
+
+  it('goes from a dropped folder to masks equal to those of the command line', async () => {
+    const { page } = window
+    await writeFile(join(images, 'notes.txt'), 'no image')
+    await window.drop(images)
+    await page.getByText('3 images, 1 skipped').waitFor()
+    await page.getByText('Skipped files').click()
+    await page.getByText('not an image format').waitFor()
+    expect(await page.locator('main img').count()).toBe(3)
+    await expectAccessible()
+
+    await page.getByText('More settings').click()
+    await page.getByLabel('Over-clusters').fill('8')
+    await page.getByLabel('Seed').fill('3')
+    await page.getByLabel('Steps').fill('25')
+    await page.getByLabel('Steps').blur()
+    await page.getByLabel('Backend').selectOption('onnxruntime')
+    await button('Train').click()
+    await page.getByText('Trained 25 steps').waitFor({ timeout: 120_000 })
+    await page.getByRole('img', { name: /Information of each head/ }).waitFor()
+
+    await button('Segment').click()
+    await page.getByText('Segmented 3 images').waitFor({ timeout: 60_000 })
+    await page.locator('canvas').first().waitFor()
+    await expectAccessible()
+
+    const out = join(folder, 'window-masks')
+    await window.answerDialog(out)
+    await button('Export PNG masks…').click()
+    await page.getByText('Wrote 3 masks of head A').waitFor()
+
+    const project = join(folder, 'cli.tessera')
+    const settings = ['--classes', '5', '--over', '8', '--seed', '3', '--steps', '25', '--backend', 'onnxruntime']
+    for (const command of [['train', images, '--project', project, ...settings], ['segment', project], ['export', project, '--out', join(folder, 'cli-masks')]]) {
+      expect((await tessera(...command)).code).toBe(0)
+    }
+    for (const name of ['north/scene 0.png', 'scene 1.png', 'scene 2.png']) {
+      const [fromWindow, fromCommandLine] = await Promise.all(['window-masks', 'cli-masks'].map((part) => readFile(join(folder, part, name))))
+      expect(fromWindow.equals(fromCommandLine), name).toBe(true)
+    }
+  })
+
+  it('paints the overlay in the colours of its legend, as strongly as asked', async () => {
+    const { page } = window
+    /** The mean colour that the two layers of the stage show. */
+    const shown = (): Promise<number[]> =>
+      page.evaluate(() => {
+        const canvas = document.createElement('canvas')
+        const [first] = document.querySelectorAll<HTMLCanvasElement>('.konvajs-content canvas')
+        Object.assign(canvas, { width: first.width, height: first.height })
+        const context = canvas.getContext('2d')!
+        for (const layer of document.querySelectorAll<HTMLCanvasElement>('.konvajs-content canvas')) context.drawImage(layer, 0, 0)
+        const { data } = context.getImageData(canvas.width / 2 - 50, canvas.height / 2 - 50, 100, 100)
+        return [0, 1, 2].map((band) => data.reduce((sum, value, i) => (i % 4 === band ? sum + value : sum), 0) / (data.length / 4))
+      })
+    await page.waitForTimeout(500)
+    await page.getByLabel('Overlay').fill('0')
+    const bare = await shown()
+    await page.getByLabel('Overlay').fill('1')
+    await page.waitForTimeout(200)
+    const covered = await shown()
+    expect(Math.max(...bare.map((value, band) => Math.abs(value - covered[band])))).toBeGreaterThan(10)
+  })
+
+  it('stays fluent while it trains, and pauses and stops', async () => {
+    const { page, app } = window
+    await page.getByLabel('Steps').fill('')
+    await page.getByLabel('Steps').blur()
+    await page.getByLabel('Seed').fill('4')
+    await button('Train again').click()
+    await page.getByText('left').first().waitFor({ timeout: 60_000 })
+    await app.evaluate(async () => {
+      const { monitorEventLoopDelay } = process.getBuiltinModule('node:perf_hooks')
+      const monitor = monitorEventLoopDelay({ resolution: 5 })
+      monitor.enable()
+      Object.assign(globalThis, { monitor })
+      return Promise.resolve()
+    })
+    const gaps = await page.evaluate(async () => {
+      const times: number[] = []
+      const until = performance.now() + 5000
+      await new Promise<void>((resolve) => {
+        const frame = (now: number): void => {
+          times.push(now)
+          if (now < until) requestAnimationFrame(frame)
+          else resolve()
+        }
+        requestAnimationFrame(frame)
+      })
+      return times.slice(1).map((time, i) => time - times[i])
+    })
+    const delay = await app.evaluate(() => (globalThis as unknown as { monitor: { percentile(p: number): number } }).monitor.percentile(99) / 1e6)
+    const frame = gaps.sort((a, b) => a - b)[Math.floor(gaps.length * 0.99)]
+    console.log(`while training: frame gap p99 ${frame.toFixed(1)} ms over ${gaps.length} frames, main process delay p99 ${delay.toFixed(1)} ms`)
+    expect(frame).toBeLessThan(50)
+    expect(delay).toBeLessThan(50)
+
+    await button('Pause').click()
+    await page.getByText('Paused').waitFor()
+    await page.waitForTimeout(500)
+    const held = await page.getByRole('progressbar').first().getAttribute('value')
+    await page.waitForTimeout(800)
+    expect(await page.getByRole('progressbar').first().getAttribute('value')).toBe(held)
+    await button('Resume').click()
+    await button('Stop').click()
+    await button('Continue training').waitFor()
+  })
+})

@@ -16,6 +16,8 @@ export interface Architecture {
 }
 
 export const KERNEL = 3
+/** Vectors of four fill every processor's lanes; ONNX Runtime's WebGPU provider computes 6 input channels wrongly. */
+const CHANNEL_MULTIPLE = 4
 
 /** Side of the trunk's output pixel in input pixels. */
 export function outputStride({ layers }: Architecture): number {
@@ -39,7 +41,7 @@ export function receptiveHalo({ layers }: Architecture): number {
 
 /**
  * Channels and pools of a trunk in the papers' shorthand: `64,128,M,256,256,512d2`; `s2` marks a stride.
- * @param width  factor on all channel counts
+ * @param width  factor on all channel counts, which are rounded to multiples of four
  */
 export function trunk(shorthand: string, width: number): Layer[] {
   return shorthand.split(',').map((word): Layer => {
@@ -48,7 +50,7 @@ export function trunk(shorthand: string, width: number): Layer[] {
     if (channels === undefined) throw new RangeError(`'${word}' is no layer`)
     return {
       kind: 'convolution',
-      channels: Math.max(1, Math.round(Number(channels) * width)),
+      channels: CHANNEL_MULTIPLE * Math.max(1, Math.round((Number(channels) * width) / CHANNEL_MULTIPLE)),
       dilation: Number(dilation ?? 1),
       stride: Number(stride ?? 1)
     }

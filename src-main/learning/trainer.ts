@@ -16,6 +16,8 @@ const FINAL_RATE = 0.1
 /** Share of the averaged joint that one step keeps. */
 const JOINT_DECAY = 0.98
 const FAILURES_ALLOWED = 5
+/** Reports kept; of the older half every other one goes when there are more. */
+const REPORTS_KEPT = 1000
 
 /** Where training stands; a checkpoint holds it with the execution's state. */
 export interface TrainingPosition {
@@ -88,7 +90,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
     joints.add(outputs)
     if (position.seconds - lastReport >= REPORT_SECONDS || progress() >= 1) {
       const report = { ...joints.report(), step: position.step, seconds: position.seconds, progress: Math.min(progress(), 1), waitingShare: waited / 1e3 / position.seconds, rateFactor: position.rateFactor }
-      position.history.push(report)
+      position.history = thinned([...position.history, report])
       run.onReport(report)
       lastReport = position.seconds
     }
@@ -99,6 +101,11 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
   }
   await save()
   return position
+}
+
+function thinned(history: TrainingReport[]): TrainingReport[] {
+  const half = REPORTS_KEPT / 2
+  return history.length <= REPORTS_KEPT ? history : history.filter((_, i) => i >= half || i % 2 === 0)
 }
 
 function feedOf(batch: Batch, recipe: Recipe, position: TrainingPosition, progress: number): NamedArrays {

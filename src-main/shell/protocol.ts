@@ -10,7 +10,7 @@ export const SCHEME = 'tessera'
 const RENDERER = fileURLToPath(new URL('../renderer', import.meta.url))
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png' }
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' tessera: data:; connect-src 'self' tessera:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' tessera: data:; connect-src 'self' tessera:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const place = z.object({ level: z.coerce.number(), column: z.coerce.number(), row: z.coerce.number() })
 

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import { AxeBuilder } from '@axe-core/playwright'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drawScenes, temporaryFolder, tessera } from '../fixtures/commandLine.ts'
@@ -12,11 +13,16 @@ describe.runIf(present)('the window', () => {
   let folder: string
   let images: string
   let window: Window
+  const complaints: string[] = []
 
   beforeAll(async () => {
     folder = await temporaryFolder()
     images = (await drawScenes(folder, 3, 192)).images
     window = await openWindow()
+    window.page.on('console', (message) => {
+      if (message.type() === 'error' && !message.text().includes('example.org')) complaints.push(message.text())
+    })
+    window.page.on('pageerror', (fault) => complaints.push(fault.message))
   })
   afterAll(() => window.close())
 
@@ -52,11 +58,13 @@ describe.runIf(present)('the window', () => {
 
   it.each([
     ['an empty folder', 'is empty'],
-    ['a folder of text files', 'None of the 1 files']
+    ['a folder of text files', 'None of the 1 files'],
+    ['a folder of one truncated picture', 'the file is truncated']
   ])('says what is wrong with %s', async (name, sentence) => {
     const bad = join(folder, name)
     await mkdir(bad)
     if (name.includes('text')) await writeFile(join(bad, 'a.txt'), 'text')
+    if (name.includes('picture')) await writeFile(join(bad, 'half.png'), (await readFile(join(images, 'scene 1.png'))).subarray(0, 9000))
     await window.drop(bad)
     const alert = window.page.getByRole('alert')
     await alert.getByText(sentence).waitFor()
@@ -127,6 +135,18 @@ describe.runIf(present)('the window', () => {
     expect(Math.max(...bare.map((value, band) => Math.abs(value - covered[band])))).toBeGreaterThan(10)
   })
 
+  it('says what is wrong with pictures of one pixel', async () => {
+    const tiny = join(folder, 'tiny')
+    await mkdir(tiny)
+    await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } }).png().toFile(join(tiny, 'one.png'))
+    await window.drop(tiny)
+    await window.page.getByText('1 image ·').waitFor()
+    await button('Train').click()
+    await window.page.getByRole('alert').getByText('The images are too small').waitFor()
+    await window.drop(images)
+    await window.page.getByText('3 images, 1 skipped').waitFor()
+  })
+
   it('stays fluent while it trains, and pauses and stops', async () => {
     const { page, app } = window
     await page.getByLabel('Steps').fill('')
@@ -169,5 +189,9 @@ describe.runIf(present)('the window', () => {
     await button('Resume').click()
     await button('Stop').click()
     await button('Continue training').waitFor()
+  })
+
+  it('has logged no error of its own', () => {
+    expect(complaints).toEqual([])
   })
 })

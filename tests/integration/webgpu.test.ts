@@ -4,6 +4,7 @@ import { type Server, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import '@tensorflow/tfjs-backend-cpu'
+import type * as Ort from 'onnxruntime-web'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { executeEagerly } from '../../src-main/backends/eager.ts'
@@ -51,7 +52,7 @@ describe.runIf(CHROMIUM)("ONNX Runtime's WebGPU provider, on SwiftShader", () =>
       async ({ model, feeds }) => {
         const gpu = (navigator as unknown as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu
         if (!(await gpu?.requestAdapter())) return undefined
-        const { ort } = globalThis as unknown as { ort: typeof import('onnxruntime-web') }
+        const { ort } = globalThis as unknown as { ort: typeof Ort }
         ort.env.wasm.wasmPaths = `${location.origin}/`
         ort.env.wasm.numThreads = 1
         const bytes = Uint8Array.from(atob(model), (letter) => letter.charCodeAt(0))

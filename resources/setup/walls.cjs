@@ -15,7 +15,7 @@ const ROOMS = {
   export: ['project', 'classes'],
   project: [],
   engine: ['backends', 'learning', 'imagery', 'segmentation', 'classes', 'evaluation', 'export', 'project'],
-  cli: ['learning'],
+  cli: ['learning', 'engine'],
   shell: []
 }
 

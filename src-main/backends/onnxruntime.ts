@@ -14,12 +14,15 @@ export function onnxruntimeBackend(): Backend {
   return {
     name: 'onnxruntime',
     device: `CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
-    compile: (program, state) => executeRecorded(ort, sessionOptions(threads), program, state)
+    compile: (program, state) => executeRecorded(ort, sessionOptions(threads, program.constantState === true), program, state)
   }
 }
 
-/** Numbers too small to be normal, which vanishing moments are full of, would take a hundred times as long. */
-function sessionOptions(threads: number): InferenceSession.SessionOptions {
+/**
+ * Numbers too small to be normal, which vanishing moments are full of, would take a hundred times as long. Blocked
+ * layouts pay where the filters are constant; elsewhere they only reorder back and forth.
+ */
+function sessionOptions(threads: number, constantFilters: boolean): InferenceSession.SessionOptions {
   const extra = { session: { set_denormal_as_zero: '1' } }
-  return { intraOpNumThreads: threads, graphOptimizationLevel: 'all', logSeverityLevel: 3, extra }
+  return { intraOpNumThreads: threads, graphOptimizationLevel: constantFilters ? 'all' : 'extended', logSeverityLevel: 3, extra }
 }

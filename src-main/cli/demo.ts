@@ -5,7 +5,7 @@ import sharp from 'sharp'
 import { duration } from '../contract/duration.ts'
 import { asTesseraError } from '../contract/errors.ts'
 import { DEFAULT_SETTINGS } from '../contract/settings.ts'
-import { startEngineProcess } from './engineProcess.ts'
+import { startEngineProcess } from '../engine/childProcess.ts'
 import { progressPrinter } from './progressLine.ts'
 import { SAMPLE_CLASSES, drawSampleScene } from './sampleScene.ts'
 

@@ -5,7 +5,7 @@ import type { CommandInput, CommandName, CommandOutput } from '../contract/comma
 import { duration } from '../contract/duration.ts'
 import { TesseraError, asTesseraError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, DEFAULT_SETTINGS, HEADS, PRESETS } from '../contract/settings.ts'
-import { startEngineProcess } from './engineProcess.ts'
+import { startEngineProcess } from '../engine/childProcess.ts'
 import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */

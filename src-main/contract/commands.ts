@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { catalogue, skippedFile } from './imagery.ts'
 import { HEADS, trainingSettings } from './settings.ts'
-import { trainingReport } from './training.ts'
+import { architecture, trainingReport } from './training.ts'
 
 const folder = z.string().min(1)
 const head = z.enum(HEADS)
@@ -90,6 +90,11 @@ export const COMMANDS = {
   export: {
     input: z.object({ project: folder, format: z.enum(['png']), out: folder, head }),
     output: z.object({ out: folder, files: z.int(), head })
+  },
+  /** Starts a backend, lets it prove itself and times a training step, in a process of its own. */
+  trial: {
+    input: z.object({ backend: z.enum(['onnxruntime', 'tensorflow']), step: z.object({ architecture, pairs: z.int(), crop: z.int() }).optional() }),
+    output: z.object({ device: z.string().optional(), reason: z.string().optional(), milliseconds: z.number().optional() })
   },
   pause: { input: z.object({ paused: z.boolean() }), output: z.object({ paused: z.boolean() }) },
   thumbnail: { input: z.object({ folder, path: z.string(), side: z.int().min(16).max(512) }), output: encodedPicture },

@@ -26,3 +26,16 @@ export const trainingReport = z.object({
 })
 export type HeadReport = z.infer<typeof headReport>
 export type TrainingReport = z.infer<typeof trainingReport>
+
+/** A network as it is written down; `learning` gives it its meaning. */
+export const architecture = z.object({
+  bands: z.int(),
+  layers: z.array(
+    z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('convolution'), channels: z.int(), dilation: z.int(), stride: z.int() }),
+      z.object({ kind: z.literal('pool') })
+    ])
+  ),
+  heads: z.array(z.object({ name: z.string(), clusters: z.int(), subHeads: z.int() }))
+})
+export type Architecture = z.infer<typeof architecture>

@@ -4,17 +4,20 @@ import { onnxruntimeBackend } from '../backends/onnxruntime.ts'
 import type { Backend, BackendName, NamedArrays, Program } from '../backends/program.ts'
 import { sizeOf } from '../backends/program.ts'
 import { tensorflowBackend } from '../backends/tensorflow.ts'
+import type { CommandOutput } from '../contract/commands.ts'
 import { TesseraError } from '../contract/errors.ts'
 import type { TrainingSettings } from '../contract/settings.ts'
-import { type Architecture, initialWeights, trunk } from '../learning/network/architecture.ts'
+import { type Architecture, initialWeights, outputStride, trunk } from '../learning/network/architecture.ts'
 import { normalFrom, uniformFrom } from '../learning/random.ts'
 import { correctedRate, initialState, trainingStep } from '../learning/trainingStep.ts'
 import { displacementMatrix } from '../learning/views/geometry.ts'
+import { startEngineProcess } from './childProcess.ts'
+import type { Job } from './job.ts'
 
 type Choice = TrainingSettings['backend']
 const STARTERS: Record<Exclude<BackendName, 'cpu'>, () => Backend> = { onnxruntime: onnxruntimeBackend, tensorflow: tensorflowBackend }
 
-export interface Finding {
+interface Finding {
   name: string
   backend?: Backend
   reason?: string
@@ -23,7 +26,7 @@ export interface Finding {
 const findings = new Map<string, Promise<Finding>>()
 
 /** Starts a backend and lets it prove itself, once for each process. */
-export function probe(name: Exclude<BackendName, 'cpu'>): Promise<Finding> {
+function probe(name: Exclude<BackendName, 'cpu'>): Promise<Finding> {
   const known = findings.get(name)
   if (known) return known
   const finding = (async (): Promise<Finding> => {
@@ -82,33 +85,64 @@ function syntheticInputs(program: Program, coarse: number, crop: number): NamedA
 
 const TIMED_STEPS = 3
 
+export interface TimedStep {
+  architecture: Architecture
+  pairs: number
+  crop: number
+}
+
+/** Starts a backend in this process and, if asked, times a step on it. */
+export const trialJob: Job<'trial'> = async ({ backend: name, step }) => {
+  const { backend, reason } = await probe(name)
+  if (!backend || !step) return { device: backend?.device, reason }
+  const { architecture, pairs, crop } = step
+  const program = trainingStep(architecture, { pairs, crop })
+  const execution = await backend.compile(program, initialState(program, initialWeights(architecture, normalFrom(uniformFrom(1)))))
+  const inputs = syntheticInputs(program, crop / outputStride(architecture), crop)
+  await execution.run(inputs)
+  const started = performance.now()
+  for (let run = 0; run < TIMED_STEPS; run++) await execution.run(inputs)
+  const milliseconds = (performance.now() - started) / TIMED_STEPS
+  await execution.dispose()
+  return { device: backend.device, milliseconds }
+}
+
+/**
+ * A trial in a process of its own: a native library that crashes takes nothing with it, and one that is not chosen
+ * leaves no threads behind that slow down the other.
+ */
+export async function tryBackend(name: keyof typeof STARTERS, step?: TimedStep): Promise<CommandOutput<'trial'>> {
+  const child = startEngineProcess()
+  try {
+    return await child.call('trial', { backend: name, step })
+  } catch (fault) {
+    return { reason: (fault as Error).message }
+  } finally {
+    child.stop()
+  }
+}
+
 /**
  * The backend that a user asked for; with `auto` the fastest on this very step.
  * @throws BackendUnavailable when it is asked for by name and cannot be used, or none can
  */
-export async function chooseBackend(choice: Choice, program: Program, state: NamedArrays): Promise<Backend> {
-  const names = choice === 'auto' ? (Object.keys(STARTERS) as (keyof typeof STARTERS)[]) : [choice]
-  const found = await Promise.all(names.map(probe))
-  const usable = found.flatMap(({ backend }) => (backend ? [backend] : []))
-  if (usable.length === 0) throw new TesseraError('BackendUnavailable', { backend: names.join(', '), reason: found.map(({ reason }) => reason).join('; ') })
-  if (usable.length === 1) return usable[0]
-  const [, , crop] = program.inputs.first
-  const inputs = syntheticInputs(program, program.inputs.rows[1], crop)
-  const timings: { backend: Backend; milliseconds: number }[] = []
-  for (const backend of usable) {
-    const execution = await backend.compile(program, state)
-    await execution.run(inputs)
-    const started = performance.now()
-    for (let step = 0; step < TIMED_STEPS; step++) await execution.run(inputs)
-    timings.push({ backend, milliseconds: (performance.now() - started) / TIMED_STEPS })
-    await execution.dispose()
+export async function chooseBackend(choice: Choice, step: TimedStep): Promise<Backend> {
+  if (choice !== 'auto') return startedBackend(choice)
+  const trials: { name: keyof typeof STARTERS; milliseconds?: number; reason?: string }[] = []
+  for (const name of Object.keys(STARTERS) as (keyof typeof STARTERS)[]) trials.push({ name, ...(await tryBackend(name, step)) })
+  const usable = trials.filter(({ milliseconds }) => milliseconds !== undefined)
+  if (usable.length === 0) {
+    throw new TesseraError('BackendUnavailable', { backend: trials.map(({ name }) => name).join(', '), reason: trials.map(({ reason }) => reason).join('; ') })
   }
-  return timings.reduce((best, timing) => (timing.milliseconds < best.milliseconds ? timing : best)).backend
+  return startedBackend(usable.reduce((best, trial) => (trial.milliseconds! < best.milliseconds! ? trial : best)).name)
 }
 
 /** A backend for inference: the one named, else the embedded one. @throws BackendUnavailable */
-export async function inferenceBackend(choice: Choice): Promise<Backend> {
-  const name = choice === 'auto' ? 'onnxruntime' : choice
+export function inferenceBackend(choice: Choice): Promise<Backend> {
+  return startedBackend(choice === 'auto' ? 'onnxruntime' : choice)
+}
+
+async function startedBackend(name: keyof typeof STARTERS): Promise<Backend> {
   const { backend, reason } = await probe(name)
   if (!backend) throw new TesseraError('BackendUnavailable', { backend: name, reason })
   return backend

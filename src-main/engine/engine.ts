@@ -3,6 +3,7 @@ import { COMMANDS, type CommandName } from '../contract/commands.ts'
 import { TesseraError, asTesseraError } from '../contract/errors.ts'
 import { type FromEngine, toEngine } from '../contract/messages.ts'
 import { readCatalogue } from '../imagery/catalogue.ts'
+import { trialJob } from './compute.ts'
 import type { Job } from './job.ts'
 import { evaluateJob } from './jobs/evaluate.ts'
 import { exportJob } from './jobs/export.ts'
@@ -30,6 +31,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     segment: segmentJob,
     evaluate: evaluateJob,
     export: exportJob,
+    trial: trialJob,
     pause: ({ paused }) => {
       pause.set(paused)
       return Promise.resolve({ paused })

@@ -19,11 +19,11 @@ const lambdaInput = (head: string): string => `lambda${head}`
 export const jointOutput = (head: string, subHead: number): string => `joint${head}${subHead}`
 
 /**
- * One step of training: forward on both views, `−Σ_heads I_λ`, gradients, Adam (Kingma and Ba 2015).
+ * One step of training: forward on both views, `−Σ_heads I_λ`, gradients, Adam.
  *
  * Inputs: `first`, `second` crops [n, bands, s, s]; `rows`, `columns` [n, s/stride, s/stride] from
- * `displacementMatrix`; `transposed` [n], 1 where the second view is transposed; `rate` [1], the learning rate with
- * Adam's bias correction; `lambdaX` [1] for each head X. Outputs: `loss` and each sub-head's joint P.
+ * `displacementMatrix`; `transposed` [n], 1 where the second view is transposed; `rate` [1], from
+ * `correctedRate`; `lambdaX` [1] for each head X. Outputs: `loss` and each sub-head's joint P.
  */
 export function trainingStep(architecture: Architecture, { pairs, crop }: StepShape): Program {
   const coarse = crop / outputStride(architecture)
@@ -86,17 +86,22 @@ function pairedJoint(heatmap: tf.Tensor4D, fed: NamedTensors, pairs: number): tf
   return jointThroughInterpolation(first, upright, fed.rows as tf.Tensor3D, fed.columns as tf.Tensor3D)
 }
 
+/**
+ * Adam (Kingma and Ba 2015, in the efficient order of §2) with moments kept as plain decayed sums, `m̃ = β₁m̃ + g` and `ṽ = β₂ṽ + g²`: the factors (1−β) are part of `correctedRate` and of ε, which saves two passes over every weight.
+ */
 function adam(name: string, weights: NamedTensors, gradient: tf.Tensor, rate: tf.Tensor, next: NamedTensors): void {
-  const moment1 = tf.add(tf.mul(weights[`${name}/moment1`], ADAM.beta1), tf.mul(gradient, 1 - ADAM.beta1))
-  const moment2 = tf.add(tf.mul(weights[`${name}/moment2`], ADAM.beta2), tf.mul(tf.mul(gradient, gradient), 1 - ADAM.beta2))
-  next[name] = tf.sub(weights[name], tf.div(tf.mul(moment1, rate), tf.add(tf.sqrt(moment2), ADAM.epsilon)))
+  const moment1 = tf.add(tf.mul(weights[`${name}/moment1`], ADAM.beta1), gradient)
+  const moment2 = tf.add(tf.mul(weights[`${name}/moment2`], ADAM.beta2), tf.mul(gradient, gradient))
+  const spread = tf.add(tf.sqrt(moment2), ADAM.epsilon / Math.sqrt(1 - ADAM.beta2))
+  next[name] = tf.sub(weights[name], tf.div(tf.mul(moment1, rate), spread))
   next[`${name}/moment1`] = moment1
   next[`${name}/moment2`] = moment2
 }
 
-/** Learning rate with Adam's bias correction for the step-th update, counted from 1. */
+/** Factor on `m̃ / √ṽ` that makes the step-th update, counted from 1, Adam's with the given learning rate. */
 export function correctedRate(rate: number, step: number): number {
-  return (rate * Math.sqrt(1 - ADAM.beta2 ** step)) / (1 - ADAM.beta1 ** step)
+  const scale = (1 - ADAM.beta1) / Math.sqrt(1 - ADAM.beta2)
+  return (rate * scale * Math.sqrt(1 - ADAM.beta2 ** step)) / (1 - ADAM.beta1 ** step)
 }
 
 /** All state of `trainingStep`: the given weights with Adam's moments at zero. */

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { bandStatistics, catalogue } from '../contract/imagery.ts'
 import { TesseraError, asTesseraError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, HEADS, trainingSettings, type HeadName } from '../contract/settings.ts'
-import { trainingReport } from '../contract/training.ts'
+import { architecture, trainingReport } from '../contract/training.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { makeFolder, readIfPresent, writeJsonSafely } from './files.ts'
 
@@ -20,11 +20,6 @@ const projectFile = z.object({
   run: z.string().optional()
 })
 
-const layer = z.union([
-  z.object({ kind: z.literal('convolution'), channels: z.int(), dilation: z.int(), stride: z.int() }),
-  z.object({ kind: z.literal('pool') })
-])
-
 /** What a checkpoint says besides its weights: all that is needed to go on, or to segment. */
 export const runMeta = z.object({
   settings: trainingSettings,
@@ -33,11 +28,7 @@ export const runMeta = z.object({
   statistics: bandStatistics,
   bands: z.int(),
   crop: z.int(),
-  architecture: z.object({
-    bands: z.int(),
-    layers: z.array(layer),
-    heads: z.array(z.object({ name: z.string(), clusters: z.int(), subHeads: z.int() }))
-  }),
+  architecture: architecture,
   position: z.object({ step: z.int(), seconds: z.number(), rateFactor: z.number(), history: z.array(trainingReport) }),
   finished: z.boolean()
 })

@@ -1,6 +1,9 @@
-/** Time of one training step on each backend, beside the same step in PyTorch. `npm run bench -- step` */
+/**
+ * Time of one training step on each backend, beside the same step in PyTorch. `npm run bench -- step`
+ * Each contender has a process of its own, and all take turns, so that a busy machine is busy for all of them.
+ */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { onnxruntimeBackend } from '../../src-main/backends/onnxruntime.ts'
 import type { Backend, NamedArrays } from '../../src-main/backends/program.ts'
 import { sizeOf } from '../../src-main/backends/program.ts'
@@ -22,9 +25,12 @@ const CASES: Case[] = [
 ]
 const RADIUS = 10
 const CLUSTERS = 12
-const SECONDS = 6
+const ROUNDS = 3
+const SECONDS = 3
+const BACKENDS: Record<string, () => Backend> = { onnxruntime: onnxruntimeBackend, tensorflow: tensorflowBackend }
 
-async function ours(backend: Backend, { crop, pairs, width }: Case): Promise<number> {
+/** Median time of a step in milliseconds. */
+async function time(backend: Backend, { crop, pairs, width }: Case): Promise<number> {
   const architecture: Architecture = { bands: 3, layers: trunk('32,64,M,128,128,M,256,256', width), heads: [{ name: 'A', clusters: CLUSTERS, subHeads: 1 }] }
   const program = trainingStep(architecture, { pairs, crop })
   const normal = normalFrom(uniformFrom(1))
@@ -46,37 +52,45 @@ async function ours(backend: Backend, { crop, pairs, width }: Case): Promise<num
     await execution.run(inputs)
     durations.push(performance.now() - start)
   }
-  await execution.dispose()
   return durations.sort((a, b) => a - b)[Math.floor(durations.length / 2)]
 }
 
-function pytorch(settings: Case, form: 'pooled' | 'published'): number | undefined {
-  const python = process.env.TESSERA_BENCH_PYTHON ?? 'python3'
-  const script = 'tests/bench/step.py'
-  if (!existsSync(script)) return undefined
-  const request = JSON.stringify({ ...settings, radius: RADIUS, clusters: CLUSTERS, seconds: SECONDS, form })
-  const { status, stdout } = spawnSync(python, [script, request], { encoding: 'utf8' })
-  return status === 0 ? (JSON.parse(stdout) as { millisecondsPerStep: number }).millisecondsPerStep : undefined
+/** The last line of a process's output as JSON, or undefined where it failed. */
+function measure(command: string, args: string[]): number | undefined {
+  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  return status === 0 ? (JSON.parse(stdout.trim().split('\n').at(-1)!) as { millisecondsPerStep: number }).millisecondsPerStep : undefined
 }
 
-const backends: Backend[] = []
-for (const start of [onnxruntimeBackend, tensorflowBackend]) {
-  try {
-    backends.push(start())
-  } catch (fault) {
-    console.log(`${start.name} is not used: ${(fault as Error).message.split('\n')[0]}`)
+function contest(settings: Case): Record<string, number | undefined> {
+  const own = (name: string) => (): number | undefined => measure(process.execPath, [fileURLToPath(import.meta.url), 'one', name, JSON.stringify(settings)])
+  const pytorch = (form: string) => (): number | undefined =>
+    measure(process.env.TESSERA_BENCH_PYTHON ?? 'python3', ['tests/bench/step.py', JSON.stringify({ ...settings, radius: RADIUS, clusters: CLUSTERS, seconds: SECONDS, form })])
+  const contenders = { onnxruntime: own('onnxruntime'), tensorflow: own('tensorflow'), 'PyTorch, pooled': pytorch('pooled'), 'PyTorch, published': pytorch('published') }
+  const best: Record<string, number | undefined> = {}
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, run] of Object.entries(contenders)) {
+      const milliseconds = run()
+      if (milliseconds !== undefined) best[name] = Math.min(best[name] ?? Infinity, milliseconds)
+      else best[name] ??= undefined
+    }
   }
+  return best
 }
-for (const settings of CASES) {
+
+function report(settings: Case): void {
   const { crop, pairs, width } = settings
-  const row: Record<string, number | undefined> = {}
-  for (const backend of backends) row[backend.name] = await ours(backend, settings)
-  row['PyTorch, pooled'] = pytorch(settings, 'pooled')
-  row['PyTorch, published'] = pytorch(settings, 'published')
-  const best = Math.min(...backends.map((backend) => row[backend.name]!))
-  console.log(`${crop}², ${pairs} pairs, width ${width}`)
+  const row = contest(settings)
+  const ours = Math.min(...Object.keys(BACKENDS).map((name) => row[name] ?? Infinity))
+  console.log(`${crop}², ${pairs} pairs, width ${width}, best of ${ROUNDS} rounds`)
   for (const [name, milliseconds] of Object.entries(row)) {
-    const text = milliseconds === undefined ? 'python3 has no torch here' : `${milliseconds.toFixed(1)} ms  ${((1e3 * pairs) / milliseconds).toFixed(1)} pairs/s  ${(milliseconds / best).toFixed(2)} × our best`
+    const text = milliseconds === undefined ? 'is not here' : `${milliseconds.toFixed(1)} ms  ${((1e3 * pairs) / milliseconds).toFixed(1)} pairs/s  ${(milliseconds / ours).toFixed(2)} × the time of our best`
     console.log(`  ${name.padEnd(20)} ${text}`)
   }
 }
+
+const [mode, name, settings] = process.argv.slice(2)
+if (mode === 'one') {
+  console.log(JSON.stringify({ millisecondsPerStep: await time(BACKENDS[name](), JSON.parse(settings) as Case) }))
+  process.exit(0)
+}
+CASES.forEach(report)

@@ -152,8 +152,10 @@ describe.runIf(present)('the window', () => {
     await page.getByLabel('Steps').fill('')
     await page.getByLabel('Steps').blur()
     await page.getByLabel('Seed').fill('4')
+    await page.getByLabel('Backend').selectOption('auto')
     await button('Train again').click()
     await page.getByText('left').first().waitFor({ timeout: 60_000 })
+    await page.getByRole('img', { name: /Information of each head/ }).waitFor()
     await app.evaluate(async () => {
       const { monitorEventLoopDelay } = process.getBuiltinModule('node:perf_hooks')
       const monitor = monitorEventLoopDelay({ resolution: 5 })
@@ -189,6 +191,7 @@ describe.runIf(present)('the window', () => {
     await button('Resume').click()
     await button('Stop').click()
     await button('Continue training').waitFor()
+    expect(await page.getByRole('alert').count()).toBe(0)
   })
 
   it('has logged no error of its own', () => {

@@ -113,8 +113,8 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
     for (let j = 0; j < kernel[1]; j++) {
       const start = [i * dilations[0], j * dilations[1]]
       const end = [start[0] + (oh - 1) * strides[0] + 1, start[1] + (ow - 1) * strides[1] + 1]
-      const whole = kernel[0] * kernel[1] === 1 && strides[0] === 1 && oh === h && ow === w
-      const slice = whole ? padded : recorder.add('Slice', [padded, integers(start), integers(end), integers([2, 3]), integers([...strides])])
+      const unshifted = start[0] === pads[0] && start[1] === pads[1] && strides[0] === 1 && strides[1] === 1 && oh === h && ow === w
+      const slice = unshifted ? source : recorder.add('Slice', [padded, integers(start), integers(end), integers([2, 3]), integers([...strides])])
       const rows = recorder.reshaped(slice, [n, channelsIn, oh * ow])
       const product = recorder.add('FusedMatMul', [gradient, rows], { transB: 1 }, 'com.microsoft')
       const summed = recorder.add('ReduceSum', [product, integers([0])], { keepdims: 0 })

@@ -32,6 +32,7 @@ export class OnnxGraph {
   readonly #inputs: Port[] = []
   readonly #outputs: Port[] = []
   readonly #shared = new Map<string, string>()
+  readonly #renamed = new Map<string, string>()
   #names = 0
 
   input(name: string, dimensions: readonly number[]): string {
@@ -39,9 +40,18 @@ export class OnnxGraph {
     return name
   }
 
+  /** Makes `value` an output called `name`; the node that computes it takes the name, which saves a copy. */
   output(name: string, dimensions: readonly number[], value: string): void {
     this.#outputs.push({ name, dimensions })
-    this.#nodes.push({ operator: 'Identity', inputs: [value], outputs: [name], attributes: {}, domain: '' })
+    const source = this.#nodes.find(({ outputs }) => outputs.includes(value))
+    if (!source) {
+      this.#nodes.push({ operator: 'Identity', inputs: [this.#renamed.get(value) ?? value], outputs: [name], attributes: {}, domain: '' })
+      return
+    }
+    const rename = (names: string[]): string[] => names.map((old) => (old === value ? name : old))
+    source.outputs = rename(source.outputs)
+    for (const node of this.#nodes) if (node.inputs.includes(value)) node.inputs = rename(node.inputs)
+    this.#renamed.set(value, name)
   }
 
   floats(values: Float32Array, dimensions: readonly number[]): string {
@@ -67,7 +77,8 @@ export class OnnxGraph {
   /** Adds an operator with one output and returns the output's name. */
   add(operator: string, inputs: string[], attributes: Record<string, Attribute> = {}, domain = ''): string {
     const output = `v${this.#names++}`
-    this.#nodes.push({ operator, inputs, outputs: [output], attributes, domain })
+    const current = inputs.map((input) => this.#renamed.get(input) ?? input)
+    this.#nodes.push({ operator, inputs: current, outputs: [output], attributes, domain })
     return output
   }
 

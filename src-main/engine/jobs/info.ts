@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism, cpus, platform, release, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
-import { probe } from '../compute.ts'
+import { tryBackend } from '../compute.ts'
 import type { Job } from '../job.ts'
 
 const require = createRequire(import.meta.url)
 
 export const infoJob: Job<'info'> = async () => {
-  const findings = await Promise.all([probe('onnxruntime'), probe('tensorflow')])
+  const findings = await Promise.all((['onnxruntime', 'tensorflow'] as const).map(async (name) => ({ name, ...(await tryBackend(name)) })))
   const libraries = ['onnxruntime-node', '@tensorflow/tfjs-core', '@tensorflow/tfjs-node-gpu', 'sharp']
   const versions = await Promise.all(libraries.map(async (name) => [name, await versionOf(name)] as const))
   return {
@@ -19,7 +19,7 @@ export const infoJob: Job<'info'> = async () => {
     processors: `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? 'unknown'}`,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     libraries: Object.fromEntries(versions),
-    backends: findings.map(({ name, backend, reason }) => ({ name, used: backend !== undefined, device: backend?.device, reason }))
+    backends: findings.map(({ name, device, reason }) => ({ name, used: device !== undefined, device, reason }))
   }
 }
 

@@ -6,7 +6,6 @@ import type { SkippedFile } from '../../contract/imagery.ts'
 import type { HeadName } from '../../contract/settings.ts'
 import { readCatalogue } from '../../imagery/catalogue.ts'
 import { PictureReader } from '../../imagery/pictures.ts'
-import type { Architecture } from '../../learning/network/architecture.ts'
 import { writeFileSafely } from '../../project/files.ts'
 import { withLock } from '../../project/lock.ts'
 import { type LabelIndex, labelFolder, loadRun, maskPath, openProject, saveLabelIndex } from '../../project/project.ts'
@@ -25,7 +24,7 @@ export const segmentJob: Job<'segment'> = async (input, context) => {
     const started = performance.now()
     const backend = await inferenceBackend(input.backend ?? meta.settings.backend)
     const report = meta.position.history.at(-1)
-    const architecture = meta.architecture as Architecture
+    const { architecture } = meta
     const model = {
       architecture,
       weights: arrays,

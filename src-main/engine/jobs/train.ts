@@ -107,10 +107,10 @@ function chooseCrop(
 }
 
 async function run({ project, meta, state, skipped }: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext): ReturnType<Job<'train'>> {
-  const architecture = meta.architecture as Architecture
+  const { architecture } = meta
   const program = trainingStep(architecture, { pairs: recipe.pairs, crop: meta.crop })
   context.onProgress({ stage: 'Choosing the backend' })
-  const backend = await chooseBackend(settings.backend, program, state)
+  const backend = await chooseBackend(settings.backend, { architecture, pairs: recipe.pairs, crop: meta.crop })
   const execution = await backend.compile(program, state)
   const allSkipped = [...skipped]
   const source = startCropSource(

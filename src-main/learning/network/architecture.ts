@@ -1,19 +1,8 @@
-export type Layer =
-  | { kind: 'convolution'; channels: number; dilation: number; stride: number }
-  | { kind: 'pool' }
-
-export interface Head {
-  name: string
-  clusters: number
-  subHeads: number
-}
+import type { Architecture } from '../../contract/training.ts'
 
 /** A fully convolutional network: a trunk of 3×3 convolutions shared by softmax heads. */
-export interface Architecture {
-  bands: number
-  layers: Layer[]
-  heads: Head[]
-}
+export type { Architecture }
+export type Layer = Architecture['layers'][number]
 
 export const KERNEL = 3
 /** Vectors of four fill every processor's lanes; ONNX Runtime's WebGPU provider computes 6 input channels wrongly. */

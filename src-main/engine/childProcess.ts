@@ -10,7 +10,7 @@ export interface EngineProcess extends EngineClient {
   stop(): void
 }
 
-/** Starts the engine as a child process of the command line. */
+/** Starts the engine as a child process, for the command line or for a trial. */
 export function startEngineProcess(): EngineProcess {
   const child = fork(fileURLToPath(new URL('./engine.js', import.meta.url)), { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   const client = createClient((message) => child.send(message))

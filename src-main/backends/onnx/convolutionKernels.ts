@@ -75,7 +75,7 @@ function inputGradient(recorder: Recorder, dy: Value, filter: Value, attributes:
     return { name, shape, order: CHANNELS_FIRST }
   }
   const swapped = recorder.laidOut(filter, [2, 3, 0, 1])
-  const turned = kernel[0] * kernel[1] === 1 ? swapped : turn(recorder, swapped)
+  const turned = kernel[0] * kernel[1] === 1 ? swapped : turn(recorder, swapped, [filter.shape[2], filter.shape[3]], kernel)
   const reach = kernel.map((side, axis) => (side - 1) * dilations[axis])
   const name = recorder.add('Conv', [stored, turned], {
     kernel_shape: kernel,
@@ -85,9 +85,12 @@ function inputGradient(recorder: Recorder, dy: Value, filter: Value, attributes:
   return { name, shape, order: CHANNELS_FIRST }
 }
 
-function turn(recorder: Recorder, filter: string): string {
-  const pair = (value: number): string => recorder.graph.integers([value, value])
-  return recorder.add('Slice', [filter, pair(-1), pair(-(2 ** 31)), recorder.graph.integers([2, 3]), pair(-1)])
+/** A filter `[a, b, kh, kw]` turned by half: its taps in reverse order, by a product with the reversed identity. */
+function turn(recorder: Recorder, filter: string, outer: readonly number[], kernel: readonly number[]): string {
+  const taps = kernel[0] * kernel[1]
+  const reversal = Float32Array.from({ length: taps * taps }, (_, i) => Number(Math.floor(i / taps) + (i % taps) === taps - 1))
+  const rows = recorder.reshaped(filter, [outer[0] * outer[1], taps])
+  return recorder.reshaped(recorder.add('MatMul', [rows, recorder.graph.floats(reversal, [taps, taps])]), [...outer, ...kernel])
 }
 
 /**
@@ -108,6 +111,8 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
     : source
   const gradient = recorder.reshaped(recorder.laidOut(dy, CHANNELS_FIRST), [n, channelsOut, oh * ow])
 
+  const everySample = recorder.graph.floats(new Float32Array(n).fill(1), [1, n])
+
   const taps: string[] = []
   for (let i = 0; i < kernel[0]; i++) {
     for (let j = 0; j < kernel[1]; j++) {
@@ -117,7 +122,7 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
       const slice = unshifted ? source : recorder.add('Slice', [padded, integers(start), integers(end), integers([2, 3]), integers([...strides])])
       const rows = recorder.reshaped(slice, [n, channelsIn, oh * ow])
       const product = recorder.add('FusedMatMul', [gradient, rows], { transB: 1 }, 'com.microsoft')
-      const summed = recorder.add('ReduceSum', [product, integers([0])], { keepdims: 0 })
+      const summed = recorder.add('MatMul', [everySample, recorder.reshaped(product, [n, channelsOut * channelsIn])])
       taps.push(recorder.reshaped(summed, [channelsOut, channelsIn, 1]))
     }
   }

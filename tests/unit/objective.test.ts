@@ -147,12 +147,12 @@ describe('mutual information', () => {
 })
 
 describe('network layers', () => {
-  it('normalise batches with the gradient of finite differences', () => {
+  it.each([false, true])('normalise batches with the gradient of finite differences (pooled: %s)', (pooled) => {
     const [gamma, beta] = [tf.tensor1d([0.8, 1.3]), tf.tensor1d([0.1, -0.2])]
-    const weights = tf.randomNormal([2, 4, 4, 2], 0, 1, 'float32', 8)
+    const weights = tf.randomNormal(pooled ? [2, 2, 2, 2] : [2, 4, 4, 2], 0, 1, 'float32', 8)
     const input = tf.randomNormal([2, 4, 4, 2], 0.3, 1.5, 'float32', 9)
     const through = (x: tf.Tensor, g: tf.Tensor, b: tf.Tensor): tf.Scalar =>
-      tf.sum(tf.mul(normaliseBatchRelu(x as tf.Tensor4D, g as tf.Tensor1D, b as tf.Tensor1D).output, weights)) as tf.Scalar
+      tf.sum(tf.mul(normaliseBatchRelu(x as tf.Tensor4D, g as tf.Tensor1D, b as tf.Tensor1D, pooled).output, weights)) as tf.Scalar
     expect(gradientError((x) => through(x, gamma, beta), input, 3e-3, 64)).toBeLessThan(2e-2)
     expect(gradientError((g) => through(input, g, beta), gamma, 3e-3)).toBeLessThan(1e-2)
     expect(gradientError((b) => through(input, gamma, b), beta, 3e-3)).toBeLessThan(1e-2)

@@ -11,14 +11,15 @@ export interface Normalised {
 }
 
 /**
- * Batch normalisation and ReLU in one differentiable step (Ioffe and Szegedy 2015, §3). The gradient through the
- * batch's own mean and variance is written out, which reads the map half as often as automatic differentiation.
+ * Batch normalisation, ReLU and, if asked, 2×2 maximum pooling in one differentiable step (Ioffe and Szegedy 2015,
+ * §3). The gradient through the batch's own mean and variance is written out, which reads the map half as often as
+ * automatic differentiation; with pooling, ReLU's part of it is done at the smaller size.
  *
  * @param x      float32 [n, h, w, c]
  * @param gamma  scale, float32 [c]
  * @param beta   shift, float32 [c]
  */
-export function normaliseBatchRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D): Normalised {
+export function normaliseBatchRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, pooled = false): Normalised {
   const [n, h, w] = x.shape
   const count = n * h * w
   const mean = tf.mean(x, SPACE) as tf.Tensor1D
@@ -28,10 +29,12 @@ export function normaliseBatchRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.
     const [map, scaleBy, shiftBy, save] = args as unknown as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, tf.GradSaveFunc]
     const scale = tf.div(scaleBy, deviation)
     const output = tf.relu(affine(map, scale, tf.sub(shiftBy, tf.mul(mean, scale))))
-    save([map, output, scale, mean, deviation])
+    const result = pooled ? tf.maxPool(output as tf.Tensor4D, 2, 2, 'valid') : output
+    save([map, output, result, scale, mean, deviation])
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
-      const [input, result, slope, centre, spread] = saved
-      const passed = tf.mul(dy, positive(result))
+      const [input, full, outcome, slope, centre, spread] = saved
+      const positiveOnly = tf.mul(dy, positive(outcome))
+      const passed = pooled ? spreadToMaxima(positiveOnly, full, outcome) : positiveOnly
       const total = tf.sum(passed, SPACE)
       const dGamma = tf.div(tf.sub(tf.sum(tf.mul(passed, input), SPACE), tf.mul(centre, total)), spread)
       const along = tf.div(tf.mul(tf.mul(slope, dGamma), -1 / count), spread)
@@ -39,7 +42,7 @@ export function normaliseBatchRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.
       const dx = tf.add(affine(passed, slope, constant), affine(input, along, tf.zerosLike(along)))
       return [dx, dGamma, total]
     }
-    return { value: output, gradFunc: gradFunc as unknown as (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[] }
+    return { value: result, gradFunc: gradFunc as unknown as (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[] }
   })
   return { output: compute(x, gamma, beta) as tf.Tensor4D, mean, variance }
 }
@@ -47,6 +50,11 @@ export function normaliseBatchRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.
 /** 1 where a non-negative map is above zero. Saturating is several times faster than comparing and choosing. */
 function positive(map: tf.Tensor): tf.Tensor {
   return tf.clipByValue(tf.mul(map, 1e30), 0, 1)
+}
+
+/** The gradient of 2×2 maximum pooling. */
+function spreadToMaxima(dy: tf.Tensor, input: tf.Tensor, output: tf.Tensor): tf.Tensor {
+  return tf.engine().runKernel('MaxPoolGrad', { dy, input, output } as unknown as tf.NamedTensorMap, { filterSize: 2, strides: 2, pad: 'valid' })
 }
 
 /** The same with the running averages, folded into one scale and shift for each channel. */

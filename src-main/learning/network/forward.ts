@@ -50,15 +50,17 @@ export interface TrainingPass {
 /** The network as it is trained. @param images float32 [n, bands, h, w], z-scored */
 export function trainingPass(architecture: Architecture, weights: Weights, images: tf.Tensor4D): TrainingPass {
   const moments: Record<string, tf.Tensor> = {}
+  const { layers } = architecture
   let x = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
-  architecture.layers.forEach((layer, index) => {
+  layers.forEach((layer, index) => {
     if (layer.kind === 'pool') {
-      x = tf.maxPool(x, 2, 2, 'valid')
+      if (layers[index - 1]?.kind !== 'convolution') x = tf.maxPool(x, 2, 2, 'valid')
       return
     }
     const name = `trunk${index}`
     const map = convolution(x, filterOf(weights[`${name}/filter`]), layer.stride, layer.dilation)
-    const { output, mean, variance } = normaliseBatchRelu(map, weights[`${name}/gamma`] as tf.Tensor1D, weights[`${name}/beta`] as tf.Tensor1D)
+    const [gamma, beta] = [weights[`${name}/gamma`], weights[`${name}/beta`]] as [tf.Tensor1D, tf.Tensor1D]
+    const { output, mean, variance } = normaliseBatchRelu(map, gamma, beta, layers[index + 1]?.kind === 'pool')
     moments[`${name}/runningMean`] = mean
     moments[`${name}/runningVariance`] = variance
     x = output

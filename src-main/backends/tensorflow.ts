@@ -14,8 +14,8 @@ function restoreRemovedUtilities(): void {
 }
 
 interface NodeBinding {
-  io: unknown
   version: Record<string, string>
+  backend(): { isUsingGpuDevice?: boolean }
 }
 
 /**
@@ -32,9 +32,10 @@ export function tensorflowBackend(): Backend {
   console.warn = () => undefined
   try {
     const binding = require('@tensorflow/tfjs-node-gpu') as NodeBinding
+    const processor = binding.backend().isUsingGpuDevice ? 'CUDA' : 'CPU'
     return {
       name: 'tensorflow',
-      device: `TensorFlow.js ${binding.version['tfjs-node']}`,
+      device: `${processor}, TensorFlow.js ${binding.version['tfjs-node']}`,
       compile: (program, state) => Promise.resolve(executeEagerly('tensorflow', program, state))
     }
   } finally {

@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { AFFINE_KERNEL } from '../program.ts'
-import type { RecordKernel } from './kernels.ts'
-import { RecordingError, type Recorder, type Value } from './recorder.ts'
+import { type RecordKernel, RecordingError, type Recorder, type Value } from './recorder.ts'
 
 /** Physical order of a logical `[n, h, w, c]` map stored channels first. */
 const CHANNELS_FIRST = [0, 3, 1, 2]

@@ -1,12 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { RECORDER, RecordingError, canonical, type Recorder, type Value } from './recorder.ts'
+import { RECORDER, type RecordKernel, RecordingError, canonical, type Recorder, type Value } from './recorder.ts'
 import { convolutionKernels } from './convolutionKernels.ts'
-
-export type RecordKernel = (
-  recorder: Recorder,
-  inputs: Record<string, Value>,
-  attributes: tf.NamedAttrMap
-) => Value
 
 const BINARY: Record<string, string> = {
   Add: 'Add',

@@ -160,3 +160,6 @@ export class Recorder extends tf.KernelBackend {
     return sizeOf(value.shape)
   }
 }
+
+/** Adds what a kernel computes to the graph. Inputs and attributes have the kernel's names of TensorFlow.js. */
+export type RecordKernel = (recorder: Recorder, inputs: Record<string, Value>, attributes: tf.NamedAttrMap) => Value

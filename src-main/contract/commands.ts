@@ -21,7 +21,7 @@ const backendFinding = z.object({
   /** Why it is not used. */
   reason: z.string().optional()
 })
-const clusterClass = z.object({ name: z.string(), colour: z.string() })
+export const clusterClass = z.object({ name: z.string(), colour: z.string() })
 export const segmentedImage = z.object({ path: z.string(), width: z.int(), height: z.int() })
 export type ClusterClass = z.infer<typeof clusterClass>
 

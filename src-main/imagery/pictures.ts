@@ -34,7 +34,7 @@ export function scaledSize({ width, height }: { width: number; height: number },
  * recently used go first; of larger ones only the window is read.
  */
 export class PictureReader {
-  readonly #kept = new Map<string, Promise<Picture>>()
+  readonly #kept = new Map<string, { picture: Promise<Picture>; bytes: number }>()
   #keptBytes = 0
 
   constructor(
@@ -67,21 +67,24 @@ export class PictureReader {
     if (known) {
       this.#kept.delete(image.path)
       this.#kept.set(image.path, known)
-      return known
+      return known.picture
     }
     const { width, height } = scaledSize(image, this.scale)
     const bytes = width * height * this.bands
-    for (const [path, picture] of this.#kept) {
+    for (const path of this.#kept.keys()) {
       if (this.#keptBytes + bytes <= KEPT_BYTES) break
-      this.#kept.delete(path)
-      void picture.then(({ values }) => (this.#keptBytes -= values.length)).catch(() => undefined)
+      this.#forget(path)
     }
-    const decoding = this.#decode(image, (source) => source.resize(width, height, { fit: 'fill', kernel: 'cubic' }), width, height)
-    this.#kept.set(image.path, decoding)
-    void decoding
-      .then(({ values }) => (this.#keptBytes += values.length))
-      .catch(() => this.#kept.delete(image.path))
-    return decoding
+    const picture = this.#decode(image, (source) => source.resize(width, height, { fit: 'fill', kernel: 'cubic' }), width, height)
+    this.#kept.set(image.path, { picture, bytes })
+    this.#keptBytes += bytes
+    picture.catch(() => this.#forget(image.path))
+    return picture
+  }
+
+  #forget(path: string): void {
+    this.#keptBytes -= this.#kept.get(path)?.bytes ?? 0
+    this.#kept.delete(path)
   }
 
   #part(image: CatalogueImage, inside: Window): Promise<Picture> {

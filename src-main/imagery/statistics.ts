@@ -1,6 +1,6 @@
 import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import { TesseraError } from '../contract/errors.ts'
-import type { PictureReader } from './pictures.ts'
+import { type PictureReader, type Window, scaledSize } from './pictures.ts'
 
 /** Images that are looked at; more would not move a mean. */
 const SAMPLED_IMAGES = 48
@@ -52,9 +52,9 @@ export async function sampleStatistics(
 }
 
 /** A bounded window in the middle of an image, or all of it. */
-function centre(image: CatalogueImage, scale: number): { left: number; top: number; width: number; height: number } {
+function centre(image: CatalogueImage, scale: number): Window {
   const limit = 2048
-  const [width, height] = [Math.max(1, Math.round(image.width * scale)), Math.max(1, Math.round(image.height * scale))]
+  const { width, height } = scaledSize(image, scale)
   const window = { width: Math.min(width, limit), height: Math.min(height, limit) }
   return { left: Math.floor((width - window.width) / 2), top: Math.floor((height - window.height) / 2), ...window }
 }

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { clusterClass } from '../contract/commands.ts'
 import { bandStatistics, catalogue } from '../contract/imagery.ts'
 import { TesseraError, asTesseraError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, HEADS, trainingSettings, type HeadName } from '../contract/settings.ts'
@@ -34,7 +35,6 @@ export const runMeta = z.object({
 })
 export type RunMeta = z.infer<typeof runMeta>
 
-const clusterClass = z.object({ name: z.string(), colour: z.string() })
 export const labelIndex = z.object({
   format: z.literal(FORMAT),
   /** Step of the checkpoint that made the masks. */

@@ -78,7 +78,8 @@ class Session {
     this.history = []
     await this.#perform('train', async (signal, onProgress) => {
       const trained = await run('train', { folder, project, settings: this.settings }, { signal, onProgress })
-      this.notice = { text: `Trained ${trained.steps} steps on ${trained.images} images with ${trained.backend}.` }
+      const done = trained.method === 'information' ? `Trained ${trained.steps} steps on` : `Clustered by ${trained.method}:`
+      this.notice = { text: `${done} ${trained.images} images with ${trained.backend}.` }
     })
     await this.#refresh()
   }

@@ -4,6 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { CommandInput, CommandName, CommandOutput } from '../contract/commands.ts'
 import { duration } from '../contract/duration.ts'
 import { TesseraError, asTesseraError } from '../contract/errors.ts'
+import { METHODS, type RecipeChanges } from '../contract/recipe.ts'
 import { BACKEND_CHOICES, DEFAULT_SETTINGS, HEADS, PRESETS } from '../contract/settings.ts'
 import { startEngineProcess } from '../engine/childProcess.ts'
 import { progressPrinter } from './progressLine.ts'
@@ -78,19 +79,25 @@ program
   .option('--classes <n>', 'classes looked for (head B)', count(2, 64), DEFAULT_SETTINGS.classes)
   .option('--over <n>', 'over-clusters (head A)', count(2, 250), DEFAULT_SETTINGS.over)
   .addOption(new Option('--preset <name>', 'recipe').choices(PRESETS).default(DEFAULT_SETTINGS.preset))
+  .addOption(new Option('--method <name>', 'how clusters are found (the preset decides otherwise)').choices(METHODS))
+  .option('--recipe <file>', 'JSON with changes to the preset, such as {"radius":5,"views":{"quarterTurns":true}}')
   .option('--minutes <n>', 'time limit of training (the preset decides otherwise)', positive)
   .option('--steps <n>', 'exact number of steps instead of a time limit', count(1, 1e9))
   .option('--seed <n>', 'of all random choices', count(0, 2 ** 31 - 1), DEFAULT_SETTINGS.seed)
   .option('--scale <f>', 'factor on the size of the images, at most 1', number((f) => f > 0 && f <= 1, 'above 0 and at most 1'), DEFAULT_SETTINGS.scale)
   .addOption(backend().default(DEFAULT_SETTINGS.backend))
   .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('tessera train photos --project photos.tessera\ntessera train scenes --project p --classes 6 --over 30 --scale 0.5 --minutes 20'))
-  .action((folder: string, options) => {
-    const { classes, over, preset, minutes, steps, seed, scale } = options
-    const settings = { classes, over, preset, minutes, steps, seed, scale, backend: options.backend }
+  .addHelpText('after', examples('tessera train photos --project photos.tessera\ntessera train scenes --project p --classes 6 --over 30 --scale 0.5 --minutes 20\ntessera train scenes --project p --preset preview'))
+  .action(async (folder: string, options) => {
+    const { classes, over, preset, method, minutes, steps, seed, scale } = options
+    const recipe = options.recipe === undefined ? undefined : ((await readJson(options.recipe, '--recipe')) as RecipeChanges)
+    const settings = { classes, over, preset, method, recipe, minutes, steps, seed, scale, backend: options.backend }
     return perform('train', { folder: resolve(folder), project: resolve(options.project), settings }, options.json, (output) => {
       const heads = output.report?.heads.map(({ name, information, ceiling }) => `  head ${name}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`).join('\n') ?? ''
       const from = output.resumedFrom ? ` (from step ${output.resumedFrom})` : ''
+      if (output.method !== 'information') {
+        return `Clustered ${output.images} images by ${output.method} in ${duration(output.seconds)} with ${output.backend}.\nProject: ${output.project}${skippedText(output.skipped)}`
+      }
       return `Trained ${output.steps} steps${from} on ${output.images} images in ${duration(output.seconds)} with ${output.backend} (${output.device}).\n${heads}\nProject: ${output.project}${skippedText(output.skipped)}`
     })
   })
@@ -120,7 +127,7 @@ program
   .option('--json', 'print one JSON object as the last line')
   .addHelpText('after', examples('tessera evaluate p --truth masks\ntessera evaluate p --truth masks --truth-map map.json --head B --mapping hungarian'))
   .action(async (project: string, options) => {
-    const truthMap = options.truthMap === undefined ? undefined : await readTruthMap(options.truthMap)
+    const truthMap = options.truthMap === undefined ? undefined : ((await readJson(options.truthMap, '--truth-map')) as Record<string, number>)
     const input = { project: resolve(project), truth: resolve(options.truth), truthMap, head: options.head, mapping: options.mapping }
     return perform('evaluate', input, options.json, (output) =>
       [
@@ -164,11 +171,12 @@ program
     )
   )
 
-async function readTruthMap(path: string): Promise<Record<string, number>> {
+/** Its shape is checked by the engine. */
+async function readJson(path: string, option: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Record<string, number>
+    return JSON.parse(await readFile(path, 'utf8')) as unknown
   } catch (fault) {
-    throw new TesseraError('InvalidSetting', { setting: '--truth-map', reason: (fault as Error).message })
+    throw new TesseraError('InvalidSetting', { setting: option, reason: (fault as Error).message })
   }
 }
 

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { catalogue, skippedFile } from './imagery.ts'
+import { METHODS } from './recipe.ts'
 import { HEADS, trainingSettings } from './settings.ts'
-import { architecture, trainingReport } from './training.ts'
+import { architecture, stepShape, trainingReport } from './training.ts'
 
 const folder = z.string().min(1)
 const head = z.enum(HEADS)
@@ -63,6 +64,7 @@ export const COMMANDS = {
     output: z.object({
       project: folder,
       run: z.string(),
+      method: z.enum(METHODS),
       backend: z.string(),
       device: z.string(),
       resumedFrom: z.int(),
@@ -93,7 +95,7 @@ export const COMMANDS = {
   },
   /** Starts a backend, lets it prove itself and times a training step, in a process of its own. */
   trial: {
-    input: z.object({ backend: z.enum(['onnxruntime', 'tensorflow']), step: z.object({ architecture, pairs: z.int(), crop: z.int() }).optional() }),
+    input: z.object({ backend: z.enum(['onnxruntime', 'tensorflow']), step: z.object({ architecture, shape: stepShape }).optional() }),
     output: z.object({ device: z.string().optional(), reason: z.string().optional(), milliseconds: z.number().optional() })
   },
   pause: { input: z.object({ paused: z.boolean() }), output: z.object({ paused: z.boolean() }) },

@@ -1,7 +1,21 @@
 import { z } from 'zod'
+import { METHODS, recipeChanges } from './recipe.ts'
 
 export const BACKEND_CHOICES = ['auto', 'onnxruntime', 'tensorflow'] as const
-export const PRESETS = ['quick', 'balanced'] as const
+/** Presets with what a person may expect of each. */
+export const PRESET_NOTES = {
+  preview: 'k-means, seconds',
+  quick: '5 min',
+  balanced: '30 min',
+  thorough: '3 h',
+  'paper-2018': 'the 2018 paper; needs a GPU',
+  'iic-2019': 'the published code, COCO-Stuff-3; needs a GPU',
+  'iic-2019-coco-stuff-15': 'the published code; needs a GPU',
+  'iic-2019-potsdam-3': 'the published code; needs a GPU',
+  'iic-2019-potsdam-6': 'the published code; needs a GPU'
+} as const
+export type Preset = keyof typeof PRESET_NOTES
+export const PRESETS = Object.keys(PRESET_NOTES) as [Preset, ...Preset[]]
 export const HEADS = ['A', 'B'] as const
 
 /** What a user decides before training; a preset supplies the rest. */
@@ -11,6 +25,10 @@ export const trainingSettings = z.object({
   /** Over-clusters: clusters of head A, to be merged by hand afterwards. */
   over: z.int().min(2).max(250),
   preset: z.enum(PRESETS),
+  /** How clusters are found; the preset's way when absent. */
+  method: z.enum(METHODS).optional(),
+  /** Changes to the preset's recipe. */
+  recipe: recipeChanges.optional(),
   /** Time limit of training; the preset's when absent. */
   minutes: z.number().positive().max(100_000).optional(),
   /** Exact number of steps instead of a time limit. */

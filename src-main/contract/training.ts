@@ -30,12 +30,42 @@ export type TrainingReport = z.infer<typeof trainingReport>
 /** A network as it is written down; `learning` gives it its meaning. */
 export const architecture = z.object({
   bands: z.int(),
+  /** The first layer also sees the horizontal and vertical Sobel gradient of the bands' mean. */
+  sobel: z.boolean().optional(),
   layers: z.array(
     z.discriminatedUnion('kind', [
       z.object({ kind: z.literal('convolution'), channels: z.int(), dilation: z.int(), stride: z.int() }),
-      z.object({ kind: z.literal('pool') })
+      z.object({ kind: z.literal('pool'), average: z.boolean().optional() })
     ])
   ),
-  heads: z.array(z.object({ name: z.string(), clusters: z.int(), subHeads: z.int() }))
+  /** Sides in pixels of the boxes whose statistics enter the heads beside the trunk's features; none when absent. */
+  statistics: z.array(z.int().positive()).optional(),
+  /** The features are averaged over the whole crop: one answer for each image instead of each pixel. */
+  wholeImage: z.boolean().optional(),
+  heads: z.array(
+    z.object({
+      name: z.string(),
+      clusters: z.int(),
+      subHeads: z.int(),
+      /** The head whose clusters this one joins, instead of learning by itself. */
+      mergedFrom: z.string().optional()
+    })
+  )
 })
 export type Architecture = z.infer<typeof architecture>
+
+/** The fixed sizes of a training step. */
+export const stepShape = z.object({
+  pairs: z.int(),
+  /** Side of the square crops in pixels; a multiple of the network's stride. */
+  crop: z.int(),
+  /** Joints measured: one of all displacements together when absent, or one for each drawn displacement. */
+  displacements: z.int().optional(),
+  /** The views differ by more than flips, quarter turns and shifts, or pixels are masked. */
+  warped: z.boolean().optional(),
+  /** Longest gradient, as the norm over all weights; 0 or absent leaves it. */
+  clip: z.number().optional(),
+  /** Share of the averaged weights that one step keeps; 0 or absent keeps no average. */
+  averaging: z.number().optional()
+})
+export type StepShape = z.infer<typeof stepShape>

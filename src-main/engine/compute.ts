@@ -7,9 +7,9 @@ import { tensorflowBackend } from '../backends/tensorflow.ts'
 import type { CommandOutput } from '../contract/commands.ts'
 import { TesseraError } from '../contract/errors.ts'
 import type { TrainingSettings } from '../contract/settings.ts'
-import { type Architecture, initialWeights, outputStride, trunk } from '../learning/network/architecture.ts'
+import { type Architecture, initialWeights, trunk } from '../learning/network/architecture.ts'
 import { normalFrom, uniformFrom } from '../learning/random.ts'
-import { correctedRate, initialState, trainingStep } from '../learning/trainingStep.ts'
+import { type StepShape, correctedRate, initialState, trainingStep } from '../learning/trainingStep.ts'
 import { displacementMatrix } from '../learning/views/geometry.ts'
 import { startEngineProcess } from './childProcess.ts'
 import type { Job } from './job.ts'
@@ -74,10 +74,9 @@ function syntheticInputs(program: Program, coarse: number, crop: number): NamedA
   const inputs: NamedArrays = Object.fromEntries(
     Object.entries(program.inputs).map(([name, shape]) => [name, Float32Array.from({ length: sizeOf(shape) }, normal)])
   )
-  const [pairs] = program.inputs.first
-  const axis = displacementMatrix({ fine: crop, coarse, radius: 2, flipped: false, shift: 0 })
-  for (const name of ['rows', 'columns']) inputs[name] = Float32Array.from(Array.from({ length: pairs }, () => [...axis]).flat())
-  inputs.transposed.fill(0)
+  const axis = displacementMatrix({ fine: crop, coarse, range: [-2, 2], flipped: false, shift: 0 })
+  for (const name of ['rows', 'columns']) inputs[name].forEach((_, i, values) => (values[i] = axis[i % axis.length]))
+  for (const name of ['transposed', 'corners']) inputs[name]?.fill(0)
   inputs.rate.fill(correctedRate(1e-3, 1))
   for (const name of Object.keys(inputs)) if (name.startsWith('lambda')) inputs[name].fill(1)
   return inputs
@@ -87,18 +86,17 @@ const TIMED_STEPS = 3
 
 export interface TimedStep {
   architecture: Architecture
-  pairs: number
-  crop: number
+  shape: StepShape
 }
 
 /** Starts a backend in this process and, if asked, times a step on it. */
 export const trialJob: Job<'trial'> = async ({ backend: name, step }) => {
   const { backend, reason } = await probe(name)
   if (!backend || !step) return { device: backend?.device, reason }
-  const { architecture, pairs, crop } = step
-  const program = trainingStep(architecture, { pairs, crop })
+  const { architecture, shape } = step
+  const program = trainingStep(architecture, shape)
   const execution = await backend.compile(program, initialState(program, initialWeights(architecture, normalFrom(uniformFrom(1)))))
-  const inputs = syntheticInputs(program, crop / outputStride(architecture), crop)
+  const inputs = syntheticInputs(program, program.inputs.rows[2], shape.crop)
   await execution.run(inputs)
   const started = performance.now()
   for (let run = 0; run < TIMED_STEPS; run++) await execution.run(inputs)

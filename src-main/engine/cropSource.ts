@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { type ErrorName, TesseraError } from '../contract/errors.ts'
 import type { BandStatistics, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
-import type { Recipe } from '../learning/presets.ts'
+import type { ViewRecipe } from '../contract/recipe.ts'
 import type { Batch, BatchShape } from '../learning/views/pairs.ts'
 
 export interface CropSourceConfig {
@@ -10,7 +10,7 @@ export interface CropSourceConfig {
   images: CatalogueImage[]
   statistics: BandStatistics
   shape: BatchShape
-  recipe: Pick<Recipe, 'flips' | 'quarterTurns' | 'shift' | 'jitter'>
+  views: ViewRecipe
   seed: number
 }
 

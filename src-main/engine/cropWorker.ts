@@ -6,12 +6,13 @@ import type { CatalogueImage } from '../contract/imagery.ts'
 import { PictureReader, planar, scaledSize } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
 import { integerBelow, uniformFrom, type Uniform } from '../learning/random.ts'
-import { type Batch, emptyBatch, sampleViewPair, writePair } from '../learning/views/pairs.ts'
+import { type Batch, type ViewPair, drawDisplacements, emptyBatch, geometryOf, sampleViewPair, writePair } from '../learning/views/pairs.ts'
+import { resample, samplingOf } from '../learning/views/warp.ts'
 
 const BATCH_STREAM = 2
 
 function createCropper(config: CropSourceConfig): (step: number) => Promise<{ batch: Batch; unreadable: CropReply['unreadable'] }> {
-  const { shape, recipe, seed } = config
+  const { shape, views, seed } = config
   const reader = new PictureReader(config.folder, config.scale, shape.bands)
   let images = config.images
   let cumulative = cumulativeAreas(images, config.scale)
@@ -22,14 +23,26 @@ function createCropper(config: CropSourceConfig): (step: number) => Promise<{ ba
     return images[cumulative.findIndex((area) => target < area)]
   }
 
+  const secondView = async (image: CatalogueImage, { top, left }: { top: number; left: number }, pair: ViewPair, first: Float32Array): Promise<Float32Array> => {
+    const { rows, columns } = pair.shift
+    if (!shape.warped) {
+      return rows === 0 && columns === 0 ? Float32Array.from(first) : planar(await reader.read(image, { left: left + columns, top: top + rows, ...crop }))
+    }
+    const sampling = samplingOf(geometryOf(pair), shape.crop)
+    const { height, width } = sampling
+    const around = await reader.read(image, { left: left + sampling.left, top: top + sampling.top, height, width })
+    return resample(planar(around), sampling, shape.bands)
+  }
+
   return async (step) => {
     const uniform = uniformFrom(seed, BATCH_STREAM, step)
     const batch = emptyBatch(shape)
+    const displacements = drawDisplacements(shape, uniform)
     const unreadable: CropReply['unreadable'] = []
     for (let index = 0; index < shape.pairs; ) {
       if (images.length === 0) throw new TesseraError('NoReadableImages', { path: config.folder, files: config.images.length })
       const image = pick(uniform)
-      const pair = sampleViewPair(recipe, shape.bands, uniform)
+      const pair = sampleViewPair(views, shape.bands, shape.crop, uniform)
       const place = (side: number, shift: number): [number, number] => {
         const room = side - shape.crop
         const bounded = Math.max(-room, Math.min(room, shift))
@@ -40,8 +53,9 @@ function createCropper(config: CropSourceConfig): (step: number) => Promise<{ ba
       const [left, columns] = place(size.width, pair.shift.columns)
       try {
         const first = planar(await reader.read(image, { left, top, ...crop }))
-        const second = rows === 0 && columns === 0 ? Float32Array.from(first) : planar(await reader.read(image, { left: left + columns, top: top + rows, ...crop }))
-        writePair(batch, shape, index, { ...pair, shift: { rows, columns } }, first, second, (values) => standardise(values, config.statistics))
+        const placed = { ...pair, shift: { rows, columns } }
+        const second = await secondView(image, { top, left }, placed, first)
+        writePair(batch, shape, index, placed, displacements, first, second, (values) => standardise(values, config.statistics))
         index++
       } catch (fault) {
         if (!(fault instanceof TesseraError) || fault.name !== 'UnreadableImage') throw fault
@@ -78,7 +92,7 @@ port.on('message', (request: CropRequest) => {
     try {
       const { batch, unreadable } = await cut!(request.step)
       const reply: CropReply = { step: request.step, batch, unreadable }
-      port.postMessage(reply, [batch.first, batch.second, batch.rows, batch.columns].map(({ buffer }) => buffer as ArrayBuffer))
+      port.postMessage(reply, Object.values(batch).map(({ buffer }: Float32Array) => buffer as ArrayBuffer))
     } catch (fault) {
       const error = fault instanceof TesseraError ? fault.toJSON() : { name: 'InternalError' as const, details: { reason: (fault as Error).message } }
       port.postMessage({ step: request.step, unreadable: [], error } satisfies CropReply)

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { NamedTensors, Program, Shape } from '../backends/program.ts'
-import { type Architecture, outputStride } from './network/architecture.ts'
-import { inferencePass } from './network/forward.ts'
+import { type Architecture, outputStride, parametersOf } from './network/architecture.ts'
+import { headOutputs, inferenceFeatures, inferencePass } from './network/forward.ts'
+import { patchStatistics } from './network/patchStatistics.ts'
 
 export interface InferenceShape {
   /** Side of the square window read, in input pixels. */
@@ -20,23 +21,11 @@ export interface InferenceShape {
  */
 export function inferenceProgram(
   architecture: Architecture,
-  folded: Record<string, Float32Array>,
   subHeads: Record<string, number>,
   { window, tile }: InferenceShape
 ): Program {
   const coarse = window / outputStride(architecture)
-  const state: Record<string, Shape> = {}
-  let channels = architecture.bands
-  architecture.layers.forEach((layer, index) => {
-    if (layer.kind === 'pool') return
-    state[`trunk${index}/filter`] = [layer.channels, channels, 3, 3]
-    state[`trunk${index}/bias`] = [layer.channels]
-    channels = layer.channels
-  })
-  for (const { name, clusters, subHeads: parts } of architecture.heads) {
-    state[`head${name}/filter`] = [clusters * parts, channels, 1, 1]
-    state[`head${name}/bias`] = [folded[`head${name}/bias`].length]
-  }
+  const state = foldedShapes(architecture)
   const evaluate: Program['evaluate'] = (fed, weights) => {
     const outputs: NamedTensors = {}
     const heatmaps = inferencePass(architecture, weights, fed.image as tf.Tensor4D)
@@ -57,5 +46,48 @@ export function inferenceProgram(
     constantState: true,
     outputs: architecture.heads.flatMap(({ name }) => [`labels${name}`, `confidence${name}`]),
     evaluate
+  }
+}
+
+/** Shapes of the weights that `foldWeights` gives. */
+function foldedShapes(architecture: Architecture): Record<string, Shape> {
+  const shapes: Record<string, Shape> = {}
+  for (const [name, { shape }] of Object.entries(parametersOf(architecture))) {
+    if (name.startsWith('head') || name.endsWith('/filter')) shapes[name] = shape
+    if (name.endsWith('/beta')) shapes[name.replace('/beta', '/bias')] = shape
+  }
+  return shapes
+}
+
+export interface SurveyShape {
+  /** Side of the square window in input pixels, a multiple of the network's stride. */
+  window: number
+  /** Boxes of the patch statistics. */
+  boxes: readonly number[]
+}
+
+/**
+ * What is known of every pixel of a window at the network's resolution, for clustering outside the network: input
+ * `image` [1, bands, window, window]; outputs `features` [pixels, `featureChannels`], `statistics` [pixels, S] and for
+ * each head X that learns `heatmapX` [pixels, C] of its chosen sub-head.
+ */
+export function surveyProgram(architecture: Architecture, subHeads: Record<string, number>, { window, boxes }: SurveyShape): Program {
+  const heads = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
+  const rows = (map: tf.Tensor4D): tf.Tensor => tf.reshape(map, [-1, map.shape[3]])
+  return {
+    name: 'survey',
+    inputs: { image: [1, architecture.bands, window, window] },
+    state: foldedShapes(architecture),
+    constantState: true,
+    outputs: ['features', 'statistics', ...heads.map(({ name }) => `heatmap${name}`)],
+    evaluate(fed, weights) {
+      const image = fed.image as tf.Tensor4D
+      const features = inferenceFeatures(architecture, weights, image)
+      const heatmaps = headOutputs(architecture, weights, features)
+      const statistics = patchStatistics(tf.transpose(image, [0, 2, 3, 1]) as tf.Tensor4D, boxes, outputStride(architecture))
+      const outputs: NamedTensors = { features: rows(features), statistics: rows(statistics) }
+      for (const { name } of heads) outputs[`heatmap${name}`] = rows(heatmaps[name][subHeads[name]])
+      return { outputs, state: {} }
+    }
   }
 }

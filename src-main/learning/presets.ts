@@ -1,61 +1,119 @@
-import type { TrainingSettings } from '../contract/settings.ts'
+import type { Preset, TrainingSettings } from '../contract/settings.ts'
+import type { Recipe, ViewRecipe } from '../contract/recipe.ts'
 import { type Architecture, trunk } from './network/architecture.ts'
-import type { ColourJitter } from './views/colour.ts'
 
-/** Everything that a training run follows besides the user's own settings. */
-export interface Recipe {
-  /** Trunk in the shorthand of `trunk`. */
-  layers: string
-  width: number
-  /** Side of the square crops in pixels. */
-  crop: number
-  pairs: number
-  /** Displacement half-width T in pixels. */
-  radius: number
-  rate: number
-  lambda: Record<'A' | 'B', number>
-  subHeads: number
-  /** Mirror top to bottom, left to right, each in half of the pairs. */
-  flips: { rows: boolean; columns: boolean }
-  quarterTurns: boolean
-  /** Largest shift between the two crops in pixels. */
-  shift: number
-  jitter: ColourJitter
-  minutes: number
+const STILL: ViewRecipe = {
+  flips: { rows: false, columns: false },
+  quarterTurns: false,
+  shift: 0,
+  affine: { degrees: 0, scale: 0, shear: 0 },
+  deformation: { strength: 0, smoothness: 10 },
+  jitter: { brightness: 0, contrast: 0, saturation: 0, hue: 0 },
+  hsv: 0,
+  gain: 0,
+  offset: 0,
+  blur: 0,
+  noise: 0
 }
+const JITTER = { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 }
 
 /**
  * A strided first layer keeps full-resolution channels few, so that more pairs and larger crops are seen in a minute;
  * large crops matter most: they hold whole neighbourhoods. λ above 1 keeps all over-clusters in use.
  */
-const COMMON = {
-  crop: 160,
-  radius: 10,
-  rate: 1e-3,
-  lambda: { A: 1.5, B: 1 },
+const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
+  method: 'information',
+  sobel: false,
+  statistics: [],
+  warmStart: 0,
+  auxiliary: [],
+  headB: 'merged',
   subHeads: 1,
-  flips: { rows: false, columns: true },
-  quarterTurns: false,
-  shift: 0,
-  jitter: { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 }
-} satisfies Partial<Recipe>
-
-const RECIPES: Record<TrainingSettings['preset'], Recipe> = {
-  quick: { ...COMMON, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 5, minutes: 5 },
-  balanced: { ...COMMON, layers: '64s2,64,M,128,128,256,256', width: 0.75, pairs: 6, minutes: 30 }
+  crop: 160,
+  objective: 'pooled',
+  radius: 10,
+  displacements: 0,
+  lambda: { A: 1.5, B: 1 },
+  rate: 1e-3,
+  clip: 0,
+  averaging: 0,
+  restarts: { trials: 1, share: 0 },
+  patience: 0,
+  views: { ...STILL, flips: { rows: false, columns: true }, jitter: JITTER, gain: 0.2, offset: 0.1 }
 }
 
-export function recipeOf(settings: TrainingSettings): Recipe {
-  return RECIPES[settings.preset]
+/** Settings of the code published with IIC (Ji, Henriques, Vedaldi 2019), as its authors ran it for each data set. */
+const PUBLISHED: Omit<Recipe, 'lambda' | 'rate' | 'pairs' | 'crop' | 'sobel' | 'views' | 'radius'> = {
+  ...OWN,
+  layers: '64,128,M,256,256,512d2,512d2',
+  width: 1,
+  headB: 'trained',
+  objective: 'perDisplacement',
+  minutes: 30
+}
+const COCO_VIEWS: ViewRecipe = { ...STILL, flips: { rows: false, columns: true }, jitter: JITTER }
+const POTSDAM_VIEWS: ViewRecipe = { ...STILL, flips: { rows: false, columns: true }, jitter: { brightness: 0.1, contrast: 0.1, saturation: 0.1, hue: 0.1 } }
+const COCO = { ...PUBLISHED, sobel: true, crop: 128, radius: 10, rate: 1e-4, views: COCO_VIEWS }
+const POTSDAM = { ...PUBLISHED, sobel: false, crop: 200, views: POTSDAM_VIEWS }
+
+const RECIPES: Record<Preset, Recipe> = {
+  preview: { ...OWN, method: 'kmeans-patches', layers: 'A,A', width: 1, pairs: 1, statistics: [9, 21, 45], minutes: 1 },
+  quick: { ...OWN, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 5, minutes: 5 },
+  balanced: { ...OWN, layers: '64s2,64,M,128,128,256,256', width: 0.75, pairs: 6, minutes: 30 },
+  thorough: { ...OWN, layers: '64s2,64,M,128,128,256,256', width: 1, pairs: 8, minutes: 180 },
+  // The 2018 text: VGG11 without its last pools, batch 40, rate 1e-5, shifts of 40 to 100 px, additive HSV up to 15 %.
+  'paper-2018': {
+    ...OWN,
+    layers: '64,M,128,M,256,256,512,512,512,512',
+    width: 1,
+    headB: 'trained',
+    lambda: { A: 1, B: 1 },
+    rate: 1e-5,
+    pairs: 40,
+    crop: 200,
+    views: { ...STILL, flips: { rows: true, columns: true }, shift: 100, hsv: 0.15 },
+    minutes: 600
+  },
+  'iic-2019': { ...COCO, lambda: { A: 1, B: 1.5 }, pairs: 120 },
+  'iic-2019-coco-stuff-15': { ...COCO, lambda: { A: 1, B: 1 }, pairs: 60 },
+  'iic-2019-potsdam-3': { ...POTSDAM, lambda: { A: 1, B: 1.5 }, rate: 1e-5, pairs: 75, radius: 10 },
+  'iic-2019-potsdam-6': { ...POTSDAM, lambda: { A: 1, B: 1 }, rate: 1e-6, pairs: 60, radius: 5 }
+}
+
+/** The preset's recipe with the user's changes. */
+export function recipeOf({ preset, method, recipe = {} }: Pick<TrainingSettings, 'preset' | 'method' | 'recipe'>): Recipe {
+  const base = method === undefined ? RECIPES[preset] : withMethod(RECIPES[preset], method)
+  return { ...base, ...recipe, views: { ...base.views, ...recipe.views } }
+}
+
+/** What each method needs of the network, whatever the preset. */
+function withMethod(base: Recipe, method: Recipe['method']): Recipe {
+  const { layers, width } = RECIPES.quick
+  switch (method) {
+    case 'kmeans-bands':
+      return { ...base, method, layers: 'A', statistics: [] }
+    case 'kmeans-patches':
+      return { ...base, method, layers: RECIPES.preview.layers, statistics: RECIPES.preview.statistics }
+    case 'random-cnn':
+    case 'random-cnn-kmeans':
+      return { ...base, method, layers: base.method === 'information' ? base.layers : layers, width: base.method === 'information' ? base.width : width, statistics: [] }
+    case 'information':
+      return base.method === method ? base : { ...RECIPES.quick }
+  }
 }
 
 export function architectureOf(recipe: Recipe, bands: number, settings: Pick<TrainingSettings, 'classes' | 'over'>): Architecture {
+  const { subHeads } = recipe
+  const merged = recipe.method === 'information' && recipe.headB === 'merged'
   return {
     bands,
+    sobel: recipe.sobel,
     layers: trunk(recipe.layers, recipe.width),
+    statistics: recipe.statistics.length > 0 ? recipe.statistics : undefined,
     heads: [
-      { name: 'A', clusters: settings.over, subHeads: recipe.subHeads },
-      { name: 'B', clusters: settings.classes, subHeads: recipe.subHeads }
+      { name: 'A', clusters: settings.over, subHeads },
+      { name: 'B', clusters: settings.classes, subHeads: merged ? 1 : subHeads, mergedFrom: merged ? 'A' : undefined },
+      ...recipe.auxiliary.map((clusters, i) => ({ name: `C${i + 1}`, clusters, subHeads }))
     ]
   }
 }

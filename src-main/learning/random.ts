@@ -4,9 +4,13 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 /** Uniform numbers in [0, 1). */
 export type Uniform = () => number
 
+/** The generator's first numbers still show how alike two seeds are. */
+const DISCARDED = 32
+
 /** A stream of uniform numbers that depends on the seed and the stream's numbers alone. */
 export function uniformFrom(seed: number, ...stream: number[]): Uniform {
   const generator = xoroshiro128plus(stream.reduce((hash, part) => Math.imul(hash ^ part, 0x9e3779b1) ^ (hash >>> 15), seed | 0))
+  for (let i = 0; i < DISCARDED; i++) generator.next()
   return () => uniformInt(generator, 0, 0x3fffffff) / 0x40000000
 }
 

@@ -1,10 +1,10 @@
 import type { Execution, NamedArrays } from '../backends/program.ts'
 import { TesseraError } from '../contract/errors.ts'
+import type { Recipe } from '../contract/recipe.ts'
 import type { TrainingReport } from '../contract/training.ts'
 import type { Architecture } from './network/architecture.ts'
 import { summariseJoint } from './objective/information.ts'
-import type { Recipe } from './presets.ts'
-import { correctedRate, jointOutput } from './trainingStep.ts'
+import { correctedRate, jointOutput, lambdaInput } from './trainingStep.ts'
 import type { Batch } from './views/pairs.ts'
 
 /** Reports, checkpoints and patience are counted in seconds, so that they mean the same on every machine. */
@@ -16,6 +16,10 @@ const FINAL_RATE = 0.1
 /** Share of the averaged joint that one step keeps. */
 const JOINT_DECAY = 0.98
 const FAILURES_ALLOWED = 5
+/** An earlier checkpoint is preferred to the last weights when its head tells at least this factor more. */
+const WORTH_GOING_BACK = 1.02
+/** A rise of information below this share does not count as one. */
+const SMALLEST_RISE = 0.002
 /** Reports kept; of the older half every other one goes when there are more. */
 const REPORTS_KEPT = 1000
 
@@ -33,39 +37,56 @@ export interface TrainingRun {
   recipe: Recipe
   execution: Execution
   limit: { seconds: number } | { steps: number }
+  /** Share of the limit at which to stop, for trials; 1 when absent. */
+  until?: number
   position: TrainingPosition
   nextBatch(step: number): Promise<Batch>
   onReport(report: TrainingReport): void
   /** Called with a copy of the state now and then, and at the end. */
-  onCheckpoint(position: TrainingPosition, state: NamedArrays): Promise<void>
+  onCheckpoint(position: TrainingPosition, state: NamedArrays, finished: boolean): Promise<void>
   /** Resolves at once, or when a pause ends. */
   whenResumed(): Promise<void>
   signal: AbortSignal
 }
 
+interface Saved {
+  position: TrainingPosition
+  state: NamedArrays
+  /** Of the first head, in nats. */
+  information: number
+}
+
 /**
- * Trains until the limit, then saves. Stopping by the signal also saves, and throws.
- * Numbers that are not finite lead back to the last checkpoint with half the rate.
+ * Trains until the limit or, with patience, until information has not risen for long, then saves. Stopping by the
+ * signal also saves, and throws. Numbers that are not finite lead back to the last checkpoint with half the rate.
+ * What is kept in the end is chosen without labels: the last weights, or the checkpoint whose first head told
+ * clearly more; of each head the sub-head that tells most.
  *
  * @throws Cancelled, TrainingDiverged
  */
 export async function train(run: TrainingRun): Promise<TrainingPosition> {
-  const { architecture, execution, limit, recipe, signal } = run
+  const { architecture, execution, limit, recipe, signal, until = 1 } = run
   const position = { ...run.position, history: [...run.position.history] }
-  const joints = averagedJoints(architecture, recipe.subHeads)
-  let saved = { position: { ...position, history: [...position.history] }, state: await execution.readState() }
+  const joints = averagedJoints(architecture)
+  let saved: Saved = { position: { ...position, history: [...position.history] }, state: await execution.readState(), information: 0 }
+  let mostInformative = saved
+  let risen = { information: 0, progress: 0 }
   let [lastReport, lastCheckpoint, failures, waited] = [-Infinity, position.seconds, 0, 0]
   const progress = (): number => ('steps' in limit ? position.step / limit.steps : position.seconds / limit.seconds)
-  const save = async (): Promise<void> => {
-    saved = { position: { ...position, history: [...position.history] }, state: await execution.readState() }
-    await run.onCheckpoint(saved.position, saved.state)
+  const save = async (finished: boolean): Promise<void> => {
+    const information = position.history.at(-1)?.heads[0].information ?? 0
+    saved = { position: { ...position, history: [...position.history] }, state: await execution.readState(), information }
+    if (information >= mostInformative.information) mostInformative = saved
+    const kept = finished && mostInformative.information > WORTH_GOING_BACK * information ? mostInformative : saved
+    await run.onCheckpoint(saved.position, kept.state, finished)
     lastCheckpoint = position.seconds
   }
+  const onPlateau = (): boolean => recipe.patience > 0 && progress() - risen.progress > recipe.patience
 
-  let next = progress() < 1 ? run.nextBatch(position.step + 1) : undefined
-  while (next && progress() < 1) {
+  let next = progress() < until ? run.nextBatch(position.step + 1) : undefined
+  while (next && progress() < until && !onPlateau()) {
     if (signal.aborted) {
-      await save()
+      await save(false)
       throw new TesseraError('Cancelled')
     }
     const paused = performance.now()
@@ -77,7 +98,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
     waited += fed - started
     next = run.nextBatch(position.step + 2)
     next.catch(() => undefined)
-    const outputs = await execution.run(feedOf(batch, recipe, position, progress()))
+    const outputs = await execution.run(feedOf(run, batch, position, progress()))
     position.step++
     position.seconds += (performance.now() - started) / 1e3
     if (!outputs.loss.every(Number.isFinite)) {
@@ -88,18 +109,20 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
       continue
     }
     joints.add(outputs)
-    if (position.seconds - lastReport >= REPORT_SECONDS || progress() >= 1) {
+    if (position.seconds - lastReport >= REPORT_SECONDS || progress() >= until) {
       const report = { ...joints.report(), step: position.step, seconds: position.seconds, progress: Math.min(progress(), 1), waitingShare: waited / 1e3 / position.seconds, rateFactor: position.rateFactor }
       position.history = thinned([...position.history, report])
       run.onReport(report)
+      const { information } = report.heads[0]
+      if (information > risen.information * (1 + SMALLEST_RISE)) risen = { information, progress: report.progress }
       lastReport = position.seconds
     }
-    if (position.seconds - lastCheckpoint >= CHECKPOINT_SECONDS && progress() < 1) {
+    if (position.seconds - lastCheckpoint >= CHECKPOINT_SECONDS && progress() < until) {
       failures = 0
-      await save()
+      await save(false)
     }
   }
-  await save()
+  await save(true)
   return position
 }
 
@@ -108,16 +131,17 @@ function thinned(history: TrainingReport[]): TrainingReport[] {
   return history.length <= REPORTS_KEPT ? history : history.filter((_, i) => i >= half || i % 2 === 0)
 }
 
-function feedOf(batch: Batch, recipe: Recipe, position: TrainingPosition, progress: number): NamedArrays {
+function feedOf({ architecture, recipe }: TrainingRun, batch: Batch, position: TrainingPosition, progress: number): NamedArrays {
   const warm = Math.min(1, (position.step + 1) / WARM_UP_STEPS)
-  const cosine = FINAL_RATE + ((1 - FINAL_RATE) * (1 + Math.cos(Math.PI * Math.min(progress, 1)))) / 2
+  const through = Math.min(progress, 1)
+  const cosine = FINAL_RATE + ((1 - FINAL_RATE) * (1 + Math.cos(Math.PI * through))) / 2
   const rate = recipe.rate * position.rateFactor * warm * cosine
-  return {
-    ...batch,
-    rate: Float32Array.of(correctedRate(rate, position.step + 1)),
-    lambdaA: Float32Array.of(recipe.lambda.A),
-    lambdaB: Float32Array.of(recipe.lambda.B)
+  const feed: NamedArrays = { ...batch, rate: Float32Array.of(correctedRate(rate, position.step + 1)) }
+  for (const { name } of architecture.heads) {
+    const lambda = name === 'B' ? recipe.lambda.B : recipe.lambda.A
+    feed[lambdaInput(name)] = Float32Array.of(typeof lambda === 'number' ? lambda : lambda[0] + through * (lambda[1] - lambda[0]))
   }
+  return feed
 }
 
 interface AveragedJoints {
@@ -126,8 +150,9 @@ interface AveragedJoints {
 }
 
 /** The joints of the last steps, averaged, and what they say of each head's most informative sub-head. */
-function averagedJoints(architecture: Architecture, subHeads: number): AveragedJoints {
+function averagedJoints(architecture: Architecture): AveragedJoints {
   const averages: Record<string, Float32Array> = {}
+  const trained = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
   return {
     add(outputs) {
       for (const [name, joint] of Object.entries(outputs)) {
@@ -138,7 +163,7 @@ function averagedJoints(architecture: Architecture, subHeads: number): AveragedJ
     },
     report() {
       return {
-        heads: architecture.heads.map(({ name, clusters }) => {
+        heads: trained.map(({ name, clusters, subHeads }) => {
           const summaries = Array.from({ length: subHeads }, (_, s) => summariseJoint(averages[jointOutput(name, s)]))
           const best = summaries.reduce((top, summary, s) => (summary.information > summaries[top].information ? s : top), 0)
           return { name, subHead: best, ceiling: Math.log(clusters), ...summaries[best] }

@@ -1,50 +1,58 @@
 import * as tf from '@tensorflow/tfjs-core'
+import type { StepShape } from '../contract/training.ts'
 import type { NamedTensors, Program, Shape } from '../backends/program.ts'
 import { type Architecture, outputStride, parametersOf } from './network/architecture.ts'
 import { trainingPass } from './network/forward.ts'
 import { informationObjective } from './objective/information.ts'
 import { jointThroughInterpolation } from './objective/joint.ts'
+import { warpHeatmap } from './objective/warpHeatmap.ts'
 
-export interface StepShape {
-  pairs: number
-  /** Side of the square crops in pixels; a multiple of the network's stride. */
-  crop: number
-}
+export type { StepShape }
 
 const ADAM = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
 /** Share of the running averages that one step keeps. */
 const RUNNING_DECAY = 0.95
+/** Corners of a bilinear interpolation. */
+const CORNERS = 4
 
-const lambdaInput = (head: string): string => `lambda${head}`
+export const lambdaInput = (head: string): string => `lambda${head}`
 export const jointOutput = (head: string, subHead: number): string => `joint${head}${subHead}`
+/** Name in the state of a weight's average over the last steps. */
+export const averageOf = (weight: string): string => `${weight}/average`
 
 /**
  * One step of training: forward on both views, `−Σ_heads I_λ`, gradients, Adam.
  *
- * Inputs: `first`, `second` crops [n, bands, s, s]; `rows`, `columns` [n, s/stride, s/stride] from
- * `displacementMatrix`; `transposed` [n], 1 where the second view is transposed; `rate` [1], from
- * `correctedRate`; `lambdaX` [1] for each head X. Outputs: `loss` and each sub-head's joint P.
+ * Inputs: `first`, `second` crops [n, bands, s, s]; `rows`, `columns` [n, D, s/stride, s/stride] from
+ * `displacementMatrix`; `transposed` [n], 1 where the second view is transposed; with `warped`, `corners` and
+ * `cornerWeights` [n, s/stride, s/stride, 4] and `valid` [n, s/stride, s/stride] from `warpTables`; `rate` [1], from
+ * `correctedRate`; `lambdaX` [1] for each head X. Outputs: `loss` and each sub-head's joint P, the mean over D.
  */
-export function trainingStep(architecture: Architecture, { pairs, crop }: StepShape): Program {
-  const coarse = crop / outputStride(architecture)
+export function trainingStep(architecture: Architecture, shape: StepShape): Program {
+  const { pairs, crop, displacements = 1, warped = false, clip = 0, averaging = 0 } = shape
+  const coarse = architecture.wholeImage ? 1 : crop / outputStride(architecture)
   const parameters = parametersOf(architecture)
   const trained = Object.keys(parameters).filter((name) => parameters[name].trained)
+  const heads = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
   const state: Record<string, Shape> = {}
-  for (const [name, { shape }] of Object.entries(parameters)) state[name] = shape
+  for (const [name, { shape: sides }] of Object.entries(parameters)) state[name] = sides
   for (const name of trained) {
     state[`${name}/moment1`] = parameters[name].shape
     state[`${name}/moment2`] = parameters[name].shape
+    if (averaging > 0) state[averageOf(name)] = parameters[name].shape
   }
-  const joints = architecture.heads.flatMap(({ name, subHeads }) => Array.from({ length: subHeads }, (_, s) => jointOutput(name, s)))
+  const joints = heads.flatMap(({ name, subHeads }) => Array.from({ length: subHeads }, (_, s) => jointOutput(name, s)))
   const inputs: Record<string, Shape> = {
     first: [pairs, architecture.bands, crop, crop],
     second: [pairs, architecture.bands, crop, crop],
-    rows: [pairs, coarse, coarse],
-    columns: [pairs, coarse, coarse],
-    transposed: [pairs],
+    rows: [pairs, displacements, coarse, coarse],
+    columns: [pairs, displacements, coarse, coarse],
+    ...(warped
+      ? { corners: [pairs, coarse, coarse, CORNERS], cornerWeights: [pairs, coarse, coarse, CORNERS], valid: [pairs, coarse, coarse] }
+      : { transposed: [pairs] }),
     rate: [1]
   }
-  for (const { name } of architecture.heads) inputs[lambdaInput(name)] = [1]
+  for (const { name } of heads) inputs[lambdaInput(name)] = [1]
 
   const evaluate: Program['evaluate'] = (fed, weights) => {
     const measured: NamedTensors = {}
@@ -55,18 +63,22 @@ export function trainingStep(architecture: Architecture, { pairs, crop }: StepSh
       const pass = trainingPass(architecture, current, images)
       moments = pass.moments
       for (const moment of Object.values(moments)) tf.keep(moment)
-      const terms = architecture.heads.flatMap(({ name, subHeads }) =>
+      const terms = heads.flatMap(({ name, subHeads }) =>
         pass.heatmaps[name].map((heatmap, s) => {
           const joint = pairedJoint(heatmap, fed, pairs)
-          measured[jointOutput(name, s)] = tf.keep(joint)
+          measured[jointOutput(name, s)] = tf.keep(tf.mean(joint, 0))
           return tf.mul(informationObjective(joint, fed[lambdaInput(name)]), -1 / subHeads)
         })
       )
       return tf.sum(tf.addN(terms)) as tf.Scalar
     }
     const { value, grads } = tf.valueAndGrads(loss)(trained.map((name) => weights[name]))
+    const shortened = clip > 0 ? clipped(grads, clip) : grads
     const next: NamedTensors = {}
-    trained.forEach((name, i) => adam(name, weights, grads[i], fed.rate, next))
+    trained.forEach((name, i) => {
+      adam(name, weights, shortened[i], fed.rate, next)
+      if (averaging > 0) next[averageOf(name)] = tf.add(tf.mul(weights[averageOf(name)], averaging), tf.mul(next[name], 1 - averaging))
+    })
     for (const [name, moment] of Object.entries(moments)) {
       next[name] = tf.add(tf.mul(weights[name], RUNNING_DECAY), tf.mul(moment, 1 - RUNNING_DECAY))
       moment.dispose()
@@ -76,14 +88,26 @@ export function trainingStep(architecture: Architecture, { pairs, crop }: StepSh
   return { name: 'training step', inputs, state, outputs: ['loss', ...joints], evaluate }
 }
 
-function pairedJoint(heatmap: tf.Tensor4D, fed: NamedTensors, pairs: number): tf.Tensor2D {
+function pairedJoint(heatmap: tf.Tensor4D, fed: NamedTensors, pairs: number): tf.Tensor3D {
   const [, h, w, clusters] = heatmap.shape
-  const first = tf.slice(heatmap, [0, 0, 0, 0], [pairs, h, w, clusters])
-  const second = tf.slice(heatmap, [pairs, 0, 0, 0], [pairs, h, w, clusters])
+  const half = (from: number): tf.Tensor4D => tf.slice(heatmap, [from, 0, 0, 0], [pairs, h, w, clusters])
+  const [first, second] = [half(0), half(pairs)]
+  const matrices = [fed.rows, fed.columns] as [tf.Tensor4D, tf.Tensor4D]
+  if (fed.corners) {
+    const valid = tf.reshape(fed.valid, [pairs, h, w, 1])
+    const unwarped = warpHeatmap(second, fed.corners as tf.Tensor4D, fed.cornerWeights as tf.Tensor4D)
+    return jointThroughInterpolation(tf.mul(first, valid), tf.mul(unwarped, valid), ...matrices)
+  }
   const transposed = tf.reshape(fed.transposed, [pairs, 1, 1, 1])
-  const turned = tf.transpose(second, [0, 2, 1, 3])
-  const upright = tf.add(second, tf.mul(tf.sub(turned, second), transposed)) as tf.Tensor4D
-  return jointThroughInterpolation(first, upright, fed.rows as tf.Tensor3D, fed.columns as tf.Tensor3D)
+  const upright = tf.add(second, tf.mul(tf.sub(tf.transpose(second, [0, 2, 1, 3]), second), transposed)) as tf.Tensor4D
+  return jointThroughInterpolation(first, upright, ...matrices)
+}
+
+/** All gradients by one factor, so that their common norm is at most `longest`. */
+function clipped(gradients: tf.Tensor[], longest: number): tf.Tensor[] {
+  const norm = tf.sqrt(tf.addN(gradients.map((gradient) => tf.sum(tf.mul(gradient, gradient)))))
+  const factor = tf.minimum(tf.div(longest, tf.add(norm, 1e-12)), 1)
+  return gradients.map((gradient) => tf.mul(gradient, factor))
 }
 
 /**
@@ -104,9 +128,17 @@ export function correctedRate(rate: number, step: number): number {
   return (rate * scale * Math.sqrt(1 - ADAM.beta2 ** step)) / (1 - ADAM.beta1 ** step)
 }
 
-/** All state of `trainingStep`: the given weights with Adam's moments at zero. */
+/** All state of `trainingStep`: the given weights, their averages equal to them, Adam's moments at zero. */
 export function initialState(program: Program, weights: Record<string, Float32Array>): Record<string, Float32Array> {
   return Object.fromEntries(
-    Object.entries(program.state).map(([name, shape]) => [name, weights[name] ?? new Float32Array(shape.reduce((a, b) => a * b, 1))])
+    Object.entries(program.state).map(([name, shape]) => {
+      const known = weights[name] ?? (name.endsWith('/average') ? weights[name.slice(0, -'/average'.length)] : undefined)
+      return [name, known ?? new Float32Array(shape.reduce((a, b) => a * b, 1))]
+    })
   )
+}
+
+/** The weights to apply: the averages where they are kept. */
+export function appliedWeights(state: Record<string, Float32Array>): Record<string, Float32Array> {
+  return Object.fromEntries(Object.entries(state).map(([name, values]) => [name, state[averageOf(name)] ?? values]))
 }

@@ -35,6 +35,18 @@ export const runMeta = z.object({
 })
 export type RunMeta = z.infer<typeof runMeta>
 
+/** Whether a run has anything to segment with. */
+export function isTrained({ position, finished }: Pick<RunMeta, 'position' | 'finished'>): boolean {
+  return finished || position.step > 0
+}
+
+/** Of each head the sub-head that tells most, by the run's last report. */
+export function chosenSubHeads({ architecture, position }: Pick<RunMeta, 'architecture' | 'position'>): Record<string, number> {
+  const report = position.history.at(-1)
+  const chosen = (name: string): number => report?.heads.find((head) => head.name === name)?.subHead ?? 0
+  return Object.fromEntries(architecture.heads.map(({ name, mergedFrom }) => [name, chosen(mergedFrom ?? name)]))
+}
+
 export const labelIndex = z.object({
   format: z.literal(FORMAT),
   /** Step of the checkpoint that made the masks. */

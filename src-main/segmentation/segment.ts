@@ -48,7 +48,7 @@ export async function createSegmenter(
   if (covered < stride) throw new RangeError(`a window of ${window} pixels has no room beside its halo of ${halo}`)
   const tile = Math.max(1, Math.floor(covered / reader.scale))
   const folded = foldWeights(architecture, model.weights)
-  const execution = await backend.compile(inferenceProgram(architecture, folded, model.subHeads, { window: side, tile }), folded)
+  const execution = await backend.compile(inferenceProgram(architecture, model.subHeads, { window: side, tile }), folded)
   const geometry = { side, tile, halo, stride, coarse: side / stride }
   return {
     label: (image, signal, onProgress) => labelImage(execution, model, reader, image, geometry, signal, onProgress),

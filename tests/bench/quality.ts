@@ -9,8 +9,7 @@ import { join, resolve } from 'node:path'
 import { DEFAULT_SETTINGS, type TrainingSettings } from '../../src-main/contract/settings.ts'
 import { evaluateJob } from '../../src-main/engine/jobs/evaluate.ts'
 import { segmentJob } from '../../src-main/engine/jobs/segment.ts'
-import { trainWith } from '../../src-main/engine/jobs/train.ts'
-import { type Recipe, recipeOf } from '../../src-main/learning/presets.ts'
+import { trainJob } from '../../src-main/engine/jobs/train.ts'
 
 interface DataSet {
   folder: string
@@ -36,17 +35,17 @@ for (let seed = 1; seed <= Number(seeds); seed++) {
   const settings: TrainingSettings = { ...DEFAULT_SETTINGS, preset: preset as 'quick', classes: data.classes, over: data.over, scale: data.scale, seed, backend: 'onnxruntime' }
   if (minutes.startsWith('s')) settings.steps = Number(minutes.slice(1))
   else if (minutes) settings.minutes = Number(minutes)
-  const recipe: Recipe = { ...recipeOf(settings), ...(JSON.parse(changes) as Partial<Recipe>) }
-  const trained = await trainWith(recipe, { folder: resolve(data.folder, 'images'), project, settings }, context)
+  settings.recipe = JSON.parse(changes) as TrainingSettings['recipe']
+  const trained = await trainJob({ folder: resolve(data.folder, 'images'), project, settings }, context)
   await segmentJob({ project }, context)
   const measure = (head: 'A' | 'B', mapping: 'many-to-one' | 'hungarian') =>
     evaluateJob({ project, truth: resolve(data.folder, 'masks'), truthMap: data.truthMap, head, mapping }, context)
   const [a, b] = [await measure('A', 'many-to-one'), await measure('B', 'hungarian')]
-  const information = trained.report!.heads.map((head) => `${head.name} ${head.information.toFixed(3)}`).join(' ')
-  const used = trained.report!.heads.map((head) => head.masses.filter((mass) => mass > 0.005).length).join('/')
+  const information = (trained.report?.heads ?? []).map((head) => `${head.name} ${head.information.toFixed(3)}`).join(' ')
+  const used = (trained.report?.heads ?? []).map((head) => head.masses.filter((mass) => mass > 0.005).length).join('/')
   console.log(
     `${set} ${preset} seed ${seed}: ${trained.steps} steps ${trained.seconds.toFixed(0)} s  A many-to-one ${a.accuracy.toFixed(4)}  B Hungarian ${b.accuracy.toFixed(4)} ` +
-      `(majority ${a.majority.toFixed(2)})  ${information} nats, ${used} clusters used, waited ${(100 * trained.report!.waitingShare).toFixed(1)} %  ${changes}`
+      `(majority ${a.majority.toFixed(2)})  ${information} nats, ${used} clusters used, waited ${(100 * (trained.report?.waitingShare ?? 0)).toFixed(1)} %  ${changes}`
   )
   await rm(project, { recursive: true })
 }

@@ -37,7 +37,7 @@ async function time(backend: Backend, { crop, pairs, width }: Case): Promise<num
   const inputs: NamedArrays = Object.fromEntries(
     Object.entries(program.inputs).map(([name, shape]) => [name, Float32Array.from({ length: sizeOf(shape) }, normal)])
   )
-  const axis = displacementMatrix({ fine: crop, coarse: crop / 4, radius: RADIUS, flipped: false, shift: 0 })
+  const axis = displacementMatrix({ fine: crop, coarse: crop / 4, range: [-RADIUS, RADIUS], flipped: false, shift: 0 })
   for (const name of ['rows', 'columns']) inputs[name] = Float32Array.from(Array.from({ length: pairs }, () => [...axis]).flat())
   inputs.transposed.fill(0)
   inputs.rate = Float32Array.of(correctedRate(1e-3, 1))

@@ -6,7 +6,7 @@ import { recordProgram } from '../../src-main/backends/onnx/execution.ts'
 import { onnxruntimeBackend } from '../../src-main/backends/onnxruntime.ts'
 import type { Backend, Program } from '../../src-main/backends/program.ts'
 import { tensorflowBackend } from '../../src-main/backends/tensorflow.ts'
-import { stepFixture } from '../fixtures/step.ts'
+import { richStepFixture, stepFixture } from '../fixtures/step.ts'
 
 // TensorFlow would otherwise use 16-bit products where the processor has them.
 process.env.TF_SET_ONEDNN_FPMATH_MODE = 'STRICT'
@@ -28,8 +28,11 @@ describe.each([
 ])('a training step on %s', (_, start) => {
   const backend = available(start)
 
-  it.runIf(backend)('gives the loss, joints and weights of the plain CPU backend', async () => {
-    const { program, inputs, state } = stepFixture()
+  it.runIf(backend).each([
+    ['layers', stepFixture],
+    ['views, inputs and heads', richStepFixture]
+  ])('gives the loss, joints and weights of the plain CPU backend with all kinds of %s', async (_kind, fixture) => {
+    const { program, inputs, state } = fixture()
     const expected = executeEagerly('cpu', program, state)
     const found = await backend!.compile(program, state)
     for (let step = 0; step < 2; step++) {
@@ -40,13 +43,14 @@ describe.each([
     for (const name of Object.keys(program.state)) {
       const scale = Math.max(...a[name].map(Math.abs), 1e-9)
       const worst = Math.max(...a[name].map((value, i) => Math.abs(value - b[name][i])))
-      // Moments are the gradients, decayed and summed.
-      expect(worst / scale, name).toBeLessThan(name.includes('moment') ? 1e-3 : 1e-4)
+      // Moments are the gradients, decayed and summed; what starts at zero is nothing but updates.
+      const made = name.includes('moment') || state[name].every((value) => value === 0)
+      expect(worst / scale, name).toBeLessThan(made ? 2e-3 : 1e-4)
     }
   })
 
   it.runIf(backend)('repeats itself to the bit', async () => {
-    const { program, inputs, state } = stepFixture()
+    const { program, inputs, state } = richStepFixture()
     const run = async (): Promise<Record<string, Float32Array>> => {
       const execution = await backend!.compile(program, state)
       for (let step = 0; step < 3; step++) await execution.run(inputs)
@@ -56,7 +60,7 @@ describe.each([
   })
 
   it.runIf(backend)('holds no more tensors after many steps than after one', async () => {
-    const { program, inputs, state } = stepFixture()
+    const { program, inputs, state } = richStepFixture()
     const execution = await backend!.compile(program, state)
     await execution.run(inputs)
     const before = tf.memory().numTensors

@@ -117,7 +117,7 @@ describe('joint through interpolation', () => {
     const other = enlarged(second.arraySync(), flip, shift)
     const counted = large.map((sample) => sample.map((row, r) => row.map((pixel, c) => (other.inside(r, c) ? pixel : pixel.map(() => 0)))))
     const expected = jointByLoops(counted, other.map, 2)
-    const axis = (a: 0 | 1): tf.Tensor3D => tf.tensor3d(displacementMatrix({ fine, coarse, radius: 2, flipped: flip[a], shift: shift[a] }), [1, coarse, coarse])
+    const axis = (a: 0 | 1): tf.Tensor4D => tf.tensor4d(displacementMatrix({ fine, coarse, range: [-2, 2], flipped: flip[a], shift: shift[a] }), [1, 1, coarse, coarse])
     const found = jointThroughInterpolation(first, second, axis(0), axis(1)).dataSync()
     expected.forEach((p, k) => expect(found[k]).toBeCloseTo(p, 5))
   })

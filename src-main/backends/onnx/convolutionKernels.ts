@@ -146,12 +146,10 @@ function poolingOf(x: Value, attributes: tf.NamedAttrMap): Pooling {
   return { side, shape: [n, h / side, w / side, c] }
 }
 
-function pool(operator: string): RecordKernel {
-  return (recorder, { x }, attributes) => {
-    const { side, shape } = poolingOf(x, attributes)
-    const name = recorder.add(operator, [recorder.laidOut(x, CHANNELS_FIRST)], { kernel_shape: [side, side], strides: [side, side] })
-    return { name, shape, order: CHANNELS_FIRST }
-  }
+const maxPool: RecordKernel = (recorder, { x }, attributes) => {
+  const { side, shape } = poolingOf(x, attributes)
+  const name = recorder.add('MaxPool', [recorder.laidOut(x, CHANNELS_FIRST)], { kernel_shape: [side, side], strides: [side, side] })
+  return { name, shape, order: CHANNELS_FIRST }
 }
 
 function enlarge(recorder: Recorder, x: Value, side: number): string {
@@ -169,6 +167,19 @@ const maxPoolGradient: RecordKernel = (recorder, { dy, input, output }, attribut
   const chosen = recorder.add('Equal', [recorder.laidOut(input, CHANNELS_FIRST), enlarge(recorder, output, side)])
   const name = recorder.add('Mul', [recorder.add('Cast', [chosen], { to: 1 }), enlarge(recorder, dy, side)])
   return { name, shape: input.shape, order: CHANNELS_FIRST }
+}
+
+/** Boxes of any shape, stride and padding; like TensorFlow, the padding is not counted. */
+const averagePool: RecordKernel = (recorder, { x }, attributes) => {
+  const { filterSize, strides, pad } = attributes as unknown as tf.AvgPoolAttrs
+  const found = tf.backend_util.computePool2DInfo(x.shape as [number, number, number, number], filterSize, strides, 1, pad)
+  const { top, left, bottom, right } = found.padInfo
+  const name = recorder.add('AveragePool', [recorder.laidOut(x, CHANNELS_FIRST)], {
+    kernel_shape: [found.filterHeight, found.filterWidth],
+    strides: [found.strideHeight, found.strideWidth],
+    pads: [top, left, bottom, right]
+  })
+  return { name, shape: found.outShape, order: CHANNELS_FIRST }
 }
 
 const avgPoolGradient: RecordKernel = (recorder, { dy, input }, attributes) => {
@@ -189,9 +200,9 @@ export const convolutionKernels: Record<string, RecordKernel> = {
   Conv2D: (recorder, { x, filter }, attributes) => convolve(recorder, x, filter, attributes),
   Conv2DBackpropInput: (recorder, { dy, filter }, attributes) => inputGradient(recorder, dy, filter, attributes),
   Conv2DBackpropFilter: (recorder, { x, dy }, attributes) => filterGradient(recorder, x, dy, attributes),
-  MaxPool: pool('MaxPool'),
+  MaxPool: maxPool,
   MaxPoolGrad: maxPoolGradient,
-  AvgPool: pool('AveragePool'),
+  AvgPool: averagePool,
   AvgPoolGrad: avgPoolGradient,
   [AFFINE_KERNEL]: affine
 }

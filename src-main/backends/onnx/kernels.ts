@@ -31,6 +31,9 @@ const UNARY: Record<string, string> = {
 }
 const REDUCTIONS: Record<string, string> = { Sum: 'ReduceSum', Mean: 'ReduceMean', Max: 'ReduceMax' }
 
+/** ONNX's number for int64, which indices have. */
+const INTEGER = 7
+
 function binary(recorder: Recorder, operator: string, a: Value, b: Value): Value {
   const shape = tf.broadcast_util.assertAndGetBroadcastShape([...a.shape], [...b.shape])
   const wide = [a, b].filter((value) => value.shape.length === shape.length)
@@ -83,9 +86,20 @@ function matrixProduct(recorder: Recorder, a: Value, b: Value, transposeA: boole
   return { name, shape, order: canonical(shape.length) }
 }
 
-const structural: Record<string, RecordKernel> = {
+function slice(recorder: Recorder, x: Value, start: readonly number[], extent: readonly number[]): Value {
+  const at = (values: readonly number[]): string => recorder.graph.integers(x.order.map((axis) => values[axis]))
+  const end = start.map((from, axis) => from + extent[axis])
+  const name = recorder.add('Slice', [x.name, at(start), at(end), recorder.graph.integers(canonical(start.length))])
+  return { name, shape: [...extent], order: x.order }
+}
+
+/** What keeps the numbers as they are, indices too. */
+const rearranging: Record<string, RecordKernel> = {
   Identity: (_, { x }) => x,
-  Reshape: (recorder, { x }, { shape }) => reshape(recorder, x, tf.util.inferFromImplicitShape(shape as number[], recorder.size(x))),
+  Reshape: (recorder, { x }, { shape }) => reshape(recorder, x, tf.util.inferFromImplicitShape(shape as number[], recorder.size(x)))
+}
+
+const structural: Record<string, RecordKernel> = {
   ExpandDims: (recorder, { input }, { dim }) => {
     const shape = [...input.shape]
     shape.splice((dim as number) < 0 ? shape.length + 1 + (dim as number) : (dim as number), 0, 1)
@@ -95,17 +109,11 @@ const structural: Record<string, RecordKernel> = {
     const axes = perm as number[]
     return { name: x.name, shape: axes.map((axis) => x.shape[axis]), order: x.order.map((axis) => axes.indexOf(axis)) }
   },
-  Cast: (recorder, { x }, { dtype }) =>
-    x.logical && dtype !== 'bool' ? { ...x, name: recorder.add('Cast', [x.name], { to: 1 }), logical: false } : x,
   ZerosLike: (recorder, { x }) => constant(recorder, 0, x),
   OnesLike: (recorder, { x }) => constant(recorder, 1, x),
   Slice: (recorder, { x }, { begin, size }) => {
     const start = begin as number[]
-    const extent = (size as number[]).map((length, axis) => (length < 0 ? x.shape[axis] - start[axis] : length))
-    const at = (values: number[]): string => recorder.graph.integers(x.order.map((axis) => values[axis]))
-    const end = start.map((from, axis) => from + extent[axis])
-    const name = recorder.add('Slice', [x.name, at(start), at(end), recorder.graph.integers(canonical(start.length))])
-    return { name, shape: extent, order: x.order }
+    return slice(recorder, x, start, (size as number[]).map((length, axis) => (length < 0 ? x.shape[axis] - start[axis] : length)))
   },
   Reverse: (recorder, { x }, { dims }) => {
     const positions = (dims as number[]).map((axis) => x.order.indexOf(axis))
@@ -135,6 +143,19 @@ const structural: Record<string, RecordKernel> = {
     const bounds = [recorder.scalar(clipValueMin as number), recorder.scalar(clipValueMax as number)]
     return { ...x, name: recorder.add('Clip', [x.name, ...bounds]) }
   },
+  GatherV2: (recorder, { x, indices }, { axis }) => {
+    if (axis !== 0 || indices.shape.length !== 1) throw new RecordingError('only whole rows can be gathered')
+    const name = recorder.add('Gather', [recorder.canonicalName(x), indices.name], { axis: 0 })
+    const shape = [...indices.shape, ...x.shape.slice(1)]
+    return { name, shape, order: canonical(shape.length) }
+  },
+  UnsortedSegmentSum: (recorder, { x, segmentIds }, { numSegments }) => {
+    const shape = [numSegments as number, ...x.shape.slice(1)]
+    const zeros = recorder.add('Expand', [recorder.scalar(0), recorder.graph.integers(shape)])
+    const at = recorder.reshaped(segmentIds.name, [...segmentIds.shape, 1])
+    const name = recorder.add('ScatterND', [zeros, at, recorder.canonicalName(x)], { reduction: 'add' })
+    return { name, shape, order: canonical(shape.length) }
+  },
   Softmax: (recorder, { logits }, { dim }) => {
     const axis = (dim as number) < 0 ? logits.shape.length + (dim as number) : (dim as number)
     return { ...logits, name: recorder.add('Softmax', [logits.name], { axis: logits.order.indexOf(axis) }) }
@@ -159,6 +180,11 @@ const structural: Record<string, RecordKernel> = {
     matrixProduct(recorder, a, b, Boolean(transposeA), Boolean(transposeB))
 }
 
+const cast: RecordKernel = (recorder, { x }, { dtype }) => {
+  if (dtype === 'int32') return { ...x, name: recorder.add('Cast', [x.name], { to: INTEGER }) }
+  return x.logical && dtype !== 'bool' ? { ...x, name: recorder.add('Cast', [x.name], { to: 1 }), logical: false } : x
+}
+
 function constant(recorder: Recorder, value: number, like: Value): Value {
   const shape = recorder.physicalShape(like)
   const name = recorder.add('Expand', [recorder.scalar(value), recorder.graph.integers(shape)])
@@ -172,7 +198,7 @@ function concatenate(recorder: Recorder, parts: Value[], axis: number): Value {
   return { name: recorder.add('Concat', names, { axis: order.indexOf(axis) }), shape, order }
 }
 
-function register(kernelName: string, record: RecordKernel, dtype: tf.DataType = 'float32'): void {
+function register(kernelName: string, record: RecordKernel, dtypeOf: (attributes: tf.NamedAttrMap, inputs: tf.NamedTensorInfoMap) => tf.DataType = () => 'float32'): void {
   tf.registerKernel({
     kernelName,
     backendName: RECORDER,
@@ -183,7 +209,7 @@ function register(kernelName: string, record: RecordKernel, dtype: tf.DataType =
           .filter(([, input]) => input != null)
           .map(([name, input]) => [name, recorder.value(input as tf.TensorInfo)])
       )
-      return recorder.tensor(record(recorder, values, attrs ?? {}), dtype)
+      return recorder.tensor(record(recorder, values, attrs ?? {}), dtypeOf(attrs ?? {}, inputs))
     }
   })
 }
@@ -197,7 +223,7 @@ export function registerRecorderKernels(): void {
     register(
       kernel,
       (recorder, { a, b }) => ({ ...binary(recorder, operator, a, b), logical: true }),
-      'bool'
+      () => 'bool'
     )
   }
   for (const [kernel, operator] of Object.entries(UNARY)) {
@@ -209,6 +235,8 @@ export function registerRecorderKernels(): void {
     )
   }
   for (const [kernel, record] of Object.entries({ ...structural, ...convolutionKernels })) register(kernel, record)
+  for (const [kernel, record] of Object.entries(rearranging)) register(kernel, record, (_, { x }) => x!.dtype)
+  register('Cast', cast, ({ dtype }) => (dtype === 'int32' ? 'int32' : 'float32'))
   registerLists()
 }
 
@@ -228,6 +256,21 @@ function registerLists(): void {
     const order = values[0].order
     const names = values.map((value) => recorder.laidOut(value, order))
     return { ...values[0], name: recorder.add('Sum', names) }
+  })
+  tf.registerKernel({
+    kernelName: 'SplitV',
+    backendName: RECORDER,
+    kernelFunc: ({ inputs, backend, attrs }) => {
+      const recorder = backend as Recorder
+      const x = recorder.value(inputs.x as tf.TensorInfo)
+      const { numOrSizeSplits, axis } = attrs as unknown as tf.SplitVAttrs
+      let from = 0
+      return tf.backend_util.prepareSplitSize({ shape: [...x.shape] } as tf.Tensor, numOrSizeSplits, axis).map((size) => {
+        const start = x.shape.map((_, i) => (i === axis ? from : 0))
+        from += size
+        return recorder.tensor(slice(recorder, x, start, x.shape.map((side, i) => (i === axis ? size : side))))
+      })
+    }
   })
   tf.registerKernel({
     kernelName: 'Fill',

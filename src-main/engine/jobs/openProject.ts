@@ -1,4 +1,4 @@
-import { loadLabelIndex, loadRun, openProject } from '../../project/project.ts'
+import { isTrained, loadLabelIndex, loadRun, openProject } from '../../project/project.ts'
 import type { Job } from '../job.ts'
 
 export const openProjectJob: Job<'openProject'> = async ({ project: folder }) => {
@@ -10,7 +10,7 @@ export const openProjectJob: Job<'openProject'> = async ({ project: folder }) =>
     run: project.run,
     settings: run?.meta.settings,
     history: run?.meta.position.history ?? [],
-    trained: (run?.meta.position.step ?? 0) > 0,
+    trained: run !== undefined && isTrained(run.meta),
     finished: run?.meta.finished ?? false,
     segmented: labels?.images.map(({ path, width, height }) => ({ path, width, height })) ?? [],
     classes: labels?.classes as { A: { name: string; colour: string }[]; B: { name: string; colour: string }[] } | undefined

@@ -6,9 +6,10 @@ import type { SkippedFile } from '../../contract/imagery.ts'
 import type { HeadName } from '../../contract/settings.ts'
 import { readCatalogue } from '../../imagery/catalogue.ts'
 import { PictureReader } from '../../imagery/pictures.ts'
+import { appliedWeights } from '../../learning/trainingStep.ts'
 import { writeFileSafely } from '../../project/files.ts'
 import { withLock } from '../../project/lock.ts'
-import { type LabelIndex, labelFolder, loadRun, maskPath, openProject, saveLabelIndex } from '../../project/project.ts'
+import { type LabelIndex, chosenSubHeads, isTrained, labelFolder, loadRun, maskPath, openProject, saveLabelIndex } from '../../project/project.ts'
 import { type ImageLabels, createSegmenter } from '../../segmentation/segment.ts'
 import { inferenceBackend } from '../compute.ts'
 import type { Job } from '../job.ts'
@@ -16,19 +17,18 @@ import type { Job } from '../job.ts'
 export const segmentJob: Job<'segment'> = async (input, context) => {
   const project = await openProject(input.project)
   const loaded = await loadRun(project)
-  if (!loaded || loaded.meta.position.step === 0) throw new TesseraError('NothingTrained', { path: input.project })
+  if (!loaded || !isTrained(loaded.meta)) throw new TesseraError('NothingTrained', { path: input.project })
   const { meta, arrays } = loaded
   const folder = input.images ?? meta.catalogue.folder
   const catalogue = await readCatalogue(folder, context.signal)
   return withLock(input.project, async () => {
     const started = performance.now()
     const backend = await inferenceBackend(input.backend ?? meta.settings.backend)
-    const report = meta.position.history.at(-1)
     const { architecture } = meta
     const model = {
       architecture,
-      weights: arrays,
-      subHeads: Object.fromEntries(architecture.heads.map(({ name }) => [name, report?.heads.find((head) => head.name === name)?.subHead ?? 0])),
+      weights: appliedWeights(arrays),
+      subHeads: chosenSubHeads(meta),
       statistics: meta.statistics
     }
     const reader = new PictureReader(folder, meta.settings.scale, meta.bands)

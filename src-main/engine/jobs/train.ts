@@ -1,43 +1,74 @@
 import type { Catalogue, CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
 import { TesseraError } from '../../contract/errors.ts'
+import type { Recipe } from '../../contract/recipe.ts'
 import type { TrainingSettings } from '../../contract/settings.ts'
 import { readCatalogue } from '../../imagery/catalogue.ts'
 import { PictureReader, scaledSize } from '../../imagery/pictures.ts'
 import { sampleStatistics } from '../../imagery/statistics.ts'
+import { kMeansHeads, mergedHead, warmHeads } from '../../learning/clusterHeads.ts'
 import { type Architecture, initialWeights, outputStride } from '../../learning/network/architecture.ts'
-import { architectureOf, recipeOf, type Recipe } from '../../learning/presets.ts'
+import { architectureOf, recipeOf } from '../../learning/presets.ts'
 import { normalFrom, uniformFrom } from '../../learning/random.ts'
-import { type TrainingRun, train } from '../../learning/trainer.ts'
-import { initialState, trainingStep } from '../../learning/trainingStep.ts'
+import { type TrainingPosition, type TrainingRun, train } from '../../learning/trainer.ts'
+import { type StepShape, appliedWeights, initialState, trainingStep } from '../../learning/trainingStep.ts'
+import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
 import { withLock } from '../../project/lock.ts'
-import { type Project, type RunMeta, loadRun, openOrCreateProject, saveProject, saveRun, startRun } from '../../project/project.ts'
-import { chooseBackend } from '../compute.ts'
+import { type Project, type RunMeta, loadRun, openOrCreateProject, chosenSubHeads, saveProject, saveRun, startRun } from '../../project/project.ts'
+import type { Backend } from '../../backends/program.ts'
+import type { Points } from '../../learning/kMeans.ts'
+import { chooseBackend, inferenceBackend } from '../compute.ts'
 import { startCropSource } from '../cropSource.ts'
 import type { Job, JobContext } from '../job.ts'
+import { surveyPixels } from '../survey.ts'
 
-const WEIGHT_STREAM = 1
+/** Streams of random numbers that depend on the seed. */
+const STREAMS = { weights: 1, survey: 3, clusters: 4 }
 /** Crops narrower than this many coarse pixels hold no displacement worth the name. */
 const SMALLEST_COARSE = 4
+/** Boxes of the statistics by which a head's clusters are joined, in pixels. */
+const MERGING_BOXES = [9, 21]
+/** Sharpness of k-means' confidence, and the trunk's share of a warm start. */
+const PREVIEW_TEMPERATURE = 0.5
+const WARM_TRUNK_SHARE = 0.1
 
 interface Prepared {
   project: Project
   meta: RunMeta
   state: Record<string, Float32Array>
   skipped: SkippedFile[]
+  reader: PictureReader
 }
 
-export const trainJob: Job<'train'> = (input, context) => trainWith(recipeOf(input.settings), input, context)
+type Outcome = Pick<RunMeta, 'position' | 'finished'> & { backend: Backend }
 
-/** Trains by a recipe of the caller's; `trainJob` takes the preset's. */
-export async function trainWith(recipe: Recipe, input: Parameters<Job<'train'>>[0], context: JobContext): ReturnType<Job<'train'>> {
+export const trainJob: Job<'train'> = async (input, context) => {
+  const { settings, folder } = input
+  const recipe = recipeOf(settings)
   context.onProgress({ stage: 'Reading the folder' })
-  const catalogue = await readCatalogue(input.folder, context.signal, (done, total) =>
-    context.onProgress({ stage: 'Reading the folder', share: done / total })
-  )
-  const opened = await openOrCreateProject(input.project, input.folder)
+  const catalogue = await readCatalogue(folder, context.signal, (done, total) => context.onProgress({ stage: 'Reading the folder', share: done / total }))
+  const opened = await openOrCreateProject(input.project, folder)
   return withLock(input.project, async () => {
-    const prepared = (await resumable(opened, input.settings, input.folder)) ?? (await prepareRun(opened, recipe, input.settings, catalogue, context))
-    return run(prepared, recipe, input.settings, context)
+    const prepared = (await resumable(opened, settings, folder)) ?? (await prepareRun(opened, recipe, settings, catalogue, context))
+    const skipped = [...prepared.skipped]
+    const onSkipped = (file: SkippedFile): void => {
+      skipped.push(file)
+      context.onProgress({ stage: 'Training', skipped: file })
+    }
+    const learn = recipe.method === 'information' ? learnInformation : clusterFeatures
+    const { backend, position } = await learn(prepared, recipe, settings, context, onSkipped)
+    return {
+      project: prepared.project.folder,
+      run: prepared.project.run!,
+      method: recipe.method,
+      backend: backend.name,
+      device: backend.device,
+      resumedFrom: prepared.meta.position.step,
+      steps: position.step,
+      seconds: position.seconds,
+      images: prepared.meta.catalogue.images.length,
+      skipped,
+      report: position.history.at(-1)
+    }
   })
 }
 
@@ -45,8 +76,11 @@ export async function trainWith(recipe: Recipe, input: Parameters<Job<'train'>>[
 async function resumable(project: Project, settings: TrainingSettings, folder: string): Promise<Prepared | undefined> {
   const loaded = await loadRun(project)
   if (!loaded || loaded.meta.finished || loaded.meta.catalogue.folder !== folder) return undefined
-  const same = (['classes', 'over', 'preset', 'seed', 'scale'] as const).every((key) => loaded.meta.settings[key] === settings[key])
-  return same ? { project, meta: loaded.meta, state: loaded.arrays, skipped: loaded.meta.catalogue.skipped } : undefined
+  const decisive = ({ classes, over, preset, method, recipe, seed, scale }: TrainingSettings): string => JSON.stringify([classes, over, preset, method, recipe, seed, scale])
+  const same = decisive(loaded.meta.settings) === decisive(settings)
+  if (!same) return undefined
+  const { meta, arrays } = loaded
+  return { project, meta, state: arrays, skipped: meta.catalogue.skipped, reader: new PictureReader(folder, settings.scale, meta.bands) }
 }
 
 async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSettings, catalogue: Catalogue, context: JobContext): Promise<Prepared> {
@@ -63,8 +97,6 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
     context.onProgress({ stage: 'Measuring the bands', skipped: file })
   })
   const usable = images.filter(({ path }) => !unreadable.some((file) => file.path === path))
-  const program = trainingStep(architecture, { pairs: recipe.pairs, crop })
-  const state = initialState(program, initialWeights(architecture, normalFrom(uniformFrom(settings.seed, WEIGHT_STREAM))))
   const meta: RunMeta = {
     settings,
     backend: settings.backend,
@@ -77,9 +109,49 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
     finished: false
   }
   const started = await startRun(project)
+  const state = await startingState({ meta, reader }, recipe, 0, context.signal)
   await saveRun(started, meta, state)
   await saveProject(started)
-  return { project: started, meta, state, skipped: meta.catalogue.skipped }
+  return { project: started, meta, state, skipped: meta.catalogue.skipped, reader }
+}
+
+function stepShape({ crop }: Pick<RunMeta, 'crop'>, recipe: Recipe): StepShape {
+  const { pairs, radius, clip, averaging, views } = recipe
+  return { pairs, crop, displacements: displacementCount({ radius, drawn: drawnOf(recipe) }), warped: isWarped(views), clip, averaging }
+}
+
+type Surveyed = Pick<Prepared, 'meta' | 'reader'>
+
+/** Weights and moments before the first step; other trials start from other random weights. */
+async function startingState({ meta, reader }: Surveyed, recipe: Recipe, trial: number, signal: AbortSignal): Promise<Record<string, Float32Array>> {
+  const { architecture, settings: { seed } } = meta
+  const weights = initialWeights(architecture, normalFrom(uniformFrom(seed, STREAMS.weights, trial)))
+  const program = trainingStep(architecture, stepShape(meta, recipe))
+  if (recipe.method !== 'information' || recipe.warmStart === 0 || recipe.statistics.length === 0) return initialState(program, weights)
+  const pixels = await surveyRun({ meta, reader }, weights, recipe.statistics, signal)
+  const heads = warmHeads(architecture, weights, pixels.statistics, recipe.warmStart, WARM_TRUNK_SHARE, uniformFrom(seed, STREAMS.clusters, trial))
+  return initialState(program, { ...weights, ...heads })
+}
+
+async function surveyRun({ meta, reader }: Surveyed, weights: Record<string, Float32Array>, boxes: readonly number[], signal: AbortSignal): Promise<Record<string, Points>> {
+  const { architecture, catalogue, crop, settings, statistics } = meta
+  const model = { architecture, weights, subHeads: chosenSubHeads(meta), statistics }
+  const backend = await inferenceBackend(settings.backend)
+  return surveyPixels(backend, model, reader, catalogue.images, { window: crop, boxes, uniform: uniformFrom(settings.seed, STREAMS.survey), signal })
+}
+
+/** k-means on features that are not learnt, and the heads of an untrained network. */
+async function clusterFeatures({ project, meta, state, reader }: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext): Promise<Outcome> {
+  const started = performance.now()
+  const backend = await inferenceBackend(settings.backend)
+  if (recipe.method !== 'random-cnn') {
+    context.onProgress({ stage: 'Clustering' })
+    const { features } = await surveyRun({ meta, reader }, state, recipe.statistics, context.signal)
+    Object.assign(state, kMeansHeads(meta.architecture, features, PREVIEW_TEMPERATURE, uniformFrom(settings.seed, STREAMS.clusters)))
+  }
+  const position = { ...meta.position, seconds: (performance.now() - started) / 1e3 }
+  await saveRun(project, { ...meta, position, finished: true }, state)
+  return { backend, position, finished: true }
 }
 
 /**
@@ -106,61 +178,100 @@ function chooseCrop(
   return { crop, images: images.filter(large), tooSmall }
 }
 
-async function run({ project, meta, state, skipped }: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext): ReturnType<Job<'train'>> {
+async function learnInformation(prepared: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
+  const { project, meta } = prepared
   const { architecture } = meta
-  const program = trainingStep(architecture, { pairs: recipe.pairs, crop: meta.crop })
+  const shape = stepShape(meta, recipe)
   context.onProgress({ stage: 'Choosing the backend' })
-  const backend = await chooseBackend(settings.backend, { architecture, pairs: recipe.pairs, crop: meta.crop })
-  const execution = await backend.compile(program, state)
-  const allSkipped = [...skipped]
+  const backend = await chooseBackend(settings.backend, { architecture, shape })
+  const execution = await backend.compile(trainingStep(architecture, shape), prepared.state)
+  const coarse = architecture.wholeImage ? 1 : meta.crop / outputStride(architecture)
+  const { pairs, radius, views } = recipe
   const source = startCropSource(
     {
       folder: meta.catalogue.folder,
       scale: settings.scale,
       images: meta.catalogue.images,
       statistics: meta.statistics,
-      shape: { pairs: recipe.pairs, bands: meta.bands, crop: meta.crop, coarse: meta.crop / outputStride(architecture), radius: recipe.radius },
-      recipe: { flips: recipe.flips, quarterTurns: recipe.quarterTurns, shift: recipe.shift, jitter: recipe.jitter },
+      shape: { pairs, bands: meta.bands, crop: meta.crop, coarse, radius, drawn: drawnOf(recipe), warped: isWarped(views) },
+      views,
       seed: settings.seed
     },
-    (file) => {
-      allSkipped.push(file)
-      context.onProgress({ stage: 'Training', skipped: file })
-    }
+    onSkipped
   )
   const limit: TrainingRun['limit'] = settings.steps !== undefined ? { steps: settings.steps } : { seconds: 60 * (settings.minutes ?? recipe.minutes) }
-  const reached = (position: RunMeta['position']): boolean =>
-    'steps' in limit ? position.step >= limit.steps : position.seconds >= limit.seconds
+  const common: Omit<TrainingRun, 'position' | 'onCheckpoint'> = {
+    architecture,
+    recipe,
+    execution,
+    limit,
+    nextBatch: (step) => source.next(step),
+    onReport: (report) => {
+      const remaining = 'steps' in limit ? ((limit.steps - report.step) * report.seconds) / report.step : limit.seconds - report.seconds
+      context.onProgress({ stage: 'Training', share: report.progress, remaining: Math.max(0, remaining), report })
+    },
+    whenResumed: () => context.whenResumed(),
+    signal: context.signal
+  }
   try {
-    const position = await train({
-      architecture,
-      recipe,
-      execution,
-      limit,
-      position: meta.position,
-      nextBatch: (step) => source.next(step),
-      onReport: (report) => {
-        const remaining = 'steps' in limit ? ((limit.steps - report.step) * report.seconds) / report.step : limit.seconds - report.seconds
-        context.onProgress({ stage: 'Training', share: report.progress, remaining: Math.max(0, remaining), report })
-      },
-      onCheckpoint: (position, arrays) => saveRun(project, { ...meta, settings, position, finished: reached(position) }, arrays),
-      whenResumed: () => context.whenResumed(),
-      signal: context.signal
-    })
-    return {
-      project: project.folder,
-      run: project.run!,
-      backend: backend.name,
-      device: backend.device,
-      resumedFrom: meta.position.step,
-      steps: position.step,
-      seconds: position.seconds,
-      images: meta.catalogue.images.length,
-      skipped: allSkipped,
-      report: position.history.at(-1)
+    const position = meta.position.step > 0 ? meta.position : await bestStart(prepared, recipe, common)
+    let saved = { position, state: prepared.state }
+    const save = (state: Record<string, Float32Array>, reached: TrainingPosition, finished: boolean): Promise<void> =>
+      saveRun(project, { ...meta, settings, position: reached, finished }, state)
+    try {
+      await train({
+        ...common,
+        position,
+        onCheckpoint: async (reached, state, finished) => {
+          saved = { position: reached, state }
+          if (!finished) await save(state, reached, false)
+        }
+      })
+    } finally {
+      // Stopped or done: what was learnt last is kept, ready to segment.
+      const ended = { meta: { ...meta, position: saved.position }, reader: prepared.reader }
+      const finished = !context.signal.aborted
+      if (saved.position.step > 0) await save({ ...saved.state, ...(await mergedHeads(ended, saved.state, new AbortController().signal)) }, saved.position, finished)
     }
+    return { backend, position: saved.position, finished: true }
   } finally {
     await source.stop()
     await execution.dispose()
   }
+}
+
+/**
+ * Of several random starts, each trained for a while, the one whose first head tells most goes on: information needs
+ * no labels, and clusters that lie idle lower it. The time of all counts.
+ */
+async function bestStart({ meta, state, reader }: Prepared, recipe: Recipe, common: Omit<TrainingRun, 'position' | 'onCheckpoint'>): Promise<TrainingPosition> {
+  const { trials, share } = recipe.restarts
+  if (trials === 1) return meta.position
+  let best: { position: TrainingPosition; state: Record<string, Float32Array>; information: number } | undefined
+  let spent = 0
+  for (let trial = 0; trial < trials; trial++) {
+    const start = trial === 0 ? state : await startingState({ meta, reader }, recipe, trial, common.signal)
+    await common.execution.writeState(start)
+    let reached = start
+    const position = await train({
+      ...common,
+      until: share,
+      position: meta.position,
+      onCheckpoint: (_, found) => Promise.resolve(void (reached = found))
+    })
+    spent += position.seconds
+    const information = position.history.at(-1)?.heads[0].information ?? 0
+    if (!best || information > best.information) best = { position, state: reached, information }
+  }
+  await common.execution.writeState(best!.state)
+  return { ...best!.position, seconds: spent }
+}
+
+/** The matrices of the heads that join another's clusters. @throws as `surveyPixels` does */
+async function mergedHeads({ meta, reader }: Surveyed, state: Record<string, Float32Array>, signal: AbortSignal): Promise<Record<string, Float32Array>> {
+  const merged = meta.architecture.heads.filter(({ mergedFrom }) => mergedFrom !== undefined)
+  if (merged.length === 0) return {}
+  const pixels = await surveyRun({ meta, reader }, appliedWeights(state), MERGING_BOXES, signal)
+  const uniform = uniformFrom(meta.settings.seed, STREAMS.clusters)
+  return Object.assign({}, ...merged.map((head) => mergedHead(head, pixels.statistics, pixels[`heatmap${head.mergedFrom}`], uniform)))
 }

@@ -1,6 +1,10 @@
 import type { Architecture } from '../../contract/training.ts'
+import { boxInCells, patchStatisticsCount } from './patchStatistics.ts'
 
-/** A fully convolutional network: a trunk of 3×3 convolutions shared by softmax heads. */
+/**
+ * A fully convolutional network: a trunk of 3×3 convolutions shared by softmax heads. With statistics and no
+ * convolutions the heads see the statistics alone, with neither the bands.
+ */
 export type { Architecture }
 export type Layer = Architecture['layers'][number]
 
@@ -14,8 +18,8 @@ export function outputStride({ layers }: Architecture): number {
 }
 
 /** Input pixels, to each side of an output pixel's own square, that its value depends on. */
-export function receptiveHalo({ layers }: Architecture): number {
-  let halo = 0
+export function receptiveHalo({ layers, sobel, statistics = [] }: Architecture): number {
+  let halo = sobel ? 1 : 0
   let stride = 1
   for (const layer of layers) {
     if (layer.kind === 'convolution') {
@@ -25,16 +29,35 @@ export function receptiveHalo({ layers }: Architecture): number {
       stride *= 2
     }
   }
-  return halo + stride
+  const widest = Math.max(0, ...statistics.map((side) => stride * boxInCells(side, stride)))
+  return Math.max(halo, Math.ceil(widest / 2) + 1) + stride
+}
+
+/** Channels that the first layer sees. */
+export function inputChannels({ bands, sobel }: Architecture): number {
+  return bands + (sobel ? 2 : 0)
+}
+
+/** Channels of the trunk's output, 0 where the heads do without. */
+export function trunkChannels({ bands, layers, statistics }: Architecture): number {
+  const channels = layers.flatMap((layer) => (layer.kind === 'convolution' ? [layer.channels] : []))
+  return channels.at(-1) ?? (statistics ? 0 : bands)
+}
+
+/** Channels that the heads see: the trunk's, then the statistics. */
+export function featureChannels(architecture: Architecture): number {
+  const { bands, statistics } = architecture
+  return trunkChannels(architecture) + (statistics ? patchStatisticsCount(bands, statistics) : 0)
 }
 
 /**
- * Channels and pools of a trunk in the papers' shorthand: `64,128,M,256,256,512d2`; `s2` marks a stride.
+ * Channels and pools of a trunk in the papers' shorthand: `64,128,M,256,256,512d2`; `s2` marks a stride, `A` an average pool.
  * @param width  factor on all channel counts, which are rounded to multiples of four
  */
 export function trunk(shorthand: string, width: number): Layer[] {
-  return shorthand.split(',').map((word): Layer => {
+  return shorthand.split(',').filter(Boolean).map((word): Layer => {
     if (word === 'M') return { kind: 'pool' }
+    if (word === 'A') return { kind: 'pool', average: true }
     const [, channels, dilation, stride] = /^(\d+)(?:d(\d+))?(?:s(\d+))?$/.exec(word) ?? []
     if (channels === undefined) throw new RangeError(`'${word}' is no layer`)
     return {
@@ -46,6 +69,9 @@ export function trunk(shorthand: string, width: number): Layer[] {
   })
 }
 
+/** Name of the 0/1 matrix [clusters of the source, clusters] that makes one head of another. */
+export const mergeParameter = (head: string): string => `head${head}/merge`
+
 interface Parameter {
   shape: number[]
   /** Standard deviation of the normal start (He, fan-in), or the constant start. */
@@ -54,12 +80,13 @@ interface Parameter {
 }
 
 /** Every weight of the network by name. Filters are stored `[out, in, kh, kw]`. */
-export function parametersOf({ bands, layers, heads }: Architecture): Record<string, Parameter> {
+export function parametersOf(architecture: Architecture): Record<string, Parameter> {
+  const { layers, heads } = architecture
   const parameters: Record<string, Parameter> = {}
   const vector = (name: string, length: number, constant: number, trained: boolean): void => {
     parameters[name] = { shape: [length], start: { constant }, trained }
   }
-  let channels = bands
+  let channels = inputChannels(architecture)
   layers.forEach((layer, index) => {
     if (layer.kind === 'pool') return
     const fanIn = channels * KERNEL * KERNEL
@@ -74,7 +101,13 @@ export function parametersOf({ bands, layers, heads }: Architecture): Record<str
     vector(`trunk${index}/runningVariance`, layer.channels, 1, false)
     channels = layer.channels
   })
+  channels = featureChannels(architecture)
   for (const head of heads) {
+    if (head.mergedFrom !== undefined) {
+      const source = heads.find(({ name }) => name === head.mergedFrom)!
+      parameters[mergeParameter(head.name)] = { shape: [source.clusters, head.clusters], start: { constant: 0 }, trained: false }
+      continue
+    }
     const outputs = head.clusters * head.subHeads
     parameters[`head${head.name}/filter`] = { shape: [outputs, channels, 1, 1], start: { deviation: Math.sqrt(2 / channels) }, trained: true }
     vector(`head${head.name}/bias`, outputs, 0, true)

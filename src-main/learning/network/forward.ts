@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { type Architecture, KERNEL } from './architecture.ts'
+import { type Architecture, KERNEL, mergeParameter, outputStride, trunkChannels } from './architecture.ts'
 import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts'
+import { patchStatistics } from './patchStatistics.ts'
 
 type Weights = Record<string, tf.Tensor>
 
@@ -47,38 +48,79 @@ export interface TrainingPass {
   moments: Record<string, tf.Tensor>
 }
 
+const pool = (x: tf.Tensor4D, average?: boolean): tf.Tensor4D => (average ? tf.avgPool(x, 2, 2, 'valid') : tf.maxPool(x, 2, 2, 'valid'))
+
+/** Whether a layer is a convolution whose normalisation takes in the maximum pooling behind it. */
+function pooledWithBatch(layers: Architecture['layers'], index: number): boolean {
+  const next = layers[index + 1]
+  return layers[index]?.kind === 'convolution' && next?.kind === 'pool' && !next.average
+}
+
 /** The network as it is trained. @param images float32 [n, bands, h, w], z-scored */
 export function trainingPass(architecture: Architecture, weights: Weights, images: tf.Tensor4D): TrainingPass {
   const moments: Record<string, tf.Tensor> = {}
   const { layers } = architecture
-  let x = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+  const seen = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+  let x = architecture.sobel ? withSobel(seen) : seen
   layers.forEach((layer, index) => {
     if (layer.kind === 'pool') {
-      if (layers[index - 1]?.kind !== 'convolution') x = tf.maxPool(x, 2, 2, 'valid')
+      if (!pooledWithBatch(layers, index - 1)) x = pool(x, layer.average)
       return
     }
     const name = `trunk${index}`
     const map = convolution(x, filterOf(weights[`${name}/filter`]), layer.stride, layer.dilation)
     const [gamma, beta] = [weights[`${name}/gamma`], weights[`${name}/beta`]] as [tf.Tensor1D, tf.Tensor1D]
-    const { output, mean, variance } = normaliseBatchRelu(map, gamma, beta, layers[index + 1]?.kind === 'pool')
+    const { output, mean, variance } = normaliseBatchRelu(map, gamma, beta, pooledWithBatch(layers, index))
     moments[`${name}/runningMean`] = mean
     moments[`${name}/runningVariance`] = variance
     x = output
   })
-  return { heatmaps: headOutputs(architecture, weights, x), moments }
+  return { heatmaps: headOutputs(architecture, weights, featuresOf(architecture, seen, x)), moments }
 }
 
-function headOutputs(architecture: Architecture, weights: Weights, features: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
+const SOBEL = [1, 0, -1, 2, 0, -2, 1, 0, -1]
+
+/** The image with the Sobel gradients of its bands' mean behind its bands, as in the code published with IIC. */
+function withSobel(image: tf.Tensor4D): tf.Tensor4D {
+  const filter = tf.tensor4d(SOBEL.flatMap((across, i) => [across, SOBEL[(i % 3) * 3 + Math.floor(i / 3)]]), [KERNEL, KERNEL, 1, 2])
+  return tf.concat([image, tf.conv2d(tf.mean(image, 3, true) as tf.Tensor4D, filter, 1, 'same')], 3) as tf.Tensor4D
+}
+
+/** What the heads see, from the image and the trunk's output. */
+function featuresOf(architecture: Architecture, image: tf.Tensor4D, trunk: tf.Tensor4D): tf.Tensor4D {
+  const { statistics, wholeImage } = architecture
+  const measured = statistics ? patchStatistics(image, statistics, outputStride(architecture)) : undefined
+  const features = measured === undefined ? trunk : trunkChannels(architecture) === 0 ? measured : (tf.concat([trunk, measured], 3) as tf.Tensor4D)
+  return wholeImage ? (tf.mean(features, [1, 2], true) as tf.Tensor4D) : features
+}
+
+/** Heatmaps of the heads that learn. */
+export function headOutputs(architecture: Architecture, weights: Weights, features: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
   const [n, h, w] = features.shape
   return Object.fromEntries(
-    architecture.heads.map(({ name, clusters, subHeads }) => {
+    architecture.heads.flatMap(({ name, clusters, subHeads, mergedFrom }) => {
+      if (mergedFrom !== undefined) return []
       const logits = tf.add(tf.conv2d(features, filterOf(weights[`head${name}/filter`]), 1, 'same'), weights[`head${name}/bias`])
       const parts = Array.from({ length: subHeads }, (_, s) =>
         subHeads === 1 ? logits : tf.slice(logits, [0, 0, 0, s * clusters], [n, h, w, clusters])
       )
-      return [name, parts.map((part) => tf.softmax(part) as tf.Tensor4D)]
+      return [[name, parts.map((part) => tf.softmax(part) as tf.Tensor4D)]]
     })
   )
+}
+
+/** Adds the heads that join another's clusters: the probabilities of those that are joined add up. */
+function withMerged(architecture: Architecture, weights: Weights, heatmaps: Record<string, tf.Tensor4D[]>): Record<string, tf.Tensor4D[]> {
+  const merged = architecture.heads.flatMap(({ name, clusters, mergedFrom }) => {
+    if (mergedFrom === undefined) return []
+    const join = (heatmap: tf.Tensor4D): tf.Tensor4D => {
+      const [n, h, w, sources] = heatmap.shape
+      const rows = tf.reshape(heatmap, [n * h * w, sources])
+      return tf.reshape(tf.matMul(rows, weights[mergeParameter(name)] as tf.Tensor2D), [n, h, w, clusters])
+    }
+    return [[name, heatmaps[mergedFrom].map(join)] as const]
+  })
+  return { ...heatmaps, ...Object.fromEntries(merged) }
 }
 
 /**
@@ -87,17 +129,23 @@ function headOutputs(architecture: Architecture, weights: Weights, features: tf.
  * @param images   float32 [n, bands, h, w], z-scored
  */
 export function inferencePass(architecture: Architecture, weights: Weights, images: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
-  let x = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+  return withMerged(architecture, weights, headOutputs(architecture, weights, inferenceFeatures(architecture, weights, images)))
+}
+
+/** What the heads see when the network is applied, float32 [n, h, w, `featureChannels`]. */
+export function inferenceFeatures(architecture: Architecture, weights: Weights, images: tf.Tensor4D): tf.Tensor4D {
+  const seen = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+  let x = architecture.sobel ? withSobel(seen) : seen
   architecture.layers.forEach((layer, index) => {
     if (layer.kind === 'pool') {
-      x = tf.maxPool(x, 2, 2, 'valid')
+      x = pool(x, layer.average)
       return
     }
     const filter = filterOf(weights[`trunk${index}/filter`])
     const map = tf.conv2d(x, filter, layer.stride, 'same', 'NHWC', layer.dilation)
     x = tf.relu(tf.add(map, weights[`trunk${index}/bias`])) as tf.Tensor4D
   })
-  return headOutputs(architecture, weights, x)
+  return featuresOf(architecture, seen, x)
 }
 
 /** Weights of `inferencePass` from those of training, and the shapes they have. */
@@ -111,9 +159,6 @@ export function foldWeights(architecture: Architecture, weights: Record<string, 
     folded[`trunk${index}/filter`] = at('filter').map((value, i) => value * scale[Math.floor(i / perOutput)])
     folded[`trunk${index}/bias`] = shift
   })
-  for (const { name } of architecture.heads) {
-    folded[`head${name}/filter`] = weights[`head${name}/filter`]
-    folded[`head${name}/bias`] = weights[`head${name}/bias`]
-  }
+  for (const [name, values] of Object.entries(weights)) if (/^head[^/]*\/(filter|bias|merge)$/.test(name)) folded[name] = values
   return folded
 }

@@ -7,16 +7,18 @@ const EPSILON = 1e-12
  * `I_λ = Σ P ln P − λ Σ P ln P_i − λ Σ P ln P_j`, eq. (3) of the IID paper with the weighted marginals of its code.
  * λ = 1 gives the mutual information; λ > 1 favours clusters of equal mass.
  *
- * @param joint   symmetric joint P, float32 [C, C], sums to 1
+ * @param joint   symmetric joint P, float32 [C, C], sums to 1; or [D, C, C], one for each displacement, of which the
+ *                mean information is taken (the uncollapsed form of the published code)
  * @returns       scalar, nats
  */
-export function informationObjective(joint: tf.Tensor2D, lambda: number | tf.Tensor): tf.Scalar {
+export function informationObjective(joint: tf.Tensor2D | tf.Tensor3D, lambda: number | tf.Tensor): tf.Scalar {
   const logOf = (p: tf.Tensor): tf.Tensor => tf.log(tf.add(p, EPSILON))
-  const rows = tf.sum(joint, 1)
-  const columns = tf.sum(joint, 0)
+  const rows = tf.sum(joint, -1)
+  const columns = tf.sum(joint, -2)
   const dependence = tf.sum(tf.mul(joint, logOf(joint)))
   const balance = tf.add(tf.sum(tf.mul(rows, logOf(rows))), tf.sum(tf.mul(columns, logOf(columns))))
-  return tf.sub(dependence, tf.mul(balance, lambda)) as tf.Scalar
+  const total = tf.sub(dependence, tf.mul(balance, lambda))
+  return (joint.rank === 2 ? total : tf.div(total, joint.shape[0])) as tf.Scalar
 }
 
 export interface JointSummary {

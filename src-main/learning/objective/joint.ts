@@ -52,35 +52,35 @@ export function jointOverDisplacements(
  * The same joint for maps that are known at a coarser resolution and enlarged by interpolation, without enlarging
  * them. With the interpolation matrices A, A′ (rows), B, B′ (columns) and the box sum S, all linear and separable,
  * `P = Σ_u (AΦB ᵀ)_u (S A′Φ′B′ᵀ S)_uᵀ = Σ Φ · (AᵀSA′) Φ′ (BᵀSB′)ᵀ`: exact, at the coarse resolution's cost. Flips,
- * shifts, scales and rectangular overlaps of the views are part of the matrices.
+ * shifts, scales and rectangular overlaps of the views are part of the matrices. With a shift by one displacement in
+ * the place of S, the joint is that displacement's own.
  *
  * @param first    coarse assignment probabilities of the first view, float32 [n, h, w, C]
  * @param second   the same of the second view, in its own frame, float32 [n, h′, w′, C]
- * @param rows     AᵀSA′ per sample, float32 [n, h, h′] (see `displacementMatrix`)
- * @param columns  BᵀSB′ per sample, float32 [n, w, w′]
- * @returns        symmetric joint P, float32 [C, C], sums to 1
+ * @param rows     AᵀSA′ per sample and (set of) displacements, float32 [n, D, h, h′] (see `displacementMatrix`)
+ * @param columns  BᵀSB′ of the same, float32 [n, D, w, w′]
+ * @returns        D symmetric joints P, float32 [D, C, C], each sums to 1
  */
-export function jointThroughInterpolation(
-  first: tf.Tensor4D,
-  second: tf.Tensor4D,
-  rows: tf.Tensor3D,
-  columns: tf.Tensor3D
-): tf.Tensor2D {
+export function jointThroughInterpolation(first: tf.Tensor4D, second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor4D): tf.Tensor3D {
   const [n, h, w, clusters] = first.shape
   const [, h2, w2] = second.shape
+  const sets = rows.shape[1]
   const alongColumns = tf.matMul(
     tf.reshape(tf.transpose(second, [0, 3, 1, 2]), [n, clusters * h2, w2]),
-    tf.transpose(columns, [0, 2, 1])
+    tf.transpose(tf.reshape(columns, [n, sets * w, w2]), [0, 2, 1])
   )
-  const columnsFirst = tf.transpose(tf.reshape(alongColumns, [n, clusters, h2, w]), [0, 2, 1, 3])
-  const alongRows = tf.matMul(rows, tf.reshape(columnsFirst, [n, h2, clusters * w]))
-  const counterpart = tf.reshape(tf.transpose(tf.reshape(alongRows, [n, h, clusters, w]), [0, 1, 3, 2]), [n, h * w, clusters])
+  const columnsFirst = tf.transpose(tf.reshape(alongColumns, [n, clusters, h2, sets, w]), [0, 3, 2, 1, 4])
+  const alongRows = tf.matMul(tf.reshape(rows, [n * sets, h, h2]), tf.reshape(columnsFirst, [n * sets, h2, clusters * w]))
+  const pixelsFirst = tf.transpose(tf.reshape(alongRows, [n, sets, h, clusters, w]), [0, 2, 4, 1, 3])
+  const counterpart = tf.reshape(pixelsFirst, [n, h * w, sets * clusters])
   const mine = tf.reshape(tf.transpose(first, [0, 3, 1, 2]), [n, clusters, h * w])
-  return normaliseJoint(tf.sum(tf.matMul(mine, counterpart), 0) as tf.Tensor2D)
+  const counts = tf.reshape(tf.sum(tf.matMul(mine, counterpart), 0), [clusters, sets, clusters])
+  return normaliseJoint(tf.transpose(counts, [1, 0, 2]) as tf.Tensor3D)
 }
 
-/** Divides by the sum and averages with the transpose, as the paper does for pairs of unordered views. */
-export function normaliseJoint(counts: tf.Tensor2D): tf.Tensor2D {
-  const joint = tf.div(counts, tf.sum(counts))
-  return tf.mul(tf.add(joint, tf.transpose(joint)), 0.5) as tf.Tensor2D
+/** Divides by the sum and averages with the transpose, as the paper does for pairs of unordered views; [C, C] or [D, C, C]. */
+export function normaliseJoint<T extends tf.Tensor2D | tf.Tensor3D>(counts: T): T {
+  const joint = tf.div(counts, tf.sum(counts, [-2, -1], true))
+  const swapped = counts.rank === 2 ? [1, 0] : [0, 2, 1]
+  return tf.mul(tf.add(joint, tf.transpose(joint, swapped)), 0.5) as T
 }

@@ -1,12 +1,5 @@
+import type { ViewRecipe } from '../../contract/recipe.ts'
 import type { Uniform } from '../random.ts'
-
-/** Strength of each random colour change: factors lie in 1 ± strength, hue in ± strength of a full turn. */
-export interface ColourJitter {
-  brightness: number
-  contrast: number
-  saturation: number
-  hue: number
-}
 
 /** `out = matrix · rgb + offset` on values in 0…1: brightness, contrast, saturation and hue are all affine. */
 export interface ColourChange {
@@ -34,7 +27,7 @@ function hueRotation(angle: number): number[] {
 /**
  * @param grey  mean grey level of the picture, 0…1, about which contrast is stretched
  */
-export function sampleColourChange(jitter: ColourJitter, grey: number, uniform: Uniform): ColourChange {
+export function sampleColourChange(jitter: ViewRecipe['jitter'], grey: number, uniform: Uniform): ColourChange {
   const factor = (strength: number): number => 1 + strength * (2 * uniform() - 1)
   const brightness = factor(jitter.brightness)
   const contrast = factor(jitter.contrast)

@@ -71,8 +71,8 @@ export interface Axis {
   /** Fine samples along the axis, in pixels of the crop. */
   fine: number
   coarse: number
-  /** Displacement half-width in pixels. */
-  radius: number
+  /** First and last displacement t that are summed over, in pixels. */
+  range: readonly [number, number]
   /** The second view is mirrored along this axis. */
   flipped: boolean
   /** The second crop starts this many pixels after the first. */
@@ -81,11 +81,11 @@ export interface Axis {
 
 /**
  * `AᵀSA′` of one axis: A enlarges the first view, A′ enlarges the second and puts it back into the first view's
- * frame (mirrored, shifted; rows without a counterpart are zero), S sums over displacements |t| ≤ radius.
+ * frame (mirrored, shifted; rows without a counterpart are zero), S sums over the displacements of the range.
  *
  * @returns row-major float32 [coarse, coarse]
  */
-export function displacementMatrix({ fine, coarse, radius, flipped, shift }: Axis): Float32Array {
+export function displacementMatrix({ fine, coarse, range, flipped, shift }: Axis): Float32Array {
   const enlarge = interpolationMatrix(fine, coarse)
   const counterpart = new Float64Array((fine + 1) * coarse)
   const result = new Float64Array(coarse * coarse)
@@ -99,8 +99,8 @@ export function displacementMatrix({ fine, coarse, radius, flipped, shift }: Axi
   }
   for (let u = 0; u < fine; u++) {
     if (u - shift < 0 || u - shift >= fine) continue
-    const from = Math.max(u - radius, 0) * coarse
-    const to = Math.min(u + radius + 1, fine) * coarse
+    const from = Math.min(Math.max(u + range[0], 0), fine) * coarse
+    const to = Math.min(Math.max(u + range[1] + 1, 0), fine) * coarse
     for (let a = 0; a < coarse; a++) {
       const weight = enlarge[u * coarse + a]
       if (weight === 0) continue

@@ -1,27 +1,42 @@
+import type { Recipe, ViewRecipe } from '../../contract/recipe.ts'
 import { type Uniform, integerBelow } from '../random.ts'
-import type { Recipe } from '../presets.ts'
-import { type ColourChange, changeColours, sampleColourChange } from './colour.ts'
+import { type GeometricStep, affineStep, composed, deformationStep, shiftStep, symmetryStep } from './geometricSteps.ts'
 import { type SquareSymmetry, displacementMatrix, transformPlanar } from './geometry.ts'
+import { type PhotometricChange, samplePhotometricChanges } from './photometric.ts'
+import { warpTables } from './warp.ts'
 
 /** How the second view differs from the first. */
 export interface ViewPair {
   symmetry: SquareSymmetry
   /** Pixels by which the second crop starts after the first. */
   shift: { rows: number; columns: number }
-  colour?: ColourChange
+  /** Turn, scale, shear and deformation, between the symmetry and the shift; none when empty. */
+  bends: GeometricStep[]
+  changes: PhotometricChange[]
 }
 
-type ViewRecipe = Pick<Recipe, 'flips' | 'quarterTurns' | 'shift' | 'jitter'>
+/** Whether views differ by more than the symmetries and shifts that matrices of rows and columns express. */
+export function isWarped({ affine, deformation }: ViewRecipe): boolean {
+  return deformation.strength > 0 || Object.values(affine).some((strength) => strength > 0)
+}
 
-/** @param bands  colours are changed only where there are three, red, green and blue */
-export function sampleViewPair(recipe: ViewRecipe, bands: number, uniform: Uniform): ViewPair {
+/** @param bands  with three or more, the first three are red, green and blue */
+export function sampleViewPair(recipe: ViewRecipe, bands: number, side: number, uniform: Uniform): ViewPair {
   const coin = (allowed: boolean): boolean => allowed && uniform() < 0.5
   const shift = (): number => integerBelow(2 * recipe.shift + 1, uniform) - recipe.shift
   return {
     symmetry: { flipRows: coin(recipe.flips.rows), flipColumns: coin(recipe.flips.columns), transposed: coin(recipe.quarterTurns) },
     shift: { rows: shift(), columns: shift() },
-    colour: bands === 3 ? sampleColourChange(recipe.jitter, 0.45, uniform) : undefined
+    bends: isWarped(recipe)
+      ? [affineStep(recipe.affine, uniform), ...(recipe.deformation.strength > 0 ? [deformationStep(recipe.deformation, side, uniform)] : [])]
+      : [],
+    changes: samplePhotometricChanges(recipe, bands, side, uniform)
   }
+}
+
+/** A bent pair's whole geometry: from the second view's frame to the first's. */
+export function geometryOf({ symmetry, shift, bends }: ViewPair): GeometricStep {
+  return composed([symmetryStep(symmetry), ...bends, shiftStep(shift.rows, shift.columns)])
 }
 
 /** One step's feed: both crops of each pair, z-scored, and what undoes the views. Shapes as in `trainingStep`. */
@@ -30,33 +45,68 @@ export interface Batch {
   second: Float32Array
   rows: Float32Array
   columns: Float32Array
-  transposed: Float32Array
+  transposed?: Float32Array
+  corners?: Float32Array
+  cornerWeights?: Float32Array
+  valid?: Float32Array
 }
 
 export interface BatchShape {
   pairs: number
   bands: number
   crop: number
+  /** Side of the heatmaps; 1 where there is one answer for each image. */
   coarse: number
   radius: number
+  /** Displacements drawn for each step, or all together when undefined. */
+  drawn?: number
+  warped: boolean
 }
 
-export function emptyBatch({ pairs, bands, crop, coarse }: BatchShape): Batch {
-  const pixels = pairs * bands * crop * crop
-  const entries = pairs * coarse * coarse
+/** Displacements that a step measures one by one, or undefined for all together. */
+export type Displacements = readonly (readonly [row: number, column: number])[] | undefined
+
+/** `drawn` different displacements out of all |t| ≤ radius, or all of them for 0; the same for the whole batch. */
+export function drawDisplacements({ radius, drawn }: Pick<BatchShape, 'radius' | 'drawn'>, uniform: Uniform): Displacements {
+  if (drawn === undefined) return undefined
+  const side = 2 * radius + 1
+  const all = Array.from({ length: side * side }, (_, i) => [Math.floor(i / side) - radius, (i % side) - radius] as const)
+  const wanted = displacementCount({ radius, drawn })
+  for (let i = 0; i < wanted; i++) {
+    const other = i + integerBelow(all.length - i, uniform)
+    ;[all[i], all[other]] = [all[other], all[i]]
+  }
+  return all.slice(0, wanted)
+}
+
+/** How many joints a step measures. */
+export function displacementCount({ radius, drawn }: Pick<BatchShape, 'radius' | 'drawn'>): number {
+  const most = (2 * radius + 1) ** 2
+  return drawn === undefined ? 1 : drawn === 0 ? most : Math.min(drawn, most)
+}
+
+/** The recipe's share of a batch's shape. */
+export function drawnOf({ objective, displacements }: Pick<Recipe, 'objective' | 'displacements'>): number | undefined {
+  return objective === 'pooled' ? undefined : displacements
+}
+
+export function emptyBatch(shape: BatchShape): Batch {
+  const { pairs, bands, crop, coarse, warped } = shape
+  const [pixels, entries, cells] = [pairs * bands * crop * crop, pairs * displacementCount(shape) * coarse * coarse, pairs * coarse * coarse]
+  const zeros = (length: number): Float32Array => new Float32Array(length)
   return {
-    first: new Float32Array(pixels),
-    second: new Float32Array(pixels),
-    rows: new Float32Array(entries),
-    columns: new Float32Array(entries),
-    transposed: new Float32Array(pairs)
+    first: zeros(pixels),
+    second: zeros(pixels),
+    rows: zeros(entries),
+    columns: zeros(entries),
+    ...(warped ? { corners: zeros(4 * cells), cornerWeights: zeros(4 * cells), valid: zeros(cells) } : { transposed: zeros(pairs) })
   }
 }
 
 /**
  * Writes pair `index` of a batch.
  * @param first   planar crop, values 0…1
- * @param second  planar crop at the pair's shift, values 0…1; changed in place
+ * @param second  planar crop, values 0…1: where nothing is bent at the pair's shift, else already bent; changed in place
  * @param finish  turns planar values 0…1 into network input, in place
  */
 export function writePair(
@@ -64,22 +114,40 @@ export function writePair(
   shape: BatchShape,
   index: number,
   pair: ViewPair,
+  displacements: Displacements,
   first: Float32Array,
   second: Float32Array,
   finish: (crop: Float32Array) => void
 ): void {
-  const { bands, crop, coarse, radius } = shape
+  const { bands, crop } = shape
   const at = index * bands * crop * crop
   const target = (views: Float32Array): Float32Array => views.subarray(at, at + bands * crop * crop)
-  if (pair.colour) changeColours(pair.colour, second)
+  for (const change of pair.changes) change(second)
   target(batch.first).set(first)
-  transformPlanar(pair.symmetry, second, bands, crop, target(batch.second))
+  if (shape.warped) target(batch.second).set(second)
+  else transformPlanar(pair.symmetry, second, bands, crop, target(batch.second))
   finish(target(batch.first))
   finish(target(batch.second))
+  writeGeometry(batch, shape, index, pair, displacements)
+}
+
+function writeGeometry(batch: Batch, shape: BatchShape, index: number, pair: ViewPair, displacements: Displacements): void {
+  const { crop, coarse, radius, warped } = shape
+  const cells = coarse * coarse
   const { flipRows, flipColumns, transposed } = pair.symmetry
-  const matrix = (flipped: boolean, shift: number): Float32Array =>
-    displacementMatrix({ fine: crop, coarse, radius, flipped, shift })
-  batch.rows.set(matrix(transposed ? flipColumns : flipRows, pair.shift.rows), index * coarse * coarse)
-  batch.columns.set(matrix(transposed ? flipRows : flipColumns, pair.shift.columns), index * coarse * coarse)
-  batch.transposed[index] = transposed ? 1 : 0
+  const write = (into: Float32Array, flipped: boolean, shift: number, axis: 0 | 1): void => {
+    const ranges = displacements?.map((t) => [t[axis], t[axis]] as const) ?? [[-radius, radius] as const]
+    ranges.forEach((range, d) => {
+      const matrix = displacementMatrix({ fine: crop, coarse, range, flipped: flipped && !warped, shift: warped ? 0 : shift })
+      into.set(matrix, (index * ranges.length + d) * cells)
+    })
+  }
+  write(batch.rows, transposed ? flipColumns : flipRows, pair.shift.rows, 0)
+  write(batch.columns, transposed ? flipRows : flipColumns, pair.shift.columns, 1)
+  if (batch.transposed) batch.transposed[index] = transposed ? 1 : 0
+  if (!warped) return
+  const tables = warpTables(geometryOf(pair), crop, coarse, index)
+  batch.corners!.set(tables.corners, 4 * index * cells)
+  batch.cornerWeights!.set(tables.cornerWeights, 4 * index * cells)
+  batch.valid!.set(tables.valid, index * cells)
 }

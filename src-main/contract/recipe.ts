@@ -1,0 +1,78 @@
+import { z } from 'zod'
+
+export const METHODS = ['information', 'kmeans-bands', 'kmeans-patches', 'random-cnn', 'random-cnn-kmeans'] as const
+export const OBJECTIVES = ['pooled', 'perDisplacement'] as const
+
+const share = z.number().min(0).max(1)
+const strength = z.number().min(0)
+/** A weight λ, or its values at the start and at the end of training. */
+const lambda = z.union([z.number().positive(), z.tuple([z.number().positive(), z.number().positive()])])
+
+/** How the second view of a pair differs from the first. Lengths in pixels, angles in degrees. */
+export const viewRecipe = z.strictObject({
+  /** Mirror top to bottom, left to right, each in half of the pairs. */
+  flips: z.strictObject({ rows: z.boolean(), columns: z.boolean() }),
+  quarterTurns: z.boolean(),
+  /** Largest shift between the two crops. */
+  shift: z.int().min(0).max(512),
+  /** Largest turn in degrees, factor on the size 1 ± scale, and shear. */
+  affine: z.strictObject({ degrees: z.number().min(0).max(180), scale: z.number().min(0).max(0.9), shear: z.number().min(0).max(1) }),
+  /** Root mean square length of a random displacement field, and the deviation of the Gaussian that smooths it. */
+  deformation: z.strictObject({ strength, smoothness: z.number().min(1) }),
+  /** Factors lie in 1 ± strength, hue in ± strength of a full turn; red, green and blue only. */
+  jitter: z.strictObject({ brightness: share, contrast: share, saturation: share, hue: share.max(0.5) }),
+  /** Largest change of hue, saturation and value, each added, 0…1; red, green and blue only. */
+  hsv: share,
+  /** Factor in 1 ± gain and summand in ± offset (0…1) for each band by itself; the only changes for bands that are no visible colour. */
+  gain: share,
+  offset: share,
+  /** Largest deviation of a Gaussian blur. */
+  blur: strength,
+  /** Largest deviation of additive normal noise, 0…1. */
+  noise: share
+})
+export type ViewRecipe = z.infer<typeof viewRecipe>
+
+/** Everything that a training run follows besides the user's own settings. */
+export const recipe = z.strictObject({
+  method: z.enum(METHODS),
+  /** Trunk in the papers' shorthand: `64s2,64,M,128,256d2`; channels, `s` stride, `d` dilation, `M` and `A` maximum and average pooling. */
+  layers: z.string().regex(/^(([MA]|\d+(d\d+)?(s\d+)?)(,([MA]|\d+(d\d+)?(s\d+)?))*)?$/, 'is no list of layers such as 64s2,64,M,128d2'),
+  /** Factor on the trunk's channels. */
+  width: z.number().positive().max(4),
+  sobel: z.boolean(),
+  /** Sides of the boxes whose statistics enter the heads; none when empty. */
+  statistics: z.array(z.int().positive().max(255)),
+  /** Heads begin as k-means on the statistics, with soft assignments of this temperature; 0 begins at random. */
+  warmStart: z.number().min(0),
+  /** Sizes of further over-clustering heads, which only help to train the trunk. */
+  auxiliary: z.array(z.int().min(2).max(250)),
+  /** Head B learns by itself, or is head A with its clusters merged so that they tell most about their neighbours. */
+  headB: z.enum(['trained', 'merged']),
+  subHeads: z.int().min(1).max(8),
+  /** Side of the square crops in pixels. */
+  crop: z.int().min(8).max(1024),
+  pairs: z.int().min(1).max(512),
+  objective: z.enum(OBJECTIVES),
+  /** Displacement half-width T in pixels. */
+  radius: z.int().min(0).max(128),
+  /** Displacements drawn at each step for `perDisplacement`; 0 takes all. */
+  displacements: z.int().min(0).max(4096),
+  lambda: z.strictObject({ A: lambda, B: lambda }),
+  rate: z.number().positive().max(1),
+  /** Longest gradient, as the norm over all weights; 0 leaves it. */
+  clip: z.number().min(0),
+  /** Share of the averaged weights that one step keeps; the average is what segments. 0 uses the last weights. */
+  averaging: z.number().min(0).max(0.9999),
+  /** Trials from different seeds of which the most informative goes on, each this share of the training long. */
+  restarts: z.strictObject({ trials: z.int().min(1).max(16), share: z.number().min(0).max(0.5) }),
+  /** Share of the training without any rise of information after which it ends; 0 never. */
+  patience: share,
+  views: viewRecipe,
+  minutes: z.number().positive()
+})
+export type Recipe = z.infer<typeof recipe>
+
+/** A preset's recipe changed in places, as a file or the window gives it. */
+export const recipeChanges = recipe.omit({ views: true }).partial().extend({ views: viewRecipe.partial().optional() })
+export type RecipeChanges = z.infer<typeof recipeChanges>

@@ -1,0 +1,125 @@
+import type { Uniform } from './random.ts'
+import { integerBelow } from './random.ts'
+
+const ITERATIONS = 30
+const STARTS = 3
+/** A few points cost nothing: more starts then find a better minimum. */
+const FEW = 1000
+const STARTS_FOR_FEW = 50
+/** Share of points that may still change cluster at the end. */
+const SETTLED = 1e-3
+
+export interface Points {
+  /** Row-major [count, width]. */
+  values: Float32Array
+  count: number
+  width: number
+}
+
+export interface Clustering {
+  /** Row-major [clusters, width]. */
+  centres: Float32Array
+  /** Cluster of each point. */
+  assigned: Int32Array
+  /** Weighted sum of squared distances to the nearest centre. */
+  inertia: number
+}
+
+/** Mean and standard deviation of each column; a constant column counts as deviation 1. */
+export function columnMoments({ values, count, width }: Points): { mean: Float64Array; deviation: Float64Array } {
+  const [mean, squares] = [new Float64Array(width), new Float64Array(width)]
+  for (let i = 0; i < count; i++) {
+    for (let d = 0; d < width; d++) {
+      const value = values[i * width + d]
+      mean[d] += value / count
+      squares[d] += (value * value) / count
+    }
+  }
+  const deviation = squares.map((square, d) => Math.sqrt(Math.max(square - mean[d] ** 2, 0)))
+  return { mean, deviation: deviation.map((value) => (value < 1e-6 ? 1 : value)) }
+}
+
+/** Each column with mean 0 and deviation 1. */
+export function standardised(points: Points, { mean, deviation }: ReturnType<typeof columnMoments>): Points {
+  return { ...points, values: points.values.map((value, i) => (value - mean[i % points.width]) / deviation[i % points.width]) }
+}
+
+/**
+ * Lloyd's algorithm from k-means++ starts (Arthur and Vassilvitskii 2007); the start of least inertia wins.
+ * A cluster that runs empty takes the point farthest from its own centre.
+ *
+ * @param weights  how much each point counts; all the same when absent
+ */
+export function kMeans(points: Points, clusters: number, uniform: Uniform, weights: ArrayLike<number> = new Float32Array(points.count).fill(1)): Clustering {
+  let best: Clustering | undefined
+  for (let start = 0; start < (points.count <= FEW ? STARTS_FOR_FEW : STARTS); start++) {
+    const found = lloyd(points, weights, spreadStart(points, weights, clusters, uniform), clusters)
+    if (!best || found.inertia < best.inertia) best = found
+  }
+  return best!
+}
+
+function spreadStart({ values, count, width }: Points, weights: ArrayLike<number>, clusters: number, uniform: Uniform): Float32Array {
+  const centres = new Float32Array(clusters * width)
+  const nearest = new Float64Array(count).fill(Infinity)
+  let chosen = integerBelow(count, uniform)
+  for (let k = 0; ; k++) {
+    centres.set(values.subarray(chosen * width, (chosen + 1) * width), k * width)
+    if (k === clusters - 1) return centres
+    let total = 0
+    for (let i = 0; i < count; i++) {
+      nearest[i] = Math.min(nearest[i], squaredDistance(values, i * width, centres, k * width, width))
+      total += weights[i] * nearest[i]
+    }
+    let target = uniform() * total
+    chosen = 0
+    while (chosen < count - 1 && (target -= weights[chosen] * nearest[chosen]) > 0) chosen++
+  }
+}
+
+function squaredDistance(a: Float32Array, at: number, b: Float32Array, bt: number, width: number): number {
+  let sum = 0
+  for (let d = 0; d < width; d++) sum += (a[at + d] - b[bt + d]) ** 2
+  return sum
+}
+
+function lloyd({ values, count, width }: Points, weights: ArrayLike<number>, centres: Float32Array, clusters: number): Clustering {
+  const assigned = new Int32Array(count).fill(-1)
+  const distance = new Float64Array(count)
+  let inertia = Infinity
+  for (let iteration = 0; iteration < ITERATIONS; iteration++) {
+    let changed = 0
+    inertia = 0
+    for (let i = 0; i < count; i++) {
+      let [nearest, least] = [0, Infinity]
+      for (let k = 0; k < clusters; k++) {
+        const found = squaredDistance(values, i * width, centres, k * width, width)
+        if (found < least) [nearest, least] = [k, found]
+      }
+      if (assigned[i] !== nearest) changed++
+      assigned[i] = nearest
+      distance[i] = least
+      inertia += weights[i] * least
+    }
+    if (changed <= SETTLED * count) break
+    centres = centresOf({ values, count, width }, weights, assigned, distance, clusters)
+  }
+  return { centres, assigned, inertia }
+}
+
+function centresOf({ values, count, width }: Points, weights: ArrayLike<number>, assigned: Int32Array, distance: Float64Array, clusters: number): Float32Array {
+  const sums = new Float64Array(clusters * width)
+  const sizes = new Float64Array(clusters)
+  for (let i = 0; i < count; i++) {
+    sizes[assigned[i]] += weights[i]
+    for (let d = 0; d < width; d++) sums[assigned[i] * width + d] += weights[i] * values[i * width + d]
+  }
+  for (let k = 0; k < clusters; k++) {
+    if (sizes[k] > 0) continue
+    const farthest = distance.reduce((top, found, i) => (found > distance[top] ? i : top), 0)
+    distance[farthest] = 0
+    sizes[k] = 1
+    for (let d = 0; d < width; d++) sums[k * width + d] = values[farthest * width + d]
+  }
+  return Float32Array.from(sums, (sum, i) => sum / sizes[Math.floor(i / width)])
+}

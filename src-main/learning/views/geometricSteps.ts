@@ -1,0 +1,123 @@
+import type { ViewRecipe } from '../../contract/recipe.ts'
+import { type Uniform, normalFrom } from '../random.ts'
+import { type SquareSymmetry, inverse, sourceOf } from './geometry.ts'
+
+/** Pixels from the middle of the crop: down, right. */
+export type Position = readonly [row: number, column: number]
+
+/** One part of a view's geometry with its reciprocal. */
+export interface GeometricStep {
+  /** Where in the first view's frame lies what the second shows at `position`. */
+  toFirst(position: Position): Position
+  /** The reciprocal g*, or undefined where it is not known to 0.1 pixels. */
+  toSecond(position: Position): Position | undefined
+}
+
+/** Several steps as one: the second view's positions go through them in order. */
+export function composed(steps: readonly GeometricStep[]): GeometricStep {
+  return {
+    toFirst: (position) => steps.reduce((at, step) => step.toFirst(at), position),
+    toSecond: (position) => steps.reduceRight<Position | undefined>((at, step) => at && step.toSecond(at), position)
+  }
+}
+
+export function symmetryStep(symmetry: SquareSymmetry): GeometricStep {
+  // `sourceOf` mirrors about (side − 1) / 2, which is the middle for side 1.
+  const through = (g: SquareSymmetry) => ([row, column]: Position): Position => sourceOf(g, 1, row, column)
+  return { toFirst: through(symmetry), toSecond: through(inverse(symmetry)) }
+}
+
+export function shiftStep(rows: number, columns: number): GeometricStep {
+  return { toFirst: ([r, c]) => [r + rows, c + columns], toSecond: ([r, c]) => [r - rows, c - columns] }
+}
+
+/** A turn, a change of size and a shear about the middle. */
+export function affineStep({ degrees, scale, shear }: ViewRecipe['affine'], uniform: Uniform): GeometricStep {
+  const within = (limit: number): number => limit * (2 * uniform() - 1)
+  const angle = (within(degrees) * Math.PI) / 180
+  const size = 1 + within(scale)
+  const slant = within(shear)
+  const [cos, sin] = [Math.cos(angle) * size, Math.sin(angle) * size]
+  const [a, b, c, d] = [cos, cos * slant - sin, sin, sin * slant + cos]
+  const determinant = a * d - b * c
+  return {
+    toFirst: ([row, column]) => [a * row + b * column, c * row + d * column],
+    toSecond: ([row, column]) => [(d * row - b * column) / determinant, (a * column - c * row) / determinant]
+  }
+}
+
+const MOST_ITERATIONS = 60
+/** Fixed-point iteration ends below this change, and fails above that distance, in pixels. */
+const CONVERGED = 0.01
+const INVERSE_TOLERANCE = 0.1
+
+/**
+ * A smooth random deformation `p → p + τ(p)`: normal numbers smoothed by a Gaussian, scaled to the asked root mean
+ * square length. The inverse `q = p − τ(q)` is found by fixed-point iteration, which converges where neighbours keep
+ * their order.
+ */
+export function deformationStep({ strength, smoothness }: ViewRecipe['deformation'], side: number, uniform: Uniform): GeometricStep {
+  const normal = normalFrom(uniform)
+  // The margin keeps the border's averages as wide as the middle's.
+  const margin = blurReach(smoothness)
+  const wide = side + 2 * margin
+  const field = [0, 1].map(() => {
+    const blurred = gaussianBlur(Float32Array.from({ length: wide * wide }, normal), wide, smoothness)
+    const smooth = Float32Array.from({ length: side * side }, (_, i) => blurred[(Math.floor(i / side) + margin) * wide + (i % side) + margin])
+    const length = Math.sqrt(smooth.reduce((sum, value) => sum + value * value, 0) / smooth.length)
+    return smooth.map((value) => (value * strength) / (Math.SQRT2 * length))
+  })
+  const displacement = ([row, column]: Position): Position => {
+    const at = field.map((plane) => interpolate(plane, side, row + side / 2 - 0.5, column + side / 2 - 0.5))
+    return [at[0], at[1]]
+  }
+  return {
+    toFirst(position) {
+      const [r, c] = displacement(position)
+      return [position[0] + r, position[1] + c]
+    },
+    toSecond([row, column]) {
+      let at: Position = [row, column]
+      let moved = Infinity
+      for (let i = 0; i < MOST_ITERATIONS && moved > CONVERGED; i++) {
+        const [r, c] = displacement(at)
+        const next: Position = [row - r, column - c]
+        moved = Math.hypot(next[0] - at[0], next[1] - at[1])
+        at = next
+      }
+      return moved <= INVERSE_TOLERANCE ? at : undefined
+    }
+  }
+}
+
+/** Bilinear value of a square plane between pixel centres; beyond the border, the border's. */
+export function interpolate(plane: Float32Array, side: number, row: number, column: number, width = side): number {
+  const bounded = (value: number, sides: number): number => Math.min(Math.max(value, 0), sides - 1)
+  const [r, c] = [bounded(row, side), bounded(column, width)]
+  const [top, left] = [Math.floor(r), Math.floor(c)]
+  const [bottom, right] = [Math.min(top + 1, side - 1), Math.min(left + 1, width - 1)]
+  const along = (line: number): number => plane[line * width + left] + (c - left) * (plane[line * width + right] - plane[line * width + left])
+  const upper = along(top)
+  return upper + (r - top) * (along(bottom) - upper)
+}
+
+const blurReach = (deviation: number): number => Math.ceil(3 * deviation)
+
+/** Gaussian blur of a square plane; beyond the border it continues the border's values. */
+export function gaussianBlur(plane: Float32Array, side: number, deviation: number): Float32Array {
+  const reach = blurReach(deviation)
+  const taps = Float32Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-((i - reach) ** 2) / (2 * deviation ** 2)))
+  const total = taps.reduce((a, b) => a + b, 0)
+  const pass = (source: Float32Array, step: number, line: number): Float32Array => {
+    const result = new Float32Array(source.length)
+    for (let k = 0; k < side; k++) {
+      for (let i = 0; i < side; i++) {
+        let sum = 0
+        for (let t = -reach; t <= reach; t++) sum += taps[t + reach] * source[k * line + Math.min(Math.max(i + t, 0), side - 1) * step]
+        result[k * line + i * step] = sum / total
+      }
+    }
+    return result
+  }
+  return pass(pass(plane, 1, side), side, 1)
+}

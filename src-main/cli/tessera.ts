@@ -4,7 +4,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { CommandInput, CommandName, CommandOutput } from '../contract/commands.ts'
 import { duration } from '../contract/duration.ts'
 import { TesseraError, asTesseraError } from '../contract/errors.ts'
-import { METHODS, type RecipeChanges } from '../contract/recipe.ts'
+import { GROUP_METHODS, METHODS, type RecipeChanges } from '../contract/recipe.ts'
 import { BACKEND_CHOICES, DEFAULT_SETTINGS, HEADS, PRESETS } from '../contract/settings.ts'
 import { startEngineProcess } from '../engine/childProcess.ts'
 import { progressPrinter } from './progressLine.ts'
@@ -100,6 +100,32 @@ program
       }
       return `Trained ${output.steps} steps${from} on ${output.images} images in ${duration(output.seconds)} with ${output.backend} (${output.device}).\n${heads}\nProject: ${output.project}${skippedText(output.skipped)}`
     })
+  })
+
+program
+  .command('group')
+  .description('sort whole images into groups: a table, a contact sheet and, if asked for, sub-folders')
+  .argument('<folder>', 'images, sub-folders included')
+  .requiredOption('--out <folder>', 'where the table and the contact sheet go')
+  .option('--groups <n>', 'groups looked for', count(2, 64), 10)
+  .addOption(new Option('--method <name>', 'how groups are found').choices(GROUP_METHODS).default('information'))
+  .option('--minutes <n>', 'time limit of training', positive)
+  .option('--steps <n>', 'exact number of steps instead of a time limit', count(1, 1e9))
+  .option('--seed <n>', 'of all random choices', count(0, 2 ** 31 - 1), DEFAULT_SETTINGS.seed)
+  .addOption(backend().default(DEFAULT_SETTINGS.backend))
+  .option('--copies', 'also copy each image into the sub-folder of its group', false)
+  .option('--json', 'print one JSON object as the last line')
+  .addHelpText('after', examples('tessera group photos --groups 10 --out sorted\ntessera group photos --groups 4 --out sorted --copies --minutes 5'))
+  .action((folder: string, options) => {
+    const { groups, method, minutes, steps, seed, copies } = options
+    const input = { folder: resolve(folder), out: resolve(options.out), groups, method, minutes, steps, seed, copies, backend: options.backend }
+    return perform('group', input, options.json, (output) =>
+      [
+        `Grouped ${output.images} images in ${duration(output.seconds)} with ${output.backend}: ${output.sizes.map((size, i) => `${i + 1}: ${size}`).join(', ')}`,
+        `Table: ${output.table}`,
+        `Contact sheet: ${output.contactSheet}${skippedText(output.skipped)}`
+      ].join('\n')
+    )
   })
 
 program

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { catalogue, skippedFile } from './imagery.ts'
-import { METHODS } from './recipe.ts'
-import { HEADS, trainingSettings } from './settings.ts'
+import { GROUP_METHODS, METHODS } from './recipe.ts'
+import { BACKEND_CHOICES, HEADS, trainingSettings } from './settings.ts'
 import { architecture, stepShape, trainingReport } from './training.ts'
 
 const folder = z.string().min(1)
@@ -72,6 +72,34 @@ export const COMMANDS = {
       seconds: z.number(),
       images: z.int(),
       skipped: z.array(skippedFile),
+      report: trainingReport.optional()
+    })
+  },
+  /** Clusters whole images instead of pixels. */
+  group: {
+    input: z.object({
+      folder,
+      /** Where the table, the contact sheet and, if asked for, the copies go. */
+      out: folder,
+      groups: z.int().min(2).max(64),
+      method: z.enum(GROUP_METHODS),
+      minutes: z.number().positive().max(100_000).optional(),
+      steps: z.int().positive().optional(),
+      seed: z.int().min(0).max(2 ** 31 - 1),
+      backend: z.enum(BACKEND_CHOICES),
+      /** Copies each image into the sub-folder of its group. */
+      copies: z.boolean()
+    }),
+    output: z.object({
+      out: folder,
+      table: z.string(),
+      contactSheet: z.string(),
+      images: z.int(),
+      sizes: z.array(z.int()),
+      skipped: z.array(skippedFile),
+      backend: z.string(),
+      steps: z.int(),
+      seconds: z.number(),
       report: trainingReport.optional()
     })
   },

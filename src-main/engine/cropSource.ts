@@ -2,11 +2,12 @@ import { Worker } from 'node:worker_threads'
 import { type ErrorName, TesseraError } from '../contract/errors.ts'
 import type { BandStatistics, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
 import type { ViewRecipe } from '../contract/recipe.ts'
+import type { Scale } from '../imagery/pictures.ts'
 import type { Batch, BatchShape } from '../learning/views/pairs.ts'
 
 export interface CropSourceConfig {
   folder: string
-  scale: number
+  scale: Scale
   images: CatalogueImage[]
   statistics: BandStatistics
   shape: BatchShape

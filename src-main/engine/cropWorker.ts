@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads'
 import type { CropRequest, CropReply, CropSourceConfig } from './cropSource.ts'
 import { TesseraError } from '../contract/errors.ts'
 import type { CatalogueImage } from '../contract/imagery.ts'
-import { PictureReader, planar, scaledSize } from '../imagery/pictures.ts'
+import { PictureReader, type Scale, planar, scaledSize } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
 import { integerBelow, uniformFrom, type Uniform } from '../learning/random.ts'
 import { type Batch, type ViewPair, drawDisplacements, emptyBatch, geometryOf, sampleViewPair, writePair } from '../learning/views/pairs.ts'
@@ -25,7 +25,7 @@ function createCropper(config: CropSourceConfig): (step: number) => Promise<{ ba
 
   const secondView = async (image: CatalogueImage, { top, left }: { top: number; left: number }, pair: ViewPair, first: Float32Array): Promise<Float32Array> => {
     const { rows, columns } = pair.shift
-    if (!shape.warped) {
+    if (pair.bends.length === 0) {
       return rows === 0 && columns === 0 ? Float32Array.from(first) : planar(await reader.read(image, { left: left + columns, top: top + rows, ...crop }))
     }
     const sampling = samplingOf(geometryOf(pair), shape.crop)
@@ -69,7 +69,7 @@ function createCropper(config: CropSourceConfig): (step: number) => Promise<{ ba
 }
 
 /** Positions of the crop are drawn evenly over all pixels, so a large image is seen more often. */
-function cumulativeAreas(images: readonly CatalogueImage[], scale: number): number[] {
+function cumulativeAreas(images: readonly CatalogueImage[], scale: Scale): number[] {
   let total = 0
   return images.map((image) => {
     const { width, height } = scaledSize(image, scale)

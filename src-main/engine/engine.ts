@@ -7,6 +7,7 @@ import { trialJob } from './compute.ts'
 import type { Job } from './job.ts'
 import { evaluateJob } from './jobs/evaluate.ts'
 import { exportJob } from './jobs/export.ts'
+import { groupJob } from './jobs/group.ts'
 import { infoJob } from './jobs/info.ts'
 import { openProjectJob } from './jobs/openProject.ts'
 import { segmentJob } from './jobs/segment.ts'
@@ -14,7 +15,7 @@ import { labelTileJob, thumbnailJob, tileJob } from './jobs/tiles.ts'
 import { trainJob } from './jobs/train.ts'
 
 /** Commands of which one at a time runs; a second waits for the first. */
-const EXCLUSIVE: ReadonlySet<CommandName> = new Set(['train', 'segment', 'evaluate', 'export'])
+const EXCLUSIVE: ReadonlySet<CommandName> = new Set(['train', 'group', 'segment', 'evaluate', 'export'])
 
 /** Runs commands that arrive as messages. `send` carries the answers back. */
 export function createEngine(send: (message: FromEngine) => void): { receive(message: unknown): void } {
@@ -28,6 +29,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
       readCatalogue(folder, signal, (done, total) => onProgress({ stage: 'Reading the folder', share: done / total })),
     openProject: openProjectJob,
     train: trainJob,
+    group: groupJob,
     segment: segmentJob,
     evaluate: evaluateJob,
     export: exportJob,

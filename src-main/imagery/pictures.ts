@@ -24,8 +24,12 @@ const KEPT_BYTES = 768 * 2 ** 20
 /** Larger pictures are read window by window. */
 const WHOLE_PIXELS = 48 * 2 ** 20
 
+/** A factor on the size of each image, or the side in pixels of the square that each is brought to. */
+export type Scale = number | { side: number }
+
 /** Size of an image at `scale`, in pixels. */
-export function scaledSize({ width, height }: { width: number; height: number }, scale: number): { width: number; height: number } {
+export function scaledSize({ width, height }: { width: number; height: number }, scale: Scale): { width: number; height: number } {
+  if (typeof scale === 'object') return { width: scale.side, height: scale.side }
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) }
 }
 
@@ -39,7 +43,7 @@ export class PictureReader {
 
   constructor(
     readonly folder: string,
-    readonly scale: number,
+    readonly scale: Scale,
     readonly bands: number
   ) {}
 
@@ -88,13 +92,15 @@ export class PictureReader {
   }
 
   #part(image: CatalogueImage, inside: Window): Promise<Picture> {
-    const left = Math.min(Math.floor(inside.left / this.scale), image.width - 1)
-    const top = Math.min(Math.floor(inside.top / this.scale), image.height - 1)
+    const size = scaledSize(image, this.scale)
+    const [across, down] = [image.width / size.width, image.height / size.height]
+    const left = Math.min(Math.floor(inside.left * across), image.width - 1)
+    const top = Math.min(Math.floor(inside.top * down), image.height - 1)
     const region = {
       left,
       top,
-      width: clamp(Math.ceil((inside.left + inside.width) / this.scale), left + 1, image.width) - left,
-      height: clamp(Math.ceil((inside.top + inside.height) / this.scale), top + 1, image.height) - top
+      width: clamp(Math.ceil((inside.left + inside.width) * across), left + 1, image.width) - left,
+      height: clamp(Math.ceil((inside.top + inside.height) * down), top + 1, image.height) - top
     }
     const scaled = (source: Sharp): Sharp =>
       source.extract(region).resize(inside.width, inside.height, { fit: 'fill', kernel: 'cubic' })

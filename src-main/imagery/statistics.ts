@@ -1,6 +1,6 @@
 import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import { TesseraError } from '../contract/errors.ts'
-import { type PictureReader, type Window, scaledSize } from './pictures.ts'
+import { type PictureReader, type Scale, type Window, scaledSize } from './pictures.ts'
 
 /** Images that are looked at; more would not move a mean. */
 const SAMPLED_IMAGES = 48
@@ -52,7 +52,7 @@ export async function sampleStatistics(
 }
 
 /** A bounded window in the middle of an image, or all of it. */
-function centre(image: CatalogueImage, scale: number): Window {
+function centre(image: CatalogueImage, scale: Scale): Window {
   const limit = 2048
   const { width, height } = scaledSize(image, scale)
   const window = { width: Math.min(width, limit), height: Math.min(height, limit) }

@@ -91,3 +91,20 @@ export function surveyProgram(architecture: Architecture, subHeads: Record<strin
     }
   }
 }
+
+/**
+ * Groups of whole images: input `images` [n, bands, side, side]; output `heatmap` [n, C] of head B's chosen sub-head.
+ */
+export function groupProgram(architecture: Architecture, subHead: number, { images, side }: { images: number; side: number }): Program {
+  return {
+    name: 'groups',
+    inputs: { images: [images, architecture.bands, side, side] },
+    state: foldedShapes(architecture),
+    constantState: true,
+    outputs: ['heatmap'],
+    evaluate(fed, weights) {
+      const heatmap = inferencePass(architecture, weights, fed.images as tf.Tensor4D).B[subHead]
+      return { outputs: { heatmap: tf.reshape(heatmap, [images, heatmap.shape[3]]) }, state: {} }
+    }
+  }
+}

@@ -117,3 +117,37 @@ export function architectureOf(recipe: Recipe, bands: number, settings: Pick<Tra
     ]
   }
 }
+
+/** Side in pixels to which whole images are brought before they are grouped. */
+export const GROUP_SIDE = 32
+
+/** §3.2 of the 2018 paper: four convolutions and three pools; crops, flips, changes of size, colour. */
+export const GROUP_RECIPE: Recipe = {
+  ...OWN,
+  layers: '64,M,128,M,256,M,512',
+  width: 0.5,
+  headB: 'trained',
+  subHeads: 5,
+  crop: 24,
+  pairs: 400,
+  radius: 0,
+  lambda: { A: 1.5, B: 1.2 },
+  rate: 1e-3,
+  views: { ...OWN.views, shift: 8, affine: { degrees: 0, scale: 0.2, shear: 0 }, jitter: { ...JITTER, hue: 0.05 } },
+  minutes: 15
+}
+/** Over-clusters for each group. */
+const OVER_GROUPS = 6
+
+export function groupArchitecture(bands: number, groups: number): Architecture {
+  const { layers, width, subHeads } = GROUP_RECIPE
+  return {
+    bands,
+    wholeImage: true,
+    layers: trunk(layers, width),
+    heads: [
+      { name: 'A', clusters: groups * OVER_GROUPS, subHeads },
+      { name: 'B', clusters: groups, subHeads }
+    ]
+  }
+}

@@ -46,7 +46,11 @@ export async function createSegmenter(
   const side = Math.ceil(Math.min(window, longest + 2 * halo + 2 * stride) / stride) * stride
   const covered = side - 2 * halo - 2 * stride
   if (covered < stride) throw new RangeError(`a window of ${window} pixels has no room beside its halo of ${halo}`)
-  const tile = Math.max(1, Math.floor(covered / reader.scale))
+  const ratios = images.map((image) => {
+    const scaled = scaledSize(image, reader.scale)
+    return Math.max(scaled.width / image.width, scaled.height / image.height)
+  })
+  const tile = Math.max(1, Math.floor(covered / Math.max(...ratios)))
   const folded = foldWeights(architecture, model.weights)
   const execution = await backend.compile(inferenceProgram(architecture, model.subHeads, { window: side, tile }), folded)
   const geometry = { side, tile, halo, stride, coarse: side / stride }

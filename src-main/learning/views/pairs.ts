@@ -55,12 +55,15 @@ export interface BatchShape {
   pairs: number
   bands: number
   crop: number
-  /** Side of the heatmaps; 1 where there is one answer for each image. */
+  /** Side of the heatmaps; 1 for whole images. */
   coarse: number
   radius: number
   /** Displacements drawn for each step, or all together when undefined. */
   drawn?: number
+  /** The views differ by more than flips, quarter turns and shifts, which tables then undo. */
   warped: boolean
+  /** One answer for each image: no geometry is undone. */
+  wholeImage?: boolean
 }
 
 /** Displacements that a step measures one by one, or undefined for all together. */
@@ -124,7 +127,7 @@ export function writePair(
   const target = (views: Float32Array): Float32Array => views.subarray(at, at + bands * crop * crop)
   for (const change of pair.changes) change(second)
   target(batch.first).set(first)
-  if (shape.warped) target(batch.second).set(second)
+  if (pair.bends.length > 0) target(batch.second).set(second)
   else transformPlanar(pair.symmetry, second, bands, crop, target(batch.second))
   finish(target(batch.first))
   finish(target(batch.second))
@@ -132,7 +135,11 @@ export function writePair(
 }
 
 function writeGeometry(batch: Batch, shape: BatchShape, index: number, pair: ViewPair, displacements: Displacements): void {
-  const { crop, coarse, radius, warped } = shape
+  const { crop, coarse, radius, warped, wholeImage } = shape
+  if (wholeImage) {
+    for (const matrices of [batch.rows, batch.columns]) matrices[index] = 1
+    return
+  }
   const cells = coarse * coarse
   const { flipRows, flipColumns, transposed } = pair.symmetry
   const write = (into: Float32Array, flipped: boolean, shift: number, axis: 0 | 1): void => {

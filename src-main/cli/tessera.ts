@@ -11,7 +11,7 @@ import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */
 const INPUT_FAULTS = new Set<string>([
-  'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'ProjectNotFound', 'ProjectUnreadable', 'ProjectTooNew',
+  'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'ProjectNotFound', 'ProjectUnreadable', 'ProjectTooNew',
   'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'CheckpointUnreadable', 'CheckpointMismatch',
   'BackendUnavailable', 'TruthMissing', 'TruthMismatch', 'InvalidSetting'
 ])

@@ -9,6 +9,7 @@ const SENTENCES = {
   NoReadableImages: (d) => `None of the ${d.files} files in ${d.path} is an image that Tessera can read. ${d.reason ?? ''}`.trimEnd(),
   UnreadableImage: (d) => `${d.path} cannot be read: ${d.reason}.`,
   NotEnoughPixels: (d) => `The images are too small: ${d.have} pixels on the short side, and ${d.need} are needed. ${d.advice ?? ''}`.trimEnd(),
+  NotEnoughImages: (d) => `There are ${d.have} images for ${d.need} groups.`,
   ProjectNotFound: (d) => `There is no Tessera project at ${d.path}.`,
   ProjectUnreadable: (d) => `The project at ${d.path} cannot be read: ${d.reason}.`,
   ProjectTooNew: (d) => `The project at ${d.path} was written by a newer Tessera (format ${d.found}; this one knows ${d.known}).`,

@@ -6,6 +6,8 @@ export const GROUP_METHODS = ['information', 'kmeans-pixels'] as const
 export const OBJECTIVES = ['pooled', 'perDisplacement'] as const
 
 const share = z.number().min(0).max(1)
+/** Sides in pixels. */
+const boxes = z.array(z.int().positive().max(255))
 const strength = z.number().min(0)
 /** A weight λ, or its values at the start and at the end of training. */
 const lambda = z.union([z.number().positive(), z.tuple([z.number().positive(), z.number().positive()])])
@@ -44,13 +46,18 @@ export const recipe = z.strictObject({
   width: z.number().positive().max(4),
   sobel: z.boolean(),
   /** Sides of the boxes whose statistics enter the heads; none when empty. */
-  statistics: z.array(z.int().positive().max(255)),
+  statistics: boxes,
   /** Heads begin as k-means on the statistics, with soft assignments of this temperature; 0 begins at random. */
   warmStart: z.number().min(0),
   /** Sizes of further over-clustering heads, which only help to train the trunk. */
   auxiliary: z.array(z.int().min(2).max(250)),
   /** Head B learns by itself, or is head A with its clusters merged so that they tell most about their neighbours. */
   headB: z.enum(['trained', 'merged']),
+  /**
+   * After training, head A becomes k-means on the network's features and, weighing `share` as much, the statistics of
+   * these boxes; it starts from the clusters that were learnt. null leaves the head as it was trained.
+   */
+  refit: z.strictObject({ boxes, share: z.number().min(0).max(10) }).nullable(),
   subHeads: z.int().min(1).max(8),
   /** Side of the square crops in pixels. */
   crop: z.int().min(8).max(1024),

@@ -48,7 +48,9 @@ export const architecture = z.object({
       clusters: z.int(),
       subHeads: z.int(),
       /** The head whose clusters this one joins, instead of learning by itself. */
-      mergedFrom: z.string().optional()
+      mergedFrom: z.string().optional(),
+      /** Boxes of the statistics beside the features on which the head was refitted after training; not refitted when absent. */
+      refit: z.array(z.int().positive()).optional()
     })
   )
 })

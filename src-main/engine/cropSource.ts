@@ -12,6 +12,8 @@ export interface CropSourceConfig {
   statistics: BandStatistics
   shape: BatchShape
   views: ViewRecipe
+  /** Whole images only: side of the smallest part shown, as a share of the image's. */
+  smallestPart?: number
   seed: number
 }
 

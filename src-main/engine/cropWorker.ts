@@ -7,7 +7,7 @@ import { PictureReader, type Scale, planar, scaledSize } from '../imagery/pictur
 import { standardise } from '../imagery/statistics.ts'
 import { integerBelow, uniformFrom, type Uniform } from '../learning/random.ts'
 import { type Batch, type ViewPair, drawDisplacements, emptyBatch, geometryOf, sampleViewPair, writePair } from '../learning/views/pairs.ts'
-import { resample, samplingOf } from '../learning/views/warp.ts'
+import { randomPart, resample, samplingOf } from '../learning/views/warp.ts'
 
 const BATCH_STREAM = 2
 
@@ -52,6 +52,12 @@ function createCropper(config: CropSourceConfig): (step: number) => Promise<{ ba
       const [top, rows] = place(size.height, pair.shift.rows)
       const [left, columns] = place(size.width, pair.shift.columns)
       try {
+        if (config.smallestPart !== undefined) {
+          const whole = planar(await reader.whole(image))
+          const part = (): Float32Array => randomPart(whole, size.width, shape.bands, shape.crop, config.smallestPart!, uniform)
+          writePair(batch, shape, index++, pair, displacements, part(), part(), (values) => standardise(values, config.statistics))
+          continue
+        }
         const first = planar(await reader.read(image, { left, top, ...crop }))
         const placed = { ...pair, shift: { rows, columns } }
         const second = await secondView(image, { top, left }, placed, first)

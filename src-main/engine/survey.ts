@@ -3,7 +3,7 @@ import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import { TesseraError } from '../contract/errors.ts'
 import { type PictureReader, planar, scaledSize } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
-import { surveyProgram } from '../learning/inference.ts'
+import { type SurveyShape, surveyProgram } from '../learning/inference.ts'
 import type { Points } from '../learning/kMeans.ts'
 import { type Architecture, outputStride } from '../learning/network/architecture.ts'
 import { foldWeights } from '../learning/network/forward.ts'
@@ -32,9 +32,9 @@ export async function surveyPixels(
   { architecture, weights, subHeads, statistics }: SurveyedModel,
   reader: PictureReader,
   images: readonly CatalogueImage[],
-  { window, boxes, uniform, signal }: { window: number; boxes: readonly number[]; uniform: Uniform; signal: AbortSignal }
+  { measured, window, uniform, signal }: { measured: SurveyShape['statistics']; window: number; uniform: Uniform; signal: AbortSignal }
 ): Promise<Record<string, Points>> {
-  const program = surveyProgram(architecture, subHeads, { window, boxes })
+  const program = surveyProgram(architecture, subHeads, { window, statistics: measured })
   const execution = await backend.compile(program, foldWeights(architecture, weights))
   const kept: Record<string, { rows: Float32Array[]; width: number }> = {}
   try {

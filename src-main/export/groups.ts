@@ -47,7 +47,7 @@ export async function contactSheet(folder: string, grouped: readonly GroupedImag
     top: gap + group * (side + gap)
   }))
   const canvas = { width: left + across * (side + gap), height: gap + groups * (side + gap), channels: 3 as const, background: '#ffffff' }
-  return sharp({ create: canvas }).composite([...stripes, ...thumbnails]).png().toBuffer()
+  return sharp({ create: canvas }).composite([...stripes, ...thumbnails]).removeAlpha().png().toBuffer()
 }
 
 /** Copies every image into the sub-folder of its group, sub-folders of the source kept. */

@@ -1,6 +1,10 @@
-import { type Points, columnMoments, kMeans, standardised } from './kMeans.ts'
-import { type Architecture, featureChannels, mergeParameter, trunkChannels } from './network/architecture.ts'
+import { averageLinkage } from './averageLinkage.ts'
+import { type Points, columnMoments, kMeans, kMeansFrom, standardised } from './kMeans.ts'
+import { type Architecture, featureChannels, mergeParameter, refitParameters, trunkChannels } from './network/architecture.ts'
 import type { Uniform } from './random.ts'
+
+/** Softness of k-means' assignments in finished heads, in units of the mean squared distance to the nearest centre. */
+export const ASSIGNMENT_TEMPERATURE = 0.5
 
 /** Weights by name that replace a head's start. */
 export type HeadWeights = Record<string, Float32Array>
@@ -60,29 +64,90 @@ export function warmHeads(architecture: Architecture, random: HeadWeights, stati
   return heads
 }
 
+/** A refitted head with the cluster that it gives to each sampled pixel. */
+export interface Refit {
+  weights: HeadWeights
+  /** [count, C], one 1 in each row */
+  heatmap: Points
+}
+
 /**
- * The matrix of a merged head: k-means on the mean statistics of its source's clusters, each counted by its mass, so
- * that clusters which look alike are joined whatever their sizes.
+ * Head A once more, as k-means on what the network sees: Lloyd's algorithm on its features and on the statistics,
+ * starting from the means of the learnt clusters. Training ends with clusters of much the same mass; this lets them
+ * settle where the pixels are, and a cluster that training lost comes back.
  *
- * @param statistics  sampled pixels
- * @param heatmap     the source's probabilities of the same pixels, [count, C]
+ * @param features    sampled pixels
+ * @param statistics  of the same pixels, for the head's `refit` boxes
+ * @param share       weight of all statistics against all features
+ * @param heatmap     the head's probabilities of the same pixels, [count, C]
  */
-export function mergedHead(head: Architecture['heads'][number], statistics: Points, heatmap: Points, uniform: Uniform): HeadWeights {
-  const points = standardised(statistics, columnMoments(statistics))
-  const { count, width } = points
+export function refittedHead(head: Architecture['heads'][number], features: Points, statistics: Points, share: number, heatmap: Points): Refit {
+  const blocks = [
+    { points: features, weight: 1 / Math.sqrt(features.width) },
+    { points: statistics, weight: share / Math.sqrt(statistics.width) }
+  ]
+  const width = features.width + statistics.width
+  const { count } = features
+  const [mean, scale] = [new Float64Array(width), new Float64Array(width)]
+  const values = new Float32Array(count * width)
+  let from = 0
+  for (const { points, weight } of blocks) {
+    const moments = columnMoments(points)
+    for (let d = 0; d < points.width; d++) {
+      mean[from + d] = moments.mean[d]
+      scale[from + d] = weight / moments.deviation[d]
+      for (let i = 0; i < count; i++) values[i * width + from + d] = (points.values[i * points.width + d] - mean[from + d]) * scale[from + d]
+    }
+    from += points.width
+  }
+  const points: Points = { values, count, width }
+  const { centres, assigned, inertia } = kMeansFrom(points, clusterMeans(points, heatmap))
+  const sharpness = 1 / (ASSIGNMENT_TEMPERATURE * Math.max(inertia / count, 1e-6))
+  const filter = new Float32Array(head.clusters * width)
+  const bias = new Float32Array(head.clusters)
+  for (let c = 0; c < head.clusters; c++) {
+    for (let d = 0; d < width; d++) {
+      const centre = centres[c * width + d]
+      filter[c * width + d] = 2 * centre * scale[d] * sharpness
+      bias[c] -= centre * centre * sharpness + filter[c * width + d] * mean[d]
+    }
+  }
+  const names = refitParameters(head.name)
+  const rows = new Float32Array(count * head.clusters)
+  assigned.forEach((c, i) => (rows[i * head.clusters + c] = 1))
+  return { weights: { [names.filter]: filter, [names.bias]: bias }, heatmap: { values: rows, count, width: head.clusters } }
+}
+
+/** Shares below this count as nothing when clusters are averaged. */
+const SMALLEST_SHARE = 1e-4
+
+/** Mean of the points in each cluster of a soft assignment [count, C]; row-major [C, width]. */
+function clusterMeans({ values, count, width }: Points, heatmap: Points): Float32Array {
   const clusters = heatmap.width
   const [sums, masses] = [new Float64Array(clusters * width), new Float64Array(clusters)]
   for (let i = 0; i < count; i++) {
     for (let c = 0; c < clusters; c++) {
       const share = heatmap.values[i * clusters + c]
-      if (share < 1e-4) continue
-      masses[c] += share / count
-      for (let d = 0; d < width; d++) sums[c * width + d] += (share / count) * points.values[i * width + d]
+      if (share < SMALLEST_SHARE) continue
+      masses[c] += share
+      for (let d = 0; d < width; d++) sums[c * width + d] += share * values[i * width + d]
     }
   }
-  const means = Float32Array.from(sums, (sum, i) => sum / Math.max(masses[Math.floor(i / width)], 1e-9))
-  const { assigned } = kMeans({ values: means, count: clusters, width }, Math.min(head.clusters, clusters), uniform, masses)
-  const matrix = new Float32Array(clusters * head.clusters)
-  assigned.forEach((group, c) => (matrix[c * head.clusters + group] = 1))
+  return Float32Array.from(sums, (sum, i) => sum / Math.max(masses[Math.floor(i / width)], 1e-9))
+}
+
+/**
+ * The matrix of a merged head: average linkage of its source's clusters by their mean statistics, so that clusters
+ * which look alike are joined whatever their sizes. (Information prefers groups of equal mass, and so splits what
+ * covers half of the images.)
+ *
+ * @param statistics  sampled pixels
+ * @param heatmap     the source's probabilities of the same pixels, [count, C]
+ */
+export function mergedHead(head: Architecture['heads'][number], statistics: Points, heatmap: Points): HeadWeights {
+  const means = clusterMeans(standardised(statistics, columnMoments(statistics)), heatmap)
+  const groupOf = averageLinkage({ values: means, count: heatmap.width, width: statistics.width }, head.clusters)
+  const matrix = new Float32Array(heatmap.width * head.clusters)
+  groupOf.forEach((group, c) => (matrix[c * head.clusters + group] = 1))
   return { [mergeParameter(head.name)]: matrix }
 }

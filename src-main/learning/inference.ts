@@ -53,7 +53,7 @@ export function inferenceProgram(
 function foldedShapes(architecture: Architecture): Record<string, Shape> {
   const shapes: Record<string, Shape> = {}
   for (const [name, { shape }] of Object.entries(parametersOf(architecture))) {
-    if (name.startsWith('head') || name.endsWith('/filter')) shapes[name] = shape
+    if (/^head/.test(name) || name.endsWith('/filter')) shapes[name] = shape
     if (name.endsWith('/beta')) shapes[name.replace('/beta', '/bias')] = shape
   }
   return shapes
@@ -62,16 +62,16 @@ function foldedShapes(architecture: Architecture): Record<string, Shape> {
 export interface SurveyShape {
   /** Side of the square window in input pixels, a multiple of the network's stride. */
   window: number
-  /** Boxes of the patch statistics. */
-  boxes: readonly number[]
+  /** Boxes of the patch statistics that are measured, by the names that they get. */
+  statistics: Readonly<Record<string, readonly number[]>>
 }
 
 /**
  * What is known of every pixel of a window at the network's resolution, for clustering outside the network: input
- * `image` [1, bands, window, window]; outputs `features` [pixels, `featureChannels`], `statistics` [pixels, S] and for
- * each head X that learns `heatmapX` [pixels, C] of its chosen sub-head.
+ * `image` [1, bands, window, window]; outputs `features` [pixels, `featureChannels`], the statistics [pixels, S] and
+ * for each head X that learns `heatmapX` [pixels, C] of its chosen sub-head.
  */
-export function surveyProgram(architecture: Architecture, subHeads: Record<string, number>, { window, boxes }: SurveyShape): Program {
+export function surveyProgram(architecture: Architecture, subHeads: Record<string, number>, { window, statistics }: SurveyShape): Program {
   const heads = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
   const rows = (map: tf.Tensor4D): tf.Tensor => tf.reshape(map, [-1, map.shape[3]])
   return {
@@ -79,32 +79,32 @@ export function surveyProgram(architecture: Architecture, subHeads: Record<strin
     inputs: { image: [1, architecture.bands, window, window] },
     state: foldedShapes(architecture),
     constantState: true,
-    outputs: ['features', 'statistics', ...heads.map(({ name }) => `heatmap${name}`)],
+    outputs: ['features', ...Object.keys(statistics), ...heads.map(({ name }) => `heatmap${name}`)],
     evaluate(fed, weights) {
       const image = fed.image as tf.Tensor4D
       const features = inferenceFeatures(architecture, weights, image)
       const heatmaps = headOutputs(architecture, weights, features)
-      const statistics = patchStatistics(tf.transpose(image, [0, 2, 3, 1]) as tf.Tensor4D, boxes, outputStride(architecture))
-      const outputs: NamedTensors = { features: rows(features), statistics: rows(statistics) }
+      const outputs: NamedTensors = { features: rows(features) }
+      for (const [name, boxes] of Object.entries(statistics)) {
+        outputs[name] = rows(patchStatistics(tf.transpose(image, [0, 2, 3, 1]) as tf.Tensor4D, boxes, outputStride(architecture)))
+      }
       for (const { name } of heads) outputs[`heatmap${name}`] = rows(heatmaps[name][subHeads[name]])
       return { outputs, state: {} }
     }
   }
 }
 
-/**
- * Groups of whole images: input `images` [n, bands, side, side]; output `heatmap` [n, C] of head B's chosen sub-head.
- */
-export function groupProgram(architecture: Architecture, subHead: number, { images, side }: { images: number; side: number }): Program {
+/** Features of whole images: input `images` [n, bands, side, side]; output `features` [n, `featureChannels`]. */
+export function wholeImageProgram(architecture: Architecture, { images, side }: { images: number; side: number }): Program {
   return {
-    name: 'groups',
+    name: 'whole images',
     inputs: { images: [images, architecture.bands, side, side] },
     state: foldedShapes(architecture),
     constantState: true,
-    outputs: ['heatmap'],
+    outputs: ['features'],
     evaluate(fed, weights) {
-      const heatmap = inferencePass(architecture, weights, fed.images as tf.Tensor4D).B[subHead]
-      return { outputs: { heatmap: tf.reshape(heatmap, [images, heatmap.shape[3]]) }, state: {} }
+      const features = inferenceFeatures(architecture, weights, fed.images as tf.Tensor4D)
+      return { outputs: { features: tf.reshape(features, [images, features.shape[3]]) }, state: {} }
     }
   }
 }

@@ -2,10 +2,9 @@ import type { Uniform } from './random.ts'
 import { integerBelow } from './random.ts'
 
 const ITERATIONS = 30
-const STARTS = 3
-/** A few points cost nothing: more starts then find a better minimum. */
-const FEW = 1000
-const STARTS_FOR_FEW = 50
+/** Points that all starts together may look at, and the fewest and most starts. */
+const POINTS_OF_ALL_STARTS = 30_000
+const STARTS = { fewest: 3, most: 50 }
 /** Share of points that may still change cluster at the end. */
 const SETTLED = 1e-3
 
@@ -52,7 +51,8 @@ export function standardised(points: Points, { mean, deviation }: ReturnType<typ
  */
 export function kMeans(points: Points, clusters: number, uniform: Uniform, weights: ArrayLike<number> = new Float32Array(points.count).fill(1)): Clustering {
   let best: Clustering | undefined
-  for (let start = 0; start < (points.count <= FEW ? STARTS_FOR_FEW : STARTS); start++) {
+  const starts = Math.min(Math.max(Math.round(POINTS_OF_ALL_STARTS / points.count), STARTS.fewest), STARTS.most)
+  for (let start = 0; start < starts; start++) {
     const found = lloyd(points, weights, spreadStart(points, weights, clusters, uniform), clusters)
     if (!best || found.inertia < best.inertia) best = found
   }
@@ -81,6 +81,11 @@ function squaredDistance(a: Float32Array, at: number, b: Float32Array, bt: numbe
   let sum = 0
   for (let d = 0; d < width; d++) sum += (a[at + d] - b[bt + d]) ** 2
   return sum
+}
+
+/** Lloyd's algorithm from given centres, row-major [clusters, width]. */
+export function kMeansFrom(points: Points, centres: Float32Array): Clustering {
+  return lloyd(points, new Float32Array(points.count).fill(1), centres, centres.length / points.width)
 }
 
 function lloyd({ values, count, width }: Points, weights: ArrayLike<number>, centres: Float32Array, clusters: number): Clustering {

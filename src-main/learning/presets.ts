@@ -28,6 +28,7 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   warmStart: 0,
   auxiliary: [],
   headB: 'merged',
+  refit: { boxes: [9, 21, 45], share: 0.5 },
   subHeads: 1,
   crop: 160,
   objective: 'pooled',
@@ -48,6 +49,7 @@ const PUBLISHED: Omit<Recipe, 'lambda' | 'rate' | 'pairs' | 'crop' | 'sobel' | '
   layers: '64,128,M,256,256,512d2,512d2',
   width: 1,
   headB: 'trained',
+  refit: null,
   objective: 'perDisplacement',
   minutes: 30
 }
@@ -67,6 +69,7 @@ const RECIPES: Record<Preset, Recipe> = {
     layers: '64,M,128,M,256,256,512,512,512,512',
     width: 1,
     headB: 'trained',
+    refit: null,
     lambda: { A: 1, B: 1 },
     rate: 1e-5,
     pairs: 40,
@@ -104,36 +107,39 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
 
 export function architectureOf(recipe: Recipe, bands: number, settings: Pick<TrainingSettings, 'classes' | 'over'>): Architecture {
   const { subHeads } = recipe
-  const merged = recipe.method === 'information' && recipe.headB === 'merged'
+  const learnt = recipe.method === 'information'
+  const merged = learnt && recipe.headB === 'merged'
   return {
     bands,
     sobel: recipe.sobel,
     layers: trunk(recipe.layers, recipe.width),
     statistics: recipe.statistics.length > 0 ? recipe.statistics : undefined,
     heads: [
-      { name: 'A', clusters: settings.over, subHeads },
+      { name: 'A', clusters: settings.over, subHeads, refit: (learnt && recipe.refit?.boxes) || undefined },
       { name: 'B', clusters: settings.classes, subHeads: merged ? 1 : subHeads, mergedFrom: merged ? 'A' : undefined },
       ...recipe.auxiliary.map((clusters, i) => ({ name: `C${i + 1}`, clusters, subHeads }))
     ]
   }
 }
 
-/** Side in pixels to which whole images are brought before they are grouped. */
-export const GROUP_SIDE = 32
+/** Sides in pixels to which whole images are brought before they are grouped: small ones stay as small as CIFAR's. */
+export const GROUP_SIDES = { small: 32, large: 64 }
+/** Share of its side that a view of a whole image shows at least, and share of that side which the network sees. */
+export const GROUP_CROPS = { smallestPart: 0.5, size: 0.75 }
 
 /** §3.2 of the 2018 paper: four convolutions and three pools; crops, flips, changes of size, colour. */
-export const GROUP_RECIPE: Recipe = {
+export const GROUP_RECIPE: Omit<Recipe, 'crop'> = {
   ...OWN,
   layers: '64,M,128,M,256,M,512',
   width: 0.5,
   headB: 'trained',
+  refit: null,
   subHeads: 5,
-  crop: 24,
   pairs: 400,
   radius: 0,
   lambda: { A: 1.5, B: 1.2 },
-  rate: 1e-3,
-  views: { ...OWN.views, shift: 8, affine: { degrees: 0, scale: 0.2, shear: 0 }, jitter: { ...JITTER, hue: 0.05 } },
+  rate: 2e-3,
+  views: { ...OWN.views, jitter: { ...JITTER, hue: 0.1 } },
   minutes: 15
 }
 /** Over-clusters for each group. */

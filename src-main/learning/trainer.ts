@@ -81,10 +81,10 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
     await run.onCheckpoint(saved.position, kept.state, finished)
     lastCheckpoint = position.seconds
   }
-  const onPlateau = (): boolean => recipe.patience > 0 && progress() - risen.progress > recipe.patience
+  let onPlateau = false
 
   let next = progress() < until ? run.nextBatch(position.step + 1) : undefined
-  while (next && progress() < until && !onPlateau()) {
+  while (next && progress() < until && !onPlateau) {
     if (signal.aborted) {
       await save(false)
       throw new TesseraError('Cancelled')
@@ -115,6 +115,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
       run.onReport(report)
       const { information } = report.heads[0]
       if (information > risen.information * (1 + SMALLEST_RISE)) risen = { information, progress: report.progress }
+      onPlateau = recipe.patience > 0 && report.progress - risen.progress > recipe.patience
       lastReport = position.seconds
     }
     if (position.seconds - lastCheckpoint >= CHECKPOINT_SECONDS && progress() < until) {

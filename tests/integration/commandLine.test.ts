@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type CommandOutput } from '../../src-main/contract/commands.ts'
+import { METHODS, type RecipeChanges } from '../../src-main/contract/recipe.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 import { drawScenes, json, start, temporaryFolder, tessera } from '../fixtures/commandLine.ts'
 
@@ -53,6 +54,69 @@ describe('the whole job', () => {
     const { classes, pixels } = json<CommandOutput<'evaluate'>>(await tessera('evaluate', project, '--truth', scenes.truth, '--truth-map', map, '--head', 'B', '--mapping', 'hungarian', '--json'))
     expect(classes).toEqual([0, 1])
     expect(pixels).toBeLessThan(3 * 192 * 192)
+  })
+
+  it.each(METHODS.filter((method) => method !== 'information'))('clusters by %s in seconds, and segments with it', async (method) => {
+    const project = join(folder, `${method}.tessera`)
+    const clustered = json<CommandOutput<'train'>>(await tessera('train', scenes.images, '--project', project, ...TRAIN, '--method', method, '--json'))
+    expect(clustered).toMatchObject({ method, steps: 0, images: 3 })
+    expect(json<CommandOutput<'segment'>>(await tessera('segment', project, '--json')).images).toBe(3)
+    const evaluated = json<CommandOutput<'evaluate'>>(await tessera('evaluate', project, '--truth', scenes.truth, '--json'))
+    expect(evaluated.accuracy).toBeGreaterThanOrEqual(evaluated.majority)
+  })
+
+  it('shows more in a preview than the largest class', async () => {
+    const project = join(folder, 'preview.tessera')
+    await tessera('train', scenes.images, '--project', project, ...TRAIN, '--preset', 'preview')
+    await tessera('segment', project)
+    const { accuracy, majority } = json<CommandOutput<'evaluate'>>(await tessera('evaluate', project, '--truth', scenes.truth, '--json'))
+    expect(accuracy).toBeGreaterThan(majority + 0.1)
+  })
+
+  it('follows a recipe of all that a preset leaves out, and repeats itself to the bit', async () => {
+    const recipe = join(folder, 'recipe.json')
+    const changes: RecipeChanges = {
+      objective: 'perDisplacement', displacements: 5, radius: 6, sobel: true, statistics: [9], warmStart: 2, auxiliary: [12], subHeads: 2, headB: 'trained',
+      lambda: { A: [1, 1.5], B: 1 }, clip: 5, averaging: 0.9, restarts: { trials: 2, share: 0.2 }, patience: 0.9,
+      views: { quarterTurns: true, shift: 20, affine: { degrees: 10, scale: 0.1, shear: 0.05 }, deformation: { strength: 2, smoothness: 12 }, hsv: 0.1, blur: 1, noise: 0.02 }
+    }
+    await writeFile(recipe, JSON.stringify(changes))
+    const run = async (name: string): Promise<Record<string, string>> => {
+      const project = join(folder, name)
+      const trained = await tessera('train', scenes.images, '--project', project, ...TRAIN, '--steps', '10', '--recipe', recipe, '--json')
+      expect(trained.code, trained.stderr).toBe(0)
+      expect(json<CommandOutput<'train'>>(trained).report!.heads.map(({ name: head, masses }) => [head, masses.length])).toEqual([['A', 8], ['B', 5], ['C1', 12]])
+      await tessera('segment', project)
+      await tessera('export', project, '--out', join(folder, `${name}-masks`))
+      return maskBytes(join(folder, `${name}-masks`))
+    }
+    expect(await run('rich.tessera')).toEqual(await run('rich-again.tessera'))
+  })
+
+  it('says which part of a recipe it does not understand', async () => {
+    const recipe = join(folder, 'wrong.json')
+    await writeFile(recipe, '{"radius": 5, "views": {"shft": 3}}')
+    const finished = await tessera('train', scenes.images, '--project', join(folder, 'wrong.tessera'), ...TRAIN, '--recipe', recipe)
+    expect(finished.code).toBe(2)
+    expect(finished.stderr).toContain('shft')
+  })
+
+  it('groups whole images into a table, a contact sheet and sub-folders', async () => {
+    const out = join(folder, 'grouped')
+    const grouped = json<CommandOutput<'group'>>(await tessera('group', scenes.images, '--out', out, '--groups', '2', '--steps', '3', '--copies', '--backend', 'onnxruntime', '--json'))
+    expect(grouped).toMatchObject({ images: 3, steps: 3 })
+    expect(grouped.sizes.reduce((a, b) => a + b)).toBe(3)
+    const rows = (await readFile(grouped.table, 'utf8')).trim().split('\r\n')
+    expect(rows[0]).toBe('path,group,confidence')
+    for (const row of rows.slice(1)) {
+      const [path, group] = row.split(',')
+      const copy = await readFile(join(out, `group-0${group}`, path))
+      expect(copy.equals(await readFile(join(scenes.images, path)))).toBe(true)
+    }
+    expect(await sharp(grouped.contactSheet).metadata()).toMatchObject({ format: 'png', channels: 3 })
+    const few = await tessera('group', scenes.images, '--out', out, '--groups', '9', '--json')
+    expect(few.code).toBe(2)
+    expect(json<{ error: { name: string } }>(few).error.name).toBe('NotEnoughImages')
   })
 
   it('tells what it runs on', async () => {

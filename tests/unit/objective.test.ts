@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { informationObjective, summariseJoint } from '../../src-main/learning/objective/information.ts'
 import { boxSum, jointOverDisplacements, jointThroughInterpolation } from '../../src-main/learning/objective/joint.ts'
+import { warpHeatmap } from '../../src-main/learning/objective/warpHeatmap.ts'
 import { normaliseBatchRelu } from '../../src-main/learning/network/batchNormalisation.ts'
 import { convolution } from '../../src-main/learning/network/forward.ts'
 import { normalFrom, uniformFrom } from '../../src-main/learning/random.ts'
@@ -120,6 +121,45 @@ describe('joint through interpolation', () => {
     const axis = (a: 0 | 1): tf.Tensor4D => tf.tensor4d(displacementMatrix({ fine, coarse, range: [-2, 2], flipped: flip[a], shift: shift[a] }), [1, 1, coarse, coarse])
     const found = jointThroughInterpolation(first, second, axis(0), axis(1)).dataSync()
     expected.forEach((p, k) => expect(found[k]).toBeCloseTo(p, 5))
+  })
+})
+
+describe('joints of single displacements', () => {
+  const [fine, coarse] = [16, 4]
+  const matrix = (range: readonly [number, number]): Float32Array => displacementMatrix({ fine, coarse, range, flipped: false, shift: 0 })
+
+  it('add up to the joint of all of them, each weighed by its pixels', () => {
+    const [first, second] = [randomMap([1, coarse, coarse, 3]), randomMap([1, coarse, coarse, 3])]
+    const radius = 2
+    const shifts = Array.from({ length: (2 * radius + 1) ** 2 }, (_, i) => [Math.floor(i / 5) - radius, (i % 5) - radius])
+    const stacked = (axis: 0 | 1): tf.Tensor4D =>
+      tf.tensor4d(Float32Array.from(shifts.flatMap((t) => [...matrix([t[axis], t[axis]])])), [1, shifts.length, coarse, coarse])
+    const single = jointThroughInterpolation(first, second, stacked(0), stacked(1)).arraySync()
+    const pooled = jointThroughInterpolation(first, second, tf.tensor4d(matrix([-2, 2]), [1, 1, coarse, coarse]), tf.tensor4d(matrix([-2, 2]), [1, 1, coarse, coarse])).arraySync()[0]
+    // A displacement by (r, c) has (16 − |r|)(16 − |c|) pixels with a counterpart.
+    const pixels = shifts.map(([r, c]) => (fine - Math.abs(r)) * (fine - Math.abs(c)))
+    const total = pixels.reduce((a, b) => a + b)
+    pooled.forEach((row, a) => row.forEach((p, b) => expect(single.reduce((sum, joint, d) => sum + (pixels[d] / total) * joint[a][b], 0)).toBeCloseTo(p, 5)))
+  })
+
+  it('give the mean of their informations', () => {
+    const joints = [
+      [[0.4, 0.1], [0.1, 0.4]],
+      [[0.25, 0.25], [0.25, 0.25]]
+    ]
+    const [a, b] = joints.map((joint) => informationObjective(tf.tensor2d(joint), 1.3).dataSync()[0])
+    expect(informationObjective(tf.tensor3d(joints), 1.3).dataSync()[0]).toBeCloseTo((a + b) / 2, 6)
+  })
+
+  it('have the gradient of finite differences through a warp', () => {
+    const second = randomMap([1, coarse, coarse, 3])
+    const side = coarse * coarse
+    const corners = tf.tensor4d(Float32Array.from({ length: 4 * side }, (_, i) => (i * 7) % side), [1, coarse, coarse, 4])
+    const weights = tf.randomUniform<tf.Rank.R4>([1, coarse, coarse, 4], 0, 1, 'float32', 4)
+    const rows = tf.tensor4d(Float32Array.from([...matrix([1, 1]), ...matrix([-3, -3])]), [1, 2, coarse, coarse])
+    const f = (x: tf.Tensor): tf.Scalar =>
+      informationObjective(jointThroughInterpolation(second, warpHeatmap(tf.softmax(x) as tf.Tensor4D, corners, weights), rows, rows), 1.2)
+    expect(gradientError(f, tf.randomNormal([1, coarse, coarse, 3], 0, 1, 'float32', 12), 1e-1)).toBeLessThan(1e-2)
   })
 })
 

@@ -1,6 +1,7 @@
 import '@tensorflow/tfjs-backend-cpu'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { averageLinkage } from '../../src-main/learning/averageLinkage.ts'
 import { kMeansHeads, mergedHead } from '../../src-main/learning/clusterHeads.ts'
 import { columnMoments, kMeans, standardised } from '../../src-main/learning/kMeans.ts'
 import type { Architecture } from '../../src-main/learning/network/architecture.ts'
@@ -90,6 +91,22 @@ describe('k-means', () => {
   })
 })
 
+describe('average linkage', () => {
+  it('joins the two groups whose points are nearest on average, and numbers what is left in order', () => {
+    const points = { values: Float32Array.of(0, 10, 1, 11, 30), count: 5, width: 1 }
+    expect(averageLinkage(points, 3)).toEqual([0, 1, 0, 1, 2])
+    expect(averageLinkage(points, 2)).toEqual([0, 0, 0, 0, 1])
+    expect(averageLinkage(points, 5)).toEqual([0, 1, 2, 3, 4])
+    expect(averageLinkage(points, 8)).toEqual([0, 1, 2, 3, 4])
+  })
+
+  it('is the mean over all pairs of members, not the distance of the means', () => {
+    // Between {0, 8} and 4 the mean distance is 4, between 4 and 7.9 it is 3.9.
+    const merged = averageLinkage({ values: Float32Array.of(0, 0, 0, 8, 4, 4, 4, 7.9), count: 4, width: 2 }, 2)
+    expect(merged[1]).toBe(merged[3])
+  })
+})
+
 describe('heads made by clustering', () => {
   const architecture: Architecture = { bands: 2, layers: [], statistics: [3], heads: [{ name: 'A', clusters: 4, subHeads: 1 }, { name: 'B', clusters: 2, subHeads: 1, mergedFrom: 'A' }] }
   const planar = tf.transpose(image, [0, 3, 1, 2]) as tf.Tensor4D
@@ -118,7 +135,7 @@ describe('heads made by clustering', () => {
     // Six clusters, two for each cloud, of very different mass.
     const heatmap = new Float32Array(count * 6)
     cloud.forEach((k, i) => (heatmap[i * 6 + k + (i % 30 < 3 ? 3 : 0)] = 1))
-    const merged = mergedHead({ name: 'B', clusters: 3, subHeads: 1, mergedFrom: 'A' }, { values: statistics, count, width }, { values: heatmap, count, width: 6 }, uniformFrom(4))
+    const merged = mergedHead({ name: 'B', clusters: 3, subHeads: 1, mergedFrom: 'A' }, { values: statistics, count, width }, { values: heatmap, count, width: 6 })
     const rows = Array.from({ length: 6 }, (_, c) => merged['headB/merge'].slice(3 * c, 3 * c + 3).join())
     expect(rows.slice(0, 3)).toEqual(rows.slice(3))
     expect(new Set(rows).size).toBe(3)

@@ -4,6 +4,8 @@ import { type RecordKernel, RecordingError, type Recorder, type Value } from './
 
 /** Physical order of a logical `[n, h, w, c]` map stored channels first. */
 const CHANNELS_FIRST = [0, 3, 1, 2]
+/** The same with the channels before the samples. */
+const CHANNELS_OUTERMOST = [3, 0, 1, 2]
 /** Physical order of a logical `[kh, kw, in, out]` filter stored `[out, in, kh, kw]`. */
 const OUTPUT_FIRST = [3, 2, 0, 1]
 
@@ -104,13 +106,16 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
   const { kernel, strides, dilations, pads } = geometry
   const [oh, ow] = [dy.shape[1], dy.shape[2]]
   const integers = (values: number[]): string => recorder.graph.integers(values)
-  const source = recorder.laidOut(x, CHANNELS_FIRST)
+  // With small maps a product for each sample would be larger than the maps: all samples then share one product.
+  const together = channelsIn * channelsOut > (channelsIn + channelsOut) * oh * ow
+  const order = together ? CHANNELS_OUTERMOST : CHANNELS_FIRST
+  const source = recorder.laidOut(x, order)
   const padded = pads.some((amount) => amount > 0)
     ? recorder.add('Pad', [source, integers([0, 0, pads[0], pads[1], 0, 0, pads[2], pads[3]])])
     : source
-  const gradient = recorder.reshaped(recorder.laidOut(dy, CHANNELS_FIRST), [n, channelsOut, oh * ow])
-
-  const everySample = recorder.graph.floats(new Float32Array(n).fill(1), [1, n])
+  const rowsOf = (map: string, channels: number): string => recorder.reshaped(map, together ? [channels, n * oh * ow] : [n, channels, oh * ow])
+  const gradient = rowsOf(recorder.laidOut(dy, order), channelsOut)
+  const everySample = together ? undefined : recorder.graph.floats(new Float32Array(n).fill(1), [1, n])
 
   const taps: string[] = []
   for (let i = 0; i < kernel[0]; i++) {
@@ -119,9 +124,8 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
       const end = [start[0] + (oh - 1) * strides[0] + 1, start[1] + (ow - 1) * strides[1] + 1]
       const unshifted = start[0] === pads[0] && start[1] === pads[1] && strides[0] === 1 && strides[1] === 1 && oh === h && ow === w
       const slice = unshifted ? source : recorder.add('Slice', [padded, integers(start), integers(end), integers([2, 3]), integers([...strides])])
-      const rows = recorder.reshaped(slice, [n, channelsIn, oh * ow])
-      const product = recorder.add('FusedMatMul', [gradient, rows], { transB: 1 }, 'com.microsoft')
-      const summed = recorder.add('MatMul', [everySample, recorder.reshaped(product, [n, channelsOut * channelsIn])])
+      const product = recorder.add('FusedMatMul', [gradient, rowsOf(slice, channelsIn)], { transB: 1 }, 'com.microsoft')
+      const summed = everySample ? recorder.add('MatMul', [everySample, recorder.reshaped(product, [n, channelsOut * channelsIn])]) : product
       taps.push(recorder.reshaped(summed, [channelsOut, channelsIn, 1]))
     }
   }

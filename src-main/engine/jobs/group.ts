@@ -1,19 +1,21 @@
-import type { NamedArrays } from '../../backends/program.ts'
+import type { Backend, NamedArrays } from '../../backends/program.ts'
 import type { BandStatistics, CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
+import type { Recipe } from '../../contract/recipe.ts'
 import type { TrainingReport } from '../../contract/training.ts'
 import { TesseraError } from '../../contract/errors.ts'
 import { type GroupedImage, writeGroups } from '../../export/groups.ts'
 import { readCatalogue } from '../../imagery/catalogue.ts'
 import { PictureReader, planar } from '../../imagery/pictures.ts'
 import { sampleStatistics, standardise } from '../../imagery/statistics.ts'
-import { groupProgram } from '../../learning/inference.ts'
-import { kMeans } from '../../learning/kMeans.ts'
-import { type Architecture, initialWeights } from '../../learning/network/architecture.ts'
+import { wholeImageProgram } from '../../learning/inference.ts'
+import { type Points, columnMoments, kMeans, standardised } from '../../learning/kMeans.ts'
+import { type Architecture, featureChannels, initialWeights } from '../../learning/network/architecture.ts'
 import { foldWeights } from '../../learning/network/forward.ts'
-import { GROUP_RECIPE, GROUP_SIDE, groupArchitecture } from '../../learning/presets.ts'
+import { GROUP_CROPS, GROUP_RECIPE, GROUP_SIDES, groupArchitecture } from '../../learning/presets.ts'
 import { normalFrom, uniformFrom } from '../../learning/random.ts'
 import { type TrainingRun, train } from '../../learning/trainer.ts'
 import { initialState, trainingStep } from '../../learning/trainingStep.ts'
+import { transformPlanar } from '../../learning/views/geometry.ts'
 import { chooseBackend } from '../compute.ts'
 import { startCropSource } from '../cropSource.ts'
 import type { Job, JobContext } from '../job.ts'
@@ -28,8 +30,9 @@ const BATCH = 64
 interface Gallery {
   folder: string
   images: CatalogueImage[]
-  /** Planar values 0…1 of each image, `GROUP_SIDE` square. */
+  /** Planar values 0…1 of each image, brought to a square of `side` pixels. */
   pixels: Float32Array[]
+  side: number
   bands: number
   statistics: BandStatistics
   skipped: SkippedFile[]
@@ -46,7 +49,7 @@ interface Grouping {
 
 export const groupJob: Job<'group'> = async (input, context) => {
   const started = performance.now()
-  const gallery = await readGallery(input.folder, context)
+  const gallery = await readGallery(input, context)
   const { assigned, ...outcome } = await (input.method === 'kmeans-pixels' ? groupPixels : groupByInformation)(gallery, input, context)
   context.onProgress({ stage: 'Writing the groups' })
   const grouped = gallery.images.map((image, i) => ({ image, ...assigned[i] }))
@@ -55,13 +58,15 @@ export const groupJob: Job<'group'> = async (input, context) => {
   return { out: input.out, ...files, ...outcome, images: grouped.length, sizes, skipped: gallery.skipped, seconds: (performance.now() - started) / 1e3 }
 }
 
-/** @throws NotEnoughPixels when there are fewer images than groups */
-async function readGallery(folder: string, { signal, onProgress }: JobContext): Promise<Gallery> {
+/** @throws NotEnoughImages when there are fewer than groups */
+async function readGallery({ folder, groups }: Input, { signal, onProgress }: JobContext): Promise<Gallery> {
   onProgress({ stage: 'Reading the folder' })
   const catalogue = await readCatalogue(folder, signal)
   const bands = Math.max(...catalogue.images.map((image) => image.bands))
-  const reader = new PictureReader(folder, { side: GROUP_SIDE }, bands)
-  const gallery: Gallery = { folder, images: [], pixels: [], bands, statistics: [], skipped: [...catalogue.skipped] }
+  const shortSides = catalogue.images.map(({ width, height }) => Math.min(width, height)).sort((a, b) => a - b)
+  const side = shortSides[Math.floor(shortSides.length / 2)] < GROUP_SIDES.large ? GROUP_SIDES.small : GROUP_SIDES.large
+  const reader = new PictureReader(folder, { side }, bands)
+  const gallery: Gallery = { folder, images: [], pixels: [], side, bands, statistics: [], skipped: [...catalogue.skipped] }
   for (const [done, image] of catalogue.images.entries()) {
     if (signal.aborted) throw new TesseraError('Cancelled')
     try {
@@ -73,26 +78,48 @@ async function readGallery(folder: string, { signal, onProgress }: JobContext): 
     }
     onProgress({ stage: 'Reading the images', share: (done + 1) / catalogue.images.length })
   }
+  if (gallery.images.length < groups) throw new TesseraError('NotEnoughImages', { have: gallery.images.length, need: groups })
   gallery.statistics = await sampleStatistics(reader, gallery.images, signal, () => undefined)
   return gallery
 }
 
 /** The baseline: k-means on the pixels of the small images. */
-function groupPixels({ images, pixels, statistics }: Gallery, { groups, seed }: Input): Promise<Grouping> {
-  const width = pixels[0].length
-  const values = new Float32Array(images.length * width)
-  pixels.forEach((picture, i) => {
-    const standard = Float32Array.from(picture)
-    standardise(standard, statistics)
-    values.set(standard, i * width)
-  })
-  const { assigned } = kMeans({ values, count: images.length, width }, groups, uniformFrom(seed, STREAMS.clusters))
-  return Promise.resolve({ assigned: Array.from(assigned, (group) => ({ group, confidence: 1 })), backend: 'k-means', steps: 0 })
+function groupPixels(gallery: Gallery, { groups, seed }: Input): Promise<Grouping> {
+  const points = joined(gallery.pixels.map((picture) => zScored(picture, gallery)))
+  return Promise.resolve({ assigned: cluster(points, groups, seed), backend: 'k-means', steps: 0 })
 }
 
+function zScored(picture: Float32Array, { statistics }: Gallery): Float32Array {
+  const values = Float32Array.from(picture)
+  standardise(values, statistics)
+  return values
+}
+
+function joined(rows: readonly Float32Array[]): Points {
+  const width = rows[0].length
+  const values = new Float32Array(rows.length * width)
+  rows.forEach((row, i) => values.set(row, i * width))
+  return { values, count: rows.length, width }
+}
+
+/** k-means; the confidence is 0 where two groups are equally near and 1 at a centre. */
+function cluster(points: Points, groups: number, seed: number): Assignment[] {
+  const { centres, assigned } = kMeans(points, groups, uniformFrom(seed, STREAMS.clusters))
+  return Array.from(assigned, (group, i) => {
+    const distances = Array.from({ length: groups }, (_, g) => {
+      let sum = 0
+      for (let d = 0; d < points.width; d++) sum += (points.values[i * points.width + d] - centres[g * points.width + d]) ** 2
+      return Math.sqrt(sum)
+    })
+    const second = Math.min(...distances.filter((_, g) => g !== group))
+    return { group, confidence: second > 0 ? Math.max(0, 1 - distances[group] / second) : 0 }
+  })
+}
+
+/** Learns features by information, then clusters them; images of one group point the same way. */
 async function groupByInformation(gallery: Gallery, input: Input, context: JobContext): Promise<Grouping> {
-  const { folder, images, bands, statistics } = gallery
-  const recipe = GROUP_RECIPE
+  const { folder, images, side, bands, statistics } = gallery
+  const recipe: Recipe = { ...GROUP_RECIPE, crop: Math.round(GROUP_CROPS.size * side) }
   const { crop, radius, views } = recipe
   const pairs = Math.min(recipe.pairs, images.length)
   const architecture = groupArchitecture(bands, input.groups)
@@ -102,7 +129,16 @@ async function groupByInformation(gallery: Gallery, input: Input, context: JobCo
   const program = trainingStep(architecture, shape)
   const execution = await backend.compile(program, initialState(program, initialWeights(architecture, normalFrom(uniformFrom(input.seed, STREAMS.weights)))))
   const source = startCropSource(
-    { folder, scale: { side: GROUP_SIDE }, images, statistics, shape: { pairs, bands, crop, coarse: 1, radius, warped: false, wholeImage: true }, views, seed: input.seed },
+    {
+      folder,
+      scale: { side },
+      images,
+      statistics,
+      shape: { pairs, bands, crop, coarse: 1, radius, warped: false, wholeImage: true },
+      views,
+      smallestPart: GROUP_CROPS.smallestPart,
+      seed: input.seed
+    },
     (file) => gallery.skipped.push(file)
   )
   const limit: TrainingRun['limit'] = input.steps === undefined ? { seconds: 60 * (input.minutes ?? recipe.minutes) } : { steps: input.steps }
@@ -120,37 +156,47 @@ async function groupByInformation(gallery: Gallery, input: Input, context: JobCo
       whenResumed: () => context.whenResumed(),
       signal: context.signal
     })
-    const report = position.history.at(-1)
-    const subHead = report?.heads.find(({ name }) => name === 'B')?.subHead ?? 0
-    const assigned = await assign(gallery, architecture, weights, subHead, backend)
-    return { assigned, backend: backend.name, steps: position.step, report }
+    const features = standardised(...withMoments(await featuresOf(gallery, architecture, weights, backend)))
+    return { assigned: cluster(ofLengthOne(features), input.groups, input.seed), backend: backend.name, steps: position.step, report: position.history.at(-1) }
   } finally {
     await source.stop()
     await execution.dispose()
   }
 }
 
-async function assign({ images, pixels, bands, statistics }: Gallery, architecture: Architecture, weights: NamedArrays, subHead: number, backend: Awaited<ReturnType<typeof chooseBackend>>): Promise<Assignment[]> {
-  const program = groupProgram(architecture, subHead, { images: BATCH, side: GROUP_SIDE })
+const withMoments = (points: Points): Parameters<typeof standardised> => [points, columnMoments(points)]
+
+function ofLengthOne({ values, count, width }: Points): Points {
+  const scaled = Float32Array.from(values)
+  for (let i = 0; i < count; i++) {
+    const row = scaled.subarray(i * width, (i + 1) * width)
+    const length = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0)) || 1
+    row.forEach((value, d) => (row[d] = value / length))
+  }
+  return { values: scaled, count, width }
+}
+
+/** Features of every image, the mean of the image's and its mirror image's. */
+async function featuresOf(gallery: Gallery, architecture: Architecture, weights: NamedArrays, backend: Backend): Promise<Points> {
+  const { pixels, bands, side } = gallery
+  const program = wholeImageProgram(architecture, { images: 2 * BATCH, side })
   const execution = await backend.compile(program, foldWeights(architecture, weights))
-  const assigned: Assignment[] = []
+  const width = featureChannels(architecture)
+  const rows: Float32Array[] = []
   try {
-    for (let from = 0; from < images.length; from += BATCH) {
-      const batch = new Float32Array(BATCH * bands * GROUP_SIDE ** 2)
-      for (let i = 0; i < Math.min(BATCH, images.length - from); i++) {
-        const picture = Float32Array.from(pixels[from + i])
-        standardise(picture, statistics)
-        batch.set(picture, i * picture.length)
-      }
-      const { heatmap } = await execution.run({ images: batch })
-      const groups = heatmap.length / BATCH
-      for (let i = 0; i < Math.min(BATCH, images.length - from); i++) {
-        const row = heatmap.subarray(i * groups, (i + 1) * groups)
-        const confidence = Math.max(...row)
-        assigned.push({ group: row.indexOf(confidence), confidence })
-      }
+    for (let from = 0; from < pixels.length; from += BATCH) {
+      const part = pixels.slice(from, from + BATCH)
+      const size = bands * side * side
+      const images = new Float32Array(2 * BATCH * size)
+      part.forEach((picture, i) => {
+        const values = zScored(picture, gallery)
+        images.set(values, i * size)
+        transformPlanar({ transposed: false, flipRows: false, flipColumns: true }, values, bands, side, images.subarray((BATCH + i) * size, (BATCH + i + 1) * size))
+      })
+      const { features } = await execution.run({ images })
+      part.forEach((_, i) => rows.push(Float32Array.from({ length: width }, (_, d) => (features[i * width + d] + features[(BATCH + i) * width + d]) / 2)))
     }
-    return assigned
+    return joined(rows)
   } finally {
     await execution.dispose()
   }

@@ -3,15 +3,17 @@ import sharp from 'sharp'
 import { clusterColours } from '../../classes/palette.ts'
 import { TesseraError } from '../../contract/errors.ts'
 import type { SkippedFile } from '../../contract/imagery.ts'
-import type { HeadName } from '../../contract/settings.ts'
+import { HEADS, type HeadName } from '../../contract/settings.ts'
 import { readCatalogue } from '../../imagery/catalogue.ts'
 import { PictureReader } from '../../imagery/pictures.ts'
+import { recipeOf } from '../../learning/presets.ts'
 import { appliedWeights } from '../../learning/trainingStep.ts'
 import { writeFileSafely } from '../../project/files.ts'
 import { withLock } from '../../project/lock.ts'
 import { type LabelIndex, chosenSubHeads, isTrained, labelFolder, loadRun, maskPath, openProject, saveLabelIndex } from '../../project/project.ts'
 import { type ImageLabels, createSegmenter } from '../../segmentation/segment.ts'
 import { inferenceBackend } from '../compute.ts'
+import { concludingWeights } from '../conclusion.ts'
 import type { Job } from '../job.ts'
 
 export const segmentJob: Job<'segment'> = async (input, context) => {
@@ -24,10 +26,14 @@ export const segmentJob: Job<'segment'> = async (input, context) => {
   return withLock(input.project, async () => {
     const started = performance.now()
     const backend = await inferenceBackend(input.backend ?? meta.settings.backend)
-    const { architecture } = meta
+    // Auxiliary heads have done their part in training.
+    const architecture = { ...meta.architecture, heads: meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)) }
+    const training = new PictureReader(meta.catalogue.folder, meta.settings.scale, meta.bands)
+    // A run that was stopped has not settled its clusters yet.
+    const concluding = meta.finished ? {} : await concludingWeights({ meta, reader: training }, recipeOf(meta.settings), arrays, context.signal)
     const model = {
       architecture,
-      weights: appliedWeights(arrays),
+      weights: { ...appliedWeights(arrays), ...concluding },
       subHeads: chosenSubHeads(meta),
       statistics: meta.statistics
     }

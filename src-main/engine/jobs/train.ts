@@ -5,30 +5,26 @@ import type { TrainingSettings } from '../../contract/settings.ts'
 import { readCatalogue } from '../../imagery/catalogue.ts'
 import { PictureReader, scaledSize } from '../../imagery/pictures.ts'
 import { sampleStatistics } from '../../imagery/statistics.ts'
-import { kMeansHeads, mergedHead, warmHeads } from '../../learning/clusterHeads.ts'
+import { ASSIGNMENT_TEMPERATURE, kMeansHeads, warmHeads } from '../../learning/clusterHeads.ts'
 import { type Architecture, initialWeights, outputStride } from '../../learning/network/architecture.ts'
 import { architectureOf, recipeOf } from '../../learning/presets.ts'
 import { normalFrom, uniformFrom } from '../../learning/random.ts'
 import { type TrainingPosition, type TrainingRun, train } from '../../learning/trainer.ts'
-import { type StepShape, appliedWeights, initialState, trainingStep } from '../../learning/trainingStep.ts'
+import { type StepShape, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
 import { withLock } from '../../project/lock.ts'
-import { type Project, type RunMeta, loadRun, openOrCreateProject, chosenSubHeads, saveProject, saveRun, startRun } from '../../project/project.ts'
+import { type Project, type RunMeta, loadRun, openOrCreateProject, saveProject, saveRun, startRun } from '../../project/project.ts'
 import type { Backend } from '../../backends/program.ts'
-import type { Points } from '../../learning/kMeans.ts'
 import { chooseBackend, inferenceBackend } from '../compute.ts'
 import { startCropSource } from '../cropSource.ts'
 import type { Job, JobContext } from '../job.ts'
-import { surveyPixels } from '../survey.ts'
+import { type SurveyedRun, concludingWeights, surveyRun } from '../conclusion.ts'
 
 /** Streams of random numbers that depend on the seed. */
-const STREAMS = { weights: 1, survey: 3, clusters: 4 }
+const STREAMS = { weights: 1, clusters: 4 }
 /** Crops narrower than this many coarse pixels hold no displacement worth the name. */
 const SMALLEST_COARSE = 4
-/** Boxes of the statistics by which a head's clusters are joined, in pixels. */
-const MERGING_BOXES = [9, 21]
-/** Sharpness of k-means' confidence, and the trunk's share of a warm start. */
-const PREVIEW_TEMPERATURE = 0.5
+/** The trunk's share of a warm start. */
 const WARM_TRUNK_SHARE = 0.1
 
 interface Prepared {
@@ -120,24 +116,15 @@ function stepShape({ crop }: Pick<RunMeta, 'crop'>, recipe: Recipe): StepShape {
   return { pairs, crop, displacements: displacementCount({ radius, drawn: drawnOf(recipe) }), warped: isWarped(views), clip, averaging }
 }
 
-type Surveyed = Pick<Prepared, 'meta' | 'reader'>
-
 /** Weights and moments before the first step; other trials start from other random weights. */
-async function startingState({ meta, reader }: Surveyed, recipe: Recipe, trial: number, signal: AbortSignal): Promise<Record<string, Float32Array>> {
+async function startingState({ meta, reader }: SurveyedRun, recipe: Recipe, trial: number, signal: AbortSignal): Promise<Record<string, Float32Array>> {
   const { architecture, settings: { seed } } = meta
   const weights = initialWeights(architecture, normalFrom(uniformFrom(seed, STREAMS.weights, trial)))
   const program = trainingStep(architecture, stepShape(meta, recipe))
   if (recipe.method !== 'information' || recipe.warmStart === 0 || recipe.statistics.length === 0) return initialState(program, weights)
-  const pixels = await surveyRun({ meta, reader }, weights, recipe.statistics, signal)
+  const pixels = await surveyRun({ meta, reader }, weights, { statistics: recipe.statistics }, signal)
   const heads = warmHeads(architecture, weights, pixels.statistics, recipe.warmStart, WARM_TRUNK_SHARE, uniformFrom(seed, STREAMS.clusters, trial))
   return initialState(program, { ...weights, ...heads })
-}
-
-async function surveyRun({ meta, reader }: Surveyed, weights: Record<string, Float32Array>, boxes: readonly number[], signal: AbortSignal): Promise<Record<string, Points>> {
-  const { architecture, catalogue, crop, settings, statistics } = meta
-  const model = { architecture, weights, subHeads: chosenSubHeads(meta), statistics }
-  const backend = await inferenceBackend(settings.backend)
-  return surveyPixels(backend, model, reader, catalogue.images, { window: crop, boxes, uniform: uniformFrom(settings.seed, STREAMS.survey), signal })
 }
 
 /** k-means on features that are not learnt, and the heads of an untrained network. */
@@ -146,8 +133,8 @@ async function clusterFeatures({ project, meta, state, reader }: Prepared, recip
   const backend = await inferenceBackend(settings.backend)
   if (recipe.method !== 'random-cnn') {
     context.onProgress({ stage: 'Clustering' })
-    const { features } = await surveyRun({ meta, reader }, state, recipe.statistics, context.signal)
-    Object.assign(state, kMeansHeads(meta.architecture, features, PREVIEW_TEMPERATURE, uniformFrom(settings.seed, STREAMS.clusters)))
+    const { features } = await surveyRun({ meta, reader }, state, {}, context.signal)
+    Object.assign(state, kMeansHeads(meta.architecture, features, ASSIGNMENT_TEMPERATURE, uniformFrom(settings.seed, STREAMS.clusters)))
   }
   const position = { ...meta.position, seconds: (performance.now() - started) / 1e3 }
   await saveRun(project, { ...meta, position, finished: true }, state)
@@ -218,21 +205,17 @@ async function learnInformation(prepared: Prepared, recipe: Recipe, settings: Tr
     let saved = { position, state: prepared.state }
     const save = (state: Record<string, Float32Array>, reached: TrainingPosition, finished: boolean): Promise<void> =>
       saveRun(project, { ...meta, settings, position: reached, finished }, state)
-    try {
-      await train({
-        ...common,
-        position,
-        onCheckpoint: async (reached, state, finished) => {
-          saved = { position: reached, state }
-          if (!finished) await save(state, reached, false)
-        }
-      })
-    } finally {
-      // Stopped or done: what was learnt last is kept, ready to segment.
-      const ended = { meta: { ...meta, position: saved.position }, reader: prepared.reader }
-      const finished = !context.signal.aborted
-      if (saved.position.step > 0) await save({ ...saved.state, ...(await mergedHeads(ended, saved.state, new AbortController().signal)) }, saved.position, finished)
-    }
+    await train({
+      ...common,
+      position,
+      onCheckpoint: async (reached, state) => {
+        saved = { position: reached, state }
+        await save(state, reached, false)
+      }
+    })
+    context.onProgress({ stage: 'Settling the clusters', share: 1 })
+    const concluding = await concludingWeights({ meta: { ...meta, position: saved.position }, reader: prepared.reader }, recipe, saved.state, context.signal)
+    await save({ ...saved.state, ...concluding }, saved.position, true)
     return { backend, position: saved.position, finished: true }
   } finally {
     await source.stop()
@@ -267,11 +250,3 @@ async function bestStart({ meta, state, reader }: Prepared, recipe: Recipe, comm
   return { ...best!.position, seconds: spent }
 }
 
-/** The matrices of the heads that join another's clusters. @throws as `surveyPixels` does */
-async function mergedHeads({ meta, reader }: Surveyed, state: Record<string, Float32Array>, signal: AbortSignal): Promise<Record<string, Float32Array>> {
-  const merged = meta.architecture.heads.filter(({ mergedFrom }) => mergedFrom !== undefined)
-  if (merged.length === 0) return {}
-  const pixels = await surveyRun({ meta, reader }, appliedWeights(state), MERGING_BOXES, signal)
-  const uniform = uniformFrom(meta.settings.seed, STREAMS.clusters)
-  return Object.assign({}, ...merged.map((head) => mergedHead(head, pixels.statistics, pixels[`heatmap${head.mergedFrom}`], uniform)))
-}

@@ -18,7 +18,7 @@ export function outputStride({ layers }: Architecture): number {
 }
 
 /** Input pixels, to each side of an output pixel's own square, that its value depends on. */
-export function receptiveHalo({ layers, sobel, statistics = [] }: Architecture): number {
+export function receptiveHalo({ layers, sobel, statistics = [], heads }: Architecture): number {
   let halo = sobel ? 1 : 0
   let stride = 1
   for (const layer of layers) {
@@ -29,7 +29,7 @@ export function receptiveHalo({ layers, sobel, statistics = [] }: Architecture):
       stride *= 2
     }
   }
-  const widest = Math.max(0, ...statistics.map((side) => stride * boxInCells(side, stride)))
+  const widest = Math.max(0, ...[...statistics, ...heads.flatMap(({ refit = [] }) => refit)].map((side) => stride * boxInCells(side, stride)))
   return Math.max(halo, Math.ceil(widest / 2) + 1) + stride
 }
 
@@ -72,6 +72,14 @@ export function trunk(shorthand: string, width: number): Layer[] {
 /** Name of the 0/1 matrix [clusters of the source, clusters] that makes one head of another. */
 export const mergeParameter = (head: string): string => `head${head}/merge`
 
+/** Names of what a refitted head computes with: filter [C, features and statistics, 1, 1] and bias [C]. */
+export const refitParameters = (head: string): { filter: string; bias: string } => ({ filter: `head${head}/refit/filter`, bias: `head${head}/refit/bias` })
+
+/** Channels that a refitted head sees: the features, then its statistics. */
+export function refitChannels(architecture: Architecture, boxes: readonly number[]): number {
+  return featureChannels(architecture) + patchStatisticsCount(architecture.bands, boxes)
+}
+
 interface Parameter {
   shape: number[]
   /** Standard deviation of the normal start (He, fan-in), or the constant start. */
@@ -111,6 +119,10 @@ export function parametersOf(architecture: Architecture): Record<string, Paramet
     const outputs = head.clusters * head.subHeads
     parameters[`head${head.name}/filter`] = { shape: [outputs, channels, 1, 1], start: { deviation: Math.sqrt(2 / channels) }, trained: true }
     vector(`head${head.name}/bias`, outputs, 0, true)
+    if (!head.refit) continue
+    const { filter, bias } = refitParameters(head.name)
+    parameters[filter] = { shape: [head.clusters, refitChannels(architecture, head.refit), 1, 1], start: { constant: 0 }, trained: false }
+    vector(bias, head.clusters, 0, false)
   }
   return parameters
 }

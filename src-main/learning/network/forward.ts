@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { type Architecture, KERNEL, mergeParameter, outputStride, trunkChannels } from './architecture.ts'
+import { type Architecture, KERNEL, outputStride, mergeParameter, refitParameters, trunkChannels } from './architecture.ts'
 import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts'
 import { patchStatistics } from './patchStatistics.ts'
 
@@ -109,6 +109,20 @@ export function headOutputs(architecture: Architecture, weights: Weights, featur
   )
 }
 
+/** Heatmaps of the heads that were refitted; one stands for all sub-heads. */
+function refittedOutputs(architecture: Architecture, weights: Weights, images: tf.Tensor4D, features: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
+  return Object.fromEntries(
+    architecture.heads.flatMap(({ name, subHeads, refit }) => {
+      if (!refit) return []
+      const { filter, bias } = refitParameters(name)
+      const seen = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+      const both = tf.concat([features, patchStatistics(seen, refit, outputStride(architecture))], 3) as tf.Tensor4D
+      const heatmap = tf.softmax(tf.add(tf.conv2d(both, filterOf(weights[filter]), 1, 'same'), weights[bias])) as tf.Tensor4D
+      return [[name, Array.from({ length: subHeads }, () => heatmap)]]
+    })
+  )
+}
+
 /** Adds the heads that join another's clusters: the probabilities of those that are joined add up. */
 function withMerged(architecture: Architecture, weights: Weights, heatmaps: Record<string, tf.Tensor4D[]>): Record<string, tf.Tensor4D[]> {
   const merged = architecture.heads.flatMap(({ name, clusters, mergedFrom }) => {
@@ -129,7 +143,9 @@ function withMerged(architecture: Architecture, weights: Weights, heatmaps: Reco
  * @param images   float32 [n, bands, h, w], z-scored
  */
 export function inferencePass(architecture: Architecture, weights: Weights, images: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
-  return withMerged(architecture, weights, headOutputs(architecture, weights, inferenceFeatures(architecture, weights, images)))
+  const features = inferenceFeatures(architecture, weights, images)
+  const learnt = headOutputs(architecture, weights, features)
+  return withMerged(architecture, weights, { ...learnt, ...refittedOutputs(architecture, weights, images, features) })
 }
 
 /** What the heads see when the network is applied, float32 [n, h, w, `featureChannels`]. */
@@ -159,6 +175,6 @@ export function foldWeights(architecture: Architecture, weights: Record<string, 
     folded[`trunk${index}/filter`] = at('filter').map((value, i) => value * scale[Math.floor(i / perOutput)])
     folded[`trunk${index}/bias`] = shift
   })
-  for (const [name, values] of Object.entries(weights)) if (/^head[^/]*\/(filter|bias|merge)$/.test(name)) folded[name] = values
+  for (const [name, values] of Object.entries(weights)) if (/^head[^/]*\/(refit\/)?(filter|bias|merge)$/.test(name)) folded[name] = values
   return folded
 }

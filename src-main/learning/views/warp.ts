@@ -1,3 +1,4 @@
+import type { Uniform } from '../random.ts'
 import type { GeometricStep } from './geometricSteps.ts'
 import { interpolate } from './geometricSteps.ts'
 
@@ -40,6 +41,22 @@ export function resample(picture: Float32Array, { positions, top, left, height, 
     }
   }
   return result
+}
+
+/**
+ * A random square part of a square picture, brought to another size, for views of whole images.
+ * @param picture   planar [bands, side, side]
+ * @param smallest  side of the smallest part, as a share of the picture's
+ */
+export function randomPart(picture: Float32Array, side: number, bands: number, crop: number, smallest: number, uniform: Uniform): Float32Array {
+  const part = side * (smallest + (1 - smallest) * uniform())
+  const [top, left] = [uniform() * (side - part), uniform() * (side - part)]
+  const positions = new Float32Array(2 * crop * crop)
+  for (let i = 0; i < crop * crop; i++) {
+    positions[2 * i] = top + ((Math.floor(i / crop) + 0.5) * part) / crop - 0.5
+    positions[2 * i + 1] = left + (((i % crop) + 0.5) * part) / crop - 0.5
+  }
+  return resample(picture, { positions, top: 0, left: 0, height: side, width: side }, bands)
 }
 
 export interface WarpTables {

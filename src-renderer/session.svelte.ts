@@ -5,7 +5,7 @@ import { DEFAULT_SETTINGS, type HeadName, type TrainingSettings } from '../src-m
 import type { TrainingReport } from '../src-main/contract/training.ts'
 import { run } from './engine.ts'
 
-export type JobKind = 'read' | 'train' | 'segment' | 'export'
+export type JobKind = 'read' | 'train' | 'group' | 'segment' | 'export'
 
 export interface RunningJob {
   kind: JobKind
@@ -27,6 +27,7 @@ class Session {
   project = $state<string>()
   catalogue = $state.raw<Catalogue>()
   settings = $state<TrainingSettings>({ ...DEFAULT_SETTINGS })
+  grouping = $state({ groups: 10, minutes: 15, copies: false })
   job = $state<RunningJob>()
   fault = $state<TesseraError>()
   notice = $state<{ text: string; folder?: string }>()
@@ -84,6 +85,19 @@ class Session {
     await this.#refresh()
   }
 
+  /** Sorts whole images into groups and writes the table and the contact sheet where the user says. */
+  async group(): Promise<void> {
+    const { folder, settings } = this
+    if (folder === undefined) return
+    const out = await window.tessera.chooseFolder('Choose a folder for the groups')
+    if (out === undefined) return
+    await this.#perform('group', async (signal, onProgress) => {
+      const { seed, backend } = settings
+      const { images, sizes } = await run('group', { folder, out, method: 'information', seed, backend, ...this.grouping }, { signal, onProgress })
+      this.notice = { text: `Sorted ${images} images into ${sizes.length} groups: a table and a contact sheet.`, folder: out }
+    })
+  }
+
   async segment(): Promise<void> {
     const { project } = this
     if (project === undefined) return
@@ -134,7 +148,7 @@ class Session {
 
   #follow(progress: Progress): void {
     if (progress.skipped) this.skippedLater = [...this.skippedLater, progress.skipped]
-    if (progress.report) this.history = [...this.history, progress.report]
+    if (progress.report && this.job?.kind === 'train') this.history = [...this.history, progress.report]
     if (this.job && !progress.skipped) this.job.progress = progress
   }
 
@@ -168,6 +182,7 @@ class Session {
 const STAGES: Record<JobKind, string> = {
   read: 'Reading the folder',
   train: 'Getting ready',
+  group: 'Getting ready',
   segment: 'Getting ready',
   export: 'Exporting'
 }

@@ -28,7 +28,7 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   warmStart: 0,
   auxiliary: [],
   headB: 'merged',
-  refit: { boxes: [9, 21, 45], share: 0.5 },
+  refit: { boxes: [9, 21, 45], share: 1 },
   subHeads: 1,
   crop: 160,
   objective: 'pooled',

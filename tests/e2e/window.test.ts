@@ -135,6 +135,47 @@ describe.runIf(present)('the window', () => {
     expect(Math.max(...bare.map((value, band) => Math.abs(value - covered[band])))).toBeGreaterThan(10)
   })
 
+  it('shows what is wrong with a change to the recipe, and takes one that is right', async () => {
+    const { page } = window
+    const field = page.getByLabel('Changes to the recipe')
+    await field.fill('{"radius": -1}')
+    await field.blur()
+    await page.getByRole('alert').getByText('radius').waitFor()
+    await expectAccessible()
+    await field.fill('{"radius": 5}')
+    await field.blur()
+    await page.getByRole('alert').waitFor({ state: 'detached' })
+    await field.fill('')
+    await field.blur()
+  })
+
+  it('gives a preview in seconds', async () => {
+    const { page } = window
+    await page.getByRole('combobox').first().selectOption('preview')
+    await button('Train again').click()
+    await page.getByText('Clustered by kmeans-patches: 3 images').waitFor({ timeout: 30_000 })
+    await button('Segment again').click()
+    await page.getByText('Segmented 3 images').waitFor({ timeout: 60_000 })
+    await page.getByRole('combobox').first().selectOption('quick')
+  })
+
+  it('sorts whole images into groups', async () => {
+    const { page } = window
+    const out = join(folder, 'groups')
+    await page.getByText('Sort whole images into groups').click()
+    await page.getByLabel('Groups', { exact: true }).fill('2')
+    await page.getByLabel('Copy each image').check()
+    const minutes = page.getByRole('group').filter({ has: page.getByLabel('Groups', { exact: true }) }).getByLabel('Minutes')
+    await minutes.fill('0.1')
+    await expectAccessible()
+    await window.answerDialog(out)
+    await button('Group images…').click()
+    await page.getByText('Sorted 3 images into 2 groups').waitFor({ timeout: 60_000 })
+    const rows = (await readFile(join(out, 'groups.csv'), 'utf8')).trim().split('\r\n')
+    expect(rows.length).toBe(4)
+    await page.getByText('Sort whole images into groups').click()
+  })
+
   it('says what is wrong with pictures of one pixel', async () => {
     const tiny = join(folder, 'tiny')
     await mkdir(tiny)

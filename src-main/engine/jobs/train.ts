@@ -195,7 +195,8 @@ async function learnInformation(prepared: Prepared, recipe: Recipe, settings: Tr
     nextBatch: (step) => source.next(step),
     onReport: (report) => {
       const remaining = 'steps' in limit ? ((limit.steps - report.step) * report.seconds) / report.step : limit.seconds - report.seconds
-      context.onProgress({ stage: 'Training', share: report.progress, remaining: Math.max(0, remaining), report })
+      const stage = report.rateFactor < 1 ? `Training at ${report.rateFactor} of the rate: numbers overflowed, gone back to the last checkpoint` : 'Training'
+      context.onProgress({ stage, share: report.progress, remaining: Math.max(0, remaining), report })
     },
     whenResumed: () => context.whenResumed(),
     signal: context.signal

@@ -1,0 +1,120 @@
+/**
+ * The tables of `docs/quality.md`. `npm run bench -- table [compare|ablate]`
+ * Every run is kept in `out/quality.jsonl`; a run that is there already is not repeated, so a table can be finished
+ * in several sittings. Delete the file to measure anew.
+ */
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus } from 'node:os'
+import type { RecipeChanges } from '../../src-main/contract/recipe.ts'
+import type { TrainingSettings } from '../../src-main/contract/settings.ts'
+import { type Result, SETS, isHere, measure } from './measure.ts'
+
+interface Entry {
+  name: string
+  settings: Partial<TrainingSettings>
+  seeds: number
+  sets?: string[]
+}
+
+const KEPT = 'out/quality.jsonl'
+const PAGE = 'docs/quality.md'
+const SEEDS = 3
+/** For the second table one image in so many is segmented and scored. */
+const EVERY = 3
+/** The sets on which recipes were chosen. */
+const AIMED = ['dubai72', 'camvid']
+
+/** What a user could run instead, with the presets as they are. */
+const COMPARED: Entry[] = [
+  { name: 'k-means on bands', settings: { method: 'kmeans-bands' }, seeds: SEEDS },
+  { name: 'k-means on patch statistics (`preview`)', settings: { preset: 'preview' }, seeds: SEEDS },
+  { name: 'untrained network', settings: { method: 'random-cnn' }, seeds: 1 },
+  { name: 'k-means on an untrained network', settings: { method: 'random-cnn-kmeans' }, seeds: SEEDS },
+  { name: '`quick`, 600 steps', settings: { steps: 600 }, seeds: SEEDS },
+  { name: '`quick`, 3 min', settings: { minutes: 3 }, seeds: 1, sets: AIMED },
+  { name: '`iic-2019` with 12 pairs, 3 min', settings: { preset: 'iic-2019', minutes: 3, recipe: { pairs: 12 } }, seeds: 1, sets: AIMED },
+  { name: '`balanced`, 8 min', settings: { preset: 'balanced', minutes: 8 }, seeds: 1, sets: ['dubai72'] }
+]
+
+/** `quick` with one part changed at a time. */
+const ABLATED: Entry[] = (
+  [
+    ['`quick`', {}],
+    ['head A not refitted', { refit: null }],
+    ['refitted without statistics', { refit: { boxes: [9, 21, 45], share: 0 } }],
+    ['head B trained, not merged', { headB: 'trained' }],
+    ['no colour changes', { views: { jitter: { brightness: 0, contrast: 0, saturation: 0, hue: 0 } } }],
+    ['no flips', { views: { flips: { rows: false, columns: false } } }],
+    ['no displacements (T = 0)', { radius: 0 }],
+    ['25 displacements, one by one', { objective: 'perDisplacement', displacements: 25 }],
+    ['λ = 1 in head A', { lambda: { A: 1, B: 1 } }],
+    ['crops of 96 pixels, as many pixels', { crop: 96, pairs: 14 }],
+    ['statistics as input, warm start', { statistics: [9, 21, 45], warmStart: 2 }]
+  ] satisfies [string, RecipeChanges][]
+).map(([name, recipe]) => ({ name, settings: { steps: 200, recipe }, seeds: 2, sets: AIMED }))
+
+type Kept = Result & { key: string }
+
+async function keptResults(): Promise<Map<string, Kept>> {
+  const lines = await readFile(KEPT, 'utf8').catch(() => '')
+  return new Map(lines.split('\n').filter(Boolean).map((line) => JSON.parse(line) as Kept).map((result) => [result.key, result]))
+}
+
+const keyOf = (set: string, seed: number, settings: Partial<TrainingSettings>): string => JSON.stringify([set, seed, settings])
+
+async function fill(entries: readonly Entry[], kept: Map<string, Kept>, every = 1): Promise<void> {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    for (const { name, settings, seeds, sets = ['dubai72', 'camvid', 'cocostuff3'] } of entries) {
+      for (const set of sets) {
+        const key = keyOf(set, seed, settings)
+        if (seed > seeds || kept.has(key) || !isHere(set)) continue
+        const result = { key, ...(await measure(set, { seed, ...settings }, every)) }
+        kept.set(key, result)
+        await appendFile(KEPT, `${JSON.stringify(result)}\n`)
+        console.log(`${set}, seed ${seed}, ${name}: ${result.manyToOne.toFixed(4)} / ${result.hungarian.toFixed(4)}, ${result.steps} steps, ${result.seconds.toFixed(0)} s`)
+      }
+    }
+  }
+}
+
+/** Mean and, of several seeds, half the distance from the lowest to the highest. */
+function summary(values: number[]): string {
+  if (values.length === 0) return '–'
+  const mean = values.reduce((a, b) => a + b, 0) / values.length
+  const spread = (Math.max(...values) - Math.min(...values)) / 2
+  return values.length === 1 ? mean.toFixed(3) : `${mean.toFixed(3)} ± ${spread.toFixed(3)}`
+}
+
+function table(entries: readonly Entry[], sets: readonly string[], kept: Map<string, Kept>): string {
+  const majority = (set: string): string => {
+    const found = [...kept.values()].find(({ key }) => (JSON.parse(key) as [string])[0] === set)
+    return found ? found.majority.toFixed(2) : '?'
+  }
+  const head = sets.flatMap((set) => [`${set} A (largest class ${majority(set)})`, `${set} B`])
+  const rows = entries.map((entry) => {
+    const cells = sets.flatMap((set) => {
+      const found = Array.from({ length: SEEDS }, (_, i) => kept.get(keyOf(set, i + 1, entry.settings))).filter((result) => result !== undefined)
+      return [summary(found.map(({ manyToOne }) => manyToOne)), summary(found.map(({ hungarian }) => hungarian))]
+    })
+    return `| ${entry.name} | ${cells.join(' | ')} |`
+  })
+  return [`| | ${head.join(' | ')} |`, `|---|${head.map(() => '---').join('|')}|`, ...rows].join('\n')
+}
+
+const wanted = process.argv.slice(2)
+const asks = (part: string): boolean => wanted.length === 0 || wanted.includes(part)
+await mkdir('out', { recursive: true })
+const kept = await keptResults()
+if (asks('compare')) await fill(COMPARED, kept)
+if (asks('ablate')) await fill(ABLATED, kept, EVERY)
+const page = await readFile(PAGE, 'utf8')
+/** The page's text stays; what lies between a table's marks is replaced. */
+const placed = (text: string, name: string, content: string): string =>
+  text.replace(new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end of ${name} -->)`), (_, open: string, close: string) => `${open}${content}\n${close}`)
+const machine = `Measured on ${availableParallelism()} × ${cpus()[0].model.trim()}, CPU only, on ${new Date().toISOString().slice(0, 10)}.`
+const filled = [
+  ['compare', `${machine}\n\n${table(COMPARED, Object.keys(SETS), kept)}`],
+  ['ablate', `${machine}\n\n${table(ABLATED, AIMED, kept)}`]
+].reduce((text, [name, content]) => placed(text, name, content), page)
+await writeFile(PAGE, filled)
+process.exit(0)

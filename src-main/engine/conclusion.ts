@@ -33,17 +33,11 @@ export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state:
   if (!heads.some(({ refit, mergedFrom }) => refit ?? mergedFrom)) return {}
   const boxes = heads.find(({ refit }) => refit)?.refit
   const pixels = await surveyRun(run, appliedWeights(state), { merging: MERGING_BOXES, ...(boxes && { refit: boxes }) }, signal)
-  const heatmaps: Record<string, Points> = {}
   const weights: HeadWeights = {}
   for (const head of heads) {
-    heatmaps[head.name] = pixels[`heatmap${head.name}`]
-    if (!head.refit) continue
-    const refit = refittedHead(head, pixels.features, pixels.refit, recipe.refit?.share ?? 0, heatmaps[head.name])
-    heatmaps[head.name] = refit.heatmap
-    Object.assign(weights, refit.weights)
-  }
-  for (const head of heads) {
-    if (head.mergedFrom !== undefined) Object.assign(weights, mergedHead(head, pixels.merging, heatmaps[head.mergedFrom]))
+    const { mergedFrom, name, refit } = head
+    if (refit) Object.assign(weights, refittedHead(head, pixels.features, pixels.refit, recipe.refit?.share ?? 0, pixels[`heatmap${name}`]))
+    if (mergedFrom !== undefined) Object.assign(weights, mergedHead(head, pixels.merging, pixels[`heatmap${mergedFrom}`]))
   }
   return weights
 }

@@ -10,7 +10,7 @@ import { foldWeights } from '../learning/network/forward.ts'
 import { type Uniform, integerBelow } from '../learning/random.ts'
 
 /** Windows read, and pixels kept of them all. */
-const WINDOWS = 64
+const WINDOWS = 96
 const PIXELS = 24_000
 
 export interface SurveyedModel {
@@ -36,11 +36,12 @@ export async function surveyPixels(
 ): Promise<Record<string, Points>> {
   const program = surveyProgram(architecture, subHeads, { window, statistics: measured })
   const execution = await backend.compile(program, foldWeights(architecture, weights))
+  const imageAt = byArea(images, reader)
   const kept: Record<string, { rows: Float32Array[]; width: number }> = {}
   try {
     for (let w = 0; w < WINDOWS; w++) {
       if (signal.aborted) throw new TesseraError('Cancelled')
-      const image = images[Math.floor((w * images.length) / WINDOWS) % images.length]
+      const image = imageAt((w + uniform()) / WINDOWS)
       const { width, height } = scaledSize(image, reader.scale)
       const [top, left] = [integerBelow(height - window + 1, uniform), integerBelow(width - window + 1, uniform)]
       let values: Float32Array
@@ -61,6 +62,16 @@ export async function surveyPixels(
   }
   if (Object.keys(kept).length === 0) throw new TesseraError('NoReadableImages', { path: reader.folder, files: images.length })
   return Object.fromEntries(Object.entries(kept).map(([name, { rows, width }]) => [name, joined(rows, width)]))
+}
+
+/** The image that holds a pixel at a share of all pixels: larger ones are drawn more often, as in training. */
+function byArea(images: readonly CatalogueImage[], reader: PictureReader): (share: number) => CatalogueImage {
+  let total = 0
+  const ends = images.map((image) => {
+    const { width, height } = scaledSize(image, reader.scale)
+    return (total += width * height)
+  })
+  return (share) => images[ends.findIndex((end) => share * total < end)]
 }
 
 function keepRows(kept: { rows: Float32Array[]; width: number }, rows: Float32Array, drawn: readonly number[]): void {

@@ -64,13 +64,6 @@ export function warmHeads(architecture: Architecture, random: HeadWeights, stati
   return heads
 }
 
-/** A refitted head with the cluster that it gives to each sampled pixel. */
-export interface Refit {
-  weights: HeadWeights
-  /** [count, C], one 1 in each row */
-  heatmap: Points
-}
-
 /**
  * Head A once more, as k-means on what the network sees: Lloyd's algorithm on its features and on the statistics,
  * starting from the means of the learnt clusters. Training ends with clusters of much the same mass; this lets them
@@ -81,7 +74,7 @@ export interface Refit {
  * @param share       weight of all statistics against all features
  * @param heatmap     the head's probabilities of the same pixels, [count, C]
  */
-export function refittedHead(head: Architecture['heads'][number], features: Points, statistics: Points, share: number, heatmap: Points): Refit {
+export function refittedHead(head: Architecture['heads'][number], features: Points, statistics: Points, share: number, heatmap: Points): HeadWeights {
   const blocks = [
     { points: features, weight: 1 / Math.sqrt(features.width) },
     { points: statistics, weight: share / Math.sqrt(statistics.width) }
@@ -101,7 +94,7 @@ export function refittedHead(head: Architecture['heads'][number], features: Poin
     from += points.width
   }
   const points: Points = { values, count, width }
-  const { centres, assigned, inertia } = kMeansFrom(points, clusterMeans(points, heatmap))
+  const { centres, inertia } = kMeansFrom(points, clusterMeans(points, heatmap))
   const sharpness = 1 / (ASSIGNMENT_TEMPERATURE * Math.max(inertia / count, 1e-6))
   const filter = new Float32Array(head.clusters * width)
   const bias = new Float32Array(head.clusters)
@@ -113,9 +106,7 @@ export function refittedHead(head: Architecture['heads'][number], features: Poin
     }
   }
   const names = refitParameters(head.name)
-  const rows = new Float32Array(count * head.clusters)
-  assigned.forEach((c, i) => (rows[i * head.clusters + c] = 1))
-  return { weights: { [names.filter]: filter, [names.bias]: bias }, heatmap: { values: rows, count, width: head.clusters } }
+  return { [names.filter]: filter, [names.bias]: bias }
 }
 
 /** Shares below this count as nothing when clusters are averaged. */

@@ -2,7 +2,7 @@ import '@tensorflow/tfjs-backend-cpu'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { averageLinkage } from '../../src-main/learning/averageLinkage.ts'
-import { kMeansHeads, mergedHead } from '../../src-main/learning/clusterHeads.ts'
+import { kMeansHeads, mergedHead, refittedHead } from '../../src-main/learning/clusterHeads.ts'
 import { columnMoments, kMeans, standardised } from '../../src-main/learning/kMeans.ts'
 import type { Architecture } from '../../src-main/learning/network/architecture.ts'
 import { featureChannels } from '../../src-main/learning/network/architecture.ts'
@@ -128,6 +128,24 @@ describe('heads made by clustering', () => {
     // A merged head's probability is the sum of those that it joins.
     const [a, b] = [heatmaps.A[0].dataSync(), heatmaps.B[0].dataSync()]
     for (let i = 0; i < side * side; i++) expect(b[2 * i]).toBeCloseTo(a[4 * i] + a[4 * i + 2], 5)
+  })
+
+  it('settle, when refitted, where the pixels are, from wherever training left them', () => {
+    const { values: found, count, width, cloud } = clouds()
+    const trunkPart = { values: Float32Array.from(cloud.flatMap((_, i) => [found[i * width], found[i * width + 1]])), count, width: 2 }
+    const rest = { values: Float32Array.from(cloud.flatMap((_, i) => [found[i * width + 2], found[i * width + 3]])), count, width: 2 }
+    // Training left a third of every cloud in a wrong cluster.
+    const heatmap = new Float32Array(count * 3)
+    cloud.forEach((k, i) => (heatmap[i * 3 + ((k + Number(i % 9 < 3)) % 3)] = 1))
+    const head = { name: 'A', clusters: 3, subHeads: 1, refit: [3] }
+    const weights = refittedHead(head, trunkPart, rest, 1, { values: heatmap, count, width: 3 })
+    const [filter, bias] = [weights['headA/refit/filter'], weights['headA/refit/bias']]
+    const label = (i: number): number => {
+      const pixel = [...trunkPart.values.subarray(2 * i, 2 * i + 2), ...rest.values.subarray(2 * i, 2 * i + 2)]
+      const logits = [0, 1, 2].map((c) => pixel.reduce((sum, value, d) => sum + value * filter[c * 4 + d], bias[c]))
+      return logits.indexOf(Math.max(...logits))
+    }
+    cloud.forEach((k, i) => expect(label(i)).toBe(k))
   })
 
   it('join clusters whose pixels look alike, however large they are', () => {

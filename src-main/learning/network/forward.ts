@@ -145,7 +145,7 @@ function withMerged(architecture: Architecture, weights: Weights, heatmaps: Reco
 export function inferencePass(architecture: Architecture, weights: Weights, images: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
   const features = inferenceFeatures(architecture, weights, images)
   const learnt = headOutputs(architecture, weights, features)
-  return withMerged(architecture, weights, { ...learnt, ...refittedOutputs(architecture, weights, images, features) })
+  return { ...withMerged(architecture, weights, learnt), ...refittedOutputs(architecture, weights, images, features) }
 }
 
 /** What the heads see when the network is applied, float32 [n, h, w, `featureChannels`]. */

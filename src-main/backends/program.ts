@@ -48,3 +48,12 @@ export function sizeOf(shape: Shape): number {
  * inputs `x`, `scale` and `shift`.
  */
 export const AFFINE_KERNEL = 'TesseraAffine'
+
+/**
+ * Kernels that a backend may register together: batch normalisation of `x` [n, h, w, c] with `gamma` and `beta`,
+ * which returns the output, the batch's mean, its (biased) variance and one more tensor; its gradient, which takes these with `dy` and
+ * returns those of x, gamma and beta; and that of ReLU, from `dy` and the output `y`.
+ */
+export const BATCH_NORM_KERNEL = 'TesseraBatchNorm'
+export const BATCH_NORM_GRADIENT_KERNEL = 'TesseraBatchNormGradient'
+export const RELU_GRADIENT_KERNEL = 'TesseraReluGradient'

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import * as util from 'node:util'
 import { executeEagerly } from './eager.ts'
 import type { Backend } from './program.ts'
+import { registerTensorflowKernels } from './tensorflowKernels.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -32,6 +33,7 @@ export function tensorflowBackend(): Backend {
   console.warn = () => undefined
   try {
     const binding = require('@tensorflow/tfjs-node-gpu') as NodeBinding
+    registerTensorflowKernels()
     const processor = binding.backend().isUsingGpuDevice ? 'CUDA' : 'CPU'
     return {
       name: 'tensorflow',

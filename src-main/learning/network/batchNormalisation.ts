@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
+import { BATCH_NORM_GRADIENT_KERNEL, BATCH_NORM_KERNEL, RELU_GRADIENT_KERNEL } from '../../backends/program.ts'
 import { affine } from './affine.ts'
 
 const EPSILON = 1e-5
@@ -20,6 +21,37 @@ export interface Normalised {
  * @param beta   shift, float32 [c]
  */
 export function normaliseBatchRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, pooled = false): Normalised {
+  return tf.getKernel(BATCH_NORM_KERNEL, tf.getBackend()) ? normaliseFused(x, gamma, beta, pooled) : normaliseByParts(x, gamma, beta, pooled)
+}
+
+type GradientFunction = (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[]
+
+/** By the backend's own kernels. The caller disposes of mean and variance, which no scope holds. */
+function normaliseFused(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, pooled: boolean): Normalised {
+  const attributes = { epsilon: EPSILON }
+  let moments: tf.Tensor[] = []
+  const compute = tf.customGrad((...args) => {
+    const [map, scale, shift, save] = args as unknown as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, tf.GradSaveFunc]
+    const [normalised, ...reserved] = tf.engine().runKernel(BATCH_NORM_KERNEL, { x: map, gamma: scale, beta: shift }, attributes) as unknown as tf.Tensor[]
+    // What is made within a custom gradient ends with it.
+    moments = reserved.slice(0, 2).map((moment) => tf.keep(tf.clone(moment)))
+    const output = tf.relu(normalised)
+    const result = pooled ? tf.maxPool(output as tf.Tensor4D, 2, 2, 'valid') : output
+    save([map, output, result, scale, ...reserved])
+    const gradFunc: GradientFunction = (dy, saved) => {
+      const [input, full, outcome, slope, mean, variance, third] = saved
+      const wide = pooled ? spreadToMaxima(dy, full, outcome) : dy
+      const passed = tf.engine().runKernel<tf.Tensor>(RELU_GRADIENT_KERNEL, { dy: wide, y: full })
+      return tf.engine().runKernel(BATCH_NORM_GRADIENT_KERNEL, { dy: passed, x: input, gamma: slope, mean, variance, third }, attributes) as unknown as tf.Tensor[]
+    }
+    return { value: result, gradFunc }
+  })
+  const output = compute(x, gamma, beta) as tf.Tensor4D
+  return { output, mean: moments[0] as tf.Tensor1D, variance: moments[1] as tf.Tensor1D }
+}
+
+/** By operations that every backend has. */
+function normaliseByParts(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, pooled: boolean): Normalised {
   const [n, h, w] = x.shape
   const count = n * h * w
   const mean = tf.mean(x, SPACE) as tf.Tensor1D
@@ -31,7 +63,7 @@ export function normaliseBatchRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.
     const output = tf.relu(affine(map, scale, tf.sub(shiftBy, tf.mul(mean, scale))))
     const result = pooled ? tf.maxPool(output as tf.Tensor4D, 2, 2, 'valid') : output
     save([map, output, result, scale, mean, deviation])
-    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {
+    const gradFunc: GradientFunction = (dy, saved) => {
       const [input, full, outcome, slope, centre, spread] = saved
       const positiveOnly = tf.mul(dy, positive(outcome))
       const passed = pooled ? spreadToMaxima(positiveOnly, full, outcome) : positiveOnly
@@ -42,7 +74,7 @@ export function normaliseBatchRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.
       const dx = tf.add(affine(passed, slope, constant), affine(input, along, tf.zerosLike(along)))
       return [dx, dGamma, total]
     }
-    return { value: result, gradFunc: gradFunc as unknown as (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[] }
+    return { value: result, gradFunc: gradFunc }
   })
   return { output: compute(x, gamma, beta) as tf.Tensor4D, mean, variance }
 }

@@ -2,15 +2,16 @@ import type { Recipe } from '../contract/recipe.ts'
 import type { PictureReader } from '../imagery/pictures.ts'
 import { type HeadWeights, mergedHead, refittedHead } from '../learning/clusterHeads.ts'
 import type { SurveyShape } from '../learning/inference.ts'
-import type { Points } from '../learning/kMeans.ts'
+import { type Points, columnsOf } from '../learning/kMeans.ts'
+import { meanStatistics } from '../learning/network/patchStatistics.ts'
 import { uniformFrom } from '../learning/random.ts'
 import { appliedWeights } from '../learning/trainingStep.ts'
 import { type RunMeta, chosenSubHeads } from '../project/project.ts'
 import { inferenceBackend } from './compute.ts'
 import { surveyPixels } from './survey.ts'
 
-/** Boxes of the statistics by which a head's clusters are joined, in pixels. */
-const MERGING_BOXES = [3, 9, 21]
+/** Boxes of the mean colours and gradients by which a head's clusters are joined, in pixels. */
+const MERGING_BOXES = [9, 21]
 const SURVEY_STREAM = 3
 
 export interface SurveyedRun {
@@ -33,11 +34,12 @@ export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state:
   if (!heads.some(({ refit, mergedFrom }) => refit ?? mergedFrom)) return {}
   const boxes = heads.find(({ refit }) => refit)?.refit
   const pixels = await surveyRun(run, appliedWeights(state), { merging: MERGING_BOXES, ...(boxes && { refit: boxes }) }, signal)
+  const alike = columnsOf(pixels.merging, meanStatistics(run.meta.bands, MERGING_BOXES))
   const weights: HeadWeights = {}
   for (const head of heads) {
     const { mergedFrom, name, refit } = head
     if (refit) Object.assign(weights, refittedHead(head, pixels.features, pixels.refit, recipe.refit?.share ?? 0, pixels[`heatmap${name}`]))
-    if (mergedFrom !== undefined) Object.assign(weights, mergedHead(head, pixels.merging, pixels[`heatmap${mergedFrom}`]))
+    if (mergedFrom !== undefined) Object.assign(weights, mergedHead(head, alike, pixels[`heatmap${mergedFrom}`]))
   }
   return weights
 }

@@ -4,7 +4,7 @@ import { TesseraError } from '../contract/errors.ts'
 import { type PictureReader, planar, scaledSize } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
 import { type SurveyShape, surveyProgram } from '../learning/inference.ts'
-import type { Points } from '../learning/kMeans.ts'
+import { type Points, pointsOf } from '../learning/kMeans.ts'
 import { type Architecture, outputStride } from '../learning/network/architecture.ts'
 import { foldWeights } from '../learning/network/forward.ts'
 import { type Uniform, integerBelow } from '../learning/random.ts'
@@ -37,7 +37,7 @@ export async function surveyPixels(
   const program = surveyProgram(architecture, subHeads, { window, statistics: measured })
   const execution = await backend.compile(program, foldWeights(architecture, weights))
   const imageAt = byArea(images, reader)
-  const kept: Record<string, { rows: Float32Array[]; width: number }> = {}
+  const kept: Record<string, Float32Array[]> = {}
   try {
     for (let w = 0; w < WINDOWS; w++) {
       if (signal.aborted) throw new TesseraError('Cancelled')
@@ -55,13 +55,16 @@ export async function surveyPixels(
       const outputs = await execution.run({ image: values })
       const pixels = (window / outputStride(architecture)) ** 2
       const drawn = Array.from({ length: Math.ceil(PIXELS / WINDOWS) }, () => integerBelow(pixels, uniform))
-      for (const [name, rows] of Object.entries(outputs)) keepRows((kept[name] ??= { rows: [], width: rows.length / pixels }), rows, drawn)
+      for (const [name, rows] of Object.entries(outputs)) {
+        const columns = rows.length / pixels
+        for (const at of drawn) (kept[name] ??= []).push(rows.slice(at * columns, (at + 1) * columns))
+      }
     }
   } finally {
     await execution.dispose()
   }
   if (Object.keys(kept).length === 0) throw new TesseraError('NoReadableImages', { path: reader.folder, files: images.length })
-  return Object.fromEntries(Object.entries(kept).map(([name, { rows, width }]) => [name, joined(rows, width)]))
+  return Object.fromEntries(Object.entries(kept).map(([name, rows]) => [name, pointsOf(rows)]))
 }
 
 /** The image that holds a pixel at a share of all pixels: larger ones are drawn more often, as in training. */
@@ -72,14 +75,4 @@ function byArea(images: readonly CatalogueImage[], reader: PictureReader): (shar
     return (total += width * height)
   })
   return (share) => images[ends.findIndex((end) => share * total < end)]
-}
-
-function keepRows(kept: { rows: Float32Array[]; width: number }, rows: Float32Array, drawn: readonly number[]): void {
-  for (const at of drawn) kept.rows.push(rows.slice(at * kept.width, (at + 1) * kept.width))
-}
-
-function joined(rows: readonly Float32Array[], width: number): Points {
-  const values = new Float32Array(rows.length * width)
-  rows.forEach((row, i) => values.set(row, i * width))
-  return { values, count: rows.length, width }
 }

@@ -15,6 +15,21 @@ export interface Points {
   width: number
 }
 
+/** Points from their rows, all of one length. */
+export function pointsOf(rows: readonly Float32Array[]): Points {
+  const width = rows[0].length
+  const values = new Float32Array(rows.length * width)
+  rows.forEach((row, i) => values.set(row, i * width))
+  return { values, count: rows.length, width }
+}
+
+/** Some of the columns. */
+export function columnsOf({ values, count, width }: Points, columns: readonly number[]): Points {
+  const chosen = new Float32Array(count * columns.length)
+  for (let i = 0; i < count; i++) columns.forEach((column, d) => (chosen[i * columns.length + d] = values[i * width + column]))
+  return { values: chosen, count, width: columns.length }
+}
+
 export interface Clustering {
   /** Row-major [clusters, width]. */
   centres: Float32Array

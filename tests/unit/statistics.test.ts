@@ -7,7 +7,7 @@ import { columnMoments, kMeans, standardised } from '../../src-main/learning/kMe
 import type { Architecture } from '../../src-main/learning/network/architecture.ts'
 import { featureChannels } from '../../src-main/learning/network/architecture.ts'
 import { inferenceFeatures, inferencePass } from '../../src-main/learning/network/forward.ts'
-import { patchStatistics, patchStatisticsCount } from '../../src-main/learning/network/patchStatistics.ts'
+import { meanStatistics, patchStatistics, patchStatisticsCount } from '../../src-main/learning/network/patchStatistics.ts'
 import { normalFrom, uniformFrom } from '../../src-main/learning/random.ts'
 
 beforeAll(() => tf.setBackend('cpu'))
@@ -56,6 +56,18 @@ describe('patch statistics', () => {
     for (const [r, c] of [[0, 0], [1, 2], [side / stride - 1, side / stride - 2]]) {
       byLoops(r, c, stride, cells).forEach((value, i) => expect(rows[r][c][i]).toBeCloseTo(value, 4))
     }
+  })
+})
+
+describe('the means among the statistics', () => {
+  it('are all that a shift of the bands moves by as much, and the gradients', () => {
+    const boxes = [3, 9]
+    const columns = meanStatistics(bands, boxes)
+    const [before, after] = [image, tf.add(image, 1) as tf.Tensor4D].map((picture) => patchStatistics(picture, boxes, 4).dataSync())
+    const width = patchStatisticsCount(bands, boxes)
+    const moved = Array.from({ length: width }, (_, i) => Math.abs(after[i] - before[i] - 1) < 1e-3)
+    const gradients = [bands, 3 * bands + 1, 5 * bands + 2]
+    expect(columns).toEqual(Array.from({ length: width }, (_, i) => i).filter((i) => moved[i] || gradients.includes(i)))
   })
 })
 

@@ -8,7 +8,7 @@ import { readCatalogue } from '../../imagery/catalogue.ts'
 import { PictureReader, planar } from '../../imagery/pictures.ts'
 import { sampleStatistics, standardise } from '../../imagery/statistics.ts'
 import { wholeImageProgram } from '../../learning/inference.ts'
-import { type Points, columnMoments, kMeans, standardised } from '../../learning/kMeans.ts'
+import { type Points, columnMoments, kMeans, pointsOf, standardised } from '../../learning/kMeans.ts'
 import { type Architecture, featureChannels, initialWeights } from '../../learning/network/architecture.ts'
 import { foldWeights } from '../../learning/network/forward.ts'
 import { GROUP_CROPS, GROUP_RECIPE, GROUP_SIDES, groupArchitecture } from '../../learning/presets.ts'
@@ -85,7 +85,7 @@ async function readGallery({ folder, groups }: Input, { signal, onProgress }: Jo
 
 /** The baseline: k-means on the pixels of the small images. */
 function groupPixels(gallery: Gallery, { groups, seed }: Input): Promise<Grouping> {
-  const points = joined(gallery.pixels.map((picture) => zScored(picture, gallery)))
+  const points = pointsOf(gallery.pixels.map((picture) => zScored(picture, gallery)))
   return Promise.resolve({ assigned: cluster(points, groups, seed), backend: 'k-means', steps: 0 })
 }
 
@@ -93,13 +93,6 @@ function zScored(picture: Float32Array, { statistics }: Gallery): Float32Array {
   const values = Float32Array.from(picture)
   standardise(values, statistics)
   return values
-}
-
-function joined(rows: readonly Float32Array[]): Points {
-  const width = rows[0].length
-  const values = new Float32Array(rows.length * width)
-  rows.forEach((row, i) => values.set(row, i * width))
-  return { values, count: rows.length, width }
 }
 
 /** k-means; the confidence is 0 where two groups are equally near and 1 at a centre. */
@@ -196,7 +189,7 @@ async function featuresOf(gallery: Gallery, architecture: Architecture, weights:
       const { features } = await execution.run({ images })
       part.forEach((_, i) => rows.push(Float32Array.from({ length: width }, (_, d) => (features[i * width + d] + features[(BATCH + i) * width + d]) / 2)))
     }
-    return joined(rows)
+    return pointsOf(rows)
   } finally {
     await execution.dispose()
   }

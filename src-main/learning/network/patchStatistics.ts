@@ -8,6 +8,15 @@ export function patchStatisticsCount(bands: number, boxes: readonly number[]): n
   return bands + 1 + boxes.length * (2 * bands + 1)
 }
 
+/** Which of the statistics are means, of bands and of gradients, and no deviations. */
+export function meanStatistics(bands: number, boxes: readonly number[]): number[] {
+  const perBox = 2 * bands + 1
+  return Array.from({ length: patchStatisticsCount(bands, boxes) }, (_, i) => i).filter((i) => {
+    const within = (i - bands - 1) % perBox
+    return i <= bands || within < bands || within === 2 * bands
+  })
+}
+
 /** Side of a box in output pixels: odd, and as near as can be. */
 export function boxInCells(side: number, stride: number): number {
   return 2 * Math.max(0, Math.round((side / stride - 1) / 2)) + 1

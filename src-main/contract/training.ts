@@ -10,7 +10,9 @@ export const headReport = z.object({
   ceiling: z.number(),
   entropy: z.number(),
   conditionalEntropy: z.number(),
-  masses: z.array(z.number())
+  masses: z.array(z.number()),
+  /** The averaged joint P itself, row-major C×C; of the newest report alone, older ones would fill the disk. */
+  joint: z.array(z.number()).optional()
 })
 
 export const trainingReport = z.object({

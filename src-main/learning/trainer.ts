@@ -111,7 +111,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
     joints.add(outputs)
     if (position.seconds - lastReport >= REPORT_SECONDS || progress() >= until) {
       const report = { ...joints.report(), step: position.step, seconds: position.seconds, progress: Math.min(progress(), 1), waitingShare: waited / 1e3 / position.seconds, rateFactor: position.rateFactor }
-      position.history = thinned([...position.history, report])
+      position.history = thinned([...position.history.map(withoutJoint), report])
       run.onReport(report)
       const { information } = report.heads[0]
       if (information > risen.information * (1 + SMALLEST_RISE)) risen = { information, progress: report.progress }
@@ -125,6 +125,11 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
   }
   await save(true)
   return position
+}
+
+/** What stays of a report when a newer one comes. */
+function withoutJoint(report: TrainingReport): TrainingReport {
+  return report.heads.some(({ joint }) => joint) ? { ...report, heads: report.heads.map((head) => ({ ...head, joint: undefined })) } : report
 }
 
 function thinned(history: TrainingReport[]): TrainingReport[] {
@@ -167,7 +172,7 @@ function averagedJoints(architecture: Architecture): AveragedJoints {
         heads: trained.map(({ name, clusters, subHeads }) => {
           const summaries = Array.from({ length: subHeads }, (_, s) => summariseJoint(averages[jointOutput(name, s)]))
           const best = summaries.reduce((top, summary, s) => (summary.information > summaries[top].information ? s : top), 0)
-          return { name, subHead: best, ceiling: Math.log(clusters), ...summaries[best] }
+          return { name, subHead: best, ceiling: Math.log(clusters), ...summaries[best], joint: Array.from(averages[jointOutput(name, best)]) }
         })
       }
     }

@@ -100,5 +100,8 @@ describe('training', () => {
     const [head] = position.history.at(-1)!.heads
     expect(head.information).toBeCloseTo(Math.log(2) + 0.9 * Math.log(0.9) + 0.1 * Math.log(0.1), 5)
     expect(head.ceiling).toBeCloseTo(Math.log(2), 6)
+    const expected = joint(0.9)
+    head.joint!.forEach((p, i) => expect(p).toBeCloseTo(expected[i], 6))
+    expect(position.history.slice(0, -1).flatMap(({ heads }) => heads).some((older) => older.joint)).toBe(false)
   })
 })

@@ -12,13 +12,15 @@ const strength = z.number().min(0)
 /** A weight λ, or its values at the start and at the end of training. */
 const lambda = z.union([z.number().positive(), z.tuple([z.number().positive(), z.number().positive()])])
 
+const shift = z.int().min(0).max(512)
+
 /** How the second view of a pair differs from the first. Lengths in pixels, angles in degrees. */
 export const viewRecipe = z.strictObject({
   /** Mirror top to bottom, left to right, each in half of the pairs. */
   flips: z.strictObject({ rows: z.boolean(), columns: z.boolean() }),
   quarterTurns: z.boolean(),
-  /** Largest shift between the two crops. */
-  shift: z.int().min(0).max(512),
+  /** Largest shift between the two crops along each axis; or the least and the largest length of a shift in any direction. */
+  shift: z.union([shift, z.tuple([shift, shift])]),
   /** Largest turn in degrees, factor on the size 1 ± scale, and shear. */
   affine: z.strictObject({ degrees: z.number().min(0).max(180), scale: z.number().min(0).max(0.9), shear: z.number().min(0).max(1) }),
   /** Root mean square length of a random displacement field, and the deviation of the Gaussian that smooths it. */

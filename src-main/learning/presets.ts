@@ -74,7 +74,7 @@ const RECIPES: Record<Preset, Recipe> = {
     rate: 1e-5,
     pairs: 40,
     crop: 200,
-    views: { ...STILL, flips: { rows: true, columns: true }, shift: 100, hsv: 0.15 },
+    views: { ...STILL, flips: { rows: true, columns: true }, shift: [40, 100], hsv: 0.15 },
     minutes: 600
   },
   'iic-2019': { ...COCO, lambda: { A: 1, B: 1.5 }, pairs: 120 },

@@ -116,6 +116,15 @@ describe('steps of a view', () => {
     }
   })
 
+  it('a shift has a length between the least and the largest, in every direction', () => {
+    const uniform = uniformFrom(10)
+    const shifts = Array.from({ length: 400 }, () => sampleViewPair({ ...views, shift: [40, 100] }, 3, 160, uniform).shift)
+    const lengths = shifts.map(({ rows, columns }) => Math.hypot(rows, columns))
+    expect(Math.min(...lengths)).toBeGreaterThan(39)
+    expect(Math.max(...lengths)).toBeLessThan(101)
+    expect(new Set(shifts.map(({ rows, columns }) => `${Math.sign(rows)}${Math.sign(columns)}`)).size).toBeGreaterThanOrEqual(4)
+  })
+
   it('a deformation has the root mean square length that was asked for', () => {
     const step = deformationStep({ strength: 3, smoothness: 8 }, 64, uniformFrom(7))
     let squares = 0

@@ -23,15 +23,24 @@ export function isWarped({ affine, deformation }: ViewRecipe): boolean {
 /** @param bands  with three or more, the first three are red, green and blue */
 export function sampleViewPair(recipe: ViewRecipe, bands: number, side: number, uniform: Uniform): ViewPair {
   const coin = (allowed: boolean): boolean => allowed && uniform() < 0.5
-  const shift = (): number => integerBelow(2 * recipe.shift + 1, uniform) - recipe.shift
   return {
     symmetry: { flipRows: coin(recipe.flips.rows), flipColumns: coin(recipe.flips.columns), transposed: coin(recipe.quarterTurns) },
-    shift: { rows: shift(), columns: shift() },
+    shift: sampleShift(recipe.shift, uniform),
     bends: isWarped(recipe)
       ? [affineStep(recipe.affine, uniform), ...(recipe.deformation.strength > 0 ? [deformationStep(recipe.deformation, side, uniform)] : [])]
       : [],
     changes: samplePhotometricChanges(recipe, bands, side, uniform)
   }
+}
+
+function sampleShift(shift: ViewRecipe['shift'], uniform: Uniform): ViewPair['shift'] {
+  if (typeof shift === 'number') {
+    const along = (): number => integerBelow(2 * shift + 1, uniform) - shift
+    return { rows: along(), columns: along() }
+  }
+  const [least, most] = shift
+  const [length, angle] = [least + (most - least) * uniform(), 2 * Math.PI * uniform()]
+  return { rows: Math.round(length * Math.sin(angle)), columns: Math.round(length * Math.cos(angle)) }
 }
 
 /** A bent pair's whole geometry: from the second view's frame to the first's. */

@@ -1,3 +1,4 @@
+import type { Backend } from '../../backends/program.ts'
 import type { Catalogue, CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
 import { TesseraError } from '../../contract/errors.ts'
 import type { Recipe } from '../../contract/recipe.ts'
@@ -14,11 +15,10 @@ import { type StepShape, initialState, trainingStep } from '../../learning/train
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
 import { withLock } from '../../project/lock.ts'
 import { type Project, type RunMeta, loadRun, openOrCreateProject, saveProject, saveRun, startRun } from '../../project/project.ts'
-import type { Backend } from '../../backends/program.ts'
 import { chooseBackend, inferenceBackend } from '../compute.ts'
+import { type SurveyedRun, concludingWeights, surveyRun } from '../conclusion.ts'
 import { startCropSource } from '../cropSource.ts'
 import type { Job, JobContext } from '../job.ts'
-import { type SurveyedRun, concludingWeights, surveyRun } from '../conclusion.ts'
 
 /** Streams of random numbers that depend on the seed. */
 const STREAMS = { weights: 1, clusters: 4 }
@@ -35,7 +35,10 @@ interface Prepared {
   reader: PictureReader
 }
 
-type Outcome = Pick<RunMeta, 'position' | 'finished'> & { backend: Backend }
+interface Outcome {
+  position: TrainingPosition
+  backend: Backend
+}
 
 export const trainJob: Job<'train'> = async (input, context) => {
   const { settings, folder } = input
@@ -138,7 +141,7 @@ async function clusterFeatures({ project, meta, state, reader }: Prepared, recip
   }
   const position = { ...meta.position, seconds: (performance.now() - started) / 1e3 }
   await saveRun(project, { ...meta, position, finished: true }, state)
-  return { backend, position, finished: true }
+  return { backend, position }
 }
 
 /**
@@ -172,7 +175,7 @@ async function learnInformation(prepared: Prepared, recipe: Recipe, settings: Tr
   context.onProgress({ stage: 'Choosing the backend' })
   const backend = await chooseBackend(settings.backend, { architecture, shape })
   const execution = await backend.compile(trainingStep(architecture, shape), prepared.state)
-  const coarse = architecture.wholeImage ? 1 : meta.crop / outputStride(architecture)
+  const coarse = meta.crop / outputStride(architecture)
   const { pairs, radius, views } = recipe
   const source = startCropSource(
     {
@@ -217,7 +220,7 @@ async function learnInformation(prepared: Prepared, recipe: Recipe, settings: Tr
     context.onProgress({ stage: 'Settling the clusters', share: 1 })
     const concluding = await concludingWeights({ meta: { ...meta, position: saved.position }, reader: prepared.reader }, recipe, saved.state, context.signal)
     await save({ ...saved.state, ...concluding }, saved.position, true)
-    return { backend, position: saved.position, finished: true }
+    return { backend, position: saved.position }
   } finally {
     await source.stop()
     await execution.dispose()

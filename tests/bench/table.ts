@@ -50,7 +50,7 @@ const ABLATED: Entry[] = (
     ['λ = 1 in head A', { lambda: { A: 1, B: 1 } }],
     ['statistics as input, warm start', { statistics: [9, 21, 45], warmStart: 2 }]
   ] satisfies [string, RecipeChanges][]
-).map(([name, recipe]) => ({ name, settings: { steps: 200, recipe }, seeds: 2, sets: AIMED }))
+).map(([name, recipe]) => ({ name, settings: { steps: 120, recipe }, seeds: 2, sets: AIMED }))
 
 type Kept = Result & { key: string }
 

@@ -154,7 +154,7 @@ describe.runIf(present)('the window', () => {
     await page.getByRole('combobox').first().selectOption('preview')
     await button('Train again').click()
     await page.getByText('Clustered by kmeans-patches: 3 images').waitFor({ timeout: 30_000 })
-    await button('Segment again').click()
+    await button('Segment').click()
     await page.getByText('Segmented 3 images').waitFor({ timeout: 60_000 })
     await page.getByRole('combobox').first().selectOption('quick')
   })

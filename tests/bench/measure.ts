@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { DEFAULT_SETTINGS, type TrainingSettings } from '../../src-main/contract/settings.ts'
@@ -40,13 +40,13 @@ export interface Result {
   clustersUsed: number
 }
 
-/** A folder of links to every n-th image, or the images' own folder. */
-async function part(images: string, every: number, links: string): Promise<string> {
+/** A folder with copies of every n-th image, or the images' own folder. */
+async function part(images: string, every: number, copies: string): Promise<string> {
   if (every === 1) return images
-  await mkdir(links)
+  await mkdir(copies)
   const names = (await readdir(images)).sort().filter((_, i) => i % every === 0)
-  await Promise.all(names.map((name) => symlink(join(images, name), join(links, name))))
-  return links
+  await Promise.all(names.map((name) => copyFile(join(images, name), join(copies, name))))
+  return copies
 }
 
 /** Clusters below this share of the pixels count as unused. */

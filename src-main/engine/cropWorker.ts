@@ -3,9 +3,9 @@ import { parentPort } from 'node:worker_threads'
 import type { CropRequest, CropReply, CropSourceConfig } from './cropSource.ts'
 import { TesseraError } from '../contract/errors.ts'
 import type { CatalogueImage } from '../contract/imagery.ts'
-import { PictureReader, type Scale, planar, scaledSize } from '../imagery/pictures.ts'
+import { PictureReader, imageByArea, planar, scaledSize } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
-import { integerBelow, uniformFrom, type Uniform } from '../learning/random.ts'
+import { integerBelow, uniformFrom } from '../learning/random.ts'
 import { type Batch, type ViewPair, drawDisplacements, emptyBatch, geometryOf, sampleViewPair, writePair } from '../learning/views/pairs.ts'
 import { randomPart, resample, samplingOf } from '../learning/views/warp.ts'
 
@@ -15,13 +15,8 @@ function createCropper(config: CropSourceConfig): (step: number) => Promise<{ ba
   const { shape, views, seed } = config
   const reader = new PictureReader(config.folder, config.scale, shape.bands)
   let images = config.images
-  let cumulative = cumulativeAreas(images, config.scale)
+  let imageAt = imageByArea(images, config.scale)
   const crop = { width: shape.crop, height: shape.crop }
-
-  const pick = (uniform: Uniform): CatalogueImage => {
-    const target = uniform() * cumulative[cumulative.length - 1]
-    return images[cumulative.findIndex((area) => target < area)]
-  }
 
   const secondView = async (image: CatalogueImage, { top, left }: { top: number; left: number }, pair: ViewPair, first: Float32Array): Promise<Float32Array> => {
     const { rows, columns } = pair.shift
@@ -41,7 +36,7 @@ function createCropper(config: CropSourceConfig): (step: number) => Promise<{ ba
     const unreadable: CropReply['unreadable'] = []
     for (let index = 0; index < shape.pairs; ) {
       if (images.length === 0) throw new TesseraError('NoReadableImages', { path: config.folder, files: config.images.length })
-      const image = pick(uniform)
+      const image = imageAt(uniform())
       const pair = sampleViewPair(views, shape.bands, shape.crop, uniform)
       const place = (side: number, shift: number): [number, number] => {
         const room = side - shape.crop
@@ -67,20 +62,11 @@ function createCropper(config: CropSourceConfig): (step: number) => Promise<{ ba
         if (!(fault instanceof TesseraError) || fault.name !== 'UnreadableImage') throw fault
         unreadable.push({ path: image.path, reason: String(fault.details.reason) })
         images = images.filter(({ path }) => path !== image.path)
-        cumulative = cumulativeAreas(images, config.scale)
+        imageAt = imageByArea(images, config.scale)
       }
     }
     return { batch, unreadable }
   }
-}
-
-/** Positions of the crop are drawn evenly over all pixels, so a large image is seen more often. */
-function cumulativeAreas(images: readonly CatalogueImage[], scale: Scale): number[] {
-  let total = 0
-  return images.map((image) => {
-    const { width, height } = scaledSize(image, scale)
-    return (total += width * height)
-  })
 }
 
 const port = parentPort!

@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/program.ts'
 import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import { TesseraError } from '../contract/errors.ts'
-import { type PictureReader, planar, scaledSize } from '../imagery/pictures.ts'
+import { type PictureReader, imageByArea, planar, scaledSize } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
 import { type SurveyShape, surveyProgram } from '../learning/inference.ts'
 import { type Points, pointsOf } from '../learning/kMeans.ts'
@@ -36,7 +36,7 @@ export async function surveyPixels(
 ): Promise<Record<string, Points>> {
   const program = surveyProgram(architecture, subHeads, { window, statistics: measured })
   const execution = await backend.compile(program, foldWeights(architecture, weights))
-  const imageAt = byArea(images, reader)
+  const imageAt = imageByArea(images, reader.scale)
   const kept: Record<string, Float32Array[]> = {}
   try {
     for (let w = 0; w < WINDOWS; w++) {
@@ -65,14 +65,4 @@ export async function surveyPixels(
   }
   if (Object.keys(kept).length === 0) throw new TesseraError('NoReadableImages', { path: reader.folder, files: images.length })
   return Object.fromEntries(Object.entries(kept).map(([name, rows]) => [name, pointsOf(rows)]))
-}
-
-/** The image that holds a pixel at a share of all pixels: larger ones are drawn more often, as in training. */
-function byArea(images: readonly CatalogueImage[], reader: PictureReader): (share: number) => CatalogueImage {
-  let total = 0
-  const ends = images.map((image) => {
-    const { width, height } = scaledSize(image, reader.scale)
-    return (total += width * height)
-  })
-  return (share) => images[ends.findIndex((end) => share * total < end)]
 }

@@ -33,6 +33,16 @@ export function scaledSize({ width, height }: { width: number; height: number },
   return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) }
 }
 
+/** The image that holds the pixel at a share of all pixels, 0…1: a large image is seen more often. */
+export function imageByArea(images: readonly CatalogueImage[], scale: Scale): (share: number) => CatalogueImage {
+  let total = 0
+  const ends = images.map((image) => {
+    const { width, height } = scaledSize(image, scale)
+    return (total += width * height)
+  })
+  return (share) => images[ends.findIndex((end) => share * total < end)]
+}
+
 /**
  * Reads windows of a folder's images at one scale. Pictures of ordinary size are decoded once and kept, the least
  * recently used go first; of larger ones only the window is read.

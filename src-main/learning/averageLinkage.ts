@@ -1,4 +1,4 @@
-import type { Points } from './kMeans.ts'
+import { type Points, squaredDistance } from './kMeans.ts'
 
 /**
  * Agglomerative clustering by average linkage (Sokal and Michener 1958): the two groups whose members lie nearest on
@@ -8,11 +8,7 @@ import type { Points } from './kMeans.ts'
  */
 export function averageLinkage({ values, count, width }: Points, groups: number): number[] {
   const distance = Array.from({ length: count }, (_, i) =>
-    Array.from({ length: count }, (_, j) => {
-      let sum = 0
-      for (let d = 0; d < width; d++) sum += (values[i * width + d] - values[j * width + d]) ** 2
-      return Math.sqrt(sum)
-    })
+    Array.from({ length: count }, (_, j) => Math.sqrt(squaredDistance(values, i * width, values, j * width, width)))
   )
   const members = Array.from({ length: count }, (_, i) => [i])
   for (let left = count; left > groups; left--) {

@@ -92,7 +92,8 @@ function spreadStart({ values, count, width }: Points, weights: ArrayLike<number
   }
 }
 
-function squaredDistance(a: Float32Array, at: number, b: Float32Array, bt: number, width: number): number {
+/** Between the `width` numbers at `at` of a and at `bt` of b. */
+export function squaredDistance(a: Float32Array, at: number, b: Float32Array, bt: number, width: number): number {
   let sum = 0
   for (let d = 0; d < width; d++) sum += (a[at + d] - b[bt + d]) ** 2
   return sum

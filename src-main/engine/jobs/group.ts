@@ -8,7 +8,7 @@ import { readCatalogue } from '../../imagery/catalogue.ts'
 import { PictureReader, planar } from '../../imagery/pictures.ts'
 import { sampleStatistics, standardise } from '../../imagery/statistics.ts'
 import { wholeImageProgram } from '../../learning/inference.ts'
-import { type Points, columnMoments, kMeans, pointsOf, standardised } from '../../learning/kMeans.ts'
+import { type Points, columnMoments, kMeans, pointsOf, squaredDistance, standardised } from '../../learning/kMeans.ts'
 import { type Architecture, featureChannels, initialWeights } from '../../learning/network/architecture.ts'
 import { foldWeights } from '../../learning/network/forward.ts'
 import { GROUP_CROPS, GROUP_RECIPE, GROUP_SIDES, groupArchitecture } from '../../learning/presets.ts'
@@ -99,11 +99,8 @@ function zScored(picture: Float32Array, { statistics }: Gallery): Float32Array {
 function cluster(points: Points, groups: number, seed: number): Assignment[] {
   const { centres, assigned } = kMeans(points, groups, uniformFrom(seed, STREAMS.clusters))
   return Array.from(assigned, (group, i) => {
-    const distances = Array.from({ length: groups }, (_, g) => {
-      let sum = 0
-      for (let d = 0; d < points.width; d++) sum += (points.values[i * points.width + d] - centres[g * points.width + d]) ** 2
-      return Math.sqrt(sum)
-    })
+    const { values, width } = points
+    const distances = Array.from({ length: groups }, (_, g) => Math.sqrt(squaredDistance(values, i * width, centres, g * width, width)))
     const second = Math.min(...distances.filter((_, g) => g !== group))
     return { group, confidence: second > 0 ? Math.max(0, 1 - distances[group] / second) : 0 }
   })

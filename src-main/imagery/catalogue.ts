@@ -1,4 +1,4 @@
-import { open, readdir, stat } from 'node:fs/promises'
+import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { extname, join, relative, sep } from 'node:path'
 import sharp from 'sharp'
 import type { Catalogue, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
@@ -41,16 +41,25 @@ export async function readCatalogue(
   return { folder, images, skipped }
 }
 
+/**
+ * Files below a folder in the order of their names, links followed; a folder that links lead back to is visited once.
+ * A link that leads nowhere is listed like a file.
+ */
 async function filesBelow(folder: string): Promise<string[]> {
   const found: string[] = []
+  const visited = new Set<string>()
   const visit = async (path: string): Promise<void> => {
+    const real = await realpath(path)
+    if (visited.has(real)) return
+    visited.add(real)
     const entries = await readdir(path, { withFileTypes: true })
     if (path !== folder && entries.some(({ name }) => name === PROJECT_FILE)) return
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (entry.name.startsWith('.')) continue
       const inside = join(path, entry.name)
-      if (entry.isDirectory()) await visit(inside)
-      else if (entry.isFile()) found.push(relative(folder, inside).split(sep).join('/'))
+      const target = entry.isSymbolicLink() ? await stat(inside).catch(() => undefined) : entry
+      if (target?.isDirectory()) await visit(inside)
+      else if (!target || target.isFile()) found.push(relative(folder, inside).split(sep).join('/'))
     }
   }
   try {
@@ -69,7 +78,9 @@ async function inspect(folder: string, path: string): Promise<Entry> {
   if (!EXTENSIONS.has(extname(path).toLowerCase())) return skip('not an image format that Tessera reads')
   try {
     const file = join(folder, path)
-    const { size } = await stat(file)
+    const found = await stat(file).catch(() => undefined)
+    if (!found) return skip('the link leads nowhere')
+    const { size } = found
     if (size === 0) return skip('the file is empty')
     const { width, height, channels, depth, orientation, format, pages } = await sharp(file, { limitInputPixels: false }).metadata()
     if (depth !== 'uchar') return skip(`${depth} samples are not supported, only 8-bit ones`)

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp, { type Sharp } from 'sharp'
@@ -58,6 +58,18 @@ describe('catalogue', () => {
     await raw(8, 8, () => 1).png().toFile(join(project, 'mask.png'))
     expect((await readCatalogue(folder, signal)).images.map(({ path }) => path)).not.toContain('project/mask.png')
     await rm(project, { recursive: true })
+  })
+
+  it('follows links to files and folders, each folder once, and names a link that leads nowhere', async () => {
+    const links = await mkdtemp(join(tmpdir(), 'tessera-links-'))
+    await symlink(join(folder, 'gradient.png'), join(links, 'linked.png'))
+    await symlink(join(folder, 'sub'), join(links, 'more'))
+    await symlink(links, join(links, 'round'))
+    await symlink(join(links, 'gone.png'), join(links, 'dangling.png'))
+    const { images, skipped } = await readCatalogue(links, signal)
+    expect(images.map(({ path }) => path)).toEqual(['linked.png', 'more/flat.tif', 'more/small.webp'])
+    expect(skipped).toEqual([{ path: 'dangling.png', reason: 'the link leads nowhere' }])
+    await rm(links, { recursive: true })
   })
 
   it.each([

@@ -1,7 +1,19 @@
 import { constants, existsSync } from 'node:fs'
-import { access, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { access, mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { asTesseraError } from '../contract/errors.ts'
+
+/** Temporary name of a file that a process is writing. */
+const temporaryName = (path: string): string => `${path}.${process.pid}.partial`
+const UNFINISHED = /\.(\d+)\.partial$/
+
+/** Removes what processes that are gone had begun to write below a folder, as far as it may. */
+export async function removeUnfinished(folder: string, isGone: (pid: number) => Promise<boolean>): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
+    const pid = Number(UNFINISHED.exec(name)?.[1])
+    if (pid > 0 && (await isGone(pid))) await unlink(join(folder, name)).catch(() => undefined)
+  }
+}
 
 /**
  * Writes a file so that it is either the old one or the new one, whatever happens: to a temporary name, flushed,
@@ -9,7 +21,7 @@ import { asTesseraError } from '../contract/errors.ts'
  * @throws DiskFull, FolderNotWritable
  */
 export async function writeFileSafely(path: string, parts: Uint8Array | string | readonly Uint8Array[]): Promise<void> {
-  const temporary = `${path}.${process.pid}.partial`
+  const temporary = temporaryName(path)
   try {
     await makeFolder(dirname(path))
     const handle = await open(temporary, 'w')

@@ -1,6 +1,7 @@
 import { open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TesseraError, asTesseraError } from '../contract/errors.ts'
+import { removeUnfinished } from './files.ts'
 
 /**
  * What tells a living process from all others: its number and, where the system says it, its start. Undefined for
@@ -22,7 +23,8 @@ async function identityOf(pid: number): Promise<string | undefined> {
 }
 
 /**
- * Runs `work` while no other process changes the project. A lock whose process is gone is taken over.
+ * Runs `work` while no other process changes the project. A lock whose process is gone is taken over, and
+ * what it had half written is removed.
  * @throws ProjectLocked
  */
 export async function withLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
@@ -42,6 +44,7 @@ export async function withLock<T>(folder: string, work: () => Promise<T>): Promi
     }
   }
   try {
+    await removeUnfinished(folder, async (pid) => (await identityOf(pid)) === undefined)
     return await work()
   } finally {
     await unlink(path).catch(() => undefined)

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { clusterClass } from '../contract/commands.ts'
@@ -127,12 +127,19 @@ export function labelFolder({ folder, run }: Project): string {
 }
 
 export async function saveLabelIndex(project: Project, index: Omit<LabelIndex, 'format'>): Promise<void> {
-  await writeJsonSafely(join(labelFolder(project), 'labels.json'), { format: FORMAT, ...index })
+  await writeJsonSafely(labelIndexPath(project), { format: FORMAT, ...index })
 }
 
 export async function loadLabelIndex(project: Project): Promise<LabelIndex | undefined> {
-  return readJson(project.folder, join(labelFolder(project), 'labels.json'), labelIndex)
+  return readJson(project.folder, labelIndexPath(project), labelIndex)
 }
+
+/** When the label index was written, in milliseconds; undefined where there is none. */
+export async function labelsChanged(project: Project): Promise<number | undefined> {
+  return (await stat(labelIndexPath(project)).catch(() => undefined))?.mtimeMs
+}
+
+const labelIndexPath = (project: Project): string => join(labelFolder(project), 'labels.json')
 
 /** Path below the label folder of an image's mask. */
 export function maskPath(head: HeadName, image: string): string {

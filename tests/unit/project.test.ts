@@ -91,4 +91,11 @@ describe('lock', () => {
     }
     expect(await readdir(folder)).toEqual([])
   })
+
+  it('clears away what a killed process had half written, and nothing else', async () => {
+    const kept = ['mask.png', `mask.png.${process.pid}.partial`, 'notes.partial']
+    for (const name of [...kept, 'mask.png.4194303.partial']) await writeFileSafely(join(folder, 'labels', name), 'x')
+    await withLock(folder, () => Promise.resolve())
+    expect((await readdir(join(folder, 'labels'))).sort()).toEqual(kept.sort())
+  })
 })

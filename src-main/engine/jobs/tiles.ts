@@ -3,7 +3,7 @@ import sharp from 'sharp'
 import { rgbOf } from '../../classes/palette.ts'
 import { TILE_SIDE } from '../../contract/commands.ts'
 import { TesseraError } from '../../contract/errors.ts'
-import { labelFolder, loadLabelIndex, openProject } from '../../project/project.ts'
+import { type LabelIndex, type Project, labelFolder, labelsChanged, loadLabelIndex, openProject } from '../../project/project.ts'
 import type { Job } from '../job.ts'
 
 /** A file inside `folder`. @throws UnreadableImage when the path leads out of it */
@@ -48,10 +48,22 @@ export const tileJob: Job<'tile'> = ({ folder, path, level, column, row }) =>
     return { type: 'image/webp', bytes: await picture.webp({ quality: 90 }).toBuffer() }
   })
 
+let lastRead: { project: string; run?: string; changed: number; index: LabelIndex } | undefined
+
+/** The project's label index, read again only when it has changed: a view asks for dozens of tiles at once. */
+async function labelIndexOf(project: Project): Promise<LabelIndex | undefined> {
+  const changed = await labelsChanged(project)
+  if (changed === undefined) return undefined
+  if (lastRead?.project === project.folder && lastRead.run === project.run && lastRead.changed === changed) return lastRead.index
+  const index = await loadLabelIndex(project)
+  if (index) lastRead = { project: project.folder, run: project.run, changed, index }
+  return index
+}
+
 export const labelTileJob: Job<'labelTile'> = ({ project: folder, head, path, level, column, row }) =>
   encode(path, async () => {
     const project = await openProject(folder)
-    const index = await loadLabelIndex(project)
+    const index = await labelIndexOf(project)
     const image = index?.images.find((entry) => entry.path === path)
     if (!index || !image) throw new TesseraError('NothingSegmented', { path: folder })
     const part = region(image, level, column, row)

@@ -1,6 +1,7 @@
 import type { ClusterClass, Progress } from '../src-main/contract/commands.ts'
 import { TesseraError, asTesseraError } from '../src-main/contract/errors.ts'
 import type { Catalogue, SkippedFile } from '../src-main/contract/imagery.ts'
+import { recipeChanges } from '../src-main/contract/recipe.ts'
 import { DEFAULT_SETTINGS, type HeadName, type TrainingSettings } from '../src-main/contract/settings.ts'
 import type { TrainingReport } from '../src-main/contract/training.ts'
 import { run } from './engine.ts'
@@ -27,6 +28,8 @@ class Session {
   project = $state<string>()
   catalogue = $state.raw<Catalogue>()
   settings = $state<TrainingSettings>({ ...DEFAULT_SETTINGS })
+  /** What is wrong with the changes to the recipe, as they were typed. */
+  recipeFault = $state<string>()
   grouping = $state({ groups: 10, minutes: 15, copies: false })
   job = $state<RunningJob>()
   fault = $state<TesseraError>()
@@ -57,8 +60,25 @@ class Session {
       this.shown = undefined
       this.skippedLater = []
       this.settings = { ...DEFAULT_SETTINGS }
+      this.recipeFault = undefined
       await this.#readProject()
     })
+  }
+
+  /** Takes over changes to the recipe, given as JSON, if they can be read, and says what is wrong if they cannot. */
+  changeRecipe(text: string): void {
+    this.recipeFault = undefined
+    if (text.trim() === '') {
+      this.settings.recipe = undefined
+      return
+    }
+    try {
+      const parsed = recipeChanges.safeParse(JSON.parse(text))
+      if (parsed.success) this.settings.recipe = parsed.data
+      else this.recipeFault = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim()).join('; ')
+    } catch (fault) {
+      this.recipeFault = (fault as Error).message
+    }
   }
 
   async chooseFolder(): Promise<void> {

@@ -1,5 +1,5 @@
 import { averageLinkage } from './averageLinkage.ts'
-import { type Points, columnMoments, kMeans, kMeansFrom, standardised } from './kMeans.ts'
+import { type Clustering, type Moments, type Points, beside, columnMoments, kMeans, kMeansFrom, standardised } from './kMeans.ts'
 import { type Architecture, featureChannels, mergeParameter, refitParameters, trunkChannels } from './network/architecture.ts'
 import type { Uniform } from './random.ts'
 
@@ -10,9 +10,28 @@ export const ASSIGNMENT_TEMPERATURE = 0.5
 export type HeadWeights = Record<string, Float32Array>
 
 /**
- * Heads whose clusters are k-means on the features: `argmax_c 2f̂·μ_c − |μ_c|²` is the nearest centre of the
- * standardised features f̂, and a 1×1 convolution computes it. Divided by a temperature, the softmax is the soft
+ * The 1×1 convolution that assigns features to the nearest centre of their standardised values f̂: it computes
+ * `2f̂·μ_c − |μ_c|²`, whose largest entry is the nearest centre's. Divided by a temperature, the softmax is the soft
  * assignment.
+ *
+ * @param points       the standardised points that were clustered
+ * @param temperature  in units of the points' mean squared distance to their nearest centre
+ */
+function nearestCentre(
+  { centres, inertia }: Clustering,
+  { count, width }: Points,
+  { mean, deviation }: Moments,
+  temperature: number
+): { filter: Float32Array; bias: Float32Array } {
+  const sharpness = 1 / (temperature * Math.max(inertia / count, 1e-6))
+  const filter = centres.map((centre, i) => (2 * centre * sharpness) / deviation[i % width])
+  const bias = new Float32Array(centres.length / width)
+  centres.forEach((centre, i) => (bias[Math.floor(i / width)] -= centre * centre * sharpness + filter[i] * mean[i % width]))
+  return { filter, bias }
+}
+
+/**
+ * Heads whose clusters are k-means on the features.
  *
  * @param features     sampled pixels; the last `features.width` of the features that the heads see
  * @param temperature  in units of the features' mean squared distance to their nearest centre
@@ -28,16 +47,10 @@ export function kMeansHeads(architecture: Architecture, features: Points, temper
     const filter = new Float32Array(clusters * subHeads * channels)
     const bias = new Float32Array(clusters * subHeads)
     for (let s = 0; s < subHeads; s++) {
-      const { centres, inertia } = kMeans(points, clusters, uniform)
-      const sharpness = 1 / (temperature * Math.max(inertia / points.count, 1e-6))
+      const found = nearestCentre(kMeans(points, clusters, uniform), points, moments, temperature)
+      bias.set(found.bias, s * clusters)
       for (let c = 0; c < clusters; c++) {
-        const at = s * clusters + c
-        for (let d = 0; d < width; d++) {
-          const centre = centres[c * width + d]
-          const slope = (2 * centre * sharpness) / moments.deviation[d]
-          filter[at * channels + channels - width + d] = slope
-          bias[at] -= centre * centre * sharpness + slope * moments.mean[d]
-        }
+        filter.set(found.filter.subarray(c * width, (c + 1) * width), (s * clusters + c + 1) * channels - width)
       }
     }
     weights[`head${name}/filter`] = filter
@@ -75,36 +88,12 @@ export function warmHeads(architecture: Architecture, random: HeadWeights, stati
  * @param heatmap     the head's probabilities of the same pixels, [count, C]
  */
 export function refittedHead(head: Architecture['heads'][number], features: Points, statistics: Points, share: number, heatmap: Points): HeadWeights {
-  const blocks = [
-    { points: features, weight: 1 / Math.sqrt(features.width) },
-    { points: statistics, weight: share / Math.sqrt(statistics.width) }
-  ]
-  const width = features.width + statistics.width
-  const { count } = features
-  const [mean, scale] = [new Float64Array(width), new Float64Array(width)]
-  const values = new Float32Array(count * width)
-  let from = 0
-  for (const { points, weight } of blocks) {
-    const moments = columnMoments(points)
-    for (let d = 0; d < points.width; d++) {
-      mean[from + d] = moments.mean[d]
-      scale[from + d] = weight / moments.deviation[d]
-      for (let i = 0; i < count; i++) values[i * width + from + d] = (points.values[i * points.width + d] - mean[from + d]) * scale[from + d]
-    }
-    from += points.width
-  }
-  const points: Points = { values, count, width }
-  const { centres, inertia } = kMeansFrom(points, clusterMeans(points, heatmap))
-  const sharpness = 1 / (ASSIGNMENT_TEMPERATURE * Math.max(inertia / count, 1e-6))
-  const filter = new Float32Array(head.clusters * width)
-  const bias = new Float32Array(head.clusters)
-  for (let c = 0; c < head.clusters; c++) {
-    for (let d = 0; d < width; d++) {
-      const centre = centres[c * width + d]
-      filter[c * width + d] = 2 * centre * scale[d] * sharpness
-      bias[c] -= centre * centre * sharpness + filter[c * width + d] * mean[d]
-    }
-  }
+  const points = beside(features, statistics)
+  const { mean, deviation } = columnMoments(points)
+  const unit = (d: number): number => (d < features.width ? Math.sqrt(features.width) : Math.sqrt(statistics.width) / share)
+  const moments = { mean, deviation: deviation.map((value, d) => value * unit(d)) }
+  const scaled = standardised(points, moments)
+  const { filter, bias } = nearestCentre(kMeansFrom(scaled, clusterMeans(scaled, heatmap)), scaled, moments, ASSIGNMENT_TEMPERATURE)
   const names = refitParameters(head.name)
   return { [names.filter]: filter, [names.bias]: bias }
 }

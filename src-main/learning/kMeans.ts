@@ -30,17 +30,34 @@ export function columnsOf({ values, count, width }: Points, columns: readonly nu
   return { values: chosen, count, width: columns.length }
 }
 
+/** Columns of both, side by side. */
+export function beside(a: Points, b: Points): Points {
+  const width = a.width + b.width
+  const values = new Float32Array(a.count * width)
+  for (let i = 0; i < a.count; i++) {
+    values.set(a.values.subarray(i * a.width, (i + 1) * a.width), i * width)
+    values.set(b.values.subarray(i * b.width, (i + 1) * b.width), i * width + a.width)
+  }
+  return { values, count: a.count, width }
+}
+
 export interface Clustering {
   /** Row-major [clusters, width]. */
   centres: Float32Array
   /** Cluster of each point. */
   assigned: Int32Array
-  /** Weighted sum of squared distances to the nearest centre. */
+  /** Sum of squared distances to the nearest centre. */
   inertia: number
 }
 
-/** Mean and standard deviation of each column; a constant column counts as deviation 1. */
-export function columnMoments({ values, count, width }: Points): { mean: Float64Array; deviation: Float64Array } {
+/** Mean and standard deviation of each column. */
+export interface Moments {
+  mean: Float64Array
+  deviation: Float64Array
+}
+
+/** A constant column counts as deviation 1. */
+export function columnMoments({ values, count, width }: Points): Moments {
   const [mean, squares] = [new Float64Array(width), new Float64Array(width)]
   for (let i = 0; i < count; i++) {
     for (let d = 0; d < width; d++) {
@@ -54,27 +71,25 @@ export function columnMoments({ values, count, width }: Points): { mean: Float64
 }
 
 /** Each column with mean 0 and deviation 1. */
-export function standardised(points: Points, { mean, deviation }: ReturnType<typeof columnMoments>): Points {
+export function standardised(points: Points, { mean, deviation }: Moments): Points {
   return { ...points, values: points.values.map((value, i) => (value - mean[i % points.width]) / deviation[i % points.width]) }
 }
 
 /**
  * Lloyd's algorithm from k-means++ starts (Arthur and Vassilvitskii 2007); the start of least inertia wins.
  * A cluster that runs empty takes the point farthest from its own centre.
- *
- * @param weights  how much each point counts; all the same when absent
  */
-export function kMeans(points: Points, clusters: number, uniform: Uniform, weights: ArrayLike<number> = new Float32Array(points.count).fill(1)): Clustering {
+export function kMeans(points: Points, clusters: number, uniform: Uniform): Clustering {
   let best: Clustering | undefined
   const starts = Math.min(Math.max(Math.round(POINTS_OF_ALL_STARTS / points.count), STARTS.fewest), STARTS.most)
   for (let start = 0; start < starts; start++) {
-    const found = lloyd(points, weights, spreadStart(points, weights, clusters, uniform), clusters)
+    const found = kMeansFrom(points, spreadStart(points, clusters, uniform))
     if (!best || found.inertia < best.inertia) best = found
   }
   return best!
 }
 
-function spreadStart({ values, count, width }: Points, weights: ArrayLike<number>, clusters: number, uniform: Uniform): Float32Array {
+function spreadStart({ values, count, width }: Points, clusters: number, uniform: Uniform): Float32Array {
   const centres = new Float32Array(clusters * width)
   const nearest = new Float64Array(count).fill(Infinity)
   let chosen = integerBelow(count, uniform)
@@ -84,11 +99,11 @@ function spreadStart({ values, count, width }: Points, weights: ArrayLike<number
     let total = 0
     for (let i = 0; i < count; i++) {
       nearest[i] = Math.min(nearest[i], squaredDistance(values, i * width, centres, k * width, width))
-      total += weights[i] * nearest[i]
+      total += nearest[i]
     }
     let target = uniform() * total
     chosen = 0
-    while (chosen < count - 1 && (target -= weights[chosen] * nearest[chosen]) > 0) chosen++
+    while (chosen < count - 1 && (target -= nearest[chosen]) > 0) chosen++
   }
 }
 
@@ -100,11 +115,9 @@ export function squaredDistance(a: Float32Array, at: number, b: Float32Array, bt
 }
 
 /** Lloyd's algorithm from given centres, row-major [clusters, width]. */
-export function kMeansFrom(points: Points, centres: Float32Array): Clustering {
-  return lloyd(points, new Float32Array(points.count).fill(1), centres, centres.length / points.width)
-}
-
-function lloyd({ values, count, width }: Points, weights: ArrayLike<number>, centres: Float32Array, clusters: number): Clustering {
+export function kMeansFrom({ values, count, width }: Points, start: Float32Array): Clustering {
+  const clusters = start.length / width
+  let centres = start
   const assigned = new Int32Array(count).fill(-1)
   const distance = new Float64Array(count)
   let inertia = Infinity
@@ -120,20 +133,20 @@ function lloyd({ values, count, width }: Points, weights: ArrayLike<number>, cen
       if (assigned[i] !== nearest) changed++
       assigned[i] = nearest
       distance[i] = least
-      inertia += weights[i] * least
+      inertia += least
     }
     if (changed <= SETTLED * count) break
-    centres = centresOf({ values, count, width }, weights, assigned, distance, clusters)
+    centres = centresOf({ values, count, width }, assigned, distance, clusters)
   }
   return { centres, assigned, inertia }
 }
 
-function centresOf({ values, count, width }: Points, weights: ArrayLike<number>, assigned: Int32Array, distance: Float64Array, clusters: number): Float32Array {
+function centresOf({ values, count, width }: Points, assigned: Int32Array, distance: Float64Array, clusters: number): Float32Array {
   const sums = new Float64Array(clusters * width)
   const sizes = new Float64Array(clusters)
   for (let i = 0; i < count; i++) {
-    sizes[assigned[i]] += weights[i]
-    for (let d = 0; d < width; d++) sums[assigned[i] * width + d] += weights[i] * values[i * width + d]
+    sizes[assigned[i]]++
+    for (let d = 0; d < width; d++) sums[assigned[i] * width + d] += values[i * width + d]
   }
   for (let k = 0; k < clusters; k++) {
     if (sizes[k] > 0) continue

@@ -13,12 +13,11 @@ import { type Architecture, featureChannels, initialWeights } from '../../learni
 import { foldWeights } from '../../learning/network/forward.ts'
 import { GROUP_CROPS, GROUP_RECIPE, GROUP_SIDES, groupArchitecture } from '../../learning/presets.ts'
 import { normalFrom, uniformFrom } from '../../learning/random.ts'
-import { type TrainingRun, train } from '../../learning/trainer.ts'
+import { train } from '../../learning/trainer.ts'
 import { initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { transformPlanar } from '../../learning/views/geometry.ts'
-import { chooseBackend } from '../compute.ts'
-import { startCropSource } from '../cropSource.ts'
 import type { Job, JobContext } from '../job.ts'
+import { withTraining } from '../learning.ts'
 
 type Input = Parameters<Job<'group'>>[0]
 
@@ -114,47 +113,31 @@ async function groupByInformation(gallery: Gallery, input: Input, context: JobCo
   const pairs = Math.min(recipe.pairs, images.length)
   const architecture = groupArchitecture(bands, input.groups)
   const shape = { pairs, crop }
-  context.onProgress({ stage: 'Choosing the backend' })
-  const backend = await chooseBackend(input.backend, { architecture, shape })
-  const program = trainingStep(architecture, shape)
-  const execution = await backend.compile(program, initialState(program, initialWeights(architecture, normalFrom(uniformFrom(input.seed, STREAMS.weights)))))
-  const source = startCropSource(
-    {
-      folder,
-      scale: { side },
-      images,
-      statistics,
-      shape: { pairs, bands, crop, coarse: 1, radius, warped: false, wholeImage: true },
-      views,
-      smallestPart: GROUP_CROPS.smallestPart,
-      seed: input.seed
-    },
-    (file) => gallery.skipped.push(file)
-  )
-  const limit: TrainingRun['limit'] = input.steps === undefined ? { seconds: 60 * (input.minutes ?? recipe.minutes) } : { steps: input.steps }
-  let weights: NamedArrays = {}
-  try {
-    const position = await train({
-      architecture,
-      recipe,
-      execution,
-      limit,
-      position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
-      nextBatch: (step) => source.next(step),
-      onReport: (report) => context.onProgress({ stage: 'Training', share: report.progress, remaining: (report.seconds * (1 - report.progress)) / report.progress, report }),
-      onCheckpoint: (_, state) => Promise.resolve(void (weights = state)),
-      whenResumed: () => context.whenResumed(),
-      signal: context.signal
-    })
-    const features = standardised(...withMoments(await featuresOf(gallery, architecture, weights, backend)))
-    return { assigned: cluster(ofLengthOne(features), input.groups, input.seed), backend: backend.name, steps: position.step, report: position.history.at(-1) }
-  } finally {
-    await source.stop()
-    await execution.dispose()
+  const state = initialState(trainingStep(architecture, shape), initialWeights(architecture, normalFrom(uniformFrom(input.seed, STREAMS.weights))))
+  const crops = {
+    folder,
+    scale: { side },
+    images,
+    statistics,
+    shape: { ...shape, bands, coarse: 1, radius, warped: false, wholeImage: true },
+    views,
+    smallestPart: GROUP_CROPS.smallestPart,
+    seed: input.seed
   }
+  const onSkipped = (file: SkippedFile): void => void gallery.skipped.push(file)
+  return withTraining({ architecture, recipe, shape, state, crops, wanted: input }, context, onSkipped, async (run, backend) => {
+    let weights: NamedArrays = {}
+    const position = await train({
+      ...run,
+      position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
+      onCheckpoint: (_, reached) => Promise.resolve(void (weights = reached))
+    })
+    context.onProgress({ stage: 'Grouping' })
+    const features = await featuresOf(gallery, architecture, weights, backend)
+    const points = ofLengthOne(standardised(features, columnMoments(features)))
+    return { assigned: cluster(points, input.groups, input.seed), backend: backend.name, steps: position.step, report: position.history.at(-1) }
+  })
 }
-
-const withMoments = (points: Points): Parameters<typeof standardised> => [points, columnMoments(points)]
 
 function ofLengthOne({ values, count, width }: Points): Points {
   const scaled = Float32Array.from(values)

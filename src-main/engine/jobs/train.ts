@@ -10,15 +10,15 @@ import { ASSIGNMENT_TEMPERATURE, kMeansHeads, warmHeads } from '../../learning/c
 import { type Architecture, initialWeights, outputStride } from '../../learning/network/architecture.ts'
 import { architectureOf, recipeOf } from '../../learning/presets.ts'
 import { normalFrom, uniformFrom } from '../../learning/random.ts'
-import { type TrainingPosition, type TrainingRun, train } from '../../learning/trainer.ts'
+import { type TrainingPosition, train } from '../../learning/trainer.ts'
 import { type StepShape, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
 import { withLock } from '../../project/lock.ts'
 import { type Project, type RunMeta, loadRun, openOrCreateProject, saveProject, saveRun, startRun } from '../../project/project.ts'
-import { chooseBackend, inferenceBackend } from '../compute.ts'
+import { inferenceBackend } from '../compute.ts'
 import { type SurveyedRun, concludingWeights, surveyRun } from '../conclusion.ts'
-import { startCropSource } from '../cropSource.ts'
 import type { Job, JobContext } from '../job.ts'
+import { type ReadyRun, withTraining } from '../learning.ts'
 
 /** Streams of random numbers that depend on the seed. */
 const STREAMS = { weights: 1, clusters: 4 }
@@ -169,79 +169,46 @@ function chooseCrop(
 }
 
 async function learnInformation(prepared: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
-  const { project, meta } = prepared
-  const { architecture } = meta
-  const shape = stepShape(meta, recipe)
-  context.onProgress({ stage: 'Choosing the backend' })
-  const backend = await chooseBackend(settings.backend, { architecture, shape })
-  const execution = await backend.compile(trainingStep(architecture, shape), prepared.state)
-  const coarse = meta.crop / outputStride(architecture)
+  const { project, meta, reader, state } = prepared
+  const { architecture, bands, crop, catalogue, statistics } = meta
   const { pairs, radius, views } = recipe
-  const source = startCropSource(
-    {
-      folder: meta.catalogue.folder,
-      scale: settings.scale,
-      images: meta.catalogue.images,
-      statistics: meta.statistics,
-      shape: { pairs, bands: meta.bands, crop: meta.crop, coarse, radius, drawn: drawnOf(recipe), warped: isWarped(views) },
-      views,
-      seed: settings.seed
-    },
-    onSkipped
-  )
-  const limit: TrainingRun['limit'] = settings.steps !== undefined ? { steps: settings.steps } : { seconds: 60 * (settings.minutes ?? recipe.minutes) }
-  const common: Omit<TrainingRun, 'position' | 'onCheckpoint'> = {
-    architecture,
-    recipe,
-    execution,
-    limit,
-    nextBatch: (step) => source.next(step),
-    onReport: (report) => {
-      const remaining = 'steps' in limit ? ((limit.steps - report.step) * report.seconds) / report.step : limit.seconds - report.seconds
-      const stage = report.rateFactor < 1 ? `Training at ${report.rateFactor} of the rate: numbers overflowed, gone back to the last checkpoint` : 'Training'
-      context.onProgress({ stage, share: report.progress, remaining: Math.max(0, remaining), report })
-    },
-    whenResumed: () => context.whenResumed(),
-    signal: context.signal
-  }
-  try {
-    const position = meta.position.step > 0 ? meta.position : await bestStart(prepared, recipe, common)
-    let saved = { position, state: prepared.state }
-    const save = (state: Record<string, Float32Array>, reached: TrainingPosition, finished: boolean): Promise<void> =>
-      saveRun(project, { ...meta, settings, position: reached, finished }, state)
+  const shape = { pairs, bands, crop, coarse: crop / outputStride(architecture), radius, drawn: drawnOf(recipe), warped: isWarped(views) }
+  const crops = { folder: catalogue.folder, scale: settings.scale, images: catalogue.images, statistics, shape, views, seed: settings.seed }
+  return withTraining({ architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted: settings }, context, onSkipped, async (run, backend) => {
+    const position = meta.position.step > 0 ? meta.position : await bestStart(prepared, recipe, run)
+    let saved = { position, state }
+    const save = (weights: Record<string, Float32Array>, reached: TrainingPosition, finished: boolean): Promise<void> =>
+      saveRun(project, { ...meta, settings, position: reached, finished }, weights)
     await train({
-      ...common,
+      ...run,
       position,
-      onCheckpoint: async (reached, state) => {
-        saved = { position: reached, state }
-        await save(state, reached, false)
+      onCheckpoint: async (reached, weights) => {
+        saved = { position: reached, state: weights }
+        await save(weights, reached, false)
       }
     })
     context.onProgress({ stage: 'Settling the clusters', share: 1 })
-    const concluding = await concludingWeights({ meta: { ...meta, position: saved.position }, reader: prepared.reader }, recipe, saved.state, context.signal)
+    const concluding = await concludingWeights({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
     await save({ ...saved.state, ...concluding }, saved.position, true)
     return { backend, position: saved.position }
-  } finally {
-    await source.stop()
-    await execution.dispose()
-  }
+  })
 }
 
 /**
  * Of several random starts, each trained for a while, the one whose first head tells most goes on: information needs
  * no labels, and clusters that lie idle lower it. The time of all counts.
  */
-async function bestStart({ meta, state, reader }: Prepared, recipe: Recipe, common: Omit<TrainingRun, 'position' | 'onCheckpoint'>): Promise<TrainingPosition> {
+async function bestStart({ meta, state, reader }: Prepared, recipe: Recipe, run: ReadyRun): Promise<TrainingPosition> {
   const { trials, share } = recipe.restarts
   if (trials === 1) return meta.position
   let best: { position: TrainingPosition; state: Record<string, Float32Array>; information: number } | undefined
   let spent = 0
   for (let trial = 0; trial < trials; trial++) {
-    const start = trial === 0 ? state : await startingState({ meta, reader }, recipe, trial, common.signal)
-    await common.execution.writeState(start)
+    const start = trial === 0 ? state : await startingState({ meta, reader }, recipe, trial, run.signal)
+    await run.execution.writeState(start)
     let reached = start
     const position = await train({
-      ...common,
+      ...run,
       until: share,
       position: meta.position,
       onCheckpoint: (_, found) => Promise.resolve(void (reached = found))
@@ -250,7 +217,7 @@ async function bestStart({ meta, state, reader }: Prepared, recipe: Recipe, comm
     const information = position.history.at(-1)?.heads[0].information ?? 0
     if (!best || information > best.information) best = { position, state: reached, information }
   }
-  await common.execution.writeState(best!.state)
+  await run.execution.writeState(best!.state)
   return { ...best!.position, seconds: spent }
 }
 

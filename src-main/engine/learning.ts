@@ -1,0 +1,60 @@
+import type { Backend } from '../backends/program.ts'
+import type { SkippedFile } from '../contract/imagery.ts'
+import type { Recipe } from '../contract/recipe.ts'
+import type { TrainingSettings } from '../contract/settings.ts'
+import type { Architecture } from '../learning/network/architecture.ts'
+import type { TrainingRun } from '../learning/trainer.ts'
+import { type StepShape, trainingStep } from '../learning/trainingStep.ts'
+import { chooseBackend } from './compute.ts'
+import { type CropSourceConfig, startCropSource } from './cropSource.ts'
+import type { JobContext } from './job.ts'
+
+export interface Learning {
+  architecture: Architecture
+  recipe: Recipe
+  shape: StepShape
+  /** Weights and moments to start from. */
+  state: Record<string, Float32Array>
+  crops: CropSourceConfig
+  /** How long, and on what; without steps or minutes, the recipe's minutes. */
+  wanted: Pick<TrainingSettings, 'steps' | 'minutes' | 'backend'>
+}
+
+/** A run that lacks only where it starts and where it is kept. */
+export type ReadyRun = Omit<TrainingRun, 'position' | 'onCheckpoint'>
+
+/**
+ * Trains with what `train` needs: a backend that has compiled the step, and a thread that cuts crops. Both are given
+ * back when `work` is done. @throws BackendUnavailable and what `work` throws
+ */
+export async function withTraining<T>(
+  { architecture, recipe, shape, state, crops, wanted }: Learning,
+  context: JobContext,
+  onSkipped: (file: SkippedFile) => void,
+  work: (run: ReadyRun, backend: Backend) => Promise<T>
+): Promise<T> {
+  context.onProgress({ stage: 'Choosing the backend' })
+  const backend = await chooseBackend(wanted.backend, { architecture, shape })
+  const execution = await backend.compile(trainingStep(architecture, shape), state)
+  const source = startCropSource(crops, onSkipped)
+  const run: ReadyRun = {
+    architecture,
+    recipe,
+    execution,
+    limit: wanted.steps === undefined ? { seconds: 60 * (wanted.minutes ?? recipe.minutes) } : { steps: wanted.steps },
+    nextBatch: (step) => source.next(step),
+    onReport: (report) => {
+      const { progress, rateFactor, seconds } = report
+      const stage = rateFactor < 1 ? `Training at ${rateFactor} of the rate: numbers overflowed, gone back to the last checkpoint` : 'Training'
+      context.onProgress({ stage, share: progress, remaining: (seconds * (1 - progress)) / progress, report })
+    },
+    whenResumed: () => context.whenResumed(),
+    signal: context.signal
+  }
+  try {
+    return await work(run, backend)
+  } finally {
+    await source.stop()
+    await execution.dispose()
+  }
+}

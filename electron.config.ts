@@ -1,16 +1,13 @@
 import { fileURLToPath } from 'node:url'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'electron-vite'
+import { tensorflowModules } from './resources/setup/tensorflowModules.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-const moduleBuild = (name: string): { find: RegExp; replacement: string } => ({
-  find: new RegExp(`^@tensorflow/${name}$`),
-  replacement: at(`node_modules/@tensorflow/${name}/dist/index.js`)
-})
 
 export default defineConfig({
   main: {
-    resolve: { alias: [moduleBuild('tfjs-core')] },
+    resolve: { alias: tensorflowModules },
     build: {
       externalizeDeps: { exclude: ['@tensorflow/tfjs-core'] },
       outDir: 'out/main',

@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vite'
+import { tensorflowModules } from '../../resources/setup/tensorflowModules.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
 export default defineConfig({
-  resolve: { alias: [{ find: /^@tensorflow\/tfjs-backend-cpu$/, replacement: at('../../node_modules/@tensorflow/tfjs-backend-cpu/dist/index.js') }, { find: /^@tensorflow\/tfjs-core$/, replacement: at('../../node_modules/@tensorflow/tfjs-core/dist/index.js') }] },
+  resolve: { alias: tensorflowModules },
   ssr: { noExternal: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu'] },
   build: {
     ssr: true,

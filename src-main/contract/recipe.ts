@@ -80,7 +80,10 @@ export const recipe = z.strictObject({
   /** Share of the training without any rise of information after which it ends; 0 never. */
   patience: share,
   views: viewRecipe,
-  minutes: z.number().positive()
+  /** How long training takes unless the user says how long. */
+  minutes: z.number().positive(),
+  /** Steps after which it ends even if minutes are left; 0 sets no end. */
+  steps: z.int().min(0)
 })
 export type Recipe = z.infer<typeof recipe>
 

@@ -16,12 +16,19 @@ export interface Learning {
   /** Weights and moments to start from. */
   state: Record<string, Float32Array>
   crops: CropSourceConfig
-  /** How long, and on what; without steps or minutes, the recipe's minutes. */
+  /** How long, and on what; without steps or minutes, the recipe decides. */
   wanted: Pick<TrainingSettings, 'steps' | 'minutes' | 'backend'>
 }
 
 /** A run that lacks only where it starts and where it is kept. */
 export type ReadyRun = Omit<TrainingRun, 'position' | 'onCheckpoint'>
+
+/** The user's limit if there is one, else the recipe's. */
+function limitOf({ steps, minutes }: Learning['wanted'], recipe: Recipe): TrainingRun['limit'] {
+  if (steps !== undefined) return { steps }
+  if (minutes !== undefined) return { seconds: 60 * minutes }
+  return { seconds: 60 * recipe.minutes, steps: recipe.steps || undefined }
+}
 
 /**
  * Trains with what `train` needs: a backend that has compiled the step, and a thread that cuts crops. Both are given
@@ -41,7 +48,7 @@ export async function withTraining<T>(
     architecture,
     recipe,
     execution,
-    limit: wanted.steps === undefined ? { seconds: 60 * (wanted.minutes ?? recipe.minutes) } : { steps: wanted.steps },
+    limit: limitOf(wanted, recipe),
     nextBatch: (step) => source.next(step),
     onReport: (report) => {
       const { progress, rateFactor, seconds } = report

@@ -21,6 +21,8 @@ const JITTER = { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 }
  * A strided first layer keeps full-resolution channels few, so that more pairs and larger crops are seen in a minute;
  * large crops matter most: they hold whole neighbourhoods. λ above 1 keeps all over-clusters in use. Many pairs in few
  * steps beat few pairs in many: λ asks each step's pixels, and not only all pixels, to fill the clusters evenly.
+ * And few steps in all: beyond some hundred, information goes on rising while the clusters fit what people name less and
+ * less (docs/quality.md), so a fast machine ends early.
  */
 const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   method: 'information',
@@ -41,6 +43,7 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   averaging: 0,
   restarts: { trials: 1, share: 0 },
   patience: 0,
+  steps: 0,
   views: { ...STILL, flips: { rows: false, columns: true }, jitter: JITTER, gain: 0.2, offset: 0.1 }
 }
 
@@ -61,8 +64,8 @@ const POTSDAM = { ...PUBLISHED, sobel: false, crop: 200, views: POTSDAM_VIEWS }
 
 const RECIPES: Record<Preset, Recipe> = {
   preview: { ...OWN, method: 'kmeans-patches', layers: 'A,A', width: 1, pairs: 1, statistics: [9, 21, 45], minutes: 1 },
-  quick: { ...OWN, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 20, minutes: 5 },
-  balanced: { ...OWN, layers: '64s2,64,M,128,128,256,256', width: 0.75, pairs: 24, minutes: 30 },
+  quick: { ...OWN, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 20, minutes: 5, steps: 800 },
+  balanced: { ...OWN, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 100, minutes: 30, steps: 800 },
   thorough: { ...OWN, layers: '64s2,64,M,128,128,256,256', width: 1, pairs: 32, minutes: 180 },
   // The 2018 text: VGG11 without its last pools, batch 40, rate 1e-5, shifts of 40 to 100 px, additive HSV up to 15 %.
   'paper-2018': {

@@ -36,7 +36,8 @@ export interface TrainingRun {
   architecture: Architecture
   recipe: Recipe
   execution: Execution
-  limit: { seconds: number } | { steps: number }
+  /** Training ends at whichever is reached first. */
+  limit: { seconds?: number; steps?: number }
   /** Share of the limit at which to stop, for trials; 1 when absent. */
   until?: number
   position: TrainingPosition
@@ -72,7 +73,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
   let mostInformative = saved
   let risen = { information: 0, progress: 0 }
   let [lastReport, lastCheckpoint, failures, waited] = [-Infinity, position.seconds, 0, 0]
-  const progress = (): number => ('steps' in limit ? position.step / limit.steps : position.seconds / limit.seconds)
+  const progress = (): number => Math.max(position.step / (limit.steps ?? Infinity), position.seconds / (limit.seconds ?? Infinity))
   const save = async (finished: boolean): Promise<void> => {
     const information = position.history.at(-1)?.heads[0].information ?? 0
     saved = { position: { ...position, history: [...position.history] }, state: await execution.readState(), information }

@@ -10,7 +10,7 @@ const architecture = { bands: 1, layers: [], heads: [{ name: 'A', clusters: 2, s
 const joint = (agreement: number): Float32Array => Float32Array.of(agreement / 2, (1 - agreement) / 2, (1 - agreement) / 2, agreement / 2)
 
 /** Runs an execution whose n-th step (from 1) gives `outcome(n)`; its state counts the steps. */
-async function runWith(outcome: (step: number) => { agreement: number; loss?: number }, steps: number, changes: Partial<Recipe> = {}) {
+async function runWith(outcome: (step: number) => { agreement: number; loss?: number }, steps: number, changes: Partial<Recipe> = {}, seconds?: number) {
   let state = 0
   const [feeds, kept]: [NamedArrays[], { step: number; state: number; finished: boolean }[]] = [[], []]
   let calls = 0
@@ -29,7 +29,7 @@ async function runWith(outcome: (step: number) => { agreement: number; loss?: nu
     architecture,
     recipe: { ...recipeOf({ preset: 'quick' }), ...changes },
     execution,
-    limit: { steps },
+    limit: { steps, seconds },
     position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
     nextBatch: () => Promise.resolve({ first: new Float32Array(1), second: new Float32Array(1), rows: new Float32Array(1), columns: new Float32Array(1) }),
     onReport: () => undefined,
@@ -74,6 +74,15 @@ describe('training', () => {
       vi.spyOn(performance, 'now').mockImplementation(() => (now += 1e3))
     })
     afterEach(() => vi.restoreAllMocks())
+
+    it('ends at whichever of its limits comes first, with the rate lowered by then', async () => {
+      const timed = await runWith(() => ({ agreement: 0.9 }), 1000, { rate: 1 }, 60)
+      expect(timed.position.seconds).toBeGreaterThanOrEqual(60)
+      expect(timed.position.step).toBeLessThan(60)
+      expect((await runWith(() => ({ agreement: 0.9 }), 7, {}, 1e6)).position.step).toBe(7)
+      const last = (feeds: NamedArrays[]): number => feeds.at(-1)!.rate[0] / feeds[9].rate[0]
+      expect(last(timed.feeds)).toBeLessThan(0.5)
+    })
 
     it('ends when information has not risen for the share of the time that is the patience', async () => {
       const rising = (call: number): { agreement: number } => ({ agreement: Math.min(0.6 + 0.01 * call, 0.8) })

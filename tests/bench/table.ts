@@ -103,15 +103,18 @@ function table(entries: readonly Entry[], sets: readonly string[], kept: Map<str
   return [`| | ${head.join(' | ')} |`, `|---|${head.map(() => '---').join('|')}|`, ...rows].join('\n')
 }
 
-/** Of several seeds, the one that tells most: what choosing by information alone gains or loses against the labels' choice. */
-function choices(entry: Entry, kept: Map<string, Kept>): string {
-  const rows = Object.keys(SETS).flatMap((set) => {
-    const seeds = Array.from({ length: SEEDS }, (_, i) => kept.get(keyOf(set, i + 1, entry.settings))).filter((result) => result?.information !== undefined) as Kept[]
-    if (seeds.length < 2) return []
-    const accuracies = seeds.map(({ manyToOne }) => manyToOne)
-    const told = seeds.reduce((best, seed) => (seed.information! > best.information! ? seed : best))
-    return [`| ${set} | ${seeds.length} | ${[told.manyToOne, Math.max(...accuracies), Math.min(...accuracies)].map((value) => value.toFixed(3)).join(' | ')} |`]
-  })
+/** Wherever several seeds were trained: what taking the one that tells most gains or loses against the labels' choice. */
+function choices(entries: readonly Entry[], kept: Map<string, Kept>): string {
+  const rows = entries.flatMap(({ name, settings }) =>
+    Object.keys(SETS).flatMap((set) => {
+      const found = Array.from({ length: SEEDS }, (_, i) => kept.get(keyOf(set, i + 1, settings)))
+      const seeds = found.filter((result) => result?.information !== undefined) as Kept[]
+      if (seeds.length < 2) return []
+      const accuracies = seeds.map(({ manyToOne }) => manyToOne)
+      const told = seeds.reduce((best, seed) => (seed.information! > best.information! ? seed : best))
+      return [`| ${name}, ${set} | ${seeds.length} | ${[told.manyToOne, Math.max(...accuracies), Math.min(...accuracies)].map((value) => value.toFixed(3)).join(' | ')} |`]
+    })
+  )
   return ['| | seeds | the seed that tells most | best by labels | worst |', '|---|---|---|---|---|', ...rows].join('\n')
 }
 
@@ -128,7 +131,7 @@ const placed = (text: string, name: string, content: string): string =>
 const machine = `Measured on ${availableParallelism()} × ${cpus()[0].model.trim()}, CPU only, on ${new Date().toISOString().slice(0, 10)}.`
 const filled = [
   ['compare', `${machine}\n\n${table(COMPARED, Object.keys(SETS), kept)}`],
-  ['choice', choices(COMPARED.find(({ settings }) => settings.steps === 600)!, kept)],
+  ['choice', choices(COMPARED, kept)],
   ['ablate', `${machine}\n\n${table(ABLATED, AIMED, kept)}`]
 ].reduce((text, [name, content]) => placed(text, name, content), page)
 await writeFile(PAGE, filled)

@@ -53,10 +53,9 @@ let lastRead: { project: string; run?: string; changed: number; index: LabelInde
 /** The project's label index, read again only when it has changed: a view asks for dozens of tiles at once. */
 async function labelIndexOf(project: Project): Promise<LabelIndex | undefined> {
   const changed = await labelsChanged(project)
-  if (changed === undefined) return undefined
   if (lastRead?.project === project.folder && lastRead.run === project.run && lastRead.changed === changed) return lastRead.index
   const index = await loadLabelIndex(project)
-  if (index) lastRead = { project: project.folder, run: project.run, changed, index }
+  lastRead = index && changed !== undefined ? { project: project.folder, run: project.run, changed, index } : undefined
   return index
 }
 

@@ -51,8 +51,8 @@ export const AFFINE_KERNEL = 'TesseraAffine'
 
 /**
  * Kernels that a backend may register together: batch normalisation of `x` [n, h, w, c] with `gamma` and `beta`,
- * which returns the output, the batch's mean, its (biased) variance and one more tensor; its gradient, which takes these with `dy` and
- * returns those of x, gamma and beta; and that of ReLU, from `dy` and the output `y`.
+ * which returns the output, the batch's mean, its (biased) variance and one more tensor; its gradient, which takes
+ * these with `dy` and returns those of x, gamma and beta; and that of ReLU, from `dy` and the output `y`.
  */
 export const BATCH_NORM_KERNEL = 'TesseraBatchNorm'
 export const BATCH_NORM_GRADIENT_KERNEL = 'TesseraBatchNormGradient'

@@ -79,6 +79,11 @@ async function fill(entries: readonly Entry[], kept: Map<string, Kept>, every = 
   }
 }
 
+/** What is known of a recipe on a set, one result for each seed that was run. */
+function resultsOf(set: string, { settings }: Entry, kept: Map<string, Kept>): Kept[] {
+  return Array.from({ length: SEEDS }, (_, i) => kept.get(keyOf(set, i + 1, settings))).filter((result) => result !== undefined)
+}
+
 /** Mean and, of several seeds, half the distance from the lowest to the highest. */
 function summary(values: number[]): string {
   if (values.length === 0) return '–'
@@ -95,7 +100,7 @@ function table(entries: readonly Entry[], sets: readonly string[], kept: Map<str
   const head = sets.flatMap((set) => [`${set} A (largest class ${majority(set)})`, `${set} B`])
   const rows = entries.map((entry) => {
     const cells = sets.flatMap((set) => {
-      const found = Array.from({ length: SEEDS }, (_, i) => kept.get(keyOf(set, i + 1, entry.settings))).filter((result) => result !== undefined)
+      const found = resultsOf(set, entry, kept)
       return [summary(found.map(({ manyToOne }) => manyToOne)), summary(found.map(({ hungarian }) => hungarian))]
     })
     return `| ${entry.name} | ${cells.join(' | ')} |`
@@ -105,14 +110,13 @@ function table(entries: readonly Entry[], sets: readonly string[], kept: Map<str
 
 /** Wherever several seeds were trained: what taking the one that tells most gains or loses against the labels' choice. */
 function choices(entries: readonly Entry[], kept: Map<string, Kept>): string {
-  const rows = entries.flatMap(({ name, settings }) =>
+  const rows = entries.flatMap((entry) =>
     Object.keys(SETS).flatMap((set) => {
-      const found = Array.from({ length: SEEDS }, (_, i) => kept.get(keyOf(set, i + 1, settings)))
-      const seeds = found.filter((result) => result?.information !== undefined) as Kept[]
+      const seeds = resultsOf(set, entry, kept).filter(({ information }) => information !== undefined)
       if (seeds.length < 2) return []
       const accuracies = seeds.map(({ manyToOne }) => manyToOne)
       const told = seeds.reduce((best, seed) => (seed.information! > best.information! ? seed : best))
-      return [`| ${name}, ${set} | ${seeds.length} | ${[told.manyToOne, Math.max(...accuracies), Math.min(...accuracies)].map((value) => value.toFixed(3)).join(' | ')} |`]
+      return [`| ${entry.name}, ${set} | ${seeds.length} | ${[told.manyToOne, Math.max(...accuracies), Math.min(...accuracies)].map((value) => value.toFixed(3)).join(' | ')} |`]
     })
   )
   return ['| | seeds | the seed that tells most | best by labels | worst |', '|---|---|---|---|---|', ...rows].join('\n')

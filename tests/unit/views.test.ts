@@ -6,7 +6,7 @@ import { recipeOf } from '../../src-main/learning/presets.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 import { changeColours, sampleColourChange } from '../../src-main/learning/views/colour.ts'
 import { type SquareSymmetry, interpolationMatrix, inverse, transformPlanar } from '../../src-main/learning/views/geometry.ts'
-import { affineStep, composed, deformationStep, shiftStep, symmetryStep } from '../../src-main/learning/views/geometricSteps.ts'
+import { affineStep, composed, deformationStep, gaussianBlur, shiftStep, symmetryStep } from '../../src-main/learning/views/geometricSteps.ts'
 import { geometryOf, sampleViewPair } from '../../src-main/learning/views/pairs.ts'
 import { addHsv, samplePhotometricChanges } from '../../src-main/learning/views/photometric.ts'
 import { resample, samplingOf, warpTables } from '../../src-main/learning/views/warp.ts'
@@ -130,6 +130,42 @@ describe('steps of a view', () => {
     let squares = 0
     for (let r = 0; r < 64; r++) for (let c = 0; c < 64; c++) squares += ((at) => (at[0] - r + 31.5) ** 2 + (at[1] - c + 31.5) ** 2)(step.toFirst([r - 31.5, c - 31.5]))
     expect(Math.sqrt(squares / 64 ** 2)).toBeCloseTo(3, 3)
+  })
+
+  it('a deformation is as smooth as was asked: smoothed noise correlates by exp(−d²/4σ²) at a distance d', () => {
+    const [side, smoothness] = [96, 8]
+    let [products, squares] = [0, 0]
+    for (let seed = 1; seed <= 12; seed++) {
+      const step = deformationStep({ strength: 1, smoothness }, side, uniformFrom(seed))
+      const movedDown = (r: number, c: number): number => step.toFirst([r, c])[0] - r
+      for (let r = -40; r < 40; r += 2) {
+        for (let c = -40; c < 32; c += 2) {
+          products += movedDown(r, c) * movedDown(r, c + smoothness)
+          squares += (movedDown(r, c) ** 2 + movedDown(r, c + smoothness) ** 2) / 2
+        }
+      }
+    }
+    expect(Math.abs(products / squares - Math.exp(-1 / 4))).toBeLessThan(0.05)
+  })
+
+  it('a Gaussian blur is the weighted mean over the square, whose border goes on for ever', () => {
+    const [side, deviation, reach] = [9, 1.3, 4]
+    const plane = Float32Array.from({ length: side * side }, uniformFrom(11))
+    const blurred = gaussianBlur(plane, side, deviation)
+    const bounded = (i: number): number => Math.min(Math.max(i, 0), side - 1)
+    for (let r = 0; r < side; r++) {
+      for (let c = 0; c < side; c++) {
+        let [sum, total] = [0, 0]
+        for (let i = -reach; i <= reach; i++) {
+          for (let j = -reach; j <= reach; j++) {
+            const weight = Math.exp(-(i * i + j * j) / (2 * deviation ** 2))
+            sum += weight * plane[bounded(r + i) * side + bounded(c + j)]
+            total += weight
+          }
+        }
+        expect(blurred[r * side + c]).toBeCloseTo(sum / total, 5)
+      }
+    }
   })
 
   it('a deformation that folds the picture over says so instead of inventing a reciprocal', () => {

@@ -51,6 +51,9 @@ const MOST_ITERATIONS = 60
 const CONVERGED = 0.01
 const INVERSE_TOLERANCE = 0.1
 
+/** Values of the field to a standard deviation of its Gaussian; between them bilinear interpolation is as good as exact. */
+const VALUES_PER_DEVIATION = 4
+
 /**
  * A smooth random deformation `p → p + τ(p)`: normal numbers smoothed by a Gaussian, scaled to the asked root mean
  * square length. The inverse `q = p − τ(q)` is found by fixed-point iteration, which converges where neighbours keep
@@ -58,18 +61,19 @@ const INVERSE_TOLERANCE = 0.1
  */
 export function deformationStep({ strength, smoothness }: ViewRecipe['deformation'], side: number, uniform: Uniform): GeometricStep {
   const normal = normalFrom(uniform)
+  const spacing = Math.max(1, Math.floor(smoothness / VALUES_PER_DEVIATION))
   // The margin keeps the border's averages as wide as the middle's.
-  const margin = blurReach(smoothness)
-  const wide = side + 2 * margin
+  const margin = blurReach(smoothness / spacing)
+  const wide = Math.floor((side - 1) / spacing) + 2 + 2 * margin
   const field = [0, 1].map(() => {
-    const blurred = gaussianBlur(Float32Array.from({ length: wide * wide }, normal), wide, smoothness)
-    const smooth = Float32Array.from({ length: side * side }, (_, i) => blurred[(Math.floor(i / side) + margin) * wide + (i % side) + margin])
+    const blurred = gaussianBlur(Float32Array.from({ length: wide * wide }, normal), wide, smoothness / spacing)
+    const smooth = Float32Array.from({ length: side * side }, (_, i) => interpolate(blurred, wide, Math.floor(i / side) / spacing + margin, (i % side) / spacing + margin))
     const length = Math.sqrt(smooth.reduce((sum, value) => sum + value * value, 0) / smooth.length)
     return smooth.map((value) => (value * strength) / (Math.SQRT2 * length))
   })
   const displacement = ([row, column]: Position): Position => {
-    const at = field.map((plane) => interpolate(plane, side, row + side / 2 - 0.5, column + side / 2 - 0.5))
-    return [at[0], at[1]]
+    const [r, c] = [row + side / 2 - 0.5, column + side / 2 - 0.5]
+    return [interpolate(field[0], side, r, c), interpolate(field[1], side, r, c)]
   }
   return {
     toFirst(position) {
@@ -92,13 +96,14 @@ export function deformationStep({ strength, smoothness }: ViewRecipe['deformatio
 
 /** Bilinear value of a square plane between pixel centres; beyond the border, the border's. */
 export function interpolate(plane: Float32Array, side: number, row: number, column: number, width = side): number {
-  const bounded = (value: number, sides: number): number => Math.min(Math.max(value, 0), sides - 1)
-  const [r, c] = [bounded(row, side), bounded(column, width)]
+  const r = Math.min(Math.max(row, 0), side - 1)
+  const c = Math.min(Math.max(column, 0), width - 1)
   const [top, left] = [Math.floor(r), Math.floor(c)]
-  const [bottom, right] = [Math.min(top + 1, side - 1), Math.min(left + 1, width - 1)]
-  const along = (line: number): number => plane[line * width + left] + (c - left) * (plane[line * width + right] - plane[line * width + left])
-  const upper = along(top)
-  return upper + (r - top) * (along(bottom) - upper)
+  const [upper, lower] = [top * width, Math.min(top + 1, side - 1) * width]
+  const right = Math.min(left + 1, width - 1)
+  const above = plane[upper + left] + (c - left) * (plane[upper + right] - plane[upper + left])
+  const below = plane[lower + left] + (c - left) * (plane[lower + right] - plane[lower + left])
+  return above + (r - top) * (below - above)
 }
 
 const blurReach = (deviation: number): number => Math.ceil(3 * deviation)
@@ -106,18 +111,23 @@ const blurReach = (deviation: number): number => Math.ceil(3 * deviation)
 /** Gaussian blur of a square plane; beyond the border it continues the border's values. */
 export function gaussianBlur(plane: Float32Array, side: number, deviation: number): Float32Array {
   const reach = blurReach(deviation)
-  const taps = Float32Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-((i - reach) ** 2) / (2 * deviation ** 2)))
-  const total = taps.reduce((a, b) => a + b, 0)
-  const pass = (source: Float32Array, step: number, line: number): Float32Array => {
-    const result = new Float32Array(source.length)
-    for (let k = 0; k < side; k++) {
+  const weights = Float64Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-((i - reach) ** 2) / (2 * deviation ** 2)))
+  const total = weights.reduce((a, b) => a + b, 0)
+  const taps = weights.map((weight) => weight / total)
+  const line = new Float32Array(side + 2 * reach)
+  const blurredAcross = (source: Float32Array): Float32Array => {
+    const transposed = new Float32Array(source.length)
+    for (let row = 0; row < side; row++) {
+      const last = (row + 1) * side - 1
+      line.fill(source[row * side], 0, reach).fill(source[last], reach + side)
+      line.set(source.subarray(row * side, last + 1), reach)
       for (let i = 0; i < side; i++) {
         let sum = 0
-        for (let t = -reach; t <= reach; t++) sum += taps[t + reach] * source[k * line + Math.min(Math.max(i + t, 0), side - 1) * step]
-        result[k * line + i * step] = sum / total
+        for (let t = 0; t < taps.length; t++) sum += taps[t] * line[i + t]
+        transposed[i * side + row] = sum
       }
     }
-    return result
+    return transposed
   }
-  return pass(pass(plane, 1, side), side, 1)
+  return blurredAcross(blurredAcross(plane))
 }

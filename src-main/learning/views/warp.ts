@@ -18,8 +18,10 @@ export function samplingOf(step: GeometricStep, side: number): Sampling {
   let [top, left, bottom, right] = [Infinity, Infinity, -Infinity, -Infinity]
   for (let r = 0; r < side; r++) {
     for (let c = 0; c < side; c++) {
-      const [row, column] = step.toFirst([r + 0.5 - side / 2, c + 0.5 - side / 2]).map((value) => value + side / 2 - 0.5)
-      positions.set([row, column], 2 * (r * side + c))
+      const from = step.toFirst([r + 0.5 - side / 2, c + 0.5 - side / 2])
+      const [row, column] = [from[0] + side / 2 - 0.5, from[1] + side / 2 - 0.5]
+      positions[2 * (r * side + c)] = row
+      positions[2 * (r * side + c) + 1] = column
       ;[top, bottom, left, right] = [Math.min(top, row), Math.max(bottom, row), Math.min(left, column), Math.max(right, column)]
     }
   }

@@ -17,7 +17,7 @@ const FINAL_RATE = 0.1
 const JOINT_DECAY = 0.98
 const FAILURES_ALLOWED = 5
 /** An earlier checkpoint is preferred to the last weights when its head tells at least this factor more. */
-const WORTH_GOING_BACK = 1.02
+export const WORTH_GOING_BACK = 1.02
 /** A rise of information below this share does not count as one. */
 const SMALLEST_RISE = 0.002
 /** Reports kept; of the older half every other one goes when there are more. */

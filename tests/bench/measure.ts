@@ -2,10 +2,14 @@ import { existsSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Progress } from '../../src-main/contract/commands.ts'
 import { DEFAULT_SETTINGS, type TrainingSettings } from '../../src-main/contract/settings.ts'
 import { evaluateJob } from '../../src-main/engine/jobs/evaluate.ts'
 import { segmentJob } from '../../src-main/engine/jobs/segment.ts'
 import { trainJob } from '../../src-main/engine/jobs/train.ts'
+import { TesseraError } from '../../src-main/contract/errors.ts'
+import { WORTH_GOING_BACK } from '../../src-main/learning/trainer.ts'
+import { loadRun, openProject, saveRun } from '../../src-main/project/project.ts'
 
 interface DataSet {
   folder: string
@@ -52,29 +56,106 @@ async function part(images: string, every: number, copies: string): Promise<stri
 /** Clusters below this share of the pixels count as unused. */
 const USED = 0.005
 
-/** Trains, segments and evaluates once, in a temporary project; `every` so many images are scored. */
-export async function measure(set: string, settings: Partial<TrainingSettings>, every = 1): Promise<Result> {
+type Trained = Awaited<ReturnType<typeof trainJob>>
+type Scores = Awaited<ReturnType<typeof evaluateJob>>
+
+/** One training of a set in a project of its own. */
+interface Trial {
+  project: string
+  /** Trains to the end, or goes on until the given step has been reported. */
+  train(until?: number): Promise<Trained | undefined>
+  /** Of what the project's newest checkpoint labels. */
+  segment(): Promise<void>
+  score(head: 'A' | 'B', mapping: 'many-to-one' | 'hungarian'): Promise<Scores>
+}
+
+/** @param every  one image in so many is scored */
+async function withTrial<T>(set: string, settings: Partial<TrainingSettings>, every: number, work: (trial: Trial) => Promise<T>): Promise<T> {
   const { folder, masks, scale, classes, over, truthMap } = SETS[set]
   const context = { signal: new AbortController().signal, onProgress: () => undefined, whenResumed: () => Promise.resolve() }
   const project = await mkdtemp(join(tmpdir(), 'tessera-quality-'))
+  const all: TrainingSettings = { ...DEFAULT_SETTINGS, classes, over, scale, backend: 'onnxruntime', ...settings }
+  const images = resolve(folder, 'images')
   try {
-    const all: TrainingSettings = { ...DEFAULT_SETTINGS, classes, over, scale, backend: 'onnxruntime', ...settings }
-    const trained = await trainJob({ folder: resolve(folder, 'images'), project, settings: all }, context)
-    await segmentJob({ project, images: await part(resolve(folder, 'images'), every, join(project, 'scored')) }, context)
-    const score = (head: 'A' | 'B', mapping: 'many-to-one' | 'hungarian') => evaluateJob({ project, truth: resolve(folder, masks), truthMap, head, mapping }, context)
+    const scored = await part(images, every, join(project, 'scored'))
+    return await work({
+      project,
+      async train(until = Infinity) {
+        const stop = new AbortController()
+        const onProgress = ({ report }: Progress): void => void (report && report.step >= until && stop.abort())
+        try {
+          return await trainJob({ folder: images, project, settings: all }, { ...context, signal: stop.signal, onProgress })
+        } catch (fault) {
+          if (fault instanceof TesseraError && fault.name === 'Cancelled') return undefined
+          throw fault
+        }
+      },
+      async segment() {
+        await segmentJob({ project, images: scored }, context)
+      },
+      score: (head, mapping) => evaluateJob({ project, truth: resolve(folder, masks), truthMap, head, mapping }, context)
+    })
+  } finally {
+    await rm(project, { recursive: true })
+  }
+}
+
+/** Trains, segments and evaluates once; `every` so many images are scored. */
+export function measure(set: string, settings: Partial<TrainingSettings>, every = 1): Promise<Result> {
+  return withTrial(set, settings, every, async ({ train, segment, score }) => {
+    const { steps, seconds, report } = (await train())!
+    await segment()
     const [a, b] = [await score('A', 'many-to-one'), await score('B', 'hungarian')]
-    const head = trained.report?.heads[0]
     return {
       manyToOne: a.accuracy,
       hungarian: b.accuracy,
       majority: a.majority,
-      steps: trained.steps,
-      seconds: trained.seconds,
-      waitingShare: trained.report?.waitingShare ?? 0,
-      information: head?.information,
+      steps,
+      seconds,
+      waitingShare: report?.waitingShare ?? 0,
+      information: report?.heads[0].information,
       clustersUsed: a.confusion.filter((row) => row.reduce((x, y) => x + y, 0) > USED * a.pixels).length
     }
-  } finally {
-    await rm(project, { recursive: true })
-  }
+  })
+}
+
+/** Accuracies of head A, many-to-one, among which a choice was made without labels. */
+export interface Choice {
+  taken: number
+  all: number[]
+}
+
+/** The learnt weights after some steps of one training, each as if it had been stopped there; the last is the end. */
+export function measureCheckpoints(set: string, settings: Partial<TrainingSettings>, steps: readonly number[], every: number): Promise<Choice> {
+  return withTrial(set, settings, every, async ({ project, train, segment, score }) => {
+    const found: { information: number; accuracy: number }[] = []
+    for (const step of [...steps, Infinity]) {
+      await train(step)
+      await segment()
+      const { meta } = (await loadRun(await openProject(project)))!
+      found.push({ information: meta.position.history.at(-1)!.heads[0].information, accuracy: (await score('A', 'many-to-one')).accuracy })
+    }
+    const last = found[found.length - 1]
+    const most = found.reduce((best, checkpoint) => (checkpoint.information > best.information ? checkpoint : best))
+    return { taken: (most.information > WORTH_GOING_BACK * last.information ? most : last).accuracy, all: found.map(({ accuracy }) => accuracy) }
+  })
+}
+
+/** The sub-heads of head A of one training. */
+export function measureSubHeads(set: string, settings: Partial<TrainingSettings>, every: number): Promise<Choice> {
+  return withTrial(set, settings, every, async ({ project, train, segment, score }) => {
+    await train()
+    const opened = await openProject(project)
+    const { meta, arrays } = (await loadRun(opened))!
+    const report = meta.position.history.at(-1)!
+    const [chosen, { subHeads }] = [report.heads[0].subHead, meta.architecture.heads[0]]
+    const all: number[] = []
+    for (let subHead = 0; subHead < subHeads; subHead++) {
+      report.heads[0].subHead = subHead
+      await saveRun(opened, meta, arrays)
+      await segment()
+      all.push((await score('A', 'many-to-one')).accuracy)
+    }
+    return { taken: all[chosen], all }
+  })
 }

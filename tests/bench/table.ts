@@ -1,13 +1,13 @@
 /**
- * The tables of `docs/quality.md`. `npm run bench -- table [compare|ablate]`
- * Every run is kept in `out/quality.jsonl`; a run that is there already is not repeated, so a table can be finished
- * in several sittings. Delete the file to measure anew.
+ * The tables of `docs/quality.md`. `npm run bench -- table [compare|ablate|choose]`
+ * Every run is kept in `out/quality.jsonl` or `out/choices.jsonl`; a run that is there already is not repeated, so a
+ * table can be finished in several sittings. Delete the files to measure anew.
  */
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import type { RecipeChanges } from '../../src-main/contract/recipe.ts'
 import type { TrainingSettings } from '../../src-main/contract/settings.ts'
-import { type Result, SETS, isHere, measure } from './measure.ts'
+import { type Choice, type Result, SETS, isHere, measure, measureCheckpoints, measureSubHeads } from './measure.ts'
 
 interface Entry {
   name: string
@@ -17,6 +17,7 @@ interface Entry {
 }
 
 const KEPT = 'out/quality.jsonl'
+const KEPT_CHOICES = 'out/choices.jsonl'
 const PAGE = 'docs/quality.md'
 const SEEDS = 3
 /** For the second table one image in so many is segmented and scored. */
@@ -31,6 +32,7 @@ const COMPARED: Entry[] = [
   { name: 'untrained network', settings: { method: 'random-cnn' }, seeds: 1, sets: AIMED },
   { name: 'k-means on an untrained network', settings: { method: 'random-cnn-kmeans' }, seeds: SEEDS, sets: AIMED },
   { name: '`quick`, 800 steps', settings: { steps: 800 }, seeds: SEEDS },
+  { name: '`balanced`, 800 steps', settings: { preset: 'balanced', steps: 800 }, seeds: 1, sets: AIMED },
   { name: '`quick` with 5 pairs, 600 steps', settings: { steps: 600, recipe: { pairs: 5 } }, seeds: SEEDS },
   { name: '`quick` with 5 pairs, 3300 steps', settings: { steps: 3300, recipe: { pairs: 5 } }, seeds: 1, sets: ['dubai72'] },
   { name: '`quick` with 24 pairs, 1600 steps', settings: { steps: 1600, recipe: { pairs: 24 } }, seeds: 1, sets: ['dubai72'] },
@@ -55,11 +57,18 @@ const ABLATED: Entry[] = (
   ] satisfies [string, RecipeChanges][]
 ).map(([name, recipe]) => ({ name, settings: { steps: 120, recipe: { pairs: 5, ...recipe } }, seeds: 2, sets: AIMED }))
 
-type Kept = Result & { key: string }
+/** Choices within one training: `quick` with 5 pairs, 600 steps, as it is, and with several sub-heads. */
+const CHOSEN: { name: string; choose(set: string, seed: number): Promise<Choice> }[] = [
+  { name: 'checkpoints', choose: (set, seed) => measureCheckpoints(set, { seed, steps: 600, recipe: { pairs: 5 } }, [100, 200, 300, 400, 500], EVERY) },
+  { name: 'sub-heads', choose: (set, seed) => measureSubHeads(set, { seed, steps: 600, recipe: { pairs: 5, subHeads: 5, refit: null } }, EVERY) }
+]
 
-async function keptResults(): Promise<Map<string, Kept>> {
-  const lines = await readFile(KEPT, 'utf8').catch(() => '')
-  return new Map(lines.split('\n').filter(Boolean).map((line) => JSON.parse(line) as Kept).map((result) => [result.key, result]))
+type Kept = Result & { key: string }
+type KeptChoice = Choice & { key: string }
+
+async function keptIn<T extends { key: string }>(file: string): Promise<Map<string, T>> {
+  const lines = await readFile(file, 'utf8').catch(() => '')
+  return new Map(lines.split('\n').filter(Boolean).map((line) => JSON.parse(line) as T).map((result) => [result.key, result]))
 }
 
 const keyOf = (set: string, seed: number, settings: Partial<TrainingSettings>): string => JSON.stringify([set, seed, settings])
@@ -74,6 +83,21 @@ async function fill(entries: readonly Entry[], kept: Map<string, Kept>, every = 
         kept.set(key, result)
         await appendFile(KEPT, `${JSON.stringify(result)}\n`)
         console.log(`${set}, seed ${seed}, ${name}: ${result.manyToOne.toFixed(4)} / ${result.hungarian.toFixed(4)}, ${result.steps} steps, ${result.seconds.toFixed(0)} s`)
+      }
+    }
+  }
+}
+
+async function choose(kept: Map<string, KeptChoice>): Promise<void> {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    for (const { name, choose } of CHOSEN) {
+      for (const set of AIMED) {
+        const key = JSON.stringify([set, seed, name])
+        if (kept.has(key) || !isHere(set)) continue
+        const choice = { key, ...(await choose(set, seed)) }
+        kept.set(key, choice)
+        await appendFile(KEPT_CHOICES, `${JSON.stringify(choice)}\n`)
+        console.log(`${set}, seed ${seed}, ${name}: took ${choice.taken.toFixed(4)} of ${choice.all.map((accuracy) => accuracy.toFixed(4)).join(' ')}`)
       }
     }
   }
@@ -108,26 +132,35 @@ function table(entries: readonly Entry[], sets: readonly string[], kept: Map<str
   return [`| | ${head.join(' | ')} |`, `|---|${head.map(() => '---').join('|')}|`, ...rows].join('\n')
 }
 
-/** Wherever several seeds were trained: what taking the one that tells most gains or loses against the labels' choice. */
-function choices(entries: readonly Entry[], kept: Map<string, Kept>): string {
-  const rows = entries.flatMap((entry) =>
+const choiceRow = (name: string, { taken, all }: Choice): string =>
+  `| ${name} | ${all.length} | ${[taken, Math.max(...all), Math.min(...all)].map((value) => value.toFixed(3)).join(' | ')} |`
+
+/** Wherever something was chosen by what it tells: what that gains or loses against the labels' choice. */
+function choices(entries: readonly Entry[], kept: Map<string, Kept>, within: Map<string, KeptChoice>): string {
+  const amongSeeds = entries.flatMap((entry) =>
     Object.keys(SETS).flatMap((set) => {
       const seeds = resultsOf(set, entry, kept).filter(({ information }) => information !== undefined)
       if (seeds.length < 2) return []
-      const accuracies = seeds.map(({ manyToOne }) => manyToOne)
       const told = seeds.reduce((best, seed) => (seed.information! > best.information! ? seed : best))
-      return [`| ${entry.name}, ${set} | ${seeds.length} | ${[told.manyToOne, Math.max(...accuracies), Math.min(...accuracies)].map((value) => value.toFixed(3)).join(' | ')} |`]
+      return [choiceRow(`seeds of ${entry.name}, ${set}`, { taken: told.manyToOne, all: seeds.map(({ manyToOne }) => manyToOne) })]
     })
   )
-  return ['| | seeds | the seed that tells most | best by labels | worst |', '|---|---|---|---|---|', ...rows].join('\n')
+  const withinOne = CHOSEN.flatMap(({ name }) =>
+    AIMED.flatMap((set) =>
+      Array.from({ length: SEEDS }, (_, i) => within.get(JSON.stringify([set, i + 1, name]))).flatMap((choice, i) => (choice ? [choiceRow(`${name}, ${set}, seed ${i + 1}`, choice)] : []))
+    )
+  )
+  return ['| among | how many | the one taken | best by labels | worst |', '|---|---|---|---|---|', ...amongSeeds, ...withinOne].join('\n')
 }
 
 const wanted = process.argv.slice(2)
 const asks = (part: string): boolean => wanted.length === 0 || wanted.includes(part)
 await mkdir('out', { recursive: true })
-const kept = await keptResults()
+const kept = await keptIn<Kept>(KEPT)
+const within = await keptIn<KeptChoice>(KEPT_CHOICES)
 if (asks('compare')) await fill(COMPARED, kept)
 if (asks('ablate')) await fill(ABLATED, kept, EVERY)
+if (asks('choose')) await choose(within)
 const page = await readFile(PAGE, 'utf8')
 /** The page's text stays; what lies between a table's marks is replaced. */
 const placed = (text: string, name: string, content: string): string =>
@@ -135,7 +168,7 @@ const placed = (text: string, name: string, content: string): string =>
 const machine = `Measured on ${availableParallelism()} × ${cpus()[0].model.trim()}, CPU only, on ${new Date().toISOString().slice(0, 10)}.`
 const filled = [
   ['compare', `${machine}\n\n${table(COMPARED, Object.keys(SETS), kept)}`],
-  ['choice', choices(COMPARED, kept)],
+  ['choice', choices(COMPARED, kept, within)],
   ['ablate', `${machine}\n\n${table(ABLATED, AIMED, kept)}`]
 ].reduce((text, [name, content]) => placed(text, name, content), page)
 await writeFile(PAGE, filled)

@@ -46,8 +46,6 @@ export const recipe = z.strictObject({
   layers: z.string().regex(/^(([MA]|\d+(d\d+)?(s\d+)?)(,([MA]|\d+(d\d+)?(s\d+)?))*)?$/, 'is no list of layers such as 64s2,64,M,128d2'),
   /** Factor on the trunk's channels. */
   width: z.number().positive().max(4),
-  /** Networks that learn apart from the same crops; head A is refitted on what they all see. */
-  members: z.int().min(1).max(8),
   sobel: z.boolean(),
   /** Sides of the boxes whose statistics enter the heads; none when empty. */
   statistics: boxes,
@@ -62,7 +60,6 @@ export const recipe = z.strictObject({
    * these boxes; it starts from the clusters that were learnt. null leaves the head as it was trained.
    */
   refit: z.strictObject({ boxes, share: z.number().min(0).max(10) }).nullable(),
-  /** Of each head in each member. */
   subHeads: z.int().min(1).max(8),
   /** Side of the square crops in pixels. */
   crop: z.int().min(8).max(1024),

@@ -40,8 +40,6 @@ export const architecture = z.object({
       z.object({ kind: z.literal('pool'), average: z.boolean().optional() })
     ])
   ),
-  /** Trunks side by side that learn apart, each with its share of every head's sub-heads; one when absent. */
-  members: z.int().positive().optional(),
   /** Sides in pixels of the boxes whose statistics enter the heads beside the trunk's features; none when absent. */
   statistics: z.array(z.int().positive()).optional(),
   /** The features are averaged over the whole crop: one answer for each image instead of each pixel. */

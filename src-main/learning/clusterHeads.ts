@@ -1,6 +1,6 @@
 import { averageLinkage } from './averageLinkage.ts'
 import { type Clustering, type Moments, type Points, beside, columnMoments, kMeans, kMeansFrom, standardised } from './kMeans.ts'
-import { type Architecture, headChannels, mergeParameter, refitParameters, trunkChannels } from './network/architecture.ts'
+import { type Architecture, featureChannels, mergeParameter, refitParameters, trunkChannels } from './network/architecture.ts'
 import type { Uniform } from './random.ts'
 
 /** Softness of k-means' assignments in finished heads, in units of the mean squared distance to the nearest centre. */
@@ -40,7 +40,7 @@ export function kMeansHeads(architecture: Architecture, features: Points, temper
   const moments = columnMoments(features)
   const points = standardised(features, moments)
   const { width } = features
-  const channels = headChannels(architecture)
+  const channels = featureChannels(architecture)
   const weights: HeadWeights = {}
   for (const { name, clusters, subHeads, mergedFrom } of architecture.heads) {
     if (mergedFrom !== undefined) continue
@@ -67,7 +67,7 @@ export function kMeansHeads(architecture: Architecture, features: Points, temper
  */
 export function warmHeads(architecture: Architecture, random: HeadWeights, statistics: Points, temperature: number, share: number, uniform: Uniform): HeadWeights {
   const heads = kMeansHeads(architecture, statistics, temperature, uniform)
-  const [channels, fromTrunk] = [headChannels(architecture), trunkChannels(architecture)]
+  const [channels, fromTrunk] = [featureChannels(architecture), trunkChannels(architecture)]
   for (const [name, values] of Object.entries(heads)) {
     if (!name.endsWith('/filter')) continue
     values.forEach((value, i) => {

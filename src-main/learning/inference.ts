@@ -84,7 +84,7 @@ export function surveyProgram(architecture: Architecture, subHeads: Record<strin
       const image = fed.image as tf.Tensor4D
       const features = inferenceFeatures(architecture, weights, image)
       const heatmaps = headOutputs(architecture, weights, features)
-      const outputs: NamedTensors = { features: rows(features.all) }
+      const outputs: NamedTensors = { features: rows(features) }
       for (const [name, boxes] of Object.entries(statistics)) {
         outputs[name] = rows(patchStatistics(tf.transpose(image, [0, 2, 3, 1]) as tf.Tensor4D, boxes, outputStride(architecture)))
       }
@@ -103,8 +103,8 @@ export function wholeImageProgram(architecture: Architecture, { images, side }: 
     constantState: true,
     outputs: ['features'],
     evaluate(fed, weights) {
-      const { all } = inferenceFeatures(architecture, weights, fed.images as tf.Tensor4D)
-      return { outputs: { features: tf.reshape(all, [images, all.shape[3]]) }, state: {} }
+      const features = inferenceFeatures(architecture, weights, fed.images as tf.Tensor4D)
+      return { outputs: { features: tf.reshape(features, [images, features.shape[3]]) }, state: {} }
     }
   }
 }

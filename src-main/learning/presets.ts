@@ -26,7 +26,6 @@ const JITTER = { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 }
  */
 const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   method: 'information',
-  members: 1,
   sobel: false,
   statistics: [],
   warmStart: 0,
@@ -111,14 +110,12 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
 }
 
 export function architectureOf(recipe: Recipe, bands: number, settings: Pick<TrainingSettings, 'classes' | 'over'>): Architecture {
+  const { subHeads } = recipe
   const learnt = recipe.method === 'information'
-  const members = learnt ? recipe.members : 1
-  const subHeads = members * recipe.subHeads
   const merged = learnt && recipe.headB === 'merged'
   return {
     bands,
     sobel: recipe.sobel,
-    members: members > 1 ? members : undefined,
     layers: trunk(recipe.layers, recipe.width),
     statistics: recipe.statistics.length > 0 ? recipe.statistics : undefined,
     heads: [

@@ -121,7 +121,7 @@ describe('average linkage', () => {
 describe('heads made by clustering', () => {
   const architecture: Architecture = { bands: 2, layers: [], statistics: [3], heads: [{ name: 'A', clusters: 4, subHeads: 1 }, { name: 'B', clusters: 2, subHeads: 1, mergedFrom: 'A' }] }
   const planar = tf.transpose(image, [0, 3, 1, 2]) as tf.Tensor4D
-  const features = inferenceFeatures(architecture, {}, planar).all
+  const features = inferenceFeatures(architecture, {}, planar)
   const points = { values: features.dataSync() as Float32Array, count: side * side, width: featureChannels(architecture) }
   const heads = kMeansHeads(architecture, points, 0.5, uniformFrom(3))
 

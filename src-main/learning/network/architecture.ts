@@ -38,30 +38,17 @@ export function inputChannels({ bands, sobel }: Architecture): number {
   return bands + (sobel ? 2 : 0)
 }
 
-/** Channels of one member's trunk, 0 where the heads do without. */
+/** Channels of the trunk's output, 0 where the heads do without. */
 export function trunkChannels({ bands, layers, statistics }: Architecture): number {
   const channels = layers.flatMap((layer) => (layer.kind === 'convolution' ? [layer.channels] : []))
   return channels.at(-1) ?? (statistics ? 0 : bands)
 }
 
-export const memberCount = ({ members = 1 }: Architecture): number => members
-
-/** Channels that each member's heads see: its trunk's, then the statistics. */
-export function headChannels(architecture: Architecture): number {
-  return trunkChannels(architecture) + statisticsChannels(architecture)
-}
-
-/** Channels of all that is known of a pixel: every trunk's, then the statistics. */
+/** Channels that the heads see: the trunk's, then the statistics. */
 export function featureChannels(architecture: Architecture): number {
-  return memberCount(architecture) * trunkChannels(architecture) + statisticsChannels(architecture)
+  const { bands, statistics } = architecture
+  return trunkChannels(architecture) + (statistics ? patchStatisticsCount(bands, statistics) : 0)
 }
-
-function statisticsChannels({ bands, statistics }: Architecture): number {
-  return statistics ? patchStatisticsCount(bands, statistics) : 0
-}
-
-/** What the names of a layer's weights begin with. */
-export const layerName = (member: number, layer: number): string => (member === 0 ? `trunk${layer}` : `trunk${layer}.${member}`)
 
 /**
  * Channels and pools of a trunk in the papers' shorthand: `64,128,M,256,256,512d2`; `s2` marks a stride, `A` an average pool.
@@ -88,7 +75,7 @@ export const mergeParameter = (head: string): string => `head${head}/merge`
 /** Names of what a refitted head computes with: filter [C, features and statistics, 1, 1] and bias [C]. */
 export const refitParameters = (head: string): { filter: string; bias: string } => ({ filter: `head${head}/refit/filter`, bias: `head${head}/refit/bias` })
 
-/** Channels that a refitted head sees: the features of all members, then its statistics. */
+/** Channels that a refitted head sees: the features, then its statistics. */
 export function refitChannels(architecture: Architecture, boxes: readonly number[]): number {
   return featureChannels(architecture) + patchStatisticsCount(architecture.bands, boxes)
 }
@@ -107,25 +94,22 @@ export function parametersOf(architecture: Architecture): Record<string, Paramet
   const vector = (name: string, length: number, constant: number, trained: boolean): void => {
     parameters[name] = { shape: [length], start: { constant }, trained }
   }
-  for (let member = 0; member < memberCount(architecture); member++) {
-    let channels = inputChannels(architecture)
-    layers.forEach((layer, index) => {
-      if (layer.kind === 'pool') return
-      const name = layerName(member, index)
-      const fanIn = channels * KERNEL * KERNEL
-      parameters[`${name}/filter`] = {
-        shape: [layer.channels, channels, KERNEL, KERNEL],
-        start: { deviation: Math.sqrt(2 / fanIn) },
-        trained: true
-      }
-      vector(`${name}/gamma`, layer.channels, 1, true)
-      vector(`${name}/beta`, layer.channels, 0, true)
-      vector(`${name}/runningMean`, layer.channels, 0, false)
-      vector(`${name}/runningVariance`, layer.channels, 1, false)
-      channels = layer.channels
-    })
-  }
-  const channels = headChannels(architecture)
+  let channels = inputChannels(architecture)
+  layers.forEach((layer, index) => {
+    if (layer.kind === 'pool') return
+    const fanIn = channels * KERNEL * KERNEL
+    parameters[`trunk${index}/filter`] = {
+      shape: [layer.channels, channels, KERNEL, KERNEL],
+      start: { deviation: Math.sqrt(2 / fanIn) },
+      trained: true
+    }
+    vector(`trunk${index}/gamma`, layer.channels, 1, true)
+    vector(`trunk${index}/beta`, layer.channels, 0, true)
+    vector(`trunk${index}/runningMean`, layer.channels, 0, false)
+    vector(`trunk${index}/runningVariance`, layer.channels, 1, false)
+    channels = layer.channels
+  })
+  channels = featureChannels(architecture)
   for (const head of heads) {
     if (head.mergedFrom !== undefined) {
       const source = heads.find(({ name }) => name === head.mergedFrom)!

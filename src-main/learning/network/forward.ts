@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { type Architecture, KERNEL, layerName, memberCount, mergeParameter, outputStride, refitParameters, trunkChannels } from './architecture.ts'
+import { type Architecture, KERNEL, outputStride, mergeParameter, refitParameters, trunkChannels } from './architecture.ts'
 import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts'
 import { patchStatistics } from './patchStatistics.ts'
 
@@ -56,31 +56,26 @@ function pooledWithBatch(layers: Architecture['layers'], index: number): boolean
   return layers[index]?.kind === 'convolution' && next?.kind === 'pool' && !next.average
 }
 
-/** What is known of every pixel at the network's resolution, float32 [n, h, w, channels]. */
-export interface Features {
-  /** Of each member what its heads see, `headChannels`. */
-  seen: tf.Tensor4D[]
-  /** Of all members together, `featureChannels`. */
-  all: tf.Tensor4D
-}
-
 /** The network as it is trained. @param images float32 [n, bands, h, w], z-scored */
 export function trainingPass(architecture: Architecture, weights: Weights, images: tf.Tensor4D): TrainingPass {
   const moments: Record<string, tf.Tensor> = {}
   const { layers } = architecture
-  const features = featuresOf(architecture, images, (input, member) =>
-    layers.reduce((x, layer, index) => {
-      if (layer.kind === 'pool') return pooledWithBatch(layers, index - 1) ? x : pool(x, layer.average)
-      const name = layerName(member, index)
-      const map = convolution(x, filterOf(weights[`${name}/filter`]), layer.stride, layer.dilation)
-      const [gamma, beta] = [weights[`${name}/gamma`], weights[`${name}/beta`]] as [tf.Tensor1D, tf.Tensor1D]
-      const { output, mean, variance } = normaliseBatchRelu(map, gamma, beta, pooledWithBatch(layers, index))
-      moments[`${name}/runningMean`] = mean
-      moments[`${name}/runningVariance`] = variance
-      return output
-    }, input)
-  )
-  return { heatmaps: headOutputs(architecture, weights, features), moments }
+  const seen = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+  let x = architecture.sobel ? withSobel(seen) : seen
+  layers.forEach((layer, index) => {
+    if (layer.kind === 'pool') {
+      if (!pooledWithBatch(layers, index - 1)) x = pool(x, layer.average)
+      return
+    }
+    const name = `trunk${index}`
+    const map = convolution(x, filterOf(weights[`${name}/filter`]), layer.stride, layer.dilation)
+    const [gamma, beta] = [weights[`${name}/gamma`], weights[`${name}/beta`]] as [tf.Tensor1D, tf.Tensor1D]
+    const { output, mean, variance } = normaliseBatchRelu(map, gamma, beta, pooledWithBatch(layers, index))
+    moments[`${name}/runningMean`] = mean
+    moments[`${name}/runningVariance`] = variance
+    x = output
+  })
+  return { heatmaps: headOutputs(architecture, weights, featuresOf(architecture, seen, x)), moments }
 }
 
 const SOBEL = [1, 0, -1, 2, 0, -2, 1, 0, -1]
@@ -91,48 +86,37 @@ function withSobel(image: tf.Tensor4D): tf.Tensor4D {
   return tf.concat([image, tf.conv2d(tf.mean(image, 3, true) as tf.Tensor4D, filter, 1, 'same')], 3) as tf.Tensor4D
 }
 
-/** @param trunk  a member's trunk */
-function featuresOf(architecture: Architecture, images: tf.Tensor4D, trunk: (input: tf.Tensor4D, member: number) => tf.Tensor4D): Features {
-  const { statistics, sobel, wholeImage } = architecture
-  const image = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
-  const input = sobel ? withSobel(image) : image
-  const measured = statistics ? [patchStatistics(image, statistics, outputStride(architecture))] : []
-  const joined = (maps: tf.Tensor4D[]): tf.Tensor4D => {
-    const map = maps.length === 1 ? maps[0] : (tf.concat(maps, 3) as tf.Tensor4D)
-    return wholeImage ? (tf.mean(map, [1, 2], true) as tf.Tensor4D) : map
-  }
-  const trunks = trunkChannels(architecture) === 0 ? [] : Array.from({ length: memberCount(architecture) }, (_, member) => trunk(input, member))
-  const all = joined([...trunks, ...measured])
-  return { seen: trunks.length > 1 ? trunks.map((map) => joined([map, ...measured])) : [all], all }
+/** What the heads see, from the image and the trunk's output. */
+function featuresOf(architecture: Architecture, image: tf.Tensor4D, trunk: tf.Tensor4D): tf.Tensor4D {
+  const { statistics, wholeImage } = architecture
+  const measured = statistics ? patchStatistics(image, statistics, outputStride(architecture)) : undefined
+  const features = measured === undefined ? trunk : trunkChannels(architecture) === 0 ? measured : (tf.concat([trunk, measured], 3) as tf.Tensor4D)
+  return wholeImage ? (tf.mean(features, [1, 2], true) as tf.Tensor4D) : features
 }
 
-/** Heatmaps of the heads that learn; each member's sub-heads follow the last one's. */
-export function headOutputs(architecture: Architecture, weights: Weights, { seen }: Features): Record<string, tf.Tensor4D[]> {
+/** Heatmaps of the heads that learn. */
+export function headOutputs(architecture: Architecture, weights: Weights, features: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
+  const [n, h, w] = features.shape
   return Object.fromEntries(
     architecture.heads.flatMap(({ name, clusters, subHeads, mergedFrom }) => {
       if (mergedFrom !== undefined) return []
-      const [filter, bias] = [weights[`head${name}/filter`], weights[`head${name}/bias`]]
-      const rows = (subHeads / seen.length) * clusters
-      const parts = seen.flatMap((features, member) => {
-        const [n, h, w, channels] = features.shape
-        const own = seen.length === 1 ? [filter, bias] : [tf.slice(filter, [member * rows, 0, 0, 0], [rows, channels, 1, 1]), tf.slice(bias, [member * rows], [rows])]
-        const logits = tf.add(tf.conv2d(features, filterOf(own[0]), 1, 'same'), own[1])
-        if (rows === clusters) return [logits]
-        return Array.from({ length: rows / clusters }, (_, s) => tf.slice(logits, [0, 0, 0, s * clusters], [n, h, w, clusters]))
-      })
+      const logits = tf.add(tf.conv2d(features, filterOf(weights[`head${name}/filter`]), 1, 'same'), weights[`head${name}/bias`])
+      const parts = Array.from({ length: subHeads }, (_, s) =>
+        subHeads === 1 ? logits : tf.slice(logits, [0, 0, 0, s * clusters], [n, h, w, clusters])
+      )
       return [[name, parts.map((part) => tf.softmax(part) as tf.Tensor4D)]]
     })
   )
 }
 
 /** Heatmaps of the heads that were refitted; one stands for all sub-heads. */
-function refittedOutputs(architecture: Architecture, weights: Weights, images: tf.Tensor4D, features: Features): Record<string, tf.Tensor4D[]> {
+function refittedOutputs(architecture: Architecture, weights: Weights, images: tf.Tensor4D, features: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
   return Object.fromEntries(
     architecture.heads.flatMap(({ name, subHeads, refit }) => {
       if (!refit) return []
       const { filter, bias } = refitParameters(name)
       const seen = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
-      const both = tf.concat([features.all, patchStatistics(seen, refit, outputStride(architecture))], 3) as tf.Tensor4D
+      const both = tf.concat([features, patchStatistics(seen, refit, outputStride(architecture))], 3) as tf.Tensor4D
       const heatmap = tf.softmax(tf.add(tf.conv2d(both, filterOf(weights[filter]), 1, 'same'), weights[bias])) as tf.Tensor4D
       return [[name, Array.from({ length: subHeads }, () => heatmap)]]
     })
@@ -164,32 +148,33 @@ export function inferencePass(architecture: Architecture, weights: Weights, imag
   return { ...withMerged(architecture, weights, learnt), ...refittedOutputs(architecture, weights, images, features) }
 }
 
-/** What the heads see when the network is applied, with folded weights. */
-export function inferenceFeatures(architecture: Architecture, weights: Weights, images: tf.Tensor4D): Features {
-  return featuresOf(architecture, images, (input, member) =>
-    architecture.layers.reduce((x, layer, index) => {
-      if (layer.kind === 'pool') return pool(x, layer.average)
-      const name = layerName(member, index)
-      const map = tf.conv2d(x, filterOf(weights[`${name}/filter`]), layer.stride, 'same', 'NHWC', layer.dilation)
-      return tf.relu(tf.add(map, weights[`${name}/bias`])) as tf.Tensor4D
-    }, input)
-  )
+/** What the heads see when the network is applied, float32 [n, h, w, `featureChannels`]. */
+export function inferenceFeatures(architecture: Architecture, weights: Weights, images: tf.Tensor4D): tf.Tensor4D {
+  const seen = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+  let x = architecture.sobel ? withSobel(seen) : seen
+  architecture.layers.forEach((layer, index) => {
+    if (layer.kind === 'pool') {
+      x = pool(x, layer.average)
+      return
+    }
+    const filter = filterOf(weights[`trunk${index}/filter`])
+    const map = tf.conv2d(x, filter, layer.stride, 'same', 'NHWC', layer.dilation)
+    x = tf.relu(tf.add(map, weights[`trunk${index}/bias`])) as tf.Tensor4D
+  })
+  return featuresOf(architecture, seen, x)
 }
 
 /** Weights of `inferencePass` from those of training, and the shapes they have. */
 export function foldWeights(architecture: Architecture, weights: Record<string, Float32Array>): Record<string, Float32Array> {
   const folded: Record<string, Float32Array> = {}
-  for (let member = 0; member < memberCount(architecture); member++) {
-    architecture.layers.forEach((layer, index) => {
-      if (layer.kind === 'pool') return
-      const name = layerName(member, index)
-      const at = (part: string): Float32Array => weights[`${name}/${part}`]
-      const { scale, shift } = inferenceScaleShift(at('gamma'), at('beta'), at('runningMean'), at('runningVariance'))
-      const perOutput = at('filter').length / layer.channels
-      folded[`${name}/filter`] = at('filter').map((value, i) => value * scale[Math.floor(i / perOutput)])
-      folded[`${name}/bias`] = shift
-    })
-  }
+  architecture.layers.forEach((layer, index) => {
+    if (layer.kind === 'pool') return
+    const at = (part: string): Float32Array => weights[`trunk${index}/${part}`]
+    const { scale, shift } = inferenceScaleShift(at('gamma'), at('beta'), at('runningMean'), at('runningVariance'))
+    const perOutput = at('filter').length / layer.channels
+    folded[`trunk${index}/filter`] = at('filter').map((value, i) => value * scale[Math.floor(i / perOutput)])
+    folded[`trunk${index}/bias`] = shift
+  })
   for (const [name, values] of Object.entries(weights)) if (/^head[^/]*\/(refit\/)?(filter|bias|merge)$/.test(name)) folded[name] = values
   return folded
 }

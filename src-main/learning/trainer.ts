@@ -16,7 +16,12 @@ const FINAL_RATE = 0.1
 /** Share of the averaged joint that one step keeps. */
 const JOINT_DECAY = 0.98
 const FAILURES_ALLOWED = 5
-/** An earlier checkpoint is preferred to the last weights when its head tells at least this factor more. */
+/**
+ * Weights that may be kept in the end are looked at this often in a training, and not by the clock, so that the same
+ * steps keep the same weights on every machine.
+ */
+const CANDIDATES = 20
+/** Earlier weights are preferred to the last ones when their head told at least this factor more. */
 export const WORTH_GOING_BACK = 1.02
 /** A rise of information below this share does not count as one. */
 const SMALLEST_RISE = 0.002
@@ -53,14 +58,12 @@ export interface TrainingRun {
 interface Saved {
   position: TrainingPosition
   state: NamedArrays
-  /** Of the first head, in nats. */
-  information: number
 }
 
 /**
  * Trains until the limit or, with patience, until information has not risen for long, then saves. Stopping by the
  * signal also saves, and throws. Numbers that are not finite lead back to the last checkpoint with half the rate.
- * What is kept in the end is chosen without labels: the last weights, or the checkpoint whose first head told
+ * What is kept in the end is chosen without labels: the last weights, or earlier ones whose first head told
  * clearly more; of each head the sub-head that tells most.
  *
  * @throws Cancelled, TrainingDiverged
@@ -69,19 +72,19 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
   const { architecture, execution, limit, recipe, signal, until = 1 } = run
   const position = { ...run.position, history: [...run.position.history] }
   const joints = averagedJoints(architecture)
-  let saved: Saved = { position: { ...position, history: [...position.history] }, state: await execution.readState(), information: 0 }
-  let mostInformative = saved
+  let saved: Saved = { position: { ...position, history: [...position.history] }, state: await execution.readState() }
+  let mostInformative = { state: saved.state, information: 0 }
   let risen = { information: 0, progress: 0 }
   let [lastReport, lastCheckpoint, failures, waited] = [-Infinity, position.seconds, 0, 0]
   const progress = (): number => Math.max(position.step / (limit.steps ?? Infinity), position.seconds / (limit.seconds ?? Infinity))
   const save = async (finished: boolean): Promise<void> => {
+    saved = { position: { ...position, history: [...position.history] }, state: await execution.readState() }
     const information = position.history.at(-1)?.heads[0].information ?? 0
-    saved = { position: { ...position, history: [...position.history] }, state: await execution.readState(), information }
-    if (information >= mostInformative.information) mostInformative = saved
-    const kept = finished && mostInformative.information > WORTH_GOING_BACK * information ? mostInformative : saved
-    await run.onCheckpoint(saved.position, kept.state, finished)
+    const goesBack = finished && mostInformative.information > WORTH_GOING_BACK * information
+    await run.onCheckpoint(saved.position, goesBack ? mostInformative.state : saved.state, finished)
     lastCheckpoint = position.seconds
   }
+  let candidates = Math.floor(progress() * CANDIDATES)
   let onPlateau = false
 
   let next = progress() < until ? run.nextBatch(position.step + 1) : undefined
@@ -110,6 +113,11 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
       continue
     }
     joints.add(outputs)
+    if (Math.floor(progress() * CANDIDATES) > candidates) {
+      candidates = Math.floor(progress() * CANDIDATES)
+      const { information } = joints.report().heads[0]
+      if (information >= mostInformative.information) mostInformative = { state: await execution.readState(), information }
+    }
     if (position.seconds - lastReport >= REPORT_SECONDS || progress() >= until) {
       const report = { ...joints.report(), step: position.step, seconds: position.seconds, progress: Math.min(progress(), 1), waitingShare: waited / 1e3 / position.seconds, rateFactor: position.rateFactor }
       position.history = thinned([...position.history.map(withoutJoint), report])

@@ -104,6 +104,20 @@ describe('training', () => {
     })
   })
 
+  it('keeps the same weights of a given number of steps however fast the machine is', async () => {
+    const keptAt = async (milliseconds: number): Promise<number> => {
+      let now = 0
+      vi.spyOn(performance, 'now').mockImplementation(() => (now += milliseconds))
+      const { kept } = await runWith((call) => ({ agreement: call < 150 ? 0.9 : 0.5 }), 400)
+      vi.restoreAllMocks()
+      return kept.at(-1)!.state
+    }
+    const slow = await keptAt(1e3)
+    expect(slow).toBeLessThan(170)
+    expect(await keptAt(1)).toBe(slow)
+    expect(await keptAt(40)).toBe(slow)
+  })
+
   it('reports the information of the joint beside its ceiling', async () => {
     const { position } = await runWith(() => ({ agreement: 0.9 }), 3)
     const [head] = position.history.at(-1)!.heads

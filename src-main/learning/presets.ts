@@ -19,16 +19,15 @@ const JITTER = { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 }
 
 /**
  * A strided first layer keeps full-resolution channels few, so that more pairs and larger crops are seen in a minute;
- * large crops matter most: they hold whole neighbourhoods. λ above 1 keeps all over-clusters in use. Many pairs in few
- * steps beat few pairs in many: λ asks each step's pixels, and not only all pixels, to fill the clusters evenly.
- * And few steps in all: beyond some hundred, information goes on rising while the clusters fit what people name less and
- * less (docs/quality.md), so a fast machine ends early.
+ * large crops matter most: they hold whole neighbourhoods. λ above 1 keeps all over-clusters in use. Clusters begin as
+ * k-means on patch statistics, which makes them less a matter of the seed. Few steps: beyond some hundred, information
+ * goes on rising while the clusters fit what people name less and less (docs/quality.md), so a fast machine ends early.
  */
 const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   method: 'information',
   sobel: false,
-  statistics: [],
-  warmStart: 0,
+  statistics: [9, 21, 45],
+  warmStart: 6,
   auxiliary: [],
   headB: 'merged',
   refit: { boxes: [9, 21, 45], share: 1 },
@@ -47,9 +46,13 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   views: { ...STILL, flips: { rows: false, columns: true }, jitter: JITTER, gain: 0.2, offset: 0.1 }
 }
 
+/** Clusters that begin at random, and nothing but bands to learn from. */
+const COLD = { statistics: [], warmStart: 0 }
+
 /** Settings of the code published with IIC (Ji, Henriques, Vedaldi 2019), as its authors ran it for each data set. */
 const PUBLISHED: Omit<Recipe, 'lambda' | 'rate' | 'pairs' | 'crop' | 'sobel' | 'views' | 'radius'> = {
   ...OWN,
+  ...COLD,
   layers: '64,128,M,256,256,512d2,512d2',
   width: 1,
   headB: 'trained',
@@ -63,13 +66,14 @@ const COCO = { ...PUBLISHED, sobel: true, crop: 128, radius: 10, rate: 1e-4, vie
 const POTSDAM = { ...PUBLISHED, sobel: false, crop: 200, views: POTSDAM_VIEWS }
 
 const RECIPES: Record<Preset, Recipe> = {
-  preview: { ...OWN, method: 'kmeans-patches', layers: 'A,A', width: 1, pairs: 1, statistics: [9, 21, 45], minutes: 1 },
-  quick: { ...OWN, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 20, minutes: 5, steps: 800 },
-  balanced: { ...OWN, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 100, minutes: 30, steps: 800 },
+  preview: { ...OWN, method: 'kmeans-patches', layers: 'A,A', width: 1, pairs: 1, minutes: 1 },
+  quick: { ...OWN, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 5, minutes: 5, steps: 600 },
+  balanced: { ...OWN, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 20, minutes: 30, steps: 800 },
   thorough: { ...OWN, layers: '64s2,64,M,128,128,256,256', width: 1, pairs: 32, minutes: 180 },
   // The 2018 text: VGG11 without its last pools, batch 40, rate 1e-5, shifts of 40 to 100 px, additive HSV up to 15 %.
   'paper-2018': {
     ...OWN,
+    ...COLD,
     layers: '64,M,128,M,256,256,512,512,512,512',
     width: 1,
     headB: 'trained',
@@ -134,6 +138,7 @@ export const GROUP_CROPS = { smallestPart: 0.5, size: 0.75 }
 /** §3.2 of the 2018 paper: four convolutions and three pools; crops, flips, changes of size, colour. */
 export const GROUP_RECIPE: Omit<Recipe, 'crop'> = {
   ...OWN,
+  ...COLD,
   layers: '64,M,128,M,256,M,512',
   width: 0.5,
   headB: 'trained',

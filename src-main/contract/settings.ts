@@ -29,9 +29,9 @@ export const trainingSettings = z.object({
   method: z.enum(METHODS).optional(),
   /** Changes to the preset's recipe. */
   recipe: recipeChanges.optional(),
-  /** Time limit of training; the preset's when absent. */
+  /** Time limit of training in place of the preset's; its steps may be done before. */
   minutes: z.number().positive().max(100_000).optional(),
-  /** Exact number of steps instead of a time limit. */
+  /** Exact number of steps instead of the preset's limits. */
   steps: z.int().positive().optional(),
   seed: z.int().min(0).max(2 ** 31 - 1),
   /** Factor on the images' size before anything else. */

@@ -23,11 +23,10 @@ export interface Learning {
 /** A run that lacks only where it starts and where it is kept. */
 export type ReadyRun = Omit<TrainingRun, 'position' | 'onCheckpoint'>
 
-/** The user's limit if there is one, else the recipe's. */
+/** The user's steps alone, or else the user's or the recipe's minutes and the recipe's steps. */
 function limitOf({ steps, minutes }: Learning['wanted'], recipe: Recipe): TrainingRun['limit'] {
   if (steps !== undefined) return { steps }
-  if (minutes !== undefined) return { seconds: 60 * minutes }
-  return { seconds: 60 * recipe.minutes, steps: recipe.steps || undefined }
+  return { seconds: 60 * (minutes ?? recipe.minutes), steps: recipe.steps || undefined }
 }
 
 /**

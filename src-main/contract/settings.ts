@@ -5,8 +5,8 @@ export const BACKEND_CHOICES = ['auto', 'onnxruntime', 'tensorflow'] as const
 /** Presets with what a person may expect of each. */
 export const PRESET_NOTES = {
   preview: 'k-means, seconds',
-  quick: '1 to 5 min',
-  balanced: '5 to 30 min',
+  quick: '1–5 min',
+  balanced: '5–30 min',
   thorough: '3 h',
   'paper-2018': 'the 2018 paper; needs a GPU',
   'iic-2019': 'the published code, COCO-Stuff-3; needs a GPU',

@@ -20,8 +20,8 @@ const JITTER = { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 }
 /**
  * A strided first layer keeps full-resolution channels few, so that more pairs and larger crops are seen in a minute;
  * large crops matter most: they hold whole neighbourhoods. λ above 1 keeps all over-clusters in use. Clusters begin as
- * k-means on patch statistics, which makes them less a matter of the seed. Few steps: beyond some hundred, information
- * goes on rising while the clusters fit what people name less and less (docs/quality.md), so a fast machine ends early.
+ * soft k-means on patch statistics, which makes them less a matter of the seed. Few steps: beyond some hundred, information
+ * goes on rising while the clusters fit what people name no better or less (docs/quality.md), so a fast machine ends early.
  */
 const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   method: 'information',

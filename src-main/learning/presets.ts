@@ -15,22 +15,24 @@ const STILL: ViewRecipe = {
   blur: 0,
   noise: 0
 }
+/** Sides of the boxes of the patch statistics, wherever they are used. */
+const BOXES = [9, 21, 45]
 const JITTER = { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 }
 
 /**
  * A strided first layer keeps full-resolution channels few, so that more pairs and larger crops are seen in a minute;
  * large crops matter most: they hold whole neighbourhoods. λ above 1 keeps all over-clusters in use. Clusters begin as
  * soft k-means on patch statistics, which makes them less a matter of the seed. Few steps: beyond some hundred, information
- * goes on rising while the clusters fit what people name no better or less (docs/quality.md), so a fast machine ends early.
+ * goes on rising while the clusters fit what people name no better, or worse (docs/quality.md), so a fast machine ends early.
  */
 const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   method: 'information',
   sobel: false,
-  statistics: [9, 21, 45],
+  statistics: BOXES,
   warmStart: 6,
   auxiliary: [],
   headB: 'merged',
-  refit: { boxes: [9, 21, 45], share: 1 },
+  refit: { boxes: BOXES, share: 1 },
   subHeads: 1,
   crop: 160,
   objective: 'pooled',
@@ -65,10 +67,12 @@ const POTSDAM_VIEWS: ViewRecipe = { ...STILL, flips: { rows: false, columns: tru
 const COCO = { ...PUBLISHED, sobel: true, crop: 128, radius: 10, rate: 1e-4, views: COCO_VIEWS }
 const POTSDAM = { ...PUBLISHED, sobel: false, crop: 200, views: POTSDAM_VIEWS }
 
+const SMALL = { layers: '64s2,64,M,128,128,256', width: 0.5 }
+
 const RECIPES: Record<Preset, Recipe> = {
   preview: { ...OWN, method: 'kmeans-patches', layers: 'A,A', width: 1, pairs: 1, minutes: 1 },
-  quick: { ...OWN, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 5, minutes: 5, steps: 600 },
-  balanced: { ...OWN, layers: '64s2,64,M,128,128,256', width: 0.5, pairs: 20, minutes: 30, steps: 800 },
+  quick: { ...OWN, ...SMALL, pairs: 5, minutes: 5, steps: 600 },
+  balanced: { ...OWN, ...SMALL, pairs: 20, minutes: 30, steps: 800 },
   thorough: { ...OWN, layers: '64s2,64,M,128,128,256,256', width: 1, pairs: 32, minutes: 180 },
   // The 2018 text: VGG11 without its last pools, batch 40, rate 1e-5, shifts of 40 to 100 px, additive HSV up to 15 %.
   'paper-2018': {
@@ -99,7 +103,6 @@ export function recipeOf({ preset, method, recipe = {} }: Pick<TrainingSettings,
 
 /** What each method needs of the network, whatever the preset. */
 function withMethod(base: Recipe, method: Recipe['method']): Recipe {
-  const { layers, width } = RECIPES.quick
   switch (method) {
     case 'kmeans-bands':
       return { ...base, method, layers: 'A', statistics: [] }
@@ -107,7 +110,7 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
       return { ...base, method, layers: RECIPES.preview.layers, statistics: RECIPES.preview.statistics }
     case 'random-cnn':
     case 'random-cnn-kmeans':
-      return { ...base, method, layers: base.method === 'information' ? base.layers : layers, width: base.method === 'information' ? base.width : width, statistics: [] }
+      return { ...base, ...(base.method !== 'information' && SMALL), method, statistics: [] }
     case 'information':
       return base.method === method ? base : { ...RECIPES.quick }
   }

@@ -81,6 +81,8 @@ async function keptIn<T extends { key: string }>(file: string): Promise<Map<stri
 
 const keyOf = (set: string, seed: number, settings: Partial<TrainingSettings>): string => JSON.stringify([set, seed, settings])
 
+const choiceKey = (set: string, seed: number, name: string): string => JSON.stringify([set, seed, name])
+
 async function fill(entries: readonly Entry[], kept: Map<string, Kept>, every = 1): Promise<void> {
   for (let seed = 1; seed <= SEEDS; seed++) {
     for (const { name, settings, seeds, sets = ['dubai72', 'camvid', 'cocostuff3'] } of entries) {
@@ -100,7 +102,7 @@ async function choose(kept: Map<string, KeptChoice>): Promise<void> {
   for (let seed = 1; seed <= SEEDS; seed++) {
     for (const { name, choose } of CHOSEN) {
       for (const set of AIMED) {
-        const key = JSON.stringify([set, seed, name])
+        const key = choiceKey(set, seed, name)
         if (kept.has(key) || !isHere(set)) continue
         const choice = { key, ...(await choose(set, seed)) }
         kept.set(key, choice)
@@ -155,7 +157,7 @@ function choices(entries: readonly Entry[], kept: Map<string, Kept>, within: Map
   )
   const withinOne = CHOSEN.flatMap(({ name }) =>
     AIMED.flatMap((set) =>
-      Array.from({ length: SEEDS }, (_, i) => within.get(JSON.stringify([set, i + 1, name]))).flatMap((choice, i) => (choice ? [choiceRow(`${name}, ${set}, seed ${i + 1}`, choice)] : []))
+      Array.from({ length: SEEDS }, (_, i) => within.get(choiceKey(set, i + 1, name))).flatMap((choice, i) => (choice ? [choiceRow(`${name}, ${set}, seed ${i + 1}`, choice)] : []))
     )
   )
   return ['| among | how many | the one taken | best by labels | worst |', '|---|---|---|---|---|', ...amongSeeds, ...withinOne].join('\n')

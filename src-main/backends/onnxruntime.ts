@@ -3,18 +3,31 @@ import { availableParallelism } from 'node:os'
 import type { InferenceSession } from 'onnxruntime-common'
 import type { OrtApi } from './onnx/execution.ts'
 import { executeRecorded } from './onnx/execution.ts'
-import type { Backend } from './program.ts'
+import type { Backend, BackendName } from './program.ts'
 
 const require = createRequire(import.meta.url)
 
-/** ONNX Runtime on recorded graphs. @throws Error when the native library cannot be loaded */
-export function onnxruntimeBackend(): Backend {
+const threads = availableParallelism()
+const DEVICES = {
+  onnxruntime: `CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+  webgpu: 'GPU, through WebGPU',
+  cuda: 'NVIDIA GPU, through CUDA'
+} satisfies Partial<Record<BackendName, string>>
+
+/**
+ * ONNX Runtime on recorded graphs, on one of its execution providers: its own CPU kernels, any vendor's GPU, or CUDA.
+ * Only a session tells whether a provider can be had. @throws Error when the native library cannot be loaded
+ */
+export function onnxruntimeBackend(name: keyof typeof DEVICES = 'onnxruntime'): Backend {
   const ort = require('onnxruntime-node') as OrtApi
-  const threads = availableParallelism()
   return {
-    name: 'onnxruntime',
-    device: `CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
-    compile: (program, state) => executeRecorded(ort, sessionOptions(threads, program.constantState === true), program, state)
+    name,
+    device: DEVICES[name],
+    onGpu: name !== 'onnxruntime',
+    compile: (program, state) => {
+      const options = sessionOptions(name, program.constantState === true)
+      return executeRecorded(ort, options, program, state, name === 'webgpu')
+    }
   }
 }
 
@@ -22,7 +35,8 @@ export function onnxruntimeBackend(): Backend {
  * Numbers too small to be normal, which vanishing moments are full of, would take a hundred times as long. Blocked
  * layouts pay where the filters are constant; elsewhere they only reorder back and forth.
  */
-function sessionOptions(threads: number, constantFilters: boolean): InferenceSession.SessionOptions {
+function sessionOptions(name: keyof typeof DEVICES, constantFilters: boolean): InferenceSession.SessionOptions {
+  if (name !== 'onnxruntime') return { executionProviders: [name], graphOptimizationLevel: 'all', logSeverityLevel: 3 }
   const extra = { session: { set_denormal_as_zero: '1' } }
   return { intraOpNumThreads: threads, graphOptimizationLevel: constantFilters ? 'all' : 'extended', logSeverityLevel: 3, extra }
 }

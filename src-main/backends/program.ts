@@ -34,10 +34,12 @@ export interface Backend {
   readonly name: BackendName
   /** What computes, in words: `CPU, 2 threads`. */
   readonly device: string
+  /** Whether it leaves the processor to others. */
+  readonly onGpu: boolean
   compile(program: Program, state: NamedArrays): Promise<Execution>
 }
 
-export type BackendName = 'onnxruntime' | 'tensorflow' | 'cpu'
+export type BackendName = 'onnxruntime' | 'webgpu' | 'cuda' | 'tensorflow' | 'cpu'
 
 export function sizeOf(shape: Shape): number {
   return shape.reduce((product, side) => product * side, 1)

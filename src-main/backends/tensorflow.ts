@@ -34,10 +34,11 @@ export function tensorflowBackend(): Backend {
   try {
     const binding = require('@tensorflow/tfjs-node-gpu') as NodeBinding
     registerTensorflowKernels()
-    const processor = binding.backend().isUsingGpuDevice ? 'CUDA' : 'CPU'
+    const onGpu = binding.backend().isUsingGpuDevice === true
     return {
       name: 'tensorflow',
-      device: `${processor}, TensorFlow.js ${binding.version['tfjs-node']}`,
+      device: `${onGpu ? 'NVIDIA GPU' : 'CPU'}, TensorFlow.js ${binding.version['tfjs-node']}`,
+      onGpu,
       compile: (program, state) => Promise.resolve(executeEagerly('tensorflow', program, state))
     }
   } finally {

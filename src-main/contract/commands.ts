@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { catalogue, skippedFile } from './imagery.ts'
 import { GROUP_METHODS, METHODS } from './recipe.ts'
-import { BACKEND_CHOICES, HEADS, trainingSettings } from './settings.ts'
+import { BACKENDS, BACKEND_CHOICES, HEADS, trainingSettings } from './settings.ts'
 import { architecture, stepShape, trainingReport } from './training.ts'
 
 const folder = z.string().min(1)
@@ -104,7 +104,7 @@ export const COMMANDS = {
     })
   },
   segment: {
-    input: z.object({ project: folder, images: folder.optional(), backend: z.enum(['auto', 'onnxruntime', 'tensorflow']).optional() }),
+    input: z.object({ project: folder, images: folder.optional(), backend: z.enum(BACKEND_CHOICES).optional() }),
     output: z.object({ project: folder, labels: folder, images: z.int(), skipped: z.array(skippedFile), backend: z.string(), seconds: z.number() })
   },
   evaluate: {
@@ -123,7 +123,7 @@ export const COMMANDS = {
   },
   /** Starts a backend, lets it prove itself and times a training step, in a process of its own. */
   trial: {
-    input: z.object({ backend: z.enum(['onnxruntime', 'tensorflow']), step: z.object({ architecture, shape: stepShape }).optional() }),
+    input: z.object({ backend: z.enum(BACKENDS), step: z.object({ architecture, shape: stepShape }).optional() }),
     output: z.object({ device: z.string().optional(), reason: z.string().optional(), milliseconds: z.number().optional() })
   },
   pause: { input: z.object({ paused: z.boolean() }), output: z.object({ paused: z.boolean() }) },

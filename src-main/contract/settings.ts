@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { METHODS, recipeChanges } from './recipe.ts'
 
-export const BACKEND_CHOICES = ['auto', 'onnxruntime', 'tensorflow'] as const
+/** ONNX Runtime on the processor, on any GPU, on NVIDIA's; TensorFlow on whatever it was built for. */
+export const BACKENDS = ['onnxruntime', 'webgpu', 'cuda', 'tensorflow'] as const
+export const BACKEND_CHOICES = ['auto', ...BACKENDS] as const
 /** Presets with what a person may expect of each. */
 export const PRESET_NOTES = {
   preview: 'k-means, seconds',

@@ -8,6 +8,8 @@ const KEPT_OUTPUT = 4000
 
 export interface EngineProcess extends EngineClient {
   stop(): void
+  /** Ends it at once, even while it computes. */
+  kill(): void
 }
 
 /** Starts the engine as a child process, for the command line or for a trial. */
@@ -21,5 +23,5 @@ export function startEngineProcess(): EngineProcess {
     if (code) process.stderr.write(output)
     client.fail(new TesseraError('EngineStopped', { reason: signal ?? `exit code ${code}` }))
   })
-  return { ...client, stop: () => child.connected && child.disconnect() }
+  return { ...client, stop: () => child.connected && child.disconnect(), kill: () => child.kill('SIGKILL') }
 }

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { type ErrorName, TesseraError } from '../contract/errors.ts'
 import type { BandStatistics, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
 import type { ViewRecipe } from '../contract/recipe.ts'
-import type { Scale } from '../imagery/pictures.ts'
+import { KEPT_BYTES, type Scale } from '../imagery/pictures.ts'
 import type { Batch, BatchShape } from '../learning/views/pairs.ts'
 
 export interface CropSourceConfig {
@@ -17,7 +17,12 @@ export interface CropSourceConfig {
   seed: number
 }
 
-export type CropRequest = { kind: 'configure'; config: CropSourceConfig } | { kind: 'cut'; step: number }
+export interface CropperConfig extends CropSourceConfig {
+  /** Decoded pixels that this one of the threads keeps at hand, in bytes. */
+  keptBytes: number
+}
+
+export type CropRequest = { kind: 'configure'; config: CropperConfig } | { kind: 'cut'; step: number }
 
 export interface CropReply {
   step: number
@@ -26,7 +31,7 @@ export interface CropReply {
   error?: { name: ErrorName; details: Record<string, string | number | undefined> }
 }
 
-/** Batches cut ahead of the one that is asked for. */
+/** Batches cut ahead of the one that is asked for, at least. */
 const AHEAD = 3
 
 export interface CropSource {
@@ -34,40 +39,50 @@ export interface CropSource {
   stop(): Promise<void>
 }
 
-/** Starts a thread that cuts the crops of each step; a batch depends on the seed and its step alone. */
-export function startCropSource(config: CropSourceConfig, onUnreadable: (file: SkippedFile) => void): CropSource {
-  const worker = new Worker(new URL('./crops.js', import.meta.url))
+/**
+ * Starts threads that cut the crops of each step, turn by turn. A batch depends on the seed and its step alone, not on
+ * how many threads there are. An unreadable image is told once.
+ */
+export function startCropSource(config: CropSourceConfig, threads: number, onUnreadable: (file: SkippedFile) => void): CropSource {
+  const workers = Array.from({ length: threads }, () => new Worker(new URL('./crops.js', import.meta.url)))
   const waiting = new Map<number, PromiseWithResolvers<Batch>>()
+  const told = new Set<string>()
   const ask = (step: number): PromiseWithResolvers<Batch> => {
     const known = waiting.get(step)
     if (known) return known
     const made = withResolvers<Batch>()
     made.promise.catch(() => undefined)
     waiting.set(step, made)
-    worker.postMessage({ kind: 'cut', step } satisfies CropRequest)
+    workers[step % threads].postMessage({ kind: 'cut', step } satisfies CropRequest)
     return made
   }
   const failAll = (fault: Error): void => {
     for (const { reject } of waiting.values()) reject(fault)
   }
-  worker.on('message', ({ step, batch, unreadable, error }: CropReply) => {
-    unreadable.forEach(onUnreadable)
+  const receive = ({ step, batch, unreadable, error }: CropReply): void => {
+    for (const file of unreadable.filter(({ path }) => !told.has(path))) {
+      told.add(file.path)
+      onUnreadable(file)
+    }
     const request = waiting.get(step)
     if (batch) request?.resolve(batch)
     else request?.reject(new TesseraError(error!.name, error!.details))
-  })
-  worker.on('error', failAll)
-  worker.postMessage({ kind: 'configure', config } satisfies CropRequest)
+  }
+  for (const worker of workers) {
+    worker.on('message', receive)
+    worker.on('error', failAll)
+    worker.postMessage({ kind: 'configure', config: { ...config, keptBytes: KEPT_BYTES / threads } } satisfies CropRequest)
+  }
   return {
     async next(step) {
       for (const old of [...waiting.keys()].filter((key) => key < step)) waiting.delete(old)
       const wanted = ask(step)
-      for (let ahead = 1; ahead <= AHEAD; ahead++) ask(step + ahead)
+      for (let ahead = 1; ahead <= Math.max(AHEAD, threads); ahead++) ask(step + ahead)
       return wanted.promise
     },
     async stop() {
       failAll(new TesseraError('Cancelled'))
-      await worker.terminate()
+      await Promise.all(workers.map((worker) => worker.terminate()))
     }
   }
 }

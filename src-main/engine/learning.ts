@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { Backend } from '../backends/program.ts'
 import type { SkippedFile } from '../contract/imagery.ts'
 import type { Recipe } from '../contract/recipe.ts'
@@ -29,8 +30,12 @@ function limitOf({ steps, minutes }: Learning['wanted'], recipe: Recipe): Traini
   return { seconds: 60 * (minutes ?? recipe.minutes), steps: recipe.steps || undefined }
 }
 
+/** A GPU takes batches faster than one thread cuts them; a processor that trains needs its cores itself. */
+const MOST_CROP_THREADS = 8
+const cropThreads = ({ onGpu }: Backend): number => (onGpu ? Math.max(1, Math.min(MOST_CROP_THREADS, availableParallelism() - 1)) : 1)
+
 /**
- * Trains with what `train` needs: a backend that has compiled the step, and a thread that cuts crops. Both are given
+ * Trains with what `train` needs: a backend that has compiled the step, and threads that cut crops. Both are given
  * back when `work` is done. @throws BackendUnavailable and what `work` throws
  */
 export async function withTraining<T>(
@@ -42,7 +47,7 @@ export async function withTraining<T>(
   context.onProgress({ stage: 'Choosing the backend' })
   const backend = await chooseBackend(wanted.backend, { architecture, shape })
   const execution = await backend.compile(trainingStep(architecture, shape), state)
-  const source = startCropSource(crops, onSkipped)
+  const source = startCropSource(crops, cropThreads(backend), onSkipped)
   const run: ReadyRun = {
     architecture,
     recipe,

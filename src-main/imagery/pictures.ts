@@ -19,8 +19,8 @@ export interface Window {
   height: number
 }
 
-/** Decoded pixels that a reader keeps at hand, in bytes. */
-const KEPT_BYTES = 768 * 2 ** 20
+/** Decoded pixels that a reader keeps at hand unless told otherwise, in bytes. */
+export const KEPT_BYTES = 768 * 2 ** 20
 /** Larger pictures are read window by window. */
 const WHOLE_PIXELS = 48 * 2 ** 20
 
@@ -54,7 +54,8 @@ export class PictureReader {
   constructor(
     readonly folder: string,
     readonly scale: Scale,
-    readonly bands: number
+    readonly bands: number,
+    readonly keptBytes = KEPT_BYTES
   ) {}
 
   /**
@@ -86,7 +87,7 @@ export class PictureReader {
     const { width, height } = scaledSize(image, this.scale)
     const bytes = width * height * this.bands
     for (const path of this.#kept.keys()) {
-      if (this.#keptBytes + bytes <= KEPT_BYTES) break
+      if (this.#keptBytes + bytes <= this.keptBytes) break
       this.#forget(path)
     }
     const picture = this.#decode(image, (source) => source.resize(width, height, { fit: 'fill', kernel: 'cubic' }), width, height)

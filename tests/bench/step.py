@@ -1,12 +1,14 @@
 """Training step of Tessera's benchmark networks in PyTorch, for `npm run bench -- step`.
 
-Usage: python3 step.py '{"crop":64,"pairs":4,"width":1,"radius":10,"clusters":12,"seconds":6,"form":"pooled"}'
+Usage: python3 step.py '{"crop":64,"pairs":4,"width":1,"radius":10,"clusters":12,"seconds":6,"form":"pooled",
+           "device":"cpu"}'
 Prints one JSON object: {"millisecondsPerStep": …, "torch": "…"}.
 
 `pooled` is the box-sum joint that Tessera uses; `published` is the per-displacement joint written as a
 convolution, as in the code published with the IIC paper (IID_segmentation_loss, uncollapsed).
 """
 import json
+import os
 import sys
 import time
 
@@ -56,10 +58,11 @@ def published_information(first: torch.Tensor, second: torch.Tensor, radius: int
 settings = json.loads(sys.argv[1])
 CROP, PAIRS, RADIUS, CLUSTERS = (settings[k] for k in ("crop", "pairs", "radius", "clusters"))
 torch.manual_seed(0)
-torch.set_num_threads(settings.get("threads", 2))
-network = trunk(settings["width"]).to(memory_format=torch.channels_last)
+torch.set_num_threads(len(os.sched_getaffinity(0)))
+device = settings.get("device", "cpu")
+network = trunk(settings["width"]).to(device, memory_format=torch.channels_last)
 optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
-images = torch.rand(2 * PAIRS, 3, CROP, CROP).to(memory_format=torch.channels_last)
+images = torch.rand(2 * PAIRS, 3, CROP, CROP).to(device, memory_format=torch.channels_last)
 
 
 def step() -> None:

@@ -1,5 +1,6 @@
 /**
- * Time of one training step on each backend, beside the same step in PyTorch. `npm run bench -- step`
+ * Time of one training step on each backend, beside the same step in PyTorch. `npm run bench -- step [large]`
+ * The large case is for GPUs, on which PyTorch is timed too where it has one.
  * Each contender has a process of its own, and all take turns, so that a busy machine is busy for all of them.
  */
 import { spawnSync } from 'node:child_process'
@@ -29,11 +30,17 @@ const CASES: Case[] = [
   { crop: 96, pairs: 4, width: 0.5 },
   { crop: 128, pairs: 4, width: 0.25 }
 ]
+const LARGE: Case[] = [{ crop: 128, pairs: 60, width: 1 }]
 const RADIUS = 10
 const CLUSTERS = 12
 const ROUNDS = 3
 const SECONDS = 3
-const BACKENDS: Record<string, () => Backend> = { onnxruntime: onnxruntimeBackend, tensorflow: tensorflowBackend }
+const BACKENDS: Record<string, () => Backend> = {
+  onnxruntime: onnxruntimeBackend,
+  webgpu: () => onnxruntimeBackend('webgpu'),
+  cuda: () => onnxruntimeBackend('cuda'),
+  tensorflow: tensorflowBackend
+}
 
 const architectureOf = ({ width }: Case): Architecture => ({
   bands: 3,
@@ -150,9 +157,15 @@ function measure(command: string, args: string[]): Timing | undefined {
 
 function contest(settings: Case): Record<string, Timing | undefined> {
   const own = (name: string) => (): Timing | undefined => measure(process.execPath, [fileURLToPath(import.meta.url), 'one', name, JSON.stringify(settings)])
-  const pytorch = (form: string) => (): Timing | undefined =>
-    measure(process.env.TESSERA_BENCH_PYTHON ?? 'python3', ['tests/bench/step.py', JSON.stringify({ ...settings, radius: RADIUS, clusters: CLUSTERS, seconds: SECONDS, form })])
-  const contenders = { onnxruntime: own('onnxruntime'), tensorflow: own('tensorflow'), 'PyTorch, pooled': pytorch('pooled'), 'PyTorch, published': pytorch('published') }
+  const pytorch = (form: string, device: string) => (): Timing | undefined =>
+    measure(process.env.TESSERA_BENCH_PYTHON ?? 'python3', ['tests/bench/step.py', JSON.stringify({ ...settings, radius: RADIUS, clusters: CLUSTERS, seconds: SECONDS, form, device })])
+  const contenders = {
+    ...Object.fromEntries(Object.keys(BACKENDS).map((name) => [name, own(name)])),
+    'PyTorch, pooled': pytorch('pooled', 'cpu'),
+    'PyTorch, published': pytorch('published', 'cpu'),
+    'PyTorch on CUDA, pooled': pytorch('pooled', 'cuda'),
+    'PyTorch on CUDA, published': pytorch('published', 'cuda')
+  }
   const best: Record<string, Timing | undefined> = {}
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, run] of Object.entries(contenders)) {
@@ -174,12 +187,12 @@ function report(settings: Case): void {
   console.log(`${crop}², ${pairs} pairs, width ${width}, best of ${ROUNDS} rounds; ${work.toFixed(1)} GFLOP in convolutions; cutting crops, on its own thread, ${data.toFixed(1)} ms`)
   for (const [name, timing] of Object.entries(row)) {
     if (!timing) {
-      console.log(`  ${name.padEnd(20)} is not here`)
+      console.log(`  ${name.padEnd(26)} is not here`)
       continue
     }
     const { millisecondsPerStep: step, millisecondsPerHead: head } = timing
     const shares = head === undefined ? '' : `; head and joint ${((100 * head) / step).toFixed(0)} %, trunk and Adam ${(100 - (100 * head) / step).toFixed(0)} %`
-    console.log(`  ${name.padEnd(20)} ${step.toFixed(1)} ms  ${((1e3 * pairs) / step).toFixed(1)} pairs/s  ${((1e3 * work) / step).toFixed(0)} GFLOP/s  ${(step / ours).toFixed(2)} × the time of our best${shares}`)
+    console.log(`  ${name.padEnd(26)} ${step.toFixed(1)} ms  ${((1e3 * pairs) / step).toFixed(1)} pairs/s  ${((1e3 * work) / step).toFixed(0)} GFLOP/s  ${(step / ours).toFixed(2)} × the time of our best${shares}`)
   }
 }
 
@@ -189,4 +202,5 @@ if (mode === 'one') {
   console.log(JSON.stringify({ millisecondsPerStep: step, millisecondsPerHead: head } satisfies Timing))
   process.exit(0)
 }
-CASES.forEach(report)
+const cases = mode === 'large' ? LARGE : CASES
+cases.forEach(report)

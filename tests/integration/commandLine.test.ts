@@ -5,7 +5,9 @@ import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type CommandOutput } from '../../src-main/contract/commands.ts'
 import { METHODS, type RecipeChanges } from '../../src-main/contract/recipe.ts'
+import { BACKENDS } from '../../src-main/contract/settings.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
+import '../fixtures/gpu.ts'
 import { drawScenes, json, start, temporaryFolder, tessera } from '../fixtures/commandLine.ts'
 
 const TRAIN = ['--classes', '5', '--over', '8', '--seed', '3', '--backend', 'onnxruntime']
@@ -121,8 +123,33 @@ describe('the whole job', () => {
 
   it('tells what it runs on', async () => {
     const info = json<CommandOutput<'info'>>(await tessera('info', '--json'))
-    expect(info.backends.map(({ name }) => name)).toEqual(['onnxruntime', 'tensorflow'])
+    expect(info.backends.map(({ name }) => name)).toEqual([...BACKENDS])
     for (const { used, device, reason } of info.backends) expect(used ? device : reason).toBeDefined()
+  })
+
+  it('learns and labels on WebGPU, or says why it cannot', async () => {
+    const recipe = join(folder, 'tiny.json')
+    await writeFile(recipe, JSON.stringify({ layers: '8,M,8', width: 1, pairs: 1, crop: 32 } satisfies RecipeChanges))
+    const project = join(folder, 'gpu.tessera')
+    const { backends } = json<CommandOutput<'info'>>(await tessera('info', '--json'))
+    const { used, reason } = backends.find(({ name }) => name === 'webgpu')!
+    const train = ['train', scenes.images, '--project', project, '--classes', '3', '--over', '6', '--recipe', recipe, '--steps', '3', '--backend', 'webgpu', '--json']
+    const trained = await tessera(...train)
+    if (!used) {
+      console.warn(`NOT TESTED: ${reason}`)
+      expect(trained.code).toBe(2)
+      expect(json<{ error: { name: string } }>(trained).error.name).toBe('BackendUnavailable')
+      return
+    }
+    expect(json<CommandOutput<'train'>>(trained), trained.stderr).toMatchObject({ steps: 3, backend: 'webgpu' })
+    const out = async (backend: string): Promise<Record<string, string>> => {
+      expect((await tessera('segment', project, '--backend', backend)).code).toBe(0)
+      await tessera('export', project, '--out', join(folder, backend))
+      return maskBytes(join(folder, backend))
+    }
+    const [there, here] = [await out('webgpu'), await out('onnxruntime')]
+    expect(Object.keys(there)).toHaveLength(3)
+    expect(there).toEqual(here)
   })
 })
 

@@ -4,18 +4,25 @@ import { describe, expect, it } from 'vitest'
 import { executeEagerly } from '../../src-main/backends/eager.ts'
 import { recordProgram } from '../../src-main/backends/onnx/execution.ts'
 import { onnxruntimeBackend } from '../../src-main/backends/onnxruntime.ts'
-import type { Backend, Program } from '../../src-main/backends/program.ts'
+import { type Backend, type Program, sizeOf } from '../../src-main/backends/program.ts'
 import { tensorflowBackend } from '../../src-main/backends/tensorflow.ts'
+import { informationObjective } from '../../src-main/learning/objective/information.ts'
+import { jointThroughInterpolation } from '../../src-main/learning/objective/joint.ts'
+import { uniformFrom } from '../../src-main/learning/random.ts'
+import '../fixtures/gpu.ts'
 import { richStepFixture, stepFixture } from '../fixtures/step.ts'
 
 // TensorFlow would otherwise use 16-bit products where the processor has them.
 process.env.TF_SET_ONEDNN_FPMATH_MODE = 'STRICT'
 process.env.ONEDNN_DEFAULT_FPMATH_MODE = 'STRICT'
 
-/** The native library is large and optional: where it is absent, that is said, not hidden. */
-function available(start: () => Backend): Backend | undefined {
+/** Native libraries and graphics drivers are optional: where one is absent, that is said, not hidden. */
+async function available(start: () => Backend): Promise<Backend | undefined> {
   try {
-    return start()
+    const backend = start()
+    const { program, state } = stepFixture()
+    await (await backend.compile(program, state)).dispose()
+    return backend
   } catch (fault) {
     console.warn(`NOT TESTED: ${(fault as Error).message.split('\n')[0]}`)
     return undefined
@@ -23,10 +30,11 @@ function available(start: () => Backend): Backend | undefined {
 }
 
 describe.each([
-  ['onnxruntime', onnxruntimeBackend],
-  ['tensorflow', tensorflowBackend]
-])('a training step on %s', (_, start) => {
-  const backend = available(start)
+  ['onnxruntime', await available(onnxruntimeBackend)],
+  ['webgpu', await available(() => onnxruntimeBackend('webgpu'))],
+  ['cuda', await available(() => onnxruntimeBackend('cuda'))],
+  ['tensorflow', await available(tensorflowBackend)]
+])('a training step on %s', (_, backend) => {
 
   it.runIf(backend).each([
     ['layers', stepFixture],
@@ -47,6 +55,29 @@ describe.each([
       const made = name.includes('moment') || state[name].every((value) => value === 0)
       expect(worst / scale, name).toBeLessThan(made ? 2e-3 : 1e-4)
     }
+  })
+
+  it.runIf(backend)('takes displacements in parts like the plain CPU backend', async () => {
+    const [pairs, coarse, clusters, displacements] = [2, 4, 3, 5]
+    const maps = [pairs, coarse, coarse, clusters]
+    const matrices = [pairs, displacements, coarse, coarse]
+    const program: Program = {
+      name: 'joints in parts',
+      inputs: { first: maps, second: maps, rows: matrices, columns: matrices },
+      state: {},
+      outputs: ['joints', 'byFirst', 'bySecond'],
+      evaluate({ rows, columns, ...views }) {
+        const joints = (first: tf.Tensor, second: tf.Tensor): tf.Tensor3D =>
+          jointThroughInterpolation(first as tf.Tensor4D, second as tf.Tensor4D, rows as tf.Tensor4D, columns as tf.Tensor4D, 2 * views.first.size)
+        const information = (first: tf.Tensor, second: tf.Tensor): tf.Scalar => informationObjective(joints(first, second), 1)
+        const [byFirst, bySecond] = tf.grads(information)([views.first, views.second])
+        return { outputs: { joints: joints(views.first, views.second), byFirst, bySecond }, state: {} }
+      }
+    }
+    const uniform = uniformFrom(3)
+    const inputs = Object.fromEntries(Object.entries(program.inputs).map(([name, shape]) => [name, Float32Array.from({ length: sizeOf(shape) }, () => uniform() ** 6)]))
+    const [expected, found] = [await executeEagerly('cpu', program, {}).run(inputs), await (await backend!.compile(program, {})).run(inputs)]
+    for (const name of program.outputs) expected[name].forEach((value, i) => expect(found[name][i], name).toBeCloseTo(value, 6))
   })
 
   it.runIf(backend)('repeats itself to the bit', async () => {

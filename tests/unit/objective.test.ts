@@ -128,12 +128,13 @@ describe('joints of single displacements', () => {
   const [fine, coarse] = [16, 4]
   const matrix = (range: readonly [number, number]): Float32Array => displacementMatrix({ fine, coarse, range, flipped: false, shift: 0 })
 
+  const radius = 2
+  const shifts = Array.from({ length: (2 * radius + 1) ** 2 }, (_, i) => [Math.floor(i / 5) - radius, (i % 5) - radius])
+  const stacked = (axis: 0 | 1): tf.Tensor4D =>
+    tf.tensor4d(Float32Array.from(shifts.flatMap((t) => [...matrix([t[axis], t[axis]])])), [1, shifts.length, coarse, coarse])
+
   it('add up to the joint of all of them, each weighed by its pixels', () => {
     const [first, second] = [randomMap([1, coarse, coarse, 3]), randomMap([1, coarse, coarse, 3])]
-    const radius = 2
-    const shifts = Array.from({ length: (2 * radius + 1) ** 2 }, (_, i) => [Math.floor(i / 5) - radius, (i % 5) - radius])
-    const stacked = (axis: 0 | 1): tf.Tensor4D =>
-      tf.tensor4d(Float32Array.from(shifts.flatMap((t) => [...matrix([t[axis], t[axis]])])), [1, shifts.length, coarse, coarse])
     const single = jointThroughInterpolation(first, second, stacked(0), stacked(1)).arraySync()
     const pooled = jointThroughInterpolation(first, second, tf.tensor4d(matrix([-2, 2]), [1, 1, coarse, coarse]), tf.tensor4d(matrix([-2, 2]), [1, 1, coarse, coarse])).arraySync()[0]
     // A displacement by (r, c) has (16 − |r|)(16 − |c|) pixels with a counterpart.
@@ -160,6 +161,19 @@ describe('joints of single displacements', () => {
     const f = (x: tf.Tensor): tf.Scalar =>
       informationObjective(jointThroughInterpolation(second, warpHeatmap(tf.softmax(x) as tf.Tensor4D, corners, weights), rows, rows), 1.2)
     expect(gradientError(f, tf.randomNormal([1, coarse, coarse, 3], 0, 1, 'float32', 12), 1e-1)).toBeLessThan(1e-2)
+  })
+
+  it('are the same, with the same gradients, when they are taken in parts', () => {
+    const [first, second] = [randomMap([1, coarse, coarse, 3]), randomMap([1, coarse, coarse, 3])]
+    const information = (most?: number) => (a: tf.Tensor, b: tf.Tensor): tf.Scalar =>
+      informationObjective(jointThroughInterpolation(tf.softmax(a) as tf.Tensor4D, tf.softmax(b) as tf.Tensor4D, stacked(0), stacked(1), most), 1.2)
+    const [whole, parts] = [undefined, 3 * first.size].map((most) => tf.valueAndGrads(information(most))([first, second]))
+    expect(parts.value.dataSync()[0]).toBeCloseTo(whole.value.dataSync()[0], 6)
+    parts.grads.forEach((gradient, input) => {
+      const expected = whole.grads[input].dataSync()
+      expect(Math.max(...expected.map(Math.abs))).toBeGreaterThan(1e-4)
+      gradient.dataSync().forEach((value, i) => expect(value).toBeCloseTo(expected[i], 7))
+    })
   })
 })
 

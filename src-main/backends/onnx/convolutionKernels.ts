@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { AFFINE_KERNEL } from '../program.ts'
-import { type RecordKernel, RecordingError, type Recorder, type Value } from './recorder.ts'
+import { type Factor, type RecordKernel, RecordingError, type Recorder, type Value } from './recorder.ts'
 
 /** Physical order of a logical `[n, h, w, c]` map stored channels first. */
 const CHANNELS_FIRST = [0, 3, 1, 2]
-/** The same with the channels before the samples. */
+/** As it is thought of. */
+const CHANNELS_LAST = [0, 1, 2, 3]
+/** Channels first, and before the samples too. */
 const CHANNELS_OUTERMOST = [3, 0, 1, 2]
 /** Physical order of a logical `[kh, kw, in, out]` filter stored `[out, in, kh, kw]`. */
 const OUTPUT_FIRST = [3, 2, 0, 1]
@@ -43,7 +45,8 @@ function outputSide(side: number, { kernel, strides, dilations, pads }: Geometry
 
 function convolve(recorder: Recorder, x: Value, filter: Value, attributes: tf.NamedAttrMap): Value {
   const geometry = geometryOf(x.shape, filter.shape, attributes)
-  const name = recorder.add('Conv', [recorder.laidOut(x, CHANNELS_FIRST), recorder.laidOut(filter, OUTPUT_FIRST)], {
+  const [maps, filters] = sideBySide(recorder, [recorder.laidOut(x, CHANNELS_FIRST), recorder.laidOut(filter, OUTPUT_FIRST)], x.shape[3])
+  const name = recorder.add('Conv', [maps, filters], {
     kernel_shape: geometry.kernel,
     strides: geometry.strides,
     dilations: geometry.dilations,
@@ -52,6 +55,16 @@ function convolve(recorder: Recorder, x: Value, filter: Value, attributes: tf.Na
   const [n, h, w] = x.shape
   const shape = [n, outputSide(h, geometry, 0), outputSide(w, geometry, 1), filter.shape[3]]
   return { name, shape, order: CHANNELS_FIRST }
+}
+
+/**
+ * Maps `[n, c, h, w]` and filters `[out, c, kh, kw]` as they may enter a convolution. ONNX Runtime's WebGPU provider
+ * (1.30) takes channels by threes where they divide so, and then sums wrong ones: zeros make them divide by four.
+ */
+function sideBySide(recorder: Recorder, names: [string, string], channels: number): [string, string] {
+  if (!recorder.forWebGpu || channels <= 3 || channels % 3 !== 0 || channels % 4 === 0) return names
+  const amounts = recorder.graph.integers([0, 0, 0, 0, 0, 4 - (channels % 4), 0, 0])
+  return names.map((name) => recorder.add('Pad', [name, amounts])) as [string, string]
 }
 
 /** With stride 1 the gradient is a convolution with the turned filter, which runs faster than a transposed one. */
@@ -78,7 +91,7 @@ function inputGradient(recorder: Recorder, dy: Value, filter: Value, attributes:
   const swapped = recorder.laidOut(filter, [2, 3, 0, 1])
   const turned = kernel[0] * kernel[1] === 1 ? swapped : turn(recorder, swapped, [filter.shape[2], filter.shape[3]], kernel)
   const reach = kernel.map((side, axis) => (side - 1) * dilations[axis])
-  const name = recorder.add('Conv', [stored, turned], {
+  const name = recorder.add('Conv', sideBySide(recorder, [stored, turned], dy.shape[3]), {
     kernel_shape: kernel,
     dilations,
     pads: [reach[0] - pads[0], reach[1] - pads[1], reach[0] - pads[2], reach[1] - pads[3]]
@@ -109,12 +122,21 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
   // With small maps a product for each sample would be larger than the maps: all samples then share one product.
   const together = channelsIn * channelsOut > (channelsIn + channelsOut) * oh * ow
   const order = together ? CHANNELS_OUTERMOST : CHANNELS_FIRST
-  const source = recorder.laidOut(x, order)
+  // With its channels last, a shifted input is the product's second factor as it stands.
+  const channelsLast = recorder.forWebGpu
+  const source = recorder.laidOut(x, channelsLast ? CHANNELS_LAST : order)
+  const axes = channelsLast ? [1, 2] : [2, 3]
+  const spread = (amounts: readonly number[]): number[] => [0, 1, 2, 3].map((axis) => amounts[axes.indexOf(axis)] ?? 0)
   const padded = pads.some((amount) => amount > 0)
-    ? recorder.add('Pad', [source, integers([0, 0, pads[0], pads[1], 0, 0, pads[2], pads[3]])])
+    ? recorder.add('Pad', [source, integers([...spread(pads.slice(0, 2)), ...spread(pads.slice(2))])])
     : source
-  const rowsOf = (map: string, channels: number): string => recorder.reshaped(map, together ? [channels, n * oh * ow] : [n, channels, oh * ow])
-  const gradient = rowsOf(recorder.laidOut(dy, order), channelsOut)
+  const [samples, pixels] = together ? [[], n * oh * ow] : [[n], oh * ow]
+  const rank = samples.length + 2
+  const gradient = { name: recorder.reshaped(recorder.laidOut(dy, order), [...samples, channelsOut, pixels]), rank, transposed: false }
+  const factorOf = (shifted: string): Factor => {
+    const shape = channelsLast ? [pixels, channelsIn] : [channelsIn, pixels]
+    return { name: recorder.reshaped(shifted, [...samples, ...shape]), rank, transposed: !channelsLast }
+  }
   const everySample = together ? undefined : recorder.graph.floats(new Float32Array(n).fill(1), [1, n])
 
   const taps: string[] = []
@@ -123,8 +145,8 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
       const start = [i * dilations[0], j * dilations[1]]
       const end = [start[0] + (oh - 1) * strides[0] + 1, start[1] + (ow - 1) * strides[1] + 1]
       const unshifted = start[0] === pads[0] && start[1] === pads[1] && strides[0] === 1 && strides[1] === 1 && oh === h && ow === w
-      const slice = unshifted ? source : recorder.add('Slice', [padded, integers(start), integers(end), integers([2, 3]), integers([...strides])])
-      const product = recorder.add('FusedMatMul', [gradient, rowsOf(slice, channelsIn)], { transB: 1 }, 'com.microsoft')
+      const slice = unshifted ? source : recorder.add('Slice', [padded, integers(start), integers(end), integers(axes), integers([...strides])])
+      const product = recorder.product(gradient, factorOf(slice))
       const summed = everySample ? recorder.add('MatMul', [everySample, recorder.reshaped(product, [n, channelsOut * channelsIn])]) : product
       taps.push(recorder.reshaped(summed, [channelsOut, channelsIn, 1]))
     }

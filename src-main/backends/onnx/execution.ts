@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import type * as Ort from 'onnxruntime-common'
 import type { Execution, NamedArrays, Program } from '../program.ts'
 import { registerRecorderKernels } from './kernels.ts'
+import { OnnxGraph } from './graph.ts'
 import { RECORDER, Recorder } from './recorder.ts'
 
 export interface RecordedProgram {
@@ -22,11 +23,11 @@ const NEXT = 'next:'
  *
  * @throws RecordingError when the program reads a value or calls a kernel that cannot be recorded
  */
-export function recordProgram(program: Program, constants?: NamedArrays): RecordedProgram {
+export function recordProgram(program: Program, constants?: NamedArrays, forWebGpu = false): RecordedProgram {
   const recorder = recorderBackend()
   const previous = tf.getBackend()
   tf.setBackend(RECORDER)
-  recorder.restart()
+  recorder.restart(forWebGpu)
   try {
     tf.engine().startScope()
     return trace(recorder, program, constants)
@@ -67,29 +68,39 @@ function recorderBackend(): Recorder {
   return (registered = recorder)
 }
 
-/** The two parts of the ONNX Runtime API that `onnxruntime-node` and `onnxruntime-web` share. */
+/** The parts of ONNX Runtime's API that are used. */
 export interface OrtApi {
   InferenceSession: typeof Ort.InferenceSession
   Tensor: typeof Ort.Tensor
 }
 
-/** Records `program` and runs the graph with ONNX Runtime. The state is double-buffered between runs. */
+/**
+ * Records `program` and runs the graph with ONNX Runtime. In main memory the state is double-buffered between runs;
+ * on WebGPU it stays on the device, and is copied only when it is read.
+ */
 export async function executeRecorded(
   ort: OrtApi,
   options: Ort.InferenceSession.SessionOptions,
   program: Program,
-  initial: NamedArrays
+  initial: NamedArrays,
+  onWebGpu = false
 ): Promise<Execution> {
   const fixed = program.constantState === true
-  const recorded = recordProgram(program, fixed ? initial : undefined)
-  const session = await ort.InferenceSession.create(recorded.model, options)
+  const recorded = recordProgram(program, fixed ? initial : undefined, onWebGpu)
+  const preferredOutputLocation = onWebGpu ? Object.fromEntries(recorded.carried.map((name) => [NEXT + name, 'gpu-buffer' as const])) : undefined
+  const session = await ort.InferenceSession.create(recorded.model, { ...options, preferredOutputLocation })
+  const copying = onWebGpu && recorded.carried.length > 0 ? await ort.InferenceSession.create(copyModel(program.state), options) : undefined
   const tensorOf = (values: Float32Array, shape: readonly number[]): Ort.Tensor => new ort.Tensor('float32', values, [...shape])
   const wanted = new Set(session.inputNames)
   const allocate = (): Record<string, Ort.Tensor> =>
     Object.fromEntries(recorded.carried.map((name) => [name, tensorOf(new Float32Array(initial[name].length), program.state[name])]))
   let current: Record<string, Ort.Tensor> = {}
-  let spare = allocate()
+  let spare = onWebGpu ? {} : allocate()
+  const release = (tensors: Record<string, Ort.Tensor>): void => {
+    for (const tensor of Object.values(tensors)) if (tensor.location === 'gpu-buffer') tensor.dispose()
+  }
   const writeState = (state: NamedArrays): Promise<void> => {
+    release(current)
     for (const name of recorded.read) current[name] = tensorOf(Float32Array.from(state[name]), program.state[name])
     return Promise.resolve()
   }
@@ -102,20 +113,31 @@ export async function executeRecorded(
       for (const [name, tensor] of Object.entries(current)) if (wanted.has(name)) feeds[name] = tensor
       const fetches: Record<string, Ort.Tensor | null> = {}
       for (const name of program.outputs) fetches[name] = null
-      for (const name of recorded.carried) fetches[NEXT + name] = spare[name]
+      for (const name of recorded.carried) fetches[NEXT + name] = spare[name] ?? null
       const results = await session.run(feeds, fetches)
-      const previous = current
+      const replaced = Object.fromEntries(recorded.carried.map((name) => [name, current[name]]))
       current = { ...current, ...Object.fromEntries(recorded.carried.map((name) => [name, results[NEXT + name]])) }
-      spare = Object.fromEntries(recorded.carried.map((name) => [name, previous[name]]))
+      if (onWebGpu) release(replaced)
+      else spare = replaced
       return Object.fromEntries(program.outputs.map((name) => [name, results[name].data as Float32Array]))
     },
-    readState: () =>
-      Promise.resolve(
-        fixed
-          ? initial
-          : Object.fromEntries(Object.entries(current).map(([name, tensor]) => [name, Float32Array.from(tensor.data as Float32Array)]))
-      ),
+    async readState() {
+      if (fixed) return initial
+      const there = copying ? await copying.run(current) : current
+      return Object.fromEntries(Object.keys(current).map((name) => [name, Float32Array.from(there[copying ? NEXT + name : name].data as Float32Array)]))
+    },
     writeState,
-    dispose: () => session.release()
+    async dispose() {
+      release(current)
+      await copying?.release()
+      await session.release()
+    }
   }
+}
+
+/** A model that brings a state from the device to main memory: `next:name` is `name`. */
+function copyModel(state: Program['state']): Uint8Array {
+  const graph = new OnnxGraph()
+  for (const [name, shape] of Object.entries(state)) graph.output(NEXT + name, shape, graph.input(name, shape))
+  return graph.serialise()
 }

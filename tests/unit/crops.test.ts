@@ -1,0 +1,49 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { CropperConfig } from '../../src-main/engine/cropSource.ts'
+import { createCropper } from '../../src-main/engine/cropper.ts'
+import { KEPT_BYTES } from '../../src-main/imagery/pictures.ts'
+import { recipeOf } from '../../src-main/learning/presets.ts'
+import { temporaryFolder } from '../fixtures/commandLine.ts'
+
+describe('crops', () => {
+  const side = 40
+  const names = ['a.png', 'b.png', 'broken.png']
+  let config: CropperConfig
+
+  beforeAll(async () => {
+    const folder = await temporaryFolder()
+    for (const [seed, name] of names.entries()) {
+      const values = Uint8Array.from({ length: 3 * side * side }, (_, i) => (i * (7 + seed) + (i >> 5)) % 251)
+      const png = await sharp(values, { raw: { width: side, height: side, channels: 3 } }).png().toBuffer()
+      await writeFile(join(folder, name), name === 'broken.png' ? png.subarray(0, png.length / 2) : png)
+    }
+    config = {
+      folder,
+      scale: 1,
+      images: names.map((path) => ({ path, width: side, height: side, bands: 3 })),
+      statistics: Array(3).fill({ mean: 0.5, deviation: 0.2 }),
+      shape: { pairs: 4, bands: 3, crop: 16, coarse: 4, radius: 2, warped: false },
+      views: { ...recipeOf({ preset: 'quick' }).views, shift: 4 },
+      seed: 5,
+      keptBytes: KEPT_BYTES
+    }
+  })
+
+  it('depend on the seed and the step alone, whatever was cut and found broken before', async () => {
+    const [one, another] = [createCropper(config), createCropper(config)]
+    const found: string[][] = []
+    for (let step = 0; step < 6; step++) found.push((await one(step)).unreadable.map(({ path }) => path))
+    expect(found.flat()).toEqual(['broken.png'])
+    const [after, alone] = [await one(6), await another(6)]
+    expect(after.batch).toEqual(alone.batch)
+    expect((await one(7)).batch).not.toEqual(alone.batch)
+  })
+
+  it('cannot be cut where no image can be read', async () => {
+    const cut = createCropper({ ...config, images: config.images.slice(2) })
+    await expect(cut(0)).rejects.toMatchObject({ name: 'NoReadableImages' })
+  })
+})

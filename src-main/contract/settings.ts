@@ -9,7 +9,7 @@ export const PRESET_NOTES = {
   preview: 'k-means, seconds',
   quick: '1–5 min',
   balanced: '5–30 min',
-  thorough: '3 h',
+  thorough: 'to 3 h; a GPU helps',
   'paper-2018': 'the 2018 paper; needs a GPU',
   'iic-2019': 'the published code, COCO-Stuff-3; needs a GPU',
   'iic-2019-coco-stuff-15': 'the published code; needs a GPU',

@@ -73,7 +73,7 @@ const RECIPES: Record<Preset, Recipe> = {
   preview: { ...OWN, method: 'kmeans-patches', layers: 'A,A', width: 1, pairs: 1, minutes: 1 },
   quick: { ...OWN, ...SMALL, pairs: 5, minutes: 5, steps: 600 },
   balanced: { ...OWN, ...SMALL, pairs: 20, minutes: 30, steps: 800 },
-  thorough: { ...OWN, layers: '64s2,64,M,128,128,256,256', width: 1, pairs: 32, minutes: 180 },
+  thorough: { ...OWN, layers: '64s2,64,M,128,128,256,256', width: 1, pairs: 32, minutes: 180, steps: 3000 },
   // The 2018 text: VGG11 without its last pools, batch 40, rate 1e-5, shifts of 40 to 100 px, additive HSV up to 15 %.
   'paper-2018': {
     ...OWN,

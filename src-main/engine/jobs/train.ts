@@ -108,6 +108,7 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
     finished: false
   }
   const started = await startRun(project)
+  context.onProgress({ stage: 'Finding the first clusters' })
   const state = await startingState({ meta, reader }, recipe, 0, context.signal)
   await saveRun(started, meta, state)
   await saveProject(started)

@@ -23,5 +23,5 @@ export function startEngineProcess(): EngineProcess {
     if (code) process.stderr.write(output)
     client.fail(new TesseraError('EngineStopped', { reason: signal ?? `exit code ${code}` }))
   })
-  return { ...client, stop: () => child.connected && child.disconnect(), kill: () => child.kill('SIGKILL') }
+  return { ...client, stop: () => child.connected && child.disconnect(), kill: () => void child.kill('SIGKILL') }
 }

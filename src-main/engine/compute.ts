@@ -129,9 +129,9 @@ export const trialJob: Job<'trial'> = async ({ backend: name, step }) => {
 /**
  * A trial in a process of its own: a native library that crashes takes nothing with it, and one that is not chosen
  * leaves no threads behind that slow down the other. One that does not end in time is given up: a graphics driver
- * may compute on the processor, hundreds of times slower than a backend made for it.
+ * may compute on the processor, hundreds of times slower than a backend made for it. @throws Cancelled
  */
-export async function tryBackend(name: keyof typeof STARTERS, step?: TimedStep, limit = START): Promise<CommandOutput<'trial'>> {
+export async function tryBackend(name: keyof typeof STARTERS, step?: TimedStep, limit = START, signal?: AbortSignal): Promise<CommandOutput<'trial'>> {
   const child = startEngineProcess()
   let late = false
   const giveUp = (): void => {
@@ -139,27 +139,30 @@ export async function tryBackend(name: keyof typeof STARTERS, step?: TimedStep, 
     child.kill()
   }
   const timer = Number.isFinite(limit) ? setTimeout(giveUp, limit) : undefined
+  signal?.addEventListener('abort', child.kill)
   try {
     return await child.call('trial', { backend: name, step })
   } catch (fault) {
+    if (signal?.aborted) throw new TesseraError('Cancelled')
     return { reason: late ? `no answer within ${Math.round(limit / 1e3)} s` : (fault as Error).message }
   } finally {
     clearTimeout(timer)
+    signal?.removeEventListener('abort', child.kill)
     child.stop()
   }
 }
 
 /**
  * The backend that a user asked for; with `auto` the fastest on this very step.
- * @throws BackendUnavailable when it is asked for by name and cannot be used, or none can
+ * @throws BackendUnavailable when it is asked for by name and cannot be used, or none can; Cancelled
  */
-export async function chooseBackend(choice: Choice, step: TimedStep): Promise<Backend> {
+export async function chooseBackend(choice: Choice, step: TimedStep, signal: AbortSignal): Promise<Backend> {
   if (choice !== 'auto') return startedBackend(choice)
   const trials: { name: keyof typeof STARTERS; milliseconds?: number; reason?: string }[] = []
   let limit = Infinity
   for (const name of BACKENDS) {
     const started = performance.now()
-    trials.push({ name, ...(await tryBackend(name, step, limit)) })
+    trials.push({ name, ...(await tryBackend(name, step, limit, signal)) })
     if (name === EMBEDDED) limit = START + 2 * (performance.now() - started)
   }
   const usable = trials.filter(({ milliseconds }) => milliseconds !== undefined)

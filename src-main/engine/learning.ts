@@ -36,7 +36,7 @@ const cropThreads = ({ onGpu }: Backend): number => (onGpu ? Math.max(1, Math.mi
 
 /**
  * Trains with what `train` needs: a backend that has compiled the step, and threads that cut crops. Both are given
- * back when `work` is done. @throws BackendUnavailable and what `work` throws
+ * back when `work` is done. @throws BackendUnavailable, Cancelled and what `work` throws
  */
 export async function withTraining<T>(
   { architecture, recipe, shape, state, crops, wanted }: Learning,
@@ -45,7 +45,7 @@ export async function withTraining<T>(
   work: (run: ReadyRun, backend: Backend) => Promise<T>
 ): Promise<T> {
   context.onProgress({ stage: 'Choosing the backend' })
-  const backend = await chooseBackend(wanted.backend, { architecture, shape })
+  const backend = await chooseBackend(wanted.backend, { architecture, shape }, context.signal)
   const execution = await backend.compile(trainingStep(architecture, shape), state)
   const source = startCropSource(crops, cropThreads(backend), onSkipped)
   const run: ReadyRun = {

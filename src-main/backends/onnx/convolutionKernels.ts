@@ -4,8 +4,6 @@ import { type Factor, type RecordKernel, RecordingError, type Recorder, type Val
 
 /** Physical order of a logical `[n, h, w, c]` map stored channels first. */
 const CHANNELS_FIRST = [0, 3, 1, 2]
-/** As it is thought of. */
-const CHANNELS_LAST = [0, 1, 2, 3]
 /** Channels first, and before the samples too. */
 const CHANNELS_OUTERMOST = [3, 0, 1, 2]
 /** Physical order of a logical `[kh, kw, in, out]` filter stored `[out, in, kh, kw]`. */
@@ -124,7 +122,7 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
   const order = together ? CHANNELS_OUTERMOST : CHANNELS_FIRST
   // With its channels last, a shifted input is the product's second factor as it stands.
   const channelsLast = recorder.forWebGpu
-  const source = recorder.laidOut(x, channelsLast ? CHANNELS_LAST : order)
+  const source = channelsLast ? recorder.canonicalName(x) : recorder.laidOut(x, order)
   const axes = channelsLast ? [1, 2] : [2, 3]
   const spread = (amounts: readonly number[]): number[] => [0, 1, 2, 3].map((axis) => amounts[axes.indexOf(axis)] ?? 0)
   const padded = pads.some((amount) => amount > 0)

@@ -16,7 +16,8 @@ export default defineConfig({
           main: at('src-main/shell/main.ts'),
           engine: at('src-main/engine/process.ts'),
           crops: at('src-main/engine/cropWorker.ts'),
-          tessera: at('src-main/cli/tessera.ts'),
+          windows: at('src-main/engine/windowWorker.ts'),
+          smalti: at('src-main/cli/smalti.ts'),
           demo: at('src-main/cli/demo.ts')
         },
         output: { format: 'es', chunkFileNames: '[name]-[hash].js' }

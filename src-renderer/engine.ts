@@ -1,10 +1,10 @@
 import type { CommandInput, CommandName, CommandOutput, Progress } from '../src-main/contract/commands.ts'
-import { TesseraError } from '../src-main/contract/errors.ts'
+import { SmaltiError } from '../src-main/contract/errors.ts'
 import type { WindowApi } from '../src-main/contract/window.ts'
 
 declare global {
   interface Window {
-    tessera: WindowApi
+    smalti: WindowApi
   }
 }
 
@@ -12,21 +12,21 @@ const listeners = new Map<number, (progress: Progress) => void>()
 let last = 0
 let listening = false
 
-/** Runs an engine command from the window. @throws TesseraError */
+/** Runs an engine command from the window. @throws SmaltiError */
 export async function run<N extends CommandName>(
   name: N,
   input: CommandInput<N>,
   { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {}
 ): Promise<CommandOutput<N>> {
-  if (!listening) window.tessera.onProgress((call, progress) => listeners.get(call)?.(progress))
+  if (!listening) window.smalti.onProgress((call, progress) => listeners.get(call)?.(progress))
   listening = true
   const call = ++last
   if (onProgress) listeners.set(call, onProgress)
-  const cancel = (): void => window.tessera.cancel(call)
+  const cancel = (): void => window.smalti.cancel(call)
   signal?.addEventListener('abort', cancel, { once: true })
   try {
-    const outcome = await window.tessera.run(call, name, plainCopy(input))
-    if ('error' in outcome) throw new TesseraError(outcome.error.name, outcome.error.details)
+    const outcome = await window.smalti.run(call, name, plainCopy(input))
+    if ('error' in outcome) throw new SmaltiError(outcome.error.name, outcome.error.details)
     return outcome.output
   } finally {
     listeners.delete(call)
@@ -42,5 +42,5 @@ function plainCopy<T>(value: T): T {
 /** Address of a picture that the program makes on demand. */
 export function pictureUrl(kind: 'thumbnail' | 'tile' | 'label', query: Record<string, string | number>): string {
   const parameters = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))
-  return `tessera://${kind}/?${parameters.toString()}`
+  return `smalti://${kind}/?${parameters.toString()}`
 }

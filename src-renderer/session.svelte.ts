@@ -1,5 +1,6 @@
-import type { ClusterClass, Progress } from '../src-main/contract/commands.ts'
-import { TesseraError, asTesseraError } from '../src-main/contract/errors.ts'
+import type { Progress } from '../src-main/contract/commands.ts'
+import type { ClusterClass, ExportFormatName } from '../src-main/contract/labels.ts'
+import { SmaltiError, asSmaltiError } from '../src-main/contract/errors.ts'
 import type { Catalogue, SkippedFile } from '../src-main/contract/imagery.ts'
 import { recipeChanges } from '../src-main/contract/recipe.ts'
 import { DEFAULT_SETTINGS, type HeadName, type TrainingSettings } from '../src-main/contract/settings.ts'
@@ -32,7 +33,7 @@ class Session {
   recipeFault = $state<string>()
   grouping = $state({ groups: 10, minutes: 15, copies: false })
   job = $state<RunningJob>()
-  fault = $state<TesseraError>()
+  fault = $state<SmaltiError>()
   notice = $state<{ text: string; folder?: string }>()
   history = $state.raw<TrainingReport[]>([])
   trained = $state(false)
@@ -45,6 +46,7 @@ class Session {
   shown = $state<string>()
   head = $state<HeadName>('A')
   opacity = $state(0.55)
+  exportFormat = $state<ExportFormatName>('geotiff')
 
   readonly busy = $derived(this.job !== undefined)
   readonly skipped = $derived([...(this.catalogue?.skipped ?? []), ...this.skippedLater])
@@ -53,10 +55,10 @@ class Session {
   /** Reads a folder of images and opens its project, if there is one. */
   async open(folder: string): Promise<void> {
     await this.#perform('read', async (signal, onProgress) => {
-      const catalogue = await run('catalogue', { folder }, { signal, onProgress })
+      const catalogue = await run('catalogue', { sources: [folder] }, { signal, onProgress })
       this.catalogue = catalogue
       this.folder = folder
-      this.project = await window.tessera.projectFolderFor(folder)
+      this.project = await window.smalti.projectFolderFor(folder)
       this.shown = undefined
       this.skippedLater = []
       this.settings = { ...DEFAULT_SETTINGS }
@@ -82,12 +84,12 @@ class Session {
   }
 
   async chooseFolder(): Promise<void> {
-    const folder = await window.tessera.chooseFolder('Choose a folder of images')
+    const folder = await window.smalti.chooseFolder('Choose a folder of images')
     if (folder !== undefined) await this.open(folder)
   }
 
   async chooseProject(): Promise<void> {
-    const folder = await window.tessera.chooseFolder('Choose where the project is kept')
+    const folder = await window.smalti.chooseFolder('Choose where the project is kept')
     if (folder === undefined) return
     this.project = folder
     await this.#perform('read', () => this.#readProject())
@@ -98,7 +100,7 @@ class Session {
     if (folder === undefined || project === undefined) return
     this.history = []
     await this.#perform('train', async (signal, onProgress) => {
-      const trained = await run('train', { folder, project, settings: this.settings }, { signal, onProgress })
+      const trained = await run('train', { sources: [folder], project, settings: this.settings }, { signal, onProgress })
       const done = trained.method === 'information' ? `Trained ${trained.steps} steps on` : `Clustered by ${trained.method}:`
       this.notice = { text: `${done} ${trained.images} images with ${trained.backend}.` }
     })
@@ -109,11 +111,11 @@ class Session {
   async group(): Promise<void> {
     const { folder, settings } = this
     if (folder === undefined) return
-    const out = await window.tessera.chooseFolder('Choose a folder for the groups')
+    const out = await window.smalti.chooseFolder('Choose a folder for the groups')
     if (out === undefined) return
     await this.#perform('group', async (signal, onProgress) => {
       const { seed, backend } = settings
-      const { images, sizes } = await run('group', { folder, out, method: 'information', seed, backend, ...this.grouping }, { signal, onProgress })
+      const { images, sizes } = await run('group', { sources: [folder], out, method: 'information', seed, backend, ...this.grouping }, { signal, onProgress })
       this.notice = { text: `Sorted ${images} images into ${sizes.length} groups: a table and a contact sheet.`, folder: out }
     })
   }
@@ -123,20 +125,20 @@ class Session {
     if (project === undefined) return
     await this.#perform('segment', async (signal, onProgress) => {
       const segmented = await run('segment', { project }, { signal, onProgress })
-      this.notice = { text: `Segmented ${segmented.images} images in ${Math.round(segmented.seconds)} s.` }
+      this.notice = { text: `Segmented ${segmented.labelled} images in ${Math.round(segmented.seconds)} s.${segmented.images > segmented.labelled ? ` ${segmented.images - segmented.labelled} were labelled already.` : ''}` }
     })
     await this.#refresh()
     if (this.segmented.length > 0) this.shown ??= this.segmented[0].path
   }
 
   async export(): Promise<void> {
-    const { project, head } = this
+    const { project, head, exportFormat: format } = this
     if (project === undefined) return
-    const out = await window.tessera.chooseFolder('Choose a folder for the label masks')
+    const out = await window.smalti.chooseFolder('Choose a folder for the export')
     if (out === undefined) return
     await this.#perform('export', async (signal, onProgress) => {
-      const { files } = await run('export', { project, format: 'png', out, head }, { signal, onProgress })
-      this.notice = { text: `Wrote ${files} masks of head ${head}.`, folder: out }
+      const { files } = await run('export', { project, format, out, head }, { signal, onProgress })
+      this.notice = { text: `Wrote ${files} ${files === 1 ? 'file' : 'files'} of head ${head} as ${format}.`, folder: out }
     })
   }
 
@@ -159,7 +161,7 @@ class Session {
     try {
       await work(controller.signal, (progress) => this.#follow(progress))
     } catch (fault) {
-      const named = asTesseraError(fault)
+      const named = asSmaltiError(fault)
       if (named.name !== 'Cancelled') this.fault = named
     } finally {
       this.job = undefined
@@ -176,7 +178,7 @@ class Session {
     try {
       await this.#readProject()
     } catch (fault) {
-      this.fault ??= asTesseraError(fault)
+      this.fault ??= asSmaltiError(fault)
     }
   }
 
@@ -193,14 +195,14 @@ class Session {
       this.labelVersion++
       if (state.settings) this.settings = state.settings
     } catch (fault) {
-      if (!(fault instanceof TesseraError && fault.name === 'ProjectNotFound')) throw fault
+      if (!(fault instanceof SmaltiError && fault.name === 'ProjectNotFound')) throw fault
       Object.assign(this, { trained: false, finished: false, history: [], segmented: [], classes: {} })
     }
   }
 }
 
 const STAGES: Record<JobKind, string> = {
-  read: 'Reading the folder',
+  read: 'Reading the images',
   train: 'Getting ready',
   group: 'Getting ready',
   segment: 'Getting ready',

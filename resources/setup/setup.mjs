@@ -1,5 +1,5 @@
 /**
- * Sets up all that Tessera needs to run from a clone, and does nothing where nothing changed. Needs only Node.
+ * Sets up all that Smalti needs to run from a clone, and does nothing where nothing changed. Needs only Node.
  *
  *   node resources/setup/setup.mjs            what the program needs
  *   node resources/setup/setup.mjs --tests    and what its tests need
@@ -73,4 +73,4 @@ await step('System libraries', `${forTests || String(stamps['System libraries'] 
 await step('Electron', lock, () => existsSync('node_modules/electron/path.txt'), () => installElectron(runtime))
 if (hasNvidia()) await step('CUDA', lock, cudaIsInstalled, () => installCuda(runtime))
 await step('TensorFlow', `${lock} ${hasNvidia()}`, () => existsSync('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'), () => installTensorflow(runtime))
-await step('Build', sourceState(), () => existsSync('out/main/tessera.js'), () => run('npx', ['electron-vite', 'build', '--config', 'electron.config.ts']))
+await step('Build', sourceState(), () => existsSync('out/main/smalti.js'), () => run('npx', ['electron-vite', 'build', '--config', 'electron.config.ts']))

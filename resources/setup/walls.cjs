@@ -12,9 +12,10 @@ const ROOMS = {
   segmentation: ['backends', 'imagery', 'learning'],
   classes: [],
   evaluation: [],
-  export: ['project', 'classes'],
+  labels: ['imagery', 'project', 'classes'],
+  export: ['project', 'classes', 'labels', 'imagery'],
   project: [],
-  engine: ['backends', 'learning', 'imagery', 'segmentation', 'classes', 'evaluation', 'export', 'project'],
+  engine: ['backends', 'learning', 'imagery', 'segmentation', 'labels', 'classes', 'evaluation', 'export', 'project'],
   cli: ['learning', 'engine'],
   shell: []
 }
@@ -27,7 +28,7 @@ module.exports = {
     ),
     rule('the window asks through the contract', '^src-renderer/', '^src-main/(?!contract/)', 'the renderer never computes'),
     { name: 'electron stays in the shell', severity: 'error', from: { path: '^src-main/(?!shell/)' }, to: { path: '^(node_modules/)?electron(/|$)' } },
-    { name: 'tensors stay out of files', severity: 'error', from: { path: '^src-main/(imagery|project|export|classes|evaluation|shell|cli|contract)/' }, to: { path: '@tensorflow|onnxruntime' } },
+    { name: 'tensors stay out of files', severity: 'error', from: { path: '^src-main/(imagery|labels|project|export|classes|evaluation|shell|cli|contract)/' }, to: { path: '@tensorflow|onnxruntime' } },
     { name: 'nothing imports the tests', severity: 'error', from: { path: '^src-' }, to: { path: '^tests/' } },
     { name: 'everything is found', severity: 'error', from: {}, to: { couldNotResolve: true } }
   ],

@@ -49,13 +49,13 @@ export function sizeOf(shape: Shape): number {
  * A kernel that a backend may register: `x · scale + shift` for each channel of `[n, h, w, c]` in one pass, with
  * inputs `x`, `scale` and `shift`.
  */
-export const AFFINE_KERNEL = 'TesseraAffine'
+export const AFFINE_KERNEL = 'SmaltiAffine'
 
 /**
  * Kernels that a backend may register together: batch normalisation of `x` [n, h, w, c] with `gamma` and `beta`,
  * which returns the output, the batch's mean, its (biased) variance and one more tensor; its gradient, which takes
  * these with `dy` and returns those of x, gamma and beta; and that of ReLU, from `dy` and the output `y`.
  */
-export const BATCH_NORM_KERNEL = 'TesseraBatchNorm'
-export const BATCH_NORM_GRADIENT_KERNEL = 'TesseraBatchNormGradient'
-export const RELU_GRADIENT_KERNEL = 'TesseraReluGradient'
+export const BATCH_NORM_KERNEL = 'SmaltiBatchNorm'
+export const BATCH_NORM_GRADIENT_KERNEL = 'SmaltiBatchNormGradient'
+export const RELU_GRADIENT_KERNEL = 'SmaltiReluGradient'

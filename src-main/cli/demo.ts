@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import sharp from 'sharp'
 import { duration } from '../contract/duration.ts'
-import { asTesseraError } from '../contract/errors.ts'
+import { asSmaltiError } from '../contract/errors.ts'
 import { DEFAULT_SETTINGS } from '../contract/settings.ts'
 import { startEngineProcess } from '../engine/childProcess.ts'
 import { progressPrinter } from './progressLine.ts'
@@ -33,7 +33,7 @@ try {
   await drawScenes()
   await rm(project, { recursive: true, force: true })
   const settings = { ...DEFAULT_SETTINGS, classes: SAMPLE_CLASSES.length, minutes: MINUTES }
-  const trained = await engine.call('train', { folder: join(FOLDER, 'images'), project, settings }, options)
+  const trained = await engine.call('train', { sources: [join(FOLDER, 'images')], project, settings }, options)
   const segmented = await engine.call('segment', { project }, options)
   const exported = await engine.call('export', { project, format: 'png', out: join(FOLDER, 'masks'), head: 'A' }, options)
   const truth = join(FOLDER, 'truth')
@@ -41,7 +41,7 @@ try {
   const direct = await engine.call('evaluate', { project, truth, head: 'B', mapping: 'hungarian' }, options)
   line.end()
   console.log(`
-Tessera found clusters in ${segmented.images} generated aerial scenes, without labels.
+Smalti found clusters in ${segmented.images} generated aerial scenes, without labels.
 
   images          ${join(FOLDER, 'images')}
   label masks     ${exported.out}
@@ -56,7 +56,7 @@ Tessera found clusters in ${segmented.images} generated aerial scenes, without l
 `)
 } catch (fault) {
   line.end()
-  console.error(asTesseraError(fault).message)
+  console.error(asSmaltiError(fault).message)
   process.exitCode = 1
 } finally {
   engine.stop()

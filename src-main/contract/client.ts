@@ -1,5 +1,5 @@
 import { COMMANDS, type CommandInput, type CommandName, type CommandOutput, type Progress } from './commands.ts'
-import { TesseraError } from './errors.ts'
+import { SmaltiError } from './errors.ts'
 import { type ToEngine, fromEngine } from './messages.ts'
 
 export interface EngineClient {
@@ -12,12 +12,12 @@ export interface EngineClient {
   /** To be called with every message from the engine. */
   receive(message: unknown): void
   /** Rejects all that is under way. */
-  fail(fault: TesseraError): void
+  fail(fault: SmaltiError): void
 }
 
 interface Pending {
   resolve(output: unknown): void
-  reject(fault: TesseraError): void
+  reject(fault: SmaltiError): void
   onProgress?: (progress: Progress) => void
 }
 
@@ -47,7 +47,7 @@ export function createClient(send: (message: ToEngine) => void): EngineClient {
       if (!request) return
       if (answer.kind === 'progress') request.onProgress?.(answer.progress)
       else if (answer.kind === 'reply') request.resolve(answer.output)
-      else request.reject(new TesseraError(answer.error.name, answer.error.details))
+      else request.reject(new SmaltiError(answer.error.name, answer.error.details))
     },
     fail(fault) {
       for (const { reject } of pending.values()) reject(fault)

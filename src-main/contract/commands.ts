@@ -1,10 +1,13 @@
 import { z } from 'zod'
 import { catalogue, skippedFile } from './imagery.ts'
+import { EXPORT_FORMATS, cleanUp, clusterClass, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS } from './recipe.ts'
 import { BACKENDS, BACKEND_CHOICES, HEADS, trainingSettings } from './settings.ts'
 import { architecture, stepShape, trainingReport } from './training.ts'
 
 const folder = z.string().min(1)
+/** Folders and files of images, and addresses of GeoTIFFs. */
+const sources = z.array(z.string().min(1)).min(1)
 const head = z.enum(HEADS)
 const scores = z.object({
   accuracy: z.number(),
@@ -22,22 +25,22 @@ const backendFinding = z.object({
   /** Why it is not used. */
   reason: z.string().optional()
 })
-export const clusterClass = z.object({ name: z.string(), colour: z.string() })
 export const segmentedImage = z.object({ path: z.string(), width: z.int(), height: z.int() })
-export type ClusterClass = z.infer<typeof clusterClass>
 
 /** A picture for the screen, encoded. */
 const encodedPicture = z.object({ type: z.string(), base64: z.string() })
 
 export const projectState = z.object({
   folder,
-  images: folder,
+  sources,
   run: z.string().optional(),
   settings: trainingSettings.optional(),
   history: z.array(trainingReport),
   trained: z.boolean(),
   finished: z.boolean(),
   segmented: z.array(segmentedImage),
+  /** The segmentation was stopped before the last image. */
+  partial: z.boolean(),
   classes: z.record(head, z.array(clusterClass)).optional()
 })
 export type ProjectState = z.infer<typeof projectState>
@@ -47,7 +50,7 @@ export const COMMANDS = {
   info: {
     input: z.object({}),
     output: z.object({
-      tessera: z.string(),
+      smalti: z.string(),
       node: z.string(),
       electron: z.string().optional(),
       platform: z.string(),
@@ -57,10 +60,10 @@ export const COMMANDS = {
       backends: z.array(backendFinding)
     })
   },
-  catalogue: { input: z.object({ folder }), output: catalogue },
+  catalogue: { input: z.object({ sources }), output: catalogue },
   openProject: { input: z.object({ project: folder }), output: projectState },
   train: {
-    input: z.object({ folder, project: folder, settings: trainingSettings }),
+    input: z.object({ sources, project: folder, settings: trainingSettings }),
     output: z.object({
       project: folder,
       run: z.string(),
@@ -78,7 +81,7 @@ export const COMMANDS = {
   /** Clusters whole images instead of pixels. */
   group: {
     input: z.object({
-      folder,
+      sources,
       /** Where the table, the contact sheet and, if asked for, the copies go. */
       out: folder,
       groups: z.int().min(2).max(64),
@@ -104,12 +107,39 @@ export const COMMANDS = {
     })
   },
   segment: {
-    input: z.object({ project: folder, images: folder.optional(), backend: z.enum(BACKEND_CHOICES).optional() }),
-    output: z.object({ project: folder, labels: folder, images: z.int(), skipped: z.array(skippedFile), backend: z.string(), seconds: z.number() })
+    input: z.object({
+      project: folder,
+      /** Other images than the run's own; their labels are a set of their own. */
+      images: sources.optional(),
+      backend: z.enum(BACKEND_CHOICES).optional(),
+      /** GeoJSON file in place of the training's area of interest. */
+      area: z.string().optional(),
+      cleanUp: cleanUp.optional(),
+      /** Labels only one part of all, to be merged. */
+      shard: shard.optional()
+    }),
+    output: z.object({
+      project: folder,
+      labels: folder,
+      images: z.int(),
+      /** Of them labelled now; the others were already. */
+      labelled: z.int(),
+      skipped: z.array(skippedFile),
+      backend: z.string(),
+      seconds: z.number(),
+      /** Share of the time in which the network waited for windows to be read or tiles to be written. */
+      waitingShare: z.number()
+    })
+  },
+  mergeShards: {
+    input: z.object({ project: folder, images: sources.optional() }),
+    output: z.object({ project: folder, labels: folder, images: z.int(), shards: z.int(), skipped: z.array(skippedFile) })
   },
   evaluate: {
     input: z.object({
       project: folder,
+      images: sources.optional(),
+      /** Folder of masks or GeoJSON files named like the images, or one GeoJSON file. */
       truth: folder,
       truthMap: z.record(z.string().regex(/^\d+$/), z.int().min(0).max(254)).optional(),
       head,
@@ -118,8 +148,17 @@ export const COMMANDS = {
     output: scores.extend({ head, how: z.string(), images: z.int(), classes: z.array(z.int()), confusion: z.array(z.array(z.number())) })
   },
   export: {
-    input: z.object({ project: folder, format: z.enum(['png']), out: folder, head }),
-    output: z.object({ out: folder, files: z.int(), head })
+    input: z.object({
+      project: folder,
+      images: sources.optional(),
+      format: z.enum(EXPORT_FORMATS),
+      out: folder,
+      head,
+      cleanUp: cleanUp.optional(),
+      /** Also over files that no earlier export wrote. */
+      overwrite: z.boolean().default(false)
+    }),
+    output: z.object({ out: folder, files: z.int(), head, format: z.enum(EXPORT_FORMATS) })
   },
   /** Starts a backend, lets it prove itself and times a training step, in a process of its own. */
   trial: {
@@ -127,11 +166,12 @@ export const COMMANDS = {
     output: z.object({ device: z.string().optional(), reason: z.string().optional(), milliseconds: z.number().optional() })
   },
   pause: { input: z.object({ paused: z.boolean() }), output: z.object({ paused: z.boolean() }) },
-  thumbnail: { input: z.object({ folder, path: z.string(), side: z.int().min(16).max(512) }), output: encodedPicture },
+  thumbnail: { input: z.object({ file: z.string().min(1), side: z.int().min(16).max(512) }), output: encodedPicture },
   tile: {
     input: z.object({
-      folder,
-      path: z.string(),
+      file: z.string().min(1),
+      /** Keeps the tiled copy of a picture that has no parts. */
+      project: folder,
       /** Each level halves the picture. */
       level: z.int().min(0).max(16),
       column: z.int().min(0),

@@ -1,23 +1,32 @@
 /**
- * Every fault that Tessera names, with the sentence a person reads. Each takes the details it needs; a fault is
+ * Every fault that Smalti names, with the sentence a person reads. Each takes the details it needs; a fault is
  * raised where it is known and shown unchanged in the window and on the command line.
  */
 const SENTENCES = {
   Cancelled: () => 'Stopped before the end.',
   FolderNotFound: (d) => `There is no folder at ${d.path}.`,
+  FolderUnreadable: (d) => `${d.path} cannot be read: ${d.reason}.`,
   EmptyFolder: (d) => `The folder ${d.path} is empty.`,
-  NoReadableImages: (d) => `None of the ${d.files} files in ${d.path} is an image that Tessera can read. ${d.reason ?? ''}`.trimEnd(),
+  NoReadableImages: (d) => `None of the ${d.files} files in ${d.path} is an image that Smalti can read. ${d.reason ?? ''}`.trimEnd(),
   UnreadableImage: (d) => `${d.path} cannot be read: ${d.reason}.`,
   NotEnoughPixels: (d) => `The images are too small: ${d.have} pixels on the short side, and ${d.need} are needed. ${d.advice ?? ''}`.trimEnd(),
+  NothingValid: (d) => `None of the ${d.images} images looked at has a pixel with data: all is marked as missing, or lies outside of the area of interest.`,
+  MixedImages: (d) => `These images cannot be learnt together: ${d.reason}.`,
+  AreaUnreachable: (d) => `The area of interest cannot be found in ${d.path}: ${d.reason}.`,
   NotEnoughImages: (d) => `There are ${d.have} images for ${d.need} groups.`,
-  ProjectNotFound: (d) => `There is no Tessera project at ${d.path}.`,
+  ProjectNotFound: (d) => `There is no Smalti project at ${d.path}.`,
   ProjectUnreadable: (d) => `The project at ${d.path} cannot be read: ${d.reason}.`,
-  ProjectTooNew: (d) => `The project at ${d.path} was written by a newer Tessera (format ${d.found}; this one knows ${d.known}).`,
-  ProjectLocked: (d) => `The project at ${d.path} is in use by another Tessera (process ${d.process}).`,
+  ProjectTooNew: (d) => `The project at ${d.path} was written by a newer Smalti (format ${d.found}; this one knows ${d.known}).`,
+  ProjectLocked: (d) => `The project at ${d.path} is in use by another Smalti (process ${d.process}).`,
   FolderNotWritable: (d) => `${d.path} cannot be written: ${d.reason}.`,
   DiskFull: (d) => `The disk is full; ${d.path} could not be written. Everything saved before is intact.`,
   NothingTrained: (d) => `The project at ${d.path} has no trained model yet. Train it first.`,
   NothingSegmented: (d) => `The project at ${d.path} has no label masks yet. Segment it first.`,
+  LabelsUnreadable: (d) => `The labels of ${d.path} cannot be read: ${d.reason}. Segment again.`,
+  TooManyPatches: (d) => `The labels fall into more patches than polygons are made of (over ${d.most} corners). Clean them up first: --sieve 50px.`,
+  ShardMissing: (d) => `The labels cannot be merged yet: missing ${d.missing}.`,
+  WouldOverwrite: (d) => `${d.path} exists and was not written by this export. Nothing was written; choose another folder${d.option ? `, or allow it with ${d.option}` : ''}.`,
+  AmongImages: (d) => `${d.path} lies among the images of the project, where nothing is ever written. Choose a folder of its own.`,
   CheckpointUnreadable: (d) => `The checkpoint ${d.path} cannot be read: ${d.reason}.`,
   CheckpointMismatch: (d) => `The project was trained with other settings (${d.setting}: ${d.found}; asked: ${d.expected}).`,
   BackendUnavailable: (d) => `The backend ${d.backend} cannot be used here: ${d.reason}.`,
@@ -27,13 +36,13 @@ const SENTENCES = {
   InvalidSetting: (d) => `${d.setting}: ${d.reason}.`,
   ShapeMismatch: (d) => `The shapes do not match: ${d.expected} and ${d.found}.`,
   EngineStopped: (d) => `The engine stopped unexpectedly (${d.reason}). The project is as it was last saved.`,
-  InternalError: (d) => `Something went wrong inside Tessera: ${d.reason}.`
+  InternalError: (d) => `Something went wrong inside Smalti: ${d.reason}.`
 } satisfies Record<string, (details: Details) => string>
 
 type Details = Readonly<Record<string, string | number | undefined>>
 export type ErrorName = keyof typeof SENTENCES
 
-export class TesseraError extends Error {
+export class SmaltiError extends Error {
   override readonly name: ErrorName
   readonly details: Details
 
@@ -51,15 +60,15 @@ export class TesseraError extends Error {
 export const ERROR_NAMES = Object.keys(SENTENCES) as [ErrorName, ...ErrorName[]]
 
 /** A named error as it is; a fault of the file system under its name; anything else as an internal error. */
-export function asTesseraError(fault: unknown, path = ''): TesseraError {
-  if (fault instanceof TesseraError) return fault
+export function asSmaltiError(fault: unknown, path = ''): SmaltiError {
+  if (fault instanceof SmaltiError) return fault
   const { code, path: faultPath, message } = fault as NodeJS.ErrnoException
   const where = faultPath ?? path
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new TesseraError('DiskFull', { path: where })
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new SmaltiError('DiskFull', { path: where })
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
     const reason = code === 'EROFS' ? 'the file system is read-only' : 'permission denied'
-    return new TesseraError('FolderNotWritable', { path: where, reason })
+    return new SmaltiError('FolderNotWritable', { path: where, reason })
   }
-  if (code === 'ENOTDIR' || code === 'EEXIST') return new TesseraError('FolderNotWritable', { path: where, reason: 'a file is in the way' })
-  return new TesseraError('InternalError', { reason: message ?? String(fault) })
+  if (code === 'ENOTDIR' || code === 'EEXIST') return new SmaltiError('FolderNotWritable', { path: where, reason: 'a file is in the way' })
+  return new SmaltiError('InternalError', { reason: message ?? String(fault) })
 }

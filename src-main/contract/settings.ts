@@ -38,6 +38,12 @@ export const trainingSettings = z.object({
   seed: z.int().min(0).max(2 ** 31 - 1),
   /** Factor on the images' size before anything else. */
   scale: z.number().positive().max(1),
+  /** Ground sampling distance in metres to which georeferenced images are brought, before `scale`. */
+  gsd: z.number().positive().optional(),
+  /** Bands looked at, numbers counted from 1, in place of all that the images have in common. */
+  bands: z.array(z.int().min(1).max(64)).min(1).max(64).optional(),
+  /** GeoJSON file whose polygons are the part of the images that counts. */
+  area: z.string().min(1).optional(),
   backend: z.enum(BACKEND_CHOICES)
 })
 export type TrainingSettings = z.infer<typeof trainingSettings>

@@ -67,6 +67,8 @@ export const stepShape = z.object({
   displacements: z.int().optional(),
   /** The views differ by more than flips, quarter turns and shifts, or pixels are masked. */
   warped: z.boolean().optional(),
+  /** Some pixels are without data; masks say which. */
+  masked: z.boolean().optional(),
   /** Longest gradient, as the norm over all weights; 0 or absent leaves it. */
   clip: z.number().optional(),
   /** Share of the averaged weights that one step keeps; 0 or absent keeps no average. */

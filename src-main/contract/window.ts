@@ -4,7 +4,7 @@ import type { WireError } from './messages.ts'
 /** A command's end as it crosses to the window, where an Error would lose its name. */
 export type Outcome<N extends CommandName> = { output: CommandOutput<N> } | { error: WireError }
 
-/** All that the window may ask of the program; the preload script offers it as `window.tessera`. */
+/** All that the window may ask of the program; the preload script offers it as `window.smalti`. */
 export interface WindowApi {
   /** Runs a command of the engine. `call` is the window's own number for it, used to cancel it. */
   run<N extends CommandName>(call: number, name: N, input: CommandInput<N>): Promise<Outcome<N>>

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type EngineClient, createClient } from '../contract/client.ts'
-import { TesseraError } from '../contract/errors.ts'
+import { SmaltiError } from '../contract/errors.ts'
 
 /** Characters of the engine's own output that are kept, to be shown if it crashes. */
 const KEPT_OUTPUT = 4000
@@ -21,7 +21,7 @@ export function startEngineProcess(): EngineProcess {
   child.on('message', (message) => client.receive(message))
   child.on('exit', (code, signal) => {
     if (code) process.stderr.write(output)
-    client.fail(new TesseraError('EngineStopped', { reason: signal ?? `exit code ${code}` }))
+    client.fail(new SmaltiError('EngineStopped', { reason: signal ?? `exit code ${code}` }))
   })
   return { ...client, stop: () => child.connected && child.disconnect(), kill: () => void child.kill('SIGKILL') }
 }

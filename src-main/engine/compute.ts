@@ -5,7 +5,7 @@ import type { Backend, BackendName, NamedArrays, Program } from '../backends/pro
 import { sizeOf } from '../backends/program.ts'
 import { tensorflowBackend } from '../backends/tensorflow.ts'
 import type { CommandOutput } from '../contract/commands.ts'
-import { TesseraError } from '../contract/errors.ts'
+import { SmaltiError } from '../contract/errors.ts'
 import { BACKENDS, type TrainingSettings } from '../contract/settings.ts'
 import { type Architecture, initialWeights, trunk } from '../learning/network/architecture.ts'
 import { normalFrom, uniformFrom } from '../learning/random.ts'
@@ -145,7 +145,7 @@ export async function tryBackend(name: keyof typeof STARTERS, step?: TimedStep, 
   try {
     return await child.call('trial', { backend: name, step })
   } catch (fault) {
-    if (signal?.aborted) throw new TesseraError('Cancelled')
+    if (signal?.aborted) throw new SmaltiError('Cancelled')
     return { reason: late ? `no answer within ${Math.round(limit / 1e3)} s` : (fault as Error).message }
   } finally {
     clearTimeout(timer)
@@ -169,7 +169,7 @@ export async function chooseBackend(choice: Choice, step: TimedStep, signal: Abo
   }
   const usable = trials.filter(({ milliseconds }) => milliseconds !== undefined)
   if (usable.length === 0) {
-    throw new TesseraError('BackendUnavailable', { backend: trials.map(({ name }) => name).join(', '), reason: trials.map(({ reason }) => reason).join('; ') })
+    throw new SmaltiError('BackendUnavailable', { backend: trials.map(({ name }) => name).join(', '), reason: trials.map(({ reason }) => reason).join('; ') })
   }
   return startedBackend(usable.reduce((best, trial) => (trial.milliseconds! < best.milliseconds! ? trial : best)).name)
 }
@@ -181,6 +181,6 @@ export function inferenceBackend(choice: Choice): Promise<Backend> {
 
 async function startedBackend(name: keyof typeof STARTERS): Promise<Backend> {
   const { backend, reason } = await probe(name)
-  if (!backend) throw new TesseraError('BackendUnavailable', { backend: name, reason })
+  if (!backend) throw new SmaltiError('BackendUnavailable', { backend: name, reason })
   return backend
 }

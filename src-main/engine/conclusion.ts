@@ -34,7 +34,7 @@ export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state:
   if (!heads.some(({ refit, mergedFrom }) => refit ?? mergedFrom)) return {}
   const boxes = heads.find(({ refit }) => refit)?.refit
   const pixels = await surveyRun(run, appliedWeights(state), { merging: MERGING_BOXES, ...(boxes && { refit: boxes }) }, signal)
-  const alike = columnsOf(pixels.merging, meanStatistics(run.meta.bands, MERGING_BOXES))
+  const alike = columnsOf(pixels.merging, meanStatistics(run.meta.architecture.bands, MERGING_BOXES))
   const weights: HeadWeights = {}
   for (const head of heads) {
     const { mergedFrom, name, refit } = head

@@ -1,13 +1,13 @@
 import { Worker } from 'node:worker_threads'
-import { type ErrorName, TesseraError } from '../contract/errors.ts'
+import { type ErrorName, SmaltiError } from '../contract/errors.ts'
 import type { BandStatistics, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
 import type { ViewRecipe } from '../contract/recipe.ts'
-import { KEPT_BYTES, type Scale } from '../imagery/pictures.ts'
+import { KEPT_BYTES, type Sight } from '../imagery/pictures.ts'
 import type { Batch, BatchShape } from '../learning/views/pairs.ts'
+import { NO_WORKER_OF_GEOTIFF } from './windowSource.ts'
 
 export interface CropSourceConfig {
-  folder: string
-  scale: Scale
+  sight: Sight
   images: CatalogueImage[]
   statistics: BandStatistics
   shape: BatchShape
@@ -44,7 +44,7 @@ export interface CropSource {
  * how many threads there are. An unreadable image is told once.
  */
 export function startCropSource(config: CropSourceConfig, threads: number, onUnreadable: (file: SkippedFile) => void): CropSource {
-  const workers = Array.from({ length: threads }, () => new Worker(new URL('./crops.js', import.meta.url)))
+  const workers = Array.from({ length: threads }, () => new Worker(new URL('./crops.js', import.meta.url), { workerData: NO_WORKER_OF_GEOTIFF }))
   const waiting = new Map<number, PromiseWithResolvers<Batch>>()
   const told = new Set<string>()
   const ask = (step: number): PromiseWithResolvers<Batch> => {
@@ -66,7 +66,7 @@ export function startCropSource(config: CropSourceConfig, threads: number, onUnr
     }
     const request = waiting.get(step)
     if (batch) request?.resolve(batch)
-    else request?.reject(new TesseraError(error!.name, error!.details))
+    else request?.reject(new SmaltiError(error!.name, error!.details))
   }
   for (const worker of workers) {
     worker.on('message', receive)
@@ -81,7 +81,7 @@ export function startCropSource(config: CropSourceConfig, threads: number, onUnr
       return wanted.promise
     },
     async stop() {
-      failAll(new TesseraError('Cancelled'))
+      failAll(new SmaltiError('Cancelled'))
       await Promise.all(workers.map((worker) => worker.terminate()))
     }
   }

@@ -1,6 +1,6 @@
 /** Cuts training crops on its own thread, ahead of the trainer. */
 import { parentPort } from 'node:worker_threads'
-import { TesseraError } from '../contract/errors.ts'
+import { SmaltiError } from '../contract/errors.ts'
 import type { CropReply, CropRequest } from './cropSource.ts'
 import { createCropper } from './cropper.ts'
 
@@ -21,7 +21,7 @@ port.on('message', (request: CropRequest) => {
       const reply: CropReply = { step: request.step, batch, unreadable }
       port.postMessage(reply, Object.values(batch).map(({ buffer }: Float32Array) => buffer as ArrayBuffer))
     } catch (fault) {
-      const error = fault instanceof TesseraError ? fault.toJSON() : { name: 'InternalError' as const, details: { reason: (fault as Error).message } }
+      const error = fault instanceof SmaltiError ? fault.toJSON() : { name: 'InternalError' as const, details: { reason: (fault as Error).message } }
       port.postMessage({ step: request.step, unreadable: [], error } satisfies CropReply)
     }
   })

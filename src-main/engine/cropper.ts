@@ -1,13 +1,21 @@
 import type { CropperConfig } from './cropSource.ts'
-import { TesseraError } from '../contract/errors.ts'
+import { SmaltiError } from '../contract/errors.ts'
 import type { CatalogueImage, SkippedFile } from '../contract/imagery.ts'
-import { PictureReader, imageByArea, planar, scaledSize } from '../imagery/pictures.ts'
+import { type Picture, PictureReader, imageByArea, scaledSize } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
 import { integerBelow, uniformFrom } from '../learning/random.ts'
 import { type Batch, type ViewPair, drawDisplacements, emptyBatch, geometryOf, sampleViewPair, writePair } from '../learning/views/pairs.ts'
 import { randomPart, resample, samplingOf } from '../learning/views/warp.ts'
 
 const BATCH_STREAM = 2
+/** Share of a crop that must hold data. */
+const VALID_SHARE = 0.5
+/** Places tried for each pair before the images count as empty. */
+const TRIES = 1000
+
+function mostlyValid(valid: Uint8Array | undefined): boolean {
+  return !valid || valid.reduce((sum, value) => sum + value, 0) >= VALID_SHARE * valid.length
+}
 
 /**
  * Decodes images and cuts the crops of a step. A batch depends on the configuration and its step alone, whichever were
@@ -15,20 +23,21 @@ const BATCH_STREAM = 2
  */
 export function createCropper(config: CropperConfig): (step: number) => Promise<{ batch: Batch; unreadable: SkippedFile[] }> {
   const { shape, views, seed, images } = config
-  const reader = new PictureReader(config.folder, config.scale, shape.bands, config.keptBytes)
-  const imageAt = imageByArea(images, config.scale)
+  const reader = new PictureReader(config.sight, config.keptBytes)
+  const imageAt = imageByArea(images, reader.scale)
   const broken = new Set<string>()
   const crop = { width: shape.crop, height: shape.crop }
 
-  const secondView = async (image: CatalogueImage, { top, left }: { top: number; left: number }, pair: ViewPair, first: Float32Array): Promise<Float32Array> => {
+  const secondView = async (image: CatalogueImage, { top, left }: { top: number; left: number }, pair: ViewPair, first: Picture): Promise<Pick<Picture, 'values' | 'valid'>> => {
     const { rows, columns } = pair.shift
     if (pair.bends.length === 0) {
-      return rows === 0 && columns === 0 ? Float32Array.from(first) : planar(await reader.read(image, { left: left + columns, top: top + rows, ...crop }))
+      return rows === 0 && columns === 0 ? { ...first, values: Float32Array.from(first.values) } : reader.read(image, { left: left + columns, top: top + rows, ...crop })
     }
     const sampling = samplingOf(geometryOf(pair), shape.crop)
     const { height, width } = sampling
-    const around = await reader.read(image, { left: left + sampling.left, top: top + sampling.top, height, width })
-    return resample(planar(around), sampling, shape.bands)
+    const { values, valid } = await reader.read(image, { left: left + sampling.left, top: top + sampling.top, height, width })
+    const mask = valid && Uint8Array.from(resample(Float32Array.from(valid), sampling, 1), (share) => Number(share >= VALID_SHARE))
+    return { values: resample(values, sampling, shape.bands), valid: mask }
   }
 
   return async (step) => {
@@ -36,34 +45,38 @@ export function createCropper(config: CropperConfig): (step: number) => Promise<
     const batch = emptyBatch(shape)
     const displacements = drawDisplacements(shape, uniform)
     const unreadable: SkippedFile[] = []
+    let tries = 0
     for (let index = 0; index < shape.pairs; ) {
-      if (broken.size === images.length) throw new TesseraError('NoReadableImages', { path: config.folder, files: config.images.length })
+      if (broken.size === images.length) throw new SmaltiError('NoReadableImages', { path: images[0].path, files: images.length })
+      if (tries++ > TRIES * shape.pairs) throw new SmaltiError('NothingValid', { images: images.length })
       const image = imageAt(uniform())
-      const pair = sampleViewPair(views, shape.bands, shape.crop, uniform)
+      const pair = sampleViewPair(views, shape, shape.crop, uniform)
       const place = (side: number, shift: number): [number, number] => {
         const room = side - shape.crop
         const bounded = Math.max(-room, Math.min(room, shift))
         return [integerBelow(room - Math.abs(bounded) + 1, uniform) + Math.max(0, -bounded), bounded]
       }
-      const size = scaledSize(image, config.scale)
+      const size = scaledSize(image, reader.scale)
       const [top, rows] = place(size.height, pair.shift.rows)
       const [left, columns] = place(size.width, pair.shift.columns)
       // Passed over only now, so that whoever finds it broken has drawn as many numbers as whoever knows.
       if (broken.has(image.path)) continue
       try {
         if (config.smallestPart !== undefined) {
-          const whole = planar(await reader.whole(image))
+          const { values: whole } = await reader.whole(image)
           const part = (): Float32Array => randomPart(whole, size.width, shape.bands, shape.crop, config.smallestPart!, uniform)
           writePair(batch, shape, index++, pair, displacements, part(), part(), (values) => standardise(values, config.statistics))
           continue
         }
-        const first = planar(await reader.read(image, { left, top, ...crop }))
+        const first = await reader.read(image, { left, top, ...crop })
+        if (!mostlyValid(first.valid)) continue
         const placed = { ...pair, shift: { rows, columns } }
         const second = await secondView(image, { top, left }, placed, first)
-        writePair(batch, shape, index, placed, displacements, first, second, (values) => standardise(values, config.statistics))
+        if (!mostlyValid(second.valid)) continue
+        writePair(batch, shape, index, placed, displacements, first.values, second.values, (values) => standardise(values, config.statistics), { first: first.valid, second: second.valid })
         index++
       } catch (fault) {
-        if (!(fault instanceof TesseraError) || fault.name !== 'UnreadableImage') throw fault
+        if (!(fault instanceof SmaltiError) || fault.name !== 'UnreadableImage') throw fault
         unreadable.push({ path: image.path, reason: String(fault.details.reason) })
         broken.add(image.path)
       }

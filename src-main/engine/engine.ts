@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { COMMANDS, type CommandName } from '../contract/commands.ts'
-import { TesseraError, asTesseraError } from '../contract/errors.ts'
+import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { type FromEngine, toEngine } from '../contract/messages.ts'
 import { readCatalogue } from '../imagery/catalogue.ts'
 import { trialJob } from './compute.ts'
@@ -9,13 +9,14 @@ import { evaluateJob } from './jobs/evaluate.ts'
 import { exportJob } from './jobs/export.ts'
 import { groupJob } from './jobs/group.ts'
 import { infoJob } from './jobs/info.ts'
+import { mergeShardsJob } from './jobs/mergeShards.ts'
 import { openProjectJob } from './jobs/openProject.ts'
 import { segmentJob } from './jobs/segment.ts'
 import { labelTileJob, thumbnailJob, tileJob } from './jobs/tiles.ts'
 import { trainJob } from './jobs/train.ts'
 
 /** Commands of which one at a time runs; a second waits for the first. */
-const EXCLUSIVE: ReadonlySet<CommandName> = new Set(['train', 'group', 'segment', 'evaluate', 'export'])
+const EXCLUSIVE: ReadonlySet<CommandName> = new Set(['train', 'group', 'segment', 'mergeShards', 'evaluate', 'export'])
 
 /** Runs commands that arrive as messages. `send` carries the answers back. */
 export function createEngine(send: (message: FromEngine) => void): { receive(message: unknown): void } {
@@ -25,12 +26,13 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
 
   const jobs: { [N in CommandName]: Job<N> } = {
     info: infoJob,
-    catalogue: ({ folder }, { signal, onProgress }) =>
-      readCatalogue(folder, signal, (done, total) => onProgress({ stage: 'Reading the folder', share: done / total })),
+    catalogue: ({ sources }, { signal, onProgress }) =>
+      readCatalogue(sources, signal, (done, total) => onProgress({ stage: 'Reading the images', share: done / total })),
     openProject: openProjectJob,
     train: trainJob,
     group: groupJob,
     segment: segmentJob,
+    mergeShards: mergeShardsJob,
     evaluate: evaluateJob,
     export: exportJob,
     trial: trialJob,
@@ -44,11 +46,11 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
   }
 
   async function perform(id: number, name: CommandName, input: unknown, signal: AbortSignal): Promise<unknown> {
-    if (signal.aborted) throw new TesseraError('Cancelled')
+    if (signal.aborted) throw new SmaltiError('Cancelled')
     const parsed = COMMANDS[name].input.safeParse(input)
     if (!parsed.success) {
       const [issue] = parsed.error.issues
-      throw new TesseraError('InvalidSetting', { setting: issue.path.join('.') || name, reason: issue.message.replace(/^./, (c) => c.toLowerCase()) })
+      throw new SmaltiError('InvalidSetting', { setting: issue.path.join('.') || name, reason: issue.message.replace(/^./, (c) => c.toLowerCase()) })
     }
     if (EXCLUSIVE.has(name)) pause.set(false)
     const job = jobs[name] as Job<CommandName>
@@ -69,7 +71,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
       .then(
         (output) => send({ kind: 'reply', id, output }),
         (fault: unknown) => {
-          const named = asTesseraError(fault)
+          const named = asSmaltiError(fault)
           if (named.name === 'InternalError') console.error(fault)
           send({ kind: 'error', id, error: named.toJSON() })
         }

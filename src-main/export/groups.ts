@@ -1,6 +1,7 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
+import { thumbnailOf } from '../imagery/display.ts'
 import type { CatalogueImage } from '../contract/imagery.ts'
 import { clusterColours } from '../classes/palette.ts'
 import { makeFolder, writeFileSafely } from '../project/files.ts'
@@ -25,7 +26,7 @@ export function groupTable(grouped: readonly GroupedImage[]): string {
 }
 
 /** One row for each group: its colour, then its surest images. @returns a PNG */
-export async function contactSheet(folder: string, grouped: readonly GroupedImage[], groups: number): Promise<Buffer> {
+export async function contactSheet(grouped: readonly GroupedImage[], groups: number): Promise<Buffer> {
   const { side, gap, across, stripe } = SHEET
   const colours = clusterColours(groups)
   const left = stripe + 2 * gap
@@ -35,7 +36,7 @@ export async function contactSheet(folder: string, grouped: readonly GroupedImag
   const thumbnails = await Promise.all(
     rows.flatMap((row, group) =>
       row.map(async ({ image }, i) => ({
-        input: await sharp(join(folder, image.path)).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha().png().toBuffer(),
+        input: await (await thumbnailOf(image.file, side)).png().toBuffer(),
         left: left + i * (side + gap),
         top: gap + group * (side + gap)
       }))
@@ -51,24 +52,23 @@ export async function contactSheet(folder: string, grouped: readonly GroupedImag
 }
 
 /** Copies every image into the sub-folder of its group, sub-folders of the source kept. */
-export async function copyIntoGroups(folder: string, grouped: readonly GroupedImage[], out: string): Promise<void> {
+export async function copyIntoGroups(grouped: readonly GroupedImage[], out: string): Promise<void> {
   for (const { image, group } of grouped) {
     const target = join(out, groupName(group), image.path)
     await makeFolder(join(target, '..'))
-    await copyFile(join(folder, image.path), target)
+    await copyFile(image.file, target)
   }
 }
 
 /** @throws DiskFull, FolderNotWritable */
 export async function writeGroups(
-  folder: string,
   grouped: readonly GroupedImage[],
   groups: number,
   { out, copies }: { out: string; copies: boolean }
 ): Promise<{ table: string; contactSheet: string }> {
   const files = { table: join(out, 'groups.csv'), contactSheet: join(out, 'contact-sheet.png') }
   await writeFileSafely(files.table, groupTable(grouped))
-  await writeFileSafely(files.contactSheet, await contactSheet(folder, grouped, groups))
-  if (copies) await copyIntoGroups(folder, grouped, out)
+  await writeFileSafely(files.contactSheet, await contactSheet(grouped, groups))
+  if (copies) await copyIntoGroups(grouped, out)
   return files
 }

@@ -1,115 +1,161 @@
-import { open, readdir, realpath, stat } from 'node:fs/promises'
-import { extname, join, relative, sep } from 'node:path'
-import sharp from 'sharp'
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { basename, join, relative, sep } from 'node:path'
 import type { Catalogue, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
-import { TesseraError } from '../contract/errors.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import { visibleRoles } from './bandView.ts'
+import { isAddress } from './byteSource.ts'
+import { inspectPhotograph } from './formats/photograph.ts'
+import { openTiff } from './formats/tiff/tiff.ts'
+import { type Georeference, groundSamplingDistance, worldFileOf } from './georeference.ts'
+import { isImageName, refusedName } from './openRaster.ts'
+import { named } from './pictures.ts'
 
-const EXTENSIONS = new Set(['.png', '.jpg', '.jpeg', '.webp', '.tif', '.tiff'])
-/** A file that marks a folder as Tessera's own, whose masks are no input. */
+/** A file that marks a folder as Smalti's own, whose masks are no input. */
 const PROJECT_FILE = 'project.json'
 /** Headers read at a time. */
 const PARALLEL = 8
+/** Files that lie beside images and need no mention. */
+const COMPANIONS = /\.(tfw|tifw|tiffw|jgw|jpgw|pgw|pngw|wld|prj|ovr|xml|qml|msk)$/i
 
 type Entry = { image: CatalogueImage } | { skipped: SkippedFile }
 
+interface Found {
+  /** What the image is called in the catalogue. */
+  path: string
+  file: string
+  /** Why it cannot even be looked at. */
+  reason?: string
+}
+
 /**
- * Every image below a folder, in a fixed order, from headers alone; files that cannot be used are listed with the
- * reason.
+ * Every image of some folders, files and addresses, in a fixed order, from headers alone; what cannot be used is
+ * listed with the reason.
  *
  * @throws FolderNotFound, EmptyFolder, NoReadableImages, Cancelled
  */
 export async function readCatalogue(
-  folder: string,
+  sources: readonly string[],
   signal: AbortSignal,
   onProgress: (done: number, total: number) => void = () => undefined
 ): Promise<Catalogue> {
-  const files = await filesBelow(folder)
-  if (files.length === 0) throw new TesseraError('EmptyFolder', { path: folder })
+  const files = await filesOf(sources)
+  const where = sources.join(', ')
+  if (files.length === 0) throw new SmaltiError('EmptyFolder', { path: where })
   const entries: Entry[] = []
   for (let from = 0; from < files.length; from += PARALLEL) {
-    if (signal.aborted) throw new TesseraError('Cancelled')
-    const paths = files.slice(from, from + PARALLEL)
-    entries.push(...(await Promise.all(paths.map((path) => inspect(folder, path)))))
+    if (signal.aborted) throw new SmaltiError('Cancelled')
+    entries.push(...(await Promise.all(files.slice(from, from + PARALLEL).map((file) => inspect(file, signal)))))
     onProgress(entries.length, files.length)
   }
   const images = entries.flatMap((entry) => ('image' in entry ? [entry.image] : []))
   const skipped = entries.flatMap((entry) => ('skipped' in entry ? [entry.skipped] : []))
   if (images.length === 0) {
     const reason = skipped.length === 1 ? `${skipped[0].path}: ${skipped[0].reason}.` : ''
-    throw new TesseraError('NoReadableImages', { path: folder, files: files.length, reason })
+    throw new SmaltiError('NoReadableImages', { path: where, files: files.length, reason })
   }
-  return { folder, images, skipped }
+  return { sources: [...sources], images, skipped }
+}
+
+/** Files of all sources, each once; with several sources, paths begin with the source's name. */
+async function filesOf(sources: readonly string[]): Promise<Found[]> {
+  const found: Found[] = []
+  const known = new Set<string>()
+  const names = new Set<string>()
+  const add = (path: string, file: string, reason?: string): void => {
+    if (known.has(file)) return
+    known.add(file)
+    let name = path
+    for (let copy = 2; names.has(name); copy++) name = path.replace(/(\.[^./]*)?$/, ` (${copy})$1`)
+    names.add(name)
+    found.push({ path: name, file, reason })
+  }
+  for (const source of sources) {
+    if (isAddress(source)) {
+      add(decodeURIComponent(basename(new URL(source).pathname)) || source, source)
+      continue
+    }
+    const status = await stat(source).catch((fault: NodeJS.ErrnoException) => {
+      if (fault.code === 'ENOENT' || fault.code === 'ENOTDIR') throw new SmaltiError('FolderNotFound', { path: source })
+      throw new SmaltiError('FolderUnreadable', { path: source, reason: 'its permissions forbid reading' })
+    })
+    if (!status.isDirectory()) {
+      add(basename(source), source)
+      continue
+    }
+    const prefix = sources.length > 1 ? `${basename(source)}/` : ''
+    for (const { path, reason } of await filesBelow(source)) add(prefix + path, join(source, path), reason)
+  }
+  return found
 }
 
 /**
  * Files below a folder in the order of their names, links followed; a folder that links lead back to is visited once.
- * A link that leads nowhere is listed like a file.
+ * A link that leads nowhere, and a folder that cannot be read, is listed like a file.
  */
-async function filesBelow(folder: string): Promise<string[]> {
-  const found: string[] = []
+async function filesBelow(folder: string): Promise<{ path: string; reason?: string }[]> {
+  const found: { path: string; reason?: string }[] = []
   const visited = new Set<string>()
   const visit = async (path: string): Promise<void> => {
-    const real = await realpath(path)
-    if (visited.has(real)) return
-    visited.add(real)
-    const entries = await readdir(path, { withFileTypes: true })
+    const entries = await (async () => {
+      const real = await realpath(path)
+      if (visited.has(real)) return []
+      visited.add(real)
+      return readdir(path, { withFileTypes: true })
+    })().catch((fault: NodeJS.ErrnoException) => {
+      const reason = fault.code === 'EACCES' || fault.code === 'EPERM' ? 'the folder cannot be read: its permissions forbid it' : `the folder cannot be read (${fault.code ?? fault.message})`
+      if (path === folder) throw new SmaltiError('FolderUnreadable', { path, reason })
+      found.push({ path: relative(folder, path).split(sep).join('/'), reason })
+      return []
+    })
     if (path !== folder && entries.some(({ name }) => name === PROJECT_FILE)) return
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (entry.name.startsWith('.')) continue
       const inside = join(path, entry.name)
       const target = entry.isSymbolicLink() ? await stat(inside).catch(() => undefined) : entry
       if (target?.isDirectory()) await visit(inside)
-      else if (!target || target.isFile()) found.push(relative(folder, inside).split(sep).join('/'))
+      else if ((!target || target.isFile()) && !COMPANIONS.test(entry.name)) found.push({ path: relative(folder, inside).split(sep).join('/'), reason: target ? undefined : 'the link leads nowhere' })
     }
   }
-  try {
-    if (!(await stat(folder)).isDirectory()) throw new TesseraError('FolderNotFound', { path: folder })
-    await visit(folder)
-  } catch (fault) {
-    if (fault instanceof TesseraError) throw fault
-    if ((fault as NodeJS.ErrnoException).code === 'ENOENT') throw new TesseraError('FolderNotFound', { path: folder })
-    throw fault
-  }
+  await visit(folder)
   return found
 }
 
-async function inspect(folder: string, path: string): Promise<Entry> {
-  const skip = (reason: string): Entry => ({ skipped: { path, reason } })
-  if (!EXTENSIONS.has(extname(path).toLowerCase())) return skip('not an image format that Tessera reads')
+async function inspect({ path, file, reason }: Found, signal: AbortSignal): Promise<Entry> {
+  const skip = (why: string): Entry => ({ skipped: { path, reason: why } })
+  if (reason !== undefined) return skip(reason)
+  if (!isAddress(file) && !isImageName(file)) return skip(refusedName(file))
   try {
-    const file = join(folder, path)
-    const found = await stat(file).catch(() => undefined)
-    if (!found) return skip('the link leads nowhere')
-    const { size } = found
-    if (size === 0) return skip('the file is empty')
-    const { width, height, channels, depth, orientation, format, pages } = await sharp(file, { limitInputPixels: false }).metadata()
-    if (depth !== 'uchar') return skip(`${depth} samples are not supported, only 8-bit ones`)
-    if (await isTruncated(file, size, format)) return skip('the file is truncated')
-    if (format === 'webp' && (pages ?? 1) > 1) return skip('animations are not supported')
-    const turned = (orientation ?? 1) >= 5
-    return { image: { path, width: turned ? height : width, height: turned ? width : height, bands: channels < 3 ? 1 : 3 } }
+    const status = isAddress(file) ? undefined : await stat(file)
+    if (status?.size === 0) return skip('the file is empty')
+    const seen = isAddress(file) || /\.tiff?$/i.test(file) ? await inspectTiff(file, signal) : await inspectPicture(file)
+    return { image: { path, file, ...seen, size: status?.size, modified: status && Math.round(status.mtimeMs) } }
   } catch (fault) {
-    return skip(reasonOf(fault))
+    if (fault instanceof SmaltiError && fault.name === 'Cancelled') throw fault
+    return skip(String((named(fault, path) as SmaltiError).details.reason))
   }
 }
 
-/** The decoder's message without its internals. */
-export function reasonOf(fault: unknown): string {
-  const first = (fault as Error).message.split('\n')[0].replace(/^Input file /, '').replace(/^.*?: /, '')
-  return first.replace(/[.\s]+$/, '') || 'the file cannot be decoded'
-}
+type Seen = Pick<CatalogueImage, 'width' | 'height' | 'bands' | 'type' | 'gaps' | 'gsd' | 'placed' | 'warning'>
 
-/** Whether the end of the file is missing, from the formats' own end marks. */
-async function isTruncated(file: string, size: number, format: string): Promise<boolean> {
-  if (format !== 'png' && format !== 'jpeg' && format !== 'webp') return false
-  const handle = await open(file)
+async function inspectTiff(file: string, signal: AbortSignal): Promise<Seen> {
+  const raster = await openTiff(file, signal)
   try {
-    const length = Math.min(size, 4096)
-    const { buffer } = await handle.read(Buffer.alloc(length), 0, length, format === 'webp' ? 0 : size - length)
-    if (format === 'png') return !buffer.includes('IEND')
-    if (format === 'jpeg') return !buffer.includes(Buffer.of(0xff, 0xd9))
-    return buffer.readUInt32LE(4) + 8 > size
+    const { width, height, bands, gaps, georeference } = raster
+    const roles = visibleRoles(raster)
+    if (roles.length === 0) throw new SmaltiError('UnreadableImage', { path: file, reason: 'it has no band but alpha' })
+    return { width, height, bands: roles, type: raster.palette || roles.length > bands.length ? 'uint8' : bands[0].type, gaps: gaps || undefined, ...placeOf(georeference, raster) }
   } finally {
-    await handle.close()
+    await raster.close()
   }
+}
+
+async function inspectPicture(file: string): Promise<Seen> {
+  const { width, height, roles, type } = await inspectPhotograph(file)
+  const gaps = roles.includes('alpha') || undefined
+  return { width, height, bands: roles.filter((role) => role !== 'alpha'), type, gaps, ...placeOf(await worldFileOf(file), { width, height }) }
+}
+
+function placeOf(georeference: Georeference | undefined, size: { width: number; height: number }): Pick<CatalogueImage, 'gsd' | 'placed' | 'warning'> {
+  const gsd = groundSamplingDistance(georeference, size)
+  return { gsd: gsd !== undefined && gsd > 0 && Number.isFinite(gsd) ? gsd : undefined, placed: georeference?.transform ? true : undefined, warning: georeference?.warning }
 }

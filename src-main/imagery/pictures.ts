@@ -1,141 +1,247 @@
-import { join } from 'node:path'
-import sharp, { type Sharp } from 'sharp'
-import type { CatalogueImage } from '../contract/imagery.ts'
-import { TesseraError } from '../contract/errors.ts'
-import { reasonOf } from './catalogue.ts'
+import type { Area, BandChoice, BandStatistics, CatalogueImage } from '../contract/imagery.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import { type PixelRings, fillRings, inPixels } from './area.ts'
+import { type BandView, viewBands } from './bandView.ts'
+import { openRaster } from './openRaster.ts'
+import type { Raster, Size, Window } from './raster.ts'
+import { type Values, readScaled } from './resample.ts'
 
-/** Pixels band by band after band, 8 bits each: `[height, width, bands]`. */
-export interface Picture {
-  width: number
-  height: number
+/** Pixels as the network sees them: planar [bands, height, width], 0…1 between each band's low and high. */
+export interface Picture extends Size {
   bands: number
-  values: Uint8Array
+  values: Float32Array
+  /** 1 where a pixel holds data, 0 where it does not, whose values are then borrowed from near by; all do when absent. */
+  valid?: Uint8Array
 }
 
-export interface Window {
-  left: number
-  top: number
-  width: number
-  height: number
+/** Values that a reader keeps at hand unless told otherwise, in bytes. */
+export const KEPT_BYTES = 512 * 2 ** 20
+/** Side of the pieces that are kept. */
+const PIECE = 256
+/** Files that are kept open. */
+const OPEN_FILES = 24
+/** How far values are borrowed over pixels without data. */
+export const BORROWED = 24
+
+/** A factor on the size of each image; the side in pixels of the square that each is brought to; or metres of a pixel. */
+export type Scale = number | { side: number } | { gsd: number; scale: number }
+
+/** What is 0 and what is 1 in a band, and the mean between them. */
+export type Range = Pick<BandStatistics[number], 'low' | 'high'> & { mean?: number }
+
+/** How images are seen: their size, their bands, the part that counts. */
+export interface Sight {
+  scale: Scale
+  bands: BandChoice
+  /** What is 0 and 1 in each band; 0 and 255 when absent. */
+  ranges?: readonly Range[]
+  area?: Area
+  /** Folder for tiled copies of images that cannot be read in parts. */
+  copies?: string
 }
 
-/** Decoded pixels that a reader keeps at hand unless told otherwise, in bytes. */
-export const KEPT_BYTES = 768 * 2 ** 20
-/** Larger pictures are read window by window. */
-const WHOLE_PIXELS = 48 * 2 ** 20
-
-/** A factor on the size of each image, or the side in pixels of the square that each is brought to. */
-export type Scale = number | { side: number }
-
-/** Size of an image at `scale`, in pixels. */
-export function scaledSize({ width, height }: { width: number; height: number }, scale: Scale): { width: number; height: number } {
-  if (typeof scale === 'object') return { width: scale.side, height: scale.side }
-  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) }
+/** Size of an image as it is seen, in pixels. */
+export function scaledSize({ width, height, gsd }: Size & { gsd?: number }, scale: Scale): Size {
+  if (typeof scale === 'object' && 'side' in scale) return { width: scale.side, height: scale.side }
+  const factor = typeof scale === 'number' ? scale : (scale.scale * (gsd ?? scale.gsd)) / scale.gsd
+  return { width: Math.max(1, Math.round(width * factor)), height: Math.max(1, Math.round(height * factor)) }
 }
 
 /** The image that holds the pixel at a share of all pixels, 0…1: a large image is seen more often. */
 export function imageByArea(images: readonly CatalogueImage[], scale: Scale): (share: number) => CatalogueImage {
+  const ends = new Float64Array(images.length)
   let total = 0
-  const ends = images.map((image) => {
+  images.forEach((image, i) => {
     const { width, height } = scaledSize(image, scale)
-    return (total += width * height)
+    ends[i] = total += width * height
   })
-  return (share) => images[ends.findIndex((end) => share * total < end)]
+  return (share) => {
+    let [low, high] = [0, images.length - 1]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (share * total < ends[middle]) high = middle
+      else low = middle + 1
+    }
+    return images[low]
+  }
+}
+
+interface OpenImage {
+  raster: Raster
+  view: BandView
+  rings?: PixelRings[]
 }
 
 /**
- * Reads windows of a folder's images at one scale. Pictures of ordinary size are decoded once and kept, the least
- * recently used go first; of larger ones only the window is read.
+ * Reads windows of images as they are seen. Pieces are kept, the least recently used go first; no more of a file is
+ * read than the pieces need.
  */
 export class PictureReader {
-  readonly #kept = new Map<string, { picture: Promise<Picture>; bytes: number }>()
+  readonly bands: number
+  readonly #pieces = new Map<string, { values: Promise<Values>; bytes: number }>()
+  readonly #open = new Map<string, { image: Promise<OpenImage>; users: number }>()
   #keptBytes = 0
 
   constructor(
-    readonly folder: string,
-    readonly scale: Scale,
-    readonly bands: number,
-    readonly keptBytes = KEPT_BYTES
-  ) {}
+    readonly sight: Sight,
+    readonly keptBytes = KEPT_BYTES,
+    readonly onCopy: (image: CatalogueImage, share: number) => void = () => undefined
+  ) {
+    this.bands = sight.bands.roles.length
+  }
+
+  get scale(): Scale {
+    return this.sight.scale
+  }
 
   /**
    * A window in pixels of the scaled image; parts outside the image repeat it mirrored.
-   * @throws UnreadableImage
+   * @throws UnreadableImage, AreaUnreachable, Cancelled
    */
-  async read(image: CatalogueImage, window: Window): Promise<Picture> {
+  async read(image: CatalogueImage, window: Window, signal?: AbortSignal): Promise<Picture> {
     const size = scaledSize(image, this.scale)
-    if (size.width * size.height <= WHOLE_PIXELS) return cut(await this.whole(image), { left: 0, top: 0 }, window, size)
-    const left = clamp(window.left, 0, size.width - 1)
-    const top = clamp(window.top, 0, size.height - 1)
-    const inside = {
-      left,
-      top,
-      width: clamp(window.left + window.width, left + 1, size.width) - left,
-      height: clamp(window.top + window.height, top + 1, size.height) - top
-    }
-    return cut(await this.#part(image, inside), inside, window, size)
+    const columns = Int32Array.from({ length: window.width }, (_, c) => mirrored(window.left + c, size.width))
+    const rows = Int32Array.from({ length: window.height }, (_, r) => mirrored(window.top + r, size.height))
+    const across = Math.ceil(size.width / PIECE)
+    const pieces = new Map<number, Values>()
+    const piecesAlong = (places: Int32Array): number[] => [...new Set(Array.from(places, (place) => Math.floor(place / PIECE)))]
+    const wanted = piecesAlong(rows).flatMap((row) => piecesAlong(columns).map((column) => row * across + column))
+    await this.#using(image, signal, async (opened) => {
+      await Promise.all(wanted.map(async (piece) => pieces.set(piece, await this.#piece(image, opened, size, piece, across, signal))))
+    })
+    return this.#assembled(pieces, columns, rows, across)
   }
 
-  /** The whole scaled image. @throws UnreadableImage */
+  /** The whole scaled image. @throws UnreadableImage, AreaUnreachable */
   whole(image: CatalogueImage): Promise<Picture> {
-    const known = this.#kept.get(image.path)
-    if (known) {
-      this.#kept.delete(image.path)
-      this.#kept.set(image.path, known)
-      return known.picture
+    return this.read(image, { left: 0, top: 0, ...scaledSize(image, this.scale) })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map(async ({ image }) => (await image.catch(() => undefined))?.raster.close()))
+    this.#open.clear()
+    this.#pieces.clear()
+    this.#keptBytes = 0
+  }
+
+  #assembled(pieces: Map<number, Values>, columns: Int32Array, rows: Int32Array, across: number): Picture {
+    const [width, height] = [columns.length, rows.length]
+    const plane = width * height
+    const values = new Float32Array(this.bands * plane)
+    const gaps = [...pieces.values()].some(({ valid }) => valid)
+    const valid = gaps ? new Uint8Array(plane) : undefined
+    const pieceColumn = columns.map((column) => Math.floor(column / PIECE))
+    const within = columns.map((column) => column % PIECE)
+    for (let r = 0; r < height; r++) {
+      const pieceRow = Math.floor(rows[r] / PIECE) * across
+      const rowWithin = rows[r] % PIECE
+      for (let c = 0; c < width; ) {
+        const piece = pieces.get(pieceRow + pieceColumn[c])!
+        let end = c + 1
+        while (end < width && pieceColumn[end] === pieceColumn[c]) end++
+        const from = rowWithin * piece.width
+        for (let b = 0; b < this.bands; b++) {
+          const { low = 0, high = 255 } = this.sight.ranges?.[b] ?? {}
+          const factor = 1 / (high - low)
+          const band = piece.bands[b]
+          const to = b * plane + r * width
+          for (let i = c; i < end; i++) values[to + i] = (band[from + within[i]] - low) * factor
+        }
+        if (valid) {
+          if (piece.valid) for (let i = c; i < end; i++) valid[r * width + i] = piece.valid[from + within[i]]
+          else valid.fill(1, r * width + c, r * width + end)
+        }
+        c = end
+      }
     }
-    const { width, height } = scaledSize(image, this.scale)
-    const bytes = width * height * this.bands
-    for (const path of this.#kept.keys()) {
-      if (this.#keptBytes + bytes <= this.keptBytes) break
-      this.#forget(path)
-    }
-    const picture = this.#decode(image, (source) => source.resize(width, height, { fit: 'fill', kernel: 'cubic' }), width, height)
-    this.#kept.set(image.path, { picture, bytes })
-    this.#keptBytes += bytes
-    picture.catch(() => this.#forget(image.path))
+    const picture = { width, height, bands: this.bands, values, valid: valid?.includes(0) ? valid : undefined }
+    if (picture.valid) borrow(picture, picture.valid, this.sight.ranges)
     return picture
   }
 
-  #forget(path: string): void {
-    this.#keptBytes -= this.#kept.get(path)?.bytes ?? 0
-    this.#kept.delete(path)
-  }
-
-  #part(image: CatalogueImage, inside: Window): Promise<Picture> {
-    const size = scaledSize(image, this.scale)
-    const [across, down] = [image.width / size.width, image.height / size.height]
-    const left = Math.min(Math.floor(inside.left * across), image.width - 1)
-    const top = Math.min(Math.floor(inside.top * down), image.height - 1)
-    const region = {
-      left,
-      top,
-      width: clamp(Math.ceil((inside.left + inside.width) * across), left + 1, image.width) - left,
-      height: clamp(Math.ceil((inside.top + inside.height) * down), top + 1, image.height) - top
+  #piece(image: CatalogueImage, opened: OpenImage, size: Size, piece: number, across: number, signal?: AbortSignal): Promise<Values> {
+    const key = `${image.path}\n${piece}`
+    const known = this.#pieces.get(key)
+    if (known) {
+      this.#pieces.delete(key)
+      this.#pieces.set(key, known)
+      return known.values
     }
-    const scaled = (source: Sharp): Sharp =>
-      source.extract(region).resize(inside.width, inside.height, { fit: 'fill', kernel: 'cubic' })
-    return this.#decode(image, scaled, inside.width, inside.height)
+    const [left, top] = [(piece % across) * PIECE, Math.floor(piece / across) * PIECE]
+    const window = { left, top, width: Math.min(PIECE, size.width - left), height: Math.min(PIECE, size.height - top) }
+    const bytes = window.width * window.height * (this.bands * (image.type === 'uint8' ? 1 : 4) + 1)
+    for (const [oldest, entry] of this.#pieces) {
+      if (this.#keptBytes + bytes <= this.keptBytes) break
+      this.#keptBytes -= entry.bytes
+      this.#pieces.delete(oldest)
+    }
+    const values = this.#make(opened, size, window, signal)
+    this.#pieces.set(key, { values, bytes })
+    this.#keptBytes += bytes
+    values.catch(() => {
+      if (this.#pieces.delete(key)) this.#keptBytes -= bytes
+    })
+    return values
   }
 
-  async #decode(image: CatalogueImage, shape: (source: Sharp) => Sharp, width: number, height: number): Promise<Picture> {
-    const file = join(this.folder, image.path)
+  async #make({ raster, view, rings }: OpenImage, size: Size, window: Window, signal?: AbortSignal): Promise<Values> {
+    const found = await readScaled(raster, view, size, window, signal)
+    if (!rings) return found
+    const inside = new Uint8Array(window.width * window.height)
+    for (const ring of rings) fillRings(ring, window, { x: size.width / raster.width, y: size.height / raster.height }, inside, 1)
+    if (found.valid) for (let i = 0; i < inside.length; i++) inside[i] &= found.valid[i]
+    return { ...found, valid: inside.includes(0) ? inside : undefined }
+  }
+
+  /** Works with an open file, which stays open while anyone does. */
+  async #using<T>(image: CatalogueImage, signal: AbortSignal | undefined, work: (opened: OpenImage) => Promise<T>): Promise<T> {
+    let entry = this.#open.get(image.path)
+    if (entry) {
+      this.#open.delete(image.path)
+    } else {
+      entry = { image: this.#openImage(image, signal), users: 0 }
+      entry.image.catch(() => this.#open.delete(image.path))
+    }
+    this.#open.set(image.path, entry)
+    entry.users++
     try {
-      const source = sharp(file, { limitInputPixels: false, failOn: 'truncated' }).autoOrient()
-      const colours = shape(source).removeAlpha().toColourspace(this.bands === 1 ? 'b-w' : 'srgb')
-      const { data, info } = await colours.raw().toBuffer({ resolveWithObject: true })
-      if (info.channels !== this.bands || info.width !== width || info.height !== height) {
-        throw new Error(`decoded as ${info.width}×${info.height}×${info.channels}`)
-      }
-      return { width, height, bands: this.bands, values: data }
+      return await work(await entry.image)
     } catch (fault) {
-      throw new TesseraError('UnreadableImage', { path: image.path, reason: reasonOf(fault) })
+      throw named(fault, image.path)
+    } finally {
+      entry.users--
+      for (const [path, { users, image: idle }] of this.#open) {
+        if (this.#open.size <= OPEN_FILES) break
+        if (users > 0) continue
+        this.#open.delete(path)
+        void idle.then(({ raster }) => raster.close())
+      }
+    }
+  }
+
+  async #openImage(image: CatalogueImage, signal?: AbortSignal): Promise<OpenImage> {
+    const { area, bands, copies } = this.sight
+    const raster = await openRaster(image.file, copies === undefined ? undefined : { folder: copies, signal, onProgress: (share) => this.onCopy(image, share) })
+    try {
+      if (raster.width !== image.width || raster.height !== image.height) {
+        throw new SmaltiError('UnreadableImage', { path: image.path, reason: `it has changed: it measures ${raster.width} × ${raster.height} now, and measured ${image.width} × ${image.height}` })
+      }
+      const view = viewBands(raster, bands)
+      if (!view) throw new SmaltiError('UnreadableImage', { path: image.path, reason: `it lacks bands that are looked at (${(bands.numbers ?? bands.roles).join(', ')})` })
+      return { raster, view, rings: area && inPixels(area, raster.georeference, image.path) }
+    } catch (fault) {
+      await raster.close()
+      throw fault
     }
   }
 }
 
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(Math.max(value, low), high)
+/** A fault under the image's own name, with a reason in words. */
+export function named(fault: unknown, path: string): unknown {
+  if (fault instanceof SmaltiError) return fault.name === 'UnreadableImage' ? new SmaltiError('UnreadableImage', { ...fault.details, path }) : fault
+  const { code, message } = fault as NodeJS.ErrnoException
+  const reason = code === 'ENOENT' ? 'the file is gone' : code === 'EACCES' || code === 'EPERM' ? 'its permissions forbid reading' : code === 'EMFILE' ? 'too many files are open' : message
+  return new SmaltiError('UnreadableImage', { path, reason })
 }
 
 /** Coordinate `i` mirrored into 0…side−1 about the border pixels' edges. */
@@ -145,27 +251,40 @@ export function mirrored(i: number, side: number): number {
   return within < side ? within : period - 1 - within
 }
 
-function cut(picture: Picture, origin: { left: number; top: number }, window: Window, size: { width: number; height: number }): Picture {
-  const { bands } = picture
-  const values = new Uint8Array(window.width * window.height * bands)
-  const at = (i: number, full: number, start: number, held: number): number => clamp(mirrored(i, full) - start, 0, held - 1)
-  const columns = Array.from({ length: window.width }, (_, c) => at(window.left + c, size.width, origin.left, picture.width) * bands)
-  const contiguous = window.left >= origin.left && window.left + window.width <= origin.left + picture.width
-  for (let r = 0; r < window.height; r++) {
-    const row = at(window.top + r, size.height, origin.top, picture.height) * picture.width * bands
-    const out = r * window.width * bands
-    if (contiguous) {
-      values.set(picture.values.subarray(row + columns[0], row + columns[0] + window.width * bands), out)
-      continue
-    }
-    for (let c = 0; c < window.width; c++) for (let b = 0; b < bands; b++) values[out + c * bands + b] = picture.values[row + columns[c] + b]
-  }
-  return { width: window.width, height: window.height, bands, values }
-}
-
-/** Interleaved 8-bit pixels as planar numbers in 0…1. */
-export function planar({ width, height, bands, values }: Picture, into = new Float32Array(values.length)): Float32Array {
+/**
+ * Gives pixels without data the mean of the nearest pixels with data in their row and column, weighed by nearness and
+ * up to `BORROWED` pixels away, so that the border of what is known is no edge to the network. What lies farther
+ * takes the mean of all images.
+ */
+function borrow({ width, height, bands, values }: Picture, valid: Uint8Array, ranges: readonly Range[] = []): void {
   const plane = width * height
-  for (let i = 0; i < plane; i++) for (let b = 0; b < bands; b++) into[b * plane + i] = values[i * bands + b] / 255
-  return into
+  const source = values.slice()
+  const weights = new Float32Array(plane)
+  for (let b = 0; b < bands; b++) for (let i = 0; i < plane; i++) if (!valid[i]) values[b * plane + i] = 0
+  const pass = (start: number, step: number, length: number): void => {
+    let last = -1
+    for (let k = 0, i = start; k < length; k++, i += step) {
+      if (valid[i]) {
+        last = k
+        continue
+      }
+      const distance = last < 0 ? Infinity : k - last
+      if (distance > BORROWED) continue
+      const weight = 1 / distance
+      weights[i] += weight
+      for (let b = 0; b < bands; b++) values[b * plane + i] += weight * source[b * plane + start + last * step]
+    }
+  }
+  for (let r = 0; r < height; r++) {
+    pass(r * width, 1, width)
+    pass((r + 1) * width - 1, -1, width)
+  }
+  for (let c = 0; c < width; c++) {
+    pass(c, width, height)
+    pass((height - 1) * width + c, -width, height)
+  }
+  for (let i = 0; i < plane; i++) {
+    if (valid[i]) continue
+    for (let b = 0; b < bands; b++) values[b * plane + i] = weights[i] > 0 ? values[b * plane + i] / weights[i] : (ranges[b]?.mean ?? 0.5)
+  }
 }

@@ -1,62 +1,115 @@
 import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
-import { TesseraError } from '../contract/errors.ts'
-import { type PictureReader, type Scale, type Window, scaledSize } from './pictures.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import { type Picture, PictureReader, type Sight, scaledSize } from './pictures.ts'
+import type { Window } from './raster.ts'
 
-/** Images that are looked at; more would not move a mean. */
-const SAMPLED_IMAGES = 48
-/** Every so many pixels of an image are counted. */
+/** Images that are looked at, and windows of them all; more would not move a mean. */
+const SAMPLED_IMAGES = 64
+const SAMPLED_WINDOWS = 320
+const WINDOW = 256
+/** Every so many pixels of a window are counted. */
 const PIXEL_STEP = 7
+/** Values kept to find what is dark and bright in bands that are not of 8 bits. */
+const KEPT_VALUES = 200_000
+/** Shares of the values below what becomes 0, and above what becomes 1. */
+const DARKEST = 0.005
 /** Below this deviation a band is constant and is left unscaled. */
 const SMALLEST_DEVIATION = 1e-3
 
 /**
- * Mean and deviation of each band over images spread evenly through the catalogue, on values 0…1.
- * Images that cannot be decoded are reported and left out.
+ * Of each band over windows spread evenly through the images: the values that become 0 and 1 (those of 8 bits as
+ * they are, others by their half percent of darkest and brightest), mean and deviation between them. Pixels without
+ * data do not count. Images that cannot be read are reported and left out.
  *
- * @throws Cancelled; NoReadableImages when none of the sampled images decodes
+ * @throws Cancelled; NoReadableImages when none of the sampled images can be read; NothingValid when none has a pixel with data
  */
 export async function sampleStatistics(
-  reader: PictureReader,
+  sight: Omit<Sight, 'ranges'>,
   images: readonly CatalogueImage[],
   signal: AbortSignal,
-  onUnreadable: (image: CatalogueImage, fault: TesseraError) => void
+  onUnreadable: (image: CatalogueImage, fault: SmaltiError) => void,
+  onProgress: (share: number) => void = () => undefined
 ): Promise<BandStatistics> {
-  const sums = Array.from({ length: reader.bands }, () => ({ count: 0, sum: 0, squares: 0 }))
+  const bands = sight.bands.roles.length
+  const units = images[0].type === 'uint8' ? { low: 0, high: 255 } : { low: 0, high: 1 }
+  const reader = new PictureReader({ ...sight, ranges: Array(bands).fill(units) })
+  const values = Array.from({ length: bands }, () => createSample())
+  let read = 0
   const step = Math.max(1, images.length / SAMPLED_IMAGES)
-  for (let at = 0; at < images.length; at += step) {
-    if (signal.aborted) throw new TesseraError('Cancelled')
-    const image = images[Math.floor(at)]
-    try {
-      const { values } = await reader.read(image, centre(image, reader.scale))
-      for (let i = 0; i < values.length; i += PIXEL_STEP * reader.bands) {
-        sums.forEach((band, b) => {
-          const value = values[i + b] / 255
-          band.count++
-          band.sum += value
-          band.squares += value * value
-        })
+  const each = Math.max(1, Math.floor(SAMPLED_WINDOWS / Math.min(images.length, SAMPLED_IMAGES)))
+  try {
+    for (let at = 0; at < images.length; at += step) {
+      const image = images[Math.floor(at)]
+      try {
+        for (const window of spreadWindows(image, sight, each)) {
+          if (signal.aborted) throw new SmaltiError('Cancelled')
+          count(await reader.read(image, window, signal), values)
+          read++
+        }
+      } catch (fault) {
+        if (!(fault instanceof SmaltiError) || fault.name !== 'UnreadableImage') throw fault
+        onUnreadable(image, fault)
       }
-    } catch (fault) {
-      if (!(fault instanceof TesseraError)) throw fault
-      onUnreadable(image, fault)
+      onProgress(Math.min(1, (at + step) / images.length))
     }
+  } finally {
+    await reader.close()
   }
-  if (sums[0].count === 0) {
-    throw new TesseraError('NoReadableImages', { path: reader.folder, files: images.length })
-  }
-  return sums.map(({ count, sum, squares }) => {
-    const mean = sum / count
-    const deviation = Math.sqrt(Math.max(squares / count - mean * mean, 0))
-    return { mean, deviation: deviation < SMALLEST_DEVIATION ? 1 : deviation }
-  })
+  if (read === 0) throw new SmaltiError('NoReadableImages', { path: images[0].path, files: images.length })
+  if (values[0].count() === 0) throw new SmaltiError('NothingValid', { images: images.length })
+  return values.map((sample) => sample.statistics(units.high === 255 ? { low: 0, high: 1, units } : undefined))
 }
 
-/** A bounded window in the middle of an image, or all of it. */
-function centre(image: CatalogueImage, scale: Scale): Window {
-  const limit = 2048
+function count({ bands, values, valid, width, height }: Picture, samples: ReturnType<typeof createSample>[]): void {
+  const plane = width * height
+  for (let b = 0; b < bands; b++) for (let i = 0; i < plane; i += PIXEL_STEP) if (!valid || valid[i]) samples[b].add(values[b * plane + i])
+}
+
+interface Fixed {
+  low: number
+  high: number
+  units: { low: number; high: number }
+}
+
+/** Values drawn evenly from all that come, in bounded memory: from ever so many one is kept. */
+function createSample(): { add(value: number): void; count(): number; statistics(fixed?: Fixed): BandStatistics[number] } {
+  let kept: number[] = []
+  let [every, seen, sum, squares] = [1, 0, 0, 0]
+  return {
+    add(value) {
+      sum += value
+      squares += value * value
+      if (seen++ % every > 0) return
+      kept.push(value)
+      if (kept.length < KEPT_VALUES) return
+      kept = kept.filter((_, i) => i % 2 === 0)
+      every *= 2
+    },
+    count: () => seen,
+    statistics(fixed) {
+      const mean = sum / seen
+      const spread = Math.sqrt(Math.max(squares / seen - mean * mean, 0))
+      if (fixed) return { mean, deviation: spread < SMALLEST_DEVIATION ? 1 : spread, ...fixed.units }
+      const sorted = Float64Array.from(kept).sort()
+      const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]
+      const low = at(DARKEST)
+      const high = at(1 - DARKEST) > low ? at(1 - DARKEST) : low + 1
+      const deviation = spread / (high - low)
+      return { mean: (mean - low) / (high - low), deviation: deviation < SMALLEST_DEVIATION ? 1 : deviation, low, high }
+    }
+  }
+}
+
+/** Windows spread over an image, or all of a small one. */
+function spreadWindows(image: CatalogueImage, { scale }: Pick<Sight, 'scale'>, most: number): Window[] {
   const { width, height } = scaledSize(image, scale)
-  const window = { width: Math.min(width, limit), height: Math.min(height, limit) }
-  return { left: Math.floor((width - window.width) / 2), top: Math.floor((height - window.height) / 2), ...window }
+  const [across, down] = [Math.ceil(width / WINDOW), Math.ceil(height / WINDOW)]
+  const wanted = Math.min(most, across * down)
+  return Array.from({ length: wanted }, (_, i) => {
+    const cell = Math.floor(((i + 0.5) * across * down) / wanted)
+    const [left, top] = [(cell % across) * WINDOW, Math.floor(cell / across) * WINDOW]
+    return { left, top, width: Math.min(WINDOW, width - left), height: Math.min(WINDOW, height - top) }
+  })
 }
 
 /** Planar values 0…1 to z-scores, in place. */

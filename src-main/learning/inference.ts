@@ -5,47 +5,57 @@ import { headOutputs, inferenceFeatures, inferencePass } from './network/forward
 import { patchStatistics } from './network/patchStatistics.ts'
 
 export interface InferenceShape {
-  /** Side of the square window read, in input pixels. */
+  /** Side of the square window read, in input pixels, a multiple of the network's stride. */
   window: number
-  /** Side of the square tile labelled, in output pixels. */
-  tile: number
+  /** Some pixels are without data. */
+  masked: boolean
 }
 
 /**
- * The network applied to one window: most probable cluster and its probability, at output pixels.
+ * The network applied to one window.
  *
- * Inputs: `image` [1, bands, window, window]; `rows`, `columns` [tile, window/stride], the interpolation from the
- * trunk's resolution to the output pixels. Outputs for each head X: `labelsX`, `confidenceX` [tile, tile].
+ * Inputs: `image` [1, bands, window, window]; with `masked`, `valid` [1, 1, window, window], 1 where a pixel holds data.
+ * Outputs: for each head X its heatmap `heatmapX` [coarse, coarse, C], coarse = window / stride.
  *
  * @param subHeads  which sub-head of each head is used
  */
-export function inferenceProgram(
-  architecture: Architecture,
-  subHeads: Record<string, number>,
-  { window, tile }: InferenceShape
-): Program {
+export function inferenceProgram(architecture: Architecture, subHeads: Record<string, number>, { window, masked }: InferenceShape): Program {
   const coarse = window / outputStride(architecture)
-  const state = foldedShapes(architecture)
-  const evaluate: Program['evaluate'] = (fed, weights) => {
-    const outputs: NamedTensors = {}
-    const heatmaps = inferencePass(architecture, weights, fed.image as tf.Tensor4D)
-    for (const { name, clusters } of architecture.heads) {
-      const planes = tf.reshape(tf.transpose(heatmaps[name][subHeads[name]], [0, 3, 1, 2]), [clusters * coarse, coarse])
-      const wide = tf.reshape(tf.matMul(planes, tf.transpose(fed.columns)), [clusters, coarse, tile])
-      const rowsFirst = tf.reshape(tf.transpose(wide, [1, 0, 2]), [coarse, clusters * tile])
-      const full = tf.reshape(tf.matMul(fed.rows as tf.Tensor2D, rowsFirst), [tile, clusters, tile])
-      outputs[`labels${name}`] = tf.cast(tf.argMax(full, 1), 'float32')
-      outputs[`confidence${name}`] = tf.max(full, 1)
-    }
-    return { outputs, state: {} }
-  }
   return {
     name: 'inference',
-    inputs: { image: [1, architecture.bands, window, window], rows: [tile, coarse], columns: [tile, coarse] },
-    state,
+    inputs: { image: [1, architecture.bands, window, window], ...(masked && { valid: [1, 1, window, window] }) },
+    state: foldedShapes(architecture),
     constantState: true,
-    outputs: architecture.heads.flatMap(({ name }) => [`labels${name}`, `confidence${name}`]),
-    evaluate
+    outputs: architecture.heads.map(({ name }) => `heatmap${name}`),
+    evaluate(fed, weights) {
+      const heatmaps = inferencePass(architecture, weights, fed.image as tf.Tensor4D, fed.valid as tf.Tensor4D | undefined)
+      const outputs: NamedTensors = {}
+      for (const { name, clusters } of architecture.heads) outputs[`heatmap${name}`] = tf.reshape(heatmaps[name][subHeads[name]], [coarse, coarse, clusters])
+      return { outputs, state: {} }
+    }
+  }
+}
+
+/**
+ * Most probable cluster and its probability at output pixels, from heatmaps enlarged by interpolation.
+ *
+ * Inputs: `heatmap` [coarse, coarse, C]; `rows`, `columns` [tile, coarse], the interpolation. Outputs: `labels`,
+ * `confidence` [tile, tile].
+ */
+export function enlargementProgram({ clusters, coarse, tile }: { clusters: number; coarse: number; tile: number }): Program {
+  return {
+    name: 'enlargement',
+    inputs: { heatmap: [coarse, coarse, clusters], rows: [tile, coarse], columns: [tile, coarse] },
+    state: {},
+    constantState: true,
+    outputs: ['labels', 'confidence'],
+    evaluate(fed) {
+      const planes = tf.reshape(tf.transpose(fed.heatmap, [2, 0, 1]), [clusters * coarse, coarse])
+      const wide = tf.reshape(tf.matMul(planes as tf.Tensor2D, tf.transpose(fed.columns)), [clusters, coarse, tile])
+      const rowsFirst = tf.reshape(tf.transpose(wide, [1, 0, 2]), [coarse, clusters * tile])
+      const full = tf.reshape(tf.matMul(fed.rows as tf.Tensor2D, rowsFirst as tf.Tensor2D), [tile, clusters, tile])
+      return { outputs: { labels: tf.cast(tf.argMax(full, 1), 'float32'), confidence: tf.max(full, 1) }, state: {} }
+    }
   }
 }
 
@@ -62,31 +72,35 @@ function foldedShapes(architecture: Architecture): Record<string, Shape> {
 export interface SurveyShape {
   /** Side of the square window in input pixels, a multiple of the network's stride. */
   window: number
+  /** Some pixels are without data. */
+  masked: boolean
   /** Boxes of the patch statistics that are measured, by the names that they get. */
   statistics: Readonly<Record<string, readonly number[]>>
 }
 
 /**
  * What is known of every pixel of a window at the network's resolution, for clustering outside the network: input
- * `image` [1, bands, window, window]; outputs `features` [pixels, `featureChannels`], the statistics [pixels, S] and
+ * `image` [1, bands, window, window] and, with `masked`, `valid` [1, 1, window, window]; outputs `features` [pixels, `featureChannels`], the statistics [pixels, S] and
  * for each head X that learns `heatmapX` [pixels, C] of its chosen sub-head.
  */
-export function surveyProgram(architecture: Architecture, subHeads: Record<string, number>, { window, statistics }: SurveyShape): Program {
+export function surveyProgram(architecture: Architecture, subHeads: Record<string, number>, { window, masked, statistics }: SurveyShape): Program {
   const heads = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
   const rows = (map: tf.Tensor4D): tf.Tensor => tf.reshape(map, [-1, map.shape[3]])
   return {
     name: 'survey',
-    inputs: { image: [1, architecture.bands, window, window] },
+    inputs: { image: [1, architecture.bands, window, window], ...(masked && { valid: [1, 1, window, window] }) },
     state: foldedShapes(architecture),
     constantState: true,
     outputs: ['features', ...Object.keys(statistics), ...heads.map(({ name }) => `heatmap${name}`)],
     evaluate(fed, weights) {
       const image = fed.image as tf.Tensor4D
-      const features = inferenceFeatures(architecture, weights, image)
+      const valid = fed.valid as tf.Tensor4D | undefined
+      const mask = valid && (tf.transpose(valid, [0, 2, 3, 1]) as tf.Tensor4D)
+      const features = inferenceFeatures(architecture, weights, image, valid)
       const heatmaps = headOutputs(architecture, weights, features)
       const outputs: NamedTensors = { features: rows(features) }
       for (const [name, boxes] of Object.entries(statistics)) {
-        outputs[name] = rows(patchStatistics(tf.transpose(image, [0, 2, 3, 1]) as tf.Tensor4D, boxes, outputStride(architecture)))
+        outputs[name] = rows(patchStatistics(tf.transpose(image, [0, 2, 3, 1]) as tf.Tensor4D, boxes, outputStride(architecture), mask))
       }
       for (const { name } of heads) outputs[`heatmap${name}`] = rows(heatmaps[name][subHeads[name]])
       return { outputs, state: {} }

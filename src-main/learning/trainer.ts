@@ -1,5 +1,5 @@
 import type { Execution, NamedArrays } from '../backends/program.ts'
-import { TesseraError } from '../contract/errors.ts'
+import { SmaltiError } from '../contract/errors.ts'
 import type { Recipe } from '../contract/recipe.ts'
 import type { TrainingReport } from '../contract/training.ts'
 import type { Architecture } from './network/architecture.ts'
@@ -37,6 +37,16 @@ export interface TrainingPosition {
   history: TrainingReport[]
 }
 
+/** What training knows besides its weights, so that a resumed one ends as an undisturbed one. */
+export interface TrainingMemory {
+  /** The averaged joints, by their outputs' names. */
+  joints: NamedArrays
+  /** The earlier weights whose head told most, of those looked at so far. */
+  best: { state: NamedArrays; information: number }
+  /** The last rise of information, and at which share of the training. */
+  risen: { information: number; progress: number }
+}
+
 export interface TrainingRun {
   architecture: Architecture
   recipe: Recipe
@@ -46,10 +56,12 @@ export interface TrainingRun {
   /** Share of the limit at which to stop, for trials; 1 when absent. */
   until?: number
   position: TrainingPosition
+  /** What an earlier part of the training remembered. */
+  memory?: TrainingMemory
   nextBatch(step: number): Promise<Batch>
   onReport(report: TrainingReport): void
   /** Called with a copy of the state now and then, and at the end. */
-  onCheckpoint(position: TrainingPosition, state: NamedArrays, finished: boolean): Promise<void>
+  onCheckpoint(position: TrainingPosition, state: NamedArrays, finished: boolean, memory: TrainingMemory): Promise<void>
   /** Resolves at once, or when a pause ends. */
   whenResumed(): Promise<void>
   signal: AbortSignal
@@ -71,17 +83,17 @@ interface Saved {
 export async function train(run: TrainingRun): Promise<TrainingPosition> {
   const { architecture, execution, limit, recipe, signal, until = 1 } = run
   const position = { ...run.position, history: [...run.position.history] }
-  const joints = averagedJoints(architecture)
+  const joints = averagedJoints(architecture, run.memory?.joints)
   let saved: Saved = { position: { ...position, history: [...position.history] }, state: await execution.readState() }
-  let mostInformative = { state: saved.state, information: 0 }
-  let risen = { information: 0, progress: 0 }
+  let mostInformative = run.memory?.best ?? { state: saved.state, information: 0 }
+  let risen = run.memory?.risen ?? { information: 0, progress: 0 }
   let [lastReport, lastCheckpoint, failures, waited] = [-Infinity, position.seconds, 0, 0]
   const progress = (): number => Math.max(position.step / (limit.steps ?? Infinity), position.seconds / (limit.seconds ?? Infinity))
   const save = async (finished: boolean): Promise<void> => {
     saved = { position: { ...position, history: [...position.history] }, state: await execution.readState() }
     const information = position.history.at(-1)?.heads[0].information ?? 0
     const goesBack = finished && mostInformative.information > WORTH_GOING_BACK * information
-    await run.onCheckpoint(saved.position, goesBack ? mostInformative.state : saved.state, finished)
+    await run.onCheckpoint(saved.position, goesBack ? mostInformative.state : saved.state, finished, { joints: joints.copy(), best: mostInformative, risen })
     lastCheckpoint = position.seconds
   }
   let candidates = Math.floor(progress() * CANDIDATES)
@@ -91,7 +103,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
   while (next && progress() < until && !onPlateau) {
     if (signal.aborted) {
       await save(false)
-      throw new TesseraError('Cancelled')
+      throw new SmaltiError('Cancelled')
     }
     const paused = performance.now()
     await run.whenResumed()
@@ -106,7 +118,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
     position.step++
     position.seconds += (performance.now() - started) / 1e3
     if (!outputs.loss.every(Number.isFinite)) {
-      if (++failures > FAILURES_ALLOWED) throw new TesseraError('TrainingDiverged', { step: position.step, times: failures })
+      if (++failures > FAILURES_ALLOWED) throw new SmaltiError('TrainingDiverged', { step: position.step, times: failures })
       Object.assign(position, saved.position, { history: [...saved.position.history], rateFactor: position.rateFactor / 2 })
       await execution.writeState(saved.state)
       next = run.nextBatch(position.step + 1)
@@ -160,15 +172,17 @@ function feedOf({ architecture, recipe }: TrainingRun, batch: Batch, position: T
 }
 
 interface AveragedJoints {
+  copy(): NamedArrays
   add(outputs: NamedArrays): void
   report(): Pick<TrainingReport, 'heads'>
 }
 
 /** The joints of the last steps, averaged, and what they say of each head's most informative sub-head. */
-function averagedJoints(architecture: Architecture): AveragedJoints {
-  const averages: Record<string, Float32Array> = {}
+function averagedJoints(architecture: Architecture, known: NamedArrays = {}): AveragedJoints {
+  const averages: NamedArrays = { ...known }
   const trained = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
   return {
+    copy: () => ({ ...averages }),
     add(outputs) {
       for (const [name, joint] of Object.entries(outputs)) {
         if (name === 'loss') continue

@@ -23,13 +23,14 @@ export const averageOf = (weight: string): string => `${weight}/average`
 /**
  * One step of training: forward on both views, `−Σ_heads I_λ`, gradients, Adam.
  *
- * Inputs: `first`, `second` crops [n, bands, s, s]; `rows`, `columns` [n, D, s/stride, s/stride] from
+ * Inputs: `first`, `second` crops [n, bands, s, s]; with `masked`, `firstValid`, `secondValid` [n, 1, s, s], 1 where a
+ * pixel holds data; `rows`, `columns` [n, D, s/stride, s/stride] from
  * `displacementMatrix`; `transposed` [n], 1 where the second view is transposed; with `warped`, `corners` and
  * `cornerWeights` [n, s/stride, s/stride, 4] and `valid` [n, s/stride, s/stride] from `warpTables`; `rate` [1], from
  * `correctedRate`; `lambdaX` [1] for each head X. Outputs: `loss` and each sub-head's joint P, the mean over D.
  */
 export function trainingStep(architecture: Architecture, shape: StepShape): Program {
-  const { pairs, crop, displacements = 1, warped = false, clip = 0, averaging = 0 } = shape
+  const { pairs, crop, displacements = 1, warped = false, masked = false, clip = 0, averaging = 0 } = shape
   const coarse = architecture.wholeImage ? 1 : crop / outputStride(architecture)
   const parameters = parametersOf(architecture)
   const trained = Object.keys(parameters).filter((name) => parameters[name].trained)
@@ -45,6 +46,7 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
   const inputs: Record<string, Shape> = {
     first: [pairs, architecture.bands, crop, crop],
     second: [pairs, architecture.bands, crop, crop],
+    ...(masked && { firstValid: [pairs, 1, crop, crop], secondValid: [pairs, 1, crop, crop] }),
     rows: [pairs, displacements, coarse, coarse],
     columns: [pairs, displacements, coarse, coarse],
     ...(warped
@@ -58,14 +60,16 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
     const measured: NamedTensors = {}
     let moments: NamedTensors = {}
     const images = tf.concat([fed.first, fed.second], 0) as tf.Tensor4D
+    const valid = masked ? (tf.concat([fed.firstValid, fed.secondValid], 0) as tf.Tensor4D) : undefined
+    const share = valid && shareOfCells(valid, crop / coarse)
     const loss = (...values: tf.Tensor[]): tf.Scalar => {
       const current = { ...weights, ...Object.fromEntries(trained.map((name, i) => [name, values[i]])) }
-      const pass = trainingPass(architecture, current, images)
+      const pass = trainingPass(architecture, current, images, valid)
       moments = pass.moments
       for (const moment of Object.values(moments)) tf.keep(moment)
       const terms = heads.flatMap(({ name, subHeads }) =>
         pass.heatmaps[name].map((heatmap, s) => {
-          const joint = pairedJoint(heatmap, fed, pairs)
+          const joint = pairedJoint(share ? tf.mul(heatmap, share) : heatmap, fed, pairs)
           measured[jointOutput(name, s)] = tf.keep(tf.mean(joint, 0))
           return tf.mul(informationObjective(joint, fed[lambdaInput(name)]), -1 / subHeads)
         })
@@ -86,6 +90,12 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
     return { outputs: { loss: value, ...measured }, state: next }
   }
   return { name: 'training step', inputs, state, outputs: ['loss', ...joints], evaluate }
+}
+
+/** Share of each output pixel that holds data, float32 [n, h, w, 1]: what it counts for in the joint. */
+function shareOfCells(valid: tf.Tensor4D, stride: number): tf.Tensor4D {
+  const last = tf.transpose(valid, [0, 2, 3, 1]) as tf.Tensor4D
+  return stride === 1 ? last : tf.avgPool(last, stride, stride, 'valid')
 }
 
 function pairedJoint(heatmap: tf.Tensor4D, fed: NamedTensors, pairs: number): tf.Tensor3D {

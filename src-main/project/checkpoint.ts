@@ -1,10 +1,12 @@
 import { rename } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { TesseraError } from '../contract/errors.ts'
+import { SmaltiError } from '../contract/errors.ts'
 import { readIfPresent, writeFileSafely } from './files.ts'
 
-const MAGIC = Buffer.from('TESSERA1')
+const MAGIC = Buffer.from('SMALTI01')
+/** What checkpoints began with when the program had another name; the rest is the same. */
+const FORMER_MAGIC = Buffer.from('TESSERA1')
 const HEADER = z.object({
   digest: z.string(),
   meta: z.unknown(),
@@ -20,7 +22,7 @@ export interface Checkpoint {
 const previousOf = (path: string): string => `${path}.previous`
 
 /**
- * Layout: `TESSERA1`, uint32 length of the header, header in JSON, float32 arrays one after the other, all
+ * Layout: `SMALTI01`, uint32 length of the header, header in JSON, float32 arrays one after the other, all
  * little-endian. The header names the arrays and carries the SHA-256 of their bytes.
  * @throws DiskFull, FolderNotWritable
  */
@@ -58,11 +60,12 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
     }
   }
   if (fault === undefined) return undefined
-  throw new TesseraError('CheckpointUnreadable', { path, reason: (fault as Error).message })
+  throw new SmaltiError('CheckpointUnreadable', { path, reason: (fault as Error).message })
 }
 
 function decode(bytes: Buffer): Checkpoint {
-  if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) throw new Error('it does not begin as one')
+  const magic = bytes.subarray(0, MAGIC.length)
+  if (!magic.equals(MAGIC) && !magic.equals(FORMER_MAGIC)) throw new Error('it does not begin as one')
   const start = MAGIC.length + 4
   const headerLength = bytes.readUInt32LE(MAGIC.length)
   const { digest, meta, arrays: entries } = HEADER.parse(JSON.parse(bytes.subarray(start, start + headerLength).toString()))

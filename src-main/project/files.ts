@@ -1,10 +1,10 @@
 import { constants, existsSync } from 'node:fs'
 import { access, mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { asTesseraError } from '../contract/errors.ts'
+import { asSmaltiError } from '../contract/errors.ts'
 
 /** Temporary name of a file that a process is writing. */
-const temporaryName = (path: string): string => `${path}.${process.pid}.partial`
+export const temporaryName = (path: string): string => `${path}.${process.pid}.partial`
 const UNFINISHED = /\.(\d+)\.partial$/
 
 /** Removes what processes that are gone had begun to write below a folder, as far as it may. */
@@ -37,7 +37,7 @@ export async function writeFileSafely(path: string, parts: Uint8Array | string |
     await syncFolder(dirname(path))
   } catch (fault) {
     await unlink(temporary).catch(() => undefined)
-    throw asTesseraError(fault, path)
+    throw asSmaltiError(fault, path)
   }
 }
 
@@ -50,13 +50,13 @@ export async function makeFolder(path: string): Promise<void> {
     let nearest = path
     while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest)
     await access(nearest, constants.W_OK).catch((refusal: unknown) => {
-      throw asTesseraError(refusal, path)
+      throw asSmaltiError(refusal, path)
     })
-    throw asTesseraError(fault, path)
+    throw asSmaltiError(fault, path)
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(path)
   try {
@@ -77,6 +77,6 @@ export async function readIfPresent(path: string): Promise<Buffer | undefined> {
   } catch (fault) {
     const { code } = fault as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
-    throw asTesseraError(fault, path)
+    throw asSmaltiError(fault, path)
   }
 }

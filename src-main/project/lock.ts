@@ -1,6 +1,6 @@
 import { open, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { TesseraError, asTesseraError } from '../contract/errors.ts'
+import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { removeUnfinished } from './files.ts'
 
 /**
@@ -25,10 +25,11 @@ async function identityOf(pid: number): Promise<string | undefined> {
 /**
  * Runs `work` while no other process changes the project. A lock whose process is gone is taken over, and
  * what it had half written is removed.
+ * @param name  of the lock: parts of a project that several processes may change at a time have their own
  * @throws ProjectLocked
  */
-export async function withLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  const path = join(folder, 'project.lock')
+export async function withLock<T>(folder: string, work: () => Promise<T>, name = 'project'): Promise<T> {
+  const path = join(folder, `${name}.lock`)
   for (let attempt = 0; ; attempt++) {
     try {
       const handle = await open(path, 'wx')
@@ -36,10 +37,10 @@ export async function withLock<T>(folder: string, work: () => Promise<T>): Promi
       await handle.close()
       break
     } catch (fault) {
-      if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw asTesseraError(fault, folder)
+      if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw asSmaltiError(fault, folder)
       const owner = await readFile(path, 'utf8').catch(() => '')
       const pid = Number.parseInt(owner)
-      if (attempt > 2 || (pid > 0 && (await identityOf(pid)) === owner)) throw new TesseraError('ProjectLocked', { path: folder, process: pid })
+      if (attempt > 2 || (pid > 0 && (await identityOf(pid)) === owner)) throw new SmaltiError('ProjectLocked', { path: folder, process: pid })
       await unlink(path).catch(() => undefined)
     }
   }

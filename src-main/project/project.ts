@@ -1,39 +1,56 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { clusterClass } from '../contract/commands.ts'
-import { bandStatistics, catalogue } from '../contract/imagery.ts'
-import { TesseraError, asTesseraError } from '../contract/errors.ts'
-import { BACKEND_CHOICES, HEADS, trainingSettings, type HeadName } from '../contract/settings.ts'
+import { type BandRole, type Catalogue, area, bandChoice, bandStatistics, catalogue } from '../contract/imagery.ts'
+import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
+import { BACKEND_CHOICES, trainingSettings } from '../contract/settings.ts'
 import { architecture, trainingReport } from '../contract/training.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { makeFolder, readIfPresent, writeJsonSafely } from './files.ts'
 
-/** Version of the format on disk. A newer one is refused, an older one is migrated when one exists. */
-const FORMAT = 1
+/** Version of the format on disk. A newer one is refused, an older one is read as what it means today. */
+const FORMAT = 2
 const PROJECT_FILE = 'project.json'
 
-const projectFile = z.object({
-  format: z.literal(FORMAT),
-  /** Absolute folder of the images. */
-  images: z.string(),
-  /** Folder name below `runs/` of the run in use. */
-  run: z.string().optional()
-})
+const projectFile = z.union([
+  z.object({
+    format: z.literal(FORMAT),
+    /** Absolute folders and files of the images, and addresses. */
+    sources: z.array(z.string()).min(1),
+    /** Folder name below `runs/` of the run in use. */
+    run: z.string().optional()
+  }),
+  z.object({ format: z.literal(1), images: z.string(), run: z.string().optional() }).transform(({ images, run }) => ({ format: FORMAT, sources: [images], run }))
+])
 
-/** What a checkpoint says besides its weights: all that is needed to go on, or to segment. */
+/** What a checkpoint says besides its weights, and the run's catalogue: all that is needed to go on, or to segment. */
 export const runMeta = z.object({
   settings: trainingSettings,
   backend: z.enum(BACKEND_CHOICES),
   catalogue: catalogue,
   statistics: bandStatistics,
-  bands: z.int(),
+  bands: bandChoice,
+  area: area.optional(),
   crop: z.int(),
   architecture: architecture,
   position: z.object({ step: z.int(), seconds: z.number(), rateFactor: z.number(), history: z.array(trainingReport) }),
+  /** What training remembers besides its weights, see `TrainingMemory`. */
+  memory: z.object({ bestInformation: z.number(), risen: z.object({ information: z.number(), progress: z.number() }) }).optional(),
   finished: z.boolean()
 })
 export type RunMeta = z.infer<typeof runMeta>
+
+const oldCatalogue = z.object({ folder: z.string(), images: z.array(z.object({ path: z.string(), width: z.int(), height: z.int(), bands: z.int() })), skipped: z.array(z.unknown()) })
+
+/** A checkpoint's notes as they are today. Those of format 1 counted bands and named one folder. */
+function upToDate(notes: unknown): unknown {
+  const meta = notes as { bands?: unknown; catalogue?: unknown }
+  if (typeof meta.bands !== 'number') return notes
+  const roles = (count: number): BandRole[] => (count === 1 ? ['grey'] : ['red', 'green', 'blue'])
+  const old = oldCatalogue.parse(meta.catalogue)
+  const images = old.images.map(({ bands, ...image }) => ({ ...image, file: join(old.folder, image.path), bands: roles(bands), type: 'uint8' }))
+  return { ...meta, bands: { roles: roles(meta.bands) }, catalogue: { sources: [old.folder], images, skipped: old.skipped } }
+}
 
 /** Whether a run has anything to segment with. */
 export function isTrained({ position, finished }: Pick<RunMeta, 'position' | 'finished'>): boolean {
@@ -47,46 +64,35 @@ export function chosenSubHeads({ architecture, position }: Pick<RunMeta, 'archit
   return Object.fromEntries(architecture.heads.map(({ name, mergedFrom }) => [name, chosen(mergedFrom ?? name)]))
 }
 
-export const labelIndex = z.object({
-  format: z.literal(FORMAT),
-  /** Step of the checkpoint that made the masks. */
-  step: z.int(),
-  folder: z.string(),
-  images: z.array(z.object({ path: z.string(), width: z.int(), height: z.int(), masks: z.record(z.enum(HEADS), z.string()) })),
-  skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
-  classes: z.record(z.enum(HEADS), z.array(clusterClass))
-})
-export type LabelIndex = z.infer<typeof labelIndex>
-
 export interface Project {
   folder: string
-  images: string
+  sources: string[]
   run?: string
 }
 
 /** @throws ProjectNotFound, ProjectUnreadable, ProjectTooNew */
 export async function openProject(folder: string): Promise<Project> {
   const found = await readJson(folder, join(folder, PROJECT_FILE), projectFile)
-  if (!found) throw new TesseraError('ProjectNotFound', { path: folder })
-  return { folder, images: found.images, run: found.run }
+  if (!found) throw new SmaltiError('ProjectNotFound', { path: folder })
+  return { folder, sources: found.sources, run: found.run }
 }
 
 /** Opens the project at `folder`, or makes one there. @throws FolderNotWritable, DiskFull and what `openProject` throws */
-export async function openOrCreateProject(folder: string, images: string): Promise<Project> {
+export async function openOrCreateProject(folder: string, sources: readonly string[]): Promise<Project> {
   try {
     const project = await openProject(folder)
-    return { ...project, images }
+    return { ...project, sources: [...sources] }
   } catch (fault) {
-    if (!(fault instanceof TesseraError && fault.name === 'ProjectNotFound')) throw fault
+    if (!(fault instanceof SmaltiError && fault.name === 'ProjectNotFound')) throw fault
   }
-  const project: Project = { folder, images }
+  const project: Project = { folder, sources: [...sources] }
   await saveProject(project)
   return project
 }
 
-export async function saveProject({ folder, images, run }: Project): Promise<void> {
+export async function saveProject({ folder, sources, run }: Project): Promise<void> {
   await makeFolder(folder)
-  await writeJsonSafely(join(folder, PROJECT_FILE), { format: FORMAT, images, run })
+  await writeJsonSafely(join(folder, PROJECT_FILE), { format: FORMAT, sources, run })
 }
 
 /** Starts a new run and makes it the project's current one. */
@@ -99,15 +105,29 @@ export async function startRun(project: Project): Promise<Project> {
   return { ...project, run }
 }
 
-function checkpointPath({ folder, run }: Project): string {
-  return join(folder, 'runs', run ?? '', 'checkpoint.tessera')
+export function runFolder({ folder, run }: Project): string {
+  return join(folder, 'runs', run ?? '')
+}
+
+/** Tiled copies of images that cannot be read in parts; they may be deleted at any time. */
+export function copiesFolder({ folder }: Project): string {
+  return join(folder, 'cache')
+}
+
+const checkpointPath = (project: Project): string => join(runFolder(project), 'checkpoint.smalti')
+const cataloguePath = (project: Project): string => join(runFolder(project), 'catalogue.json')
+
+/** Writes what a run learns from, once: it may be long, and checkpoints are many. */
+export async function saveCatalogue(project: Project, images: Catalogue): Promise<void> {
+  await writeJsonSafely(cataloguePath(project), images)
 }
 
 export async function saveRun(project: Project, meta: RunMeta, arrays: Checkpoint['arrays']): Promise<void> {
+  const notes: Partial<RunMeta> = { ...meta, catalogue: undefined }
   try {
-    await writeCheckpoint(checkpointPath(project), { meta, arrays })
+    await writeCheckpoint(checkpointPath(project), { meta: notes, arrays })
   } catch (fault) {
-    throw asTesseraError(fault, project.folder)
+    throw asSmaltiError(fault, project.folder)
   }
 }
 
@@ -115,49 +135,31 @@ export async function saveRun(project: Project, meta: RunMeta, arrays: Checkpoin
 export async function loadRun(project: Project): Promise<{ meta: RunMeta; arrays: Checkpoint['arrays'] } | undefined> {
   if (project.run === undefined) return undefined
   const path = checkpointPath(project)
-  const checkpoint = await readCheckpoint(path)
+  const checkpoint = (await readCheckpoint(path)) ?? (await readCheckpoint(join(runFolder(project), 'checkpoint.tessera')))
   if (!checkpoint) return undefined
-  const meta = runMeta.safeParse(checkpoint.meta)
-  if (!meta.success) throw new TesseraError('CheckpointUnreadable', { path, reason: z.prettifyError(meta.error) })
-  return { meta: meta.data, arrays: checkpoint.arrays }
+  const images = await readIfPresent(cataloguePath(project))
+  try {
+    const notes = checkpoint.meta as object
+    const meta = runMeta.parse(upToDate(images ? { ...notes, catalogue: JSON.parse(images.toString()) as unknown } : notes))
+    return { meta, arrays: checkpoint.arrays }
+  } catch (fault) {
+    throw new SmaltiError('CheckpointUnreadable', { path, reason: fault instanceof z.ZodError ? z.prettifyError(fault) : (fault as Error).message })
+  }
 }
 
-export function labelFolder({ folder, run }: Project): string {
-  return join(folder, 'runs', run ?? '', 'labels')
-}
-
-export async function saveLabelIndex(project: Project, index: Omit<LabelIndex, 'format'>): Promise<void> {
-  await writeJsonSafely(labelIndexPath(project), { format: FORMAT, ...index })
-}
-
-export async function loadLabelIndex(project: Project): Promise<LabelIndex | undefined> {
-  return readJson(project.folder, labelIndexPath(project), labelIndex)
-}
-
-/** When the label index was written, in milliseconds; undefined where there is none. */
-export async function labelsChanged(project: Project): Promise<number | undefined> {
-  return (await stat(labelIndexPath(project)).catch(() => undefined))?.mtimeMs
-}
-
-const labelIndexPath = (project: Project): string => join(labelFolder(project), 'labels.json')
-
-/** Path below the label folder of an image's mask. */
-export function maskPath(head: HeadName, image: string): string {
-  return `${head}/${image}.png`
-}
-
-async function readJson<T>(folder: string, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+/** A file's content after its schema, or undefined where there is no file. @throws ProjectUnreadable, ProjectTooNew */
+export async function readJson<T>(folder: string, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   const bytes = await readIfPresent(path)
   if (!bytes) return undefined
   let content: unknown
   try {
     content = JSON.parse(bytes.toString())
   } catch (fault) {
-    throw new TesseraError('ProjectUnreadable', { path: folder, reason: (fault as Error).message })
+    throw new SmaltiError('ProjectUnreadable', { path: folder, reason: (fault as Error).message })
   }
   const format = z.object({ format: z.number() }).safeParse(content)
-  if (format.success && format.data.format > FORMAT) throw new TesseraError('ProjectTooNew', { path: folder, found: format.data.format, known: FORMAT })
+  if (format.success && format.data.format > FORMAT) throw new SmaltiError('ProjectTooNew', { path: folder, found: format.data.format, known: FORMAT })
   const parsed = schema.safeParse(content)
-  if (!parsed.success) throw new TesseraError('ProjectUnreadable', { path: folder, reason: z.prettifyError(parsed.error) })
+  if (!parsed.success) throw new SmaltiError('ProjectUnreadable', { path: folder, reason: z.prettifyError(parsed.error) })
   return parsed.data
 }

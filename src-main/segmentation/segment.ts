@@ -1,118 +1,239 @@
 import type { Backend, Execution } from '../backends/program.ts'
-import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
-import { TesseraError } from '../contract/errors.ts'
-import { type PictureReader, planar, scaledSize } from '../imagery/pictures.ts'
-import { standardise } from '../imagery/statistics.ts'
-import { inferenceProgram } from '../learning/inference.ts'
+import type { CatalogueImage } from '../contract/imagery.ts'
+import { BORROWED, type Scale, scaledSize } from '../imagery/pictures.ts'
+import type { Size, Window } from '../imagery/raster.ts'
+import { enlargementProgram, inferenceProgram } from '../learning/inference.ts'
 import { type Architecture, outputStride, receptiveHalo } from '../learning/network/architecture.ts'
 import { foldWeights } from '../learning/network/forward.ts'
 import { interpolationMatrix } from '../learning/views/geometry.ts'
 
-/** Window side in network input pixels: large enough that the halo is a small part of the work. */
-export const WINDOW = 512
+/** Side that a window of the network should cover, in its input pixels: large enough that the halo is a small part of the work. */
+export const COVERED = 512
+/** Most numbers of an enlarged heatmap: tiles of many clusters are enlarged in smaller parts. */
+const MOST_ENLARGED = 2 ** 23
+const SMALLEST_PART = 32
+/** The value of pixels without data. */
+const NO_LABEL = 255
 
 export interface Model {
   architecture: Architecture
   weights: Record<string, Float32Array>
   subHeads: Record<string, number>
-  statistics: BandStatistics
 }
 
-/** Most probable cluster and its probability (0…255 for 0…1) of every pixel of an image, by head. */
-export type ImageLabels = Record<string, { labels: Uint8Array; confidence: Uint8Array }>
+/** What is read for a region: z-scored planes of a square window, and which of its pixels hold data. */
+export interface ReadWindow {
+  values: Float32Array
+  valid?: Uint8Array
+}
 
-export interface Segmenter {
-  label(image: CatalogueImage, signal: AbortSignal, onProgress: (share: number) => void): Promise<ImageLabels>
-  dispose(): Promise<void>
+/** A part of an image that one run of the network labels. */
+export interface Region {
+  /** In pixels of the full image; whole tiles, or a part of one. */
+  area: Window
+  /** What the network reads, in pixels of the scaled image; may reach beyond it. */
+  window: Window
+}
+
+/** A block of whole tiles and the regions that label it, in the order in which they are to be read. */
+export interface Block {
+  /** First tile, and tiles across and down. */
+  column: number
+  row: number
+  across: number
+  down: number
+  regions: Region[]
+}
+
+/** How an image is divided. */
+export interface Plan {
+  image: CatalogueImage
+  /** Side of a label tile. */
+  tile: number
+  /** Side of the network's window in pixels of the scaled image. */
+  side: number
+  /** Side of a region in pixels of the full image. */
+  covered: number
+  scaled: Size
 }
 
 /**
- * Labels images window by window. A window is read with a halo of the network's receptive field, starts at a
- * multiple of its stride and continues the image mirrored, so that the labels do not depend on the window's size.
- *
- * @param window  largest window side in network input pixels
+ * How an image is divided into windows. A window starts at a multiple of the network's stride, has a halo of all that
+ * the network sees and continues the image mirrored, so that labels do not depend on where windows lie. Where the
+ * image is scaled down, a window covers several tiles; where it is enlarged, a part of one.
  */
-export async function createSegmenter(
-  backend: Backend,
-  model: Model,
-  reader: PictureReader,
-  images: readonly CatalogueImage[],
-  window = WINDOW
-): Promise<Segmenter> {
-  const { architecture } = model
+export function planOf(architecture: Architecture, image: CatalogueImage, scale: Scale, tile: number, covered = COVERED): Plan {
   const stride = outputStride(architecture)
-  const halo = Math.ceil(receptiveHalo(architecture) / stride) * stride
-  const longest = Math.max(...images.map((image) => Math.max(...Object.values(scaledSize(image, reader.scale)))))
-  const side = Math.ceil(Math.min(window, longest + 2 * halo + 2 * stride) / stride) * stride
-  const covered = side - 2 * halo - 2 * stride
-  if (covered < stride) throw new RangeError(`a window of ${window} pixels has no room beside its halo of ${halo}`)
-  const ratios = images.map((image) => {
-    const scaled = scaledSize(image, reader.scale)
-    return Math.max(scaled.width / image.width, scaled.height / image.height)
-  })
-  const tile = Math.max(1, Math.floor(covered / Math.max(...ratios)))
-  const folded = foldWeights(architecture, model.weights)
-  const execution = await backend.compile(inferenceProgram(architecture, model.subHeads, { window: side, tile }), folded)
-  const geometry = { side, tile, halo, stride, coarse: side / stride }
-  return {
-    label: (image, signal, onProgress) => labelImage(execution, model, reader, image, geometry, signal, onProgress),
-    dispose: () => execution.dispose()
-  }
+  const scaled = scaledSize(image, scale)
+  const ratio = Math.max(scaled.width / image.width, scaled.height / image.height)
+  let region = tile
+  while (2 * region * ratio <= covered && region < Math.max(image.width, image.height)) region *= 2
+  while (region * ratio > covered && region % 2 === 0 && region > SMALLEST_PART) region /= 2
+  const halo = haloOf(architecture, image)
+  const wanted = Math.min(region * ratio, Math.max(scaled.width, scaled.height)) + 2 * (halo + stride)
+  const side = roundedUp(wanted, SIZES_APART * stride)
+  return { image, tile, side, covered: region, scaled }
 }
 
-interface Geometry {
-  side: number
-  tile: number
-  halo: number
-  stride: number
-  coarse: number
+/** Images of nearly one size share a compiled network. */
+const SIZES_APART = 4
+const roundedUp = (value: number, step: number): number => Math.ceil(value / step) * step
+
+/** Pixels beyond its own that a label depends on, a multiple of the stride. */
+function haloOf(architecture: Architecture, { gaps }: Pick<CatalogueImage, 'gaps'>): number {
+  const stride = outputStride(architecture)
+  return Math.ceil((receptiveHalo(architecture) + (gaps ? BORROWED : 0)) / stride) * stride
 }
 
-async function labelImage(
-  execution: Execution,
-  model: Model,
-  reader: PictureReader,
-  image: CatalogueImage,
-  geometry: Geometry,
-  signal: AbortSignal,
-  onProgress: (share: number) => void
-): Promise<ImageLabels> {
-  const { side, tile } = geometry
-  const scaled = scaledSize(image, reader.scale)
-  const result: ImageLabels = Object.fromEntries(
-    model.architecture.heads.map(({ name }) => {
-      const pixels = image.width * image.height
-      return [name, { labels: new Uint8Array(pixels), confidence: new Uint8Array(pixels) }]
-    })
-  )
-  const [across, down] = [Math.ceil(image.width / tile), Math.ceil(image.height / tile)]
-  for (let index = 0; index < across * down; index++) {
-    if (signal.aborted) throw new TesseraError('Cancelled')
-    const [top, left] = [Math.floor(index / across) * tile, (index % across) * tile]
-    const rows = alignAxis(top, scaled.height / image.height, geometry)
-    const columns = alignAxis(left, scaled.width / image.width, geometry)
-    const picture = await reader.read(image, { left: columns.origin, top: rows.origin, width: side, height: side })
-    const values = planar(picture)
-    standardise(values, model.statistics)
-    const outputs = await execution.run({ image: values, rows: rows.interpolation, columns: columns.interpolation })
-    const [height, width] = [Math.min(tile, image.height - top), Math.min(tile, image.width - left)]
-    for (const [name, { labels, confidence }] of Object.entries(result)) {
-      for (let r = 0; r < height; r++) {
-        const to = (top + r) * image.width + left
-        for (let c = 0; c < width; c++) {
-          labels[to + c] = outputs[`labels${name}`][r * tile + c]
-          confidence[to + c] = Math.round(255 * outputs[`confidence${name}`][r * tile + c])
+/** Tiles across and down an image. */
+export const tilesOf = ({ image, tile }: Plan): { columns: number; rows: number } => ({ columns: Math.ceil(image.width / tile), rows: Math.ceil(image.height / tile) })
+
+/** Blocks of an image between two rows of tiles, the first of which begins a block, row by row of blocks. */
+export function* blocksOf(plan: Plan, architecture: Architecture, fromRow: number, toRow: number): Generator<Block> {
+  const { image, tile, covered } = plan
+  const { columns } = tilesOf(plan)
+  const step = blockRows(plan)
+  for (let row = fromRow; row < toRow; row += step) {
+    for (let column = 0; column < columns; column += step) {
+      const [across, down] = [Math.min(step, columns - column), Math.min(step, toRow - row)]
+      const regions: Region[] = []
+      for (let top = row * tile; top < Math.min((row + down) * tile, image.height); top += covered) {
+        for (let left = column * tile; left < Math.min((column + across) * tile, image.width); left += covered) {
+          const area = { left, top, width: Math.min(covered, image.width - left), height: Math.min(covered, image.height - top) }
+          regions.push({ area, window: windowOf(plan, architecture, left, top) })
         }
       }
+      yield { column, row, across, down, regions }
     }
-    onProgress((index + 1) / (across * down))
   }
-  return result
 }
 
-/** Where the window of a tile starts along one axis, and the interpolation from its coarse samples to the tile's pixels. */
-function alignAxis(start: number, ratio: number, { tile, halo, stride, coarse }: Geometry): { origin: number; interpolation: Float32Array } {
-  const origin = Math.floor((start * ratio - halo) / stride) * stride
-  const position = (i: number): number => ((start + i + 0.5) * ratio - origin) / stride - 0.5
-  return { origin, interpolation: interpolationMatrix(tile, coarse, position) }
+/** Rows of blocks begin at multiples of so many tiles. */
+export const blockRows = ({ covered, tile }: Plan): number => Math.max(1, covered / tile)
+
+function windowOf({ image, scaled, side }: Plan, architecture: Architecture, left: number, top: number): Window {
+  const stride = outputStride(architecture)
+  const halo = haloOf(architecture, image)
+  const start = (at: number, ratio: number): number => Math.floor((at * ratio - halo) / stride) * stride
+  return { left: start(left, scaled.width / image.width), top: start(top, scaled.height / image.height), width: side, height: side }
+}
+
+/** Labels of a tile, by head: the most probable cluster of each pixel, 255 without data. */
+export type TileLabels = Record<string, Uint8Array>
+
+export interface Segmenter {
+  /**
+   * Labels a block: reads its regions one after the other and gives its tiles row by row.
+   * @param read  the next region's window
+   */
+  label(plan: Plan, block: Block, read: () => Promise<ReadWindow>, take: (column: number, row: number, tile: TileLabels) => Promise<void>): Promise<void>
+  /** Milliseconds in which it waited for windows to be read and for tiles to be taken. */
+  waited(): number
+  dispose(): Promise<void>
+}
+
+/** The network and the enlargement of its heatmaps on a backend, compiled for each size once. */
+export function createSegmenter(backend: Backend, { architecture, weights, subHeads }: Model): Segmenter {
+  const folded = foldWeights(architecture, weights)
+  const stride = outputStride(architecture)
+  const compiled = new Map<string, Promise<Execution>>()
+  const compile = (key: string, make: () => Promise<Execution>): Promise<Execution> => {
+    const known = compiled.get(key) ?? make()
+    compiled.set(key, known)
+    return known
+  }
+  let waited = 0
+  const timed = async <T>(work: Promise<T>): Promise<T> => {
+    const started = performance.now()
+    const result = await work
+    waited += performance.now() - started
+    return result
+  }
+
+  return {
+    async label(plan, block, read, take) {
+      const { image, tile } = plan
+      const tiles = Array.from({ length: block.across * block.down }, () =>
+        Object.fromEntries(architecture.heads.map(({ name }) => [name, new Uint8Array(tile * tile).fill(NO_LABEL)]))
+      )
+      for (const { area, window } of block.regions) {
+        const { values, valid } = await timed(read())
+        if (valid && !valid.includes(1)) continue
+        const masked = image.gaps === true
+        const network = await compile(`network ${window.width} ${masked}`, () => backend.compile(inferenceProgram(architecture, subHeads, { window: window.width, masked }), folded))
+        const ones = masked ? Float32Array.from(valid ?? new Uint8Array(window.width ** 2).fill(1)) : undefined
+        const heatmaps = await network.run({ image: values, ...(ones && { valid: ones }) })
+        for (const { name, clusters } of architecture.heads) {
+          await enlarge(plan, area, window, heatmaps[`heatmap${name}`], clusters, (top, left, part, labels) => {
+            // A part never crosses the border of a tile.
+            const [row, column] = [Math.floor(top / tile), Math.floor(left / tile)]
+            const into = tiles[(row - block.row) * block.across + column - block.column][name]
+            const [height, width] = [Math.min(part, area.top + area.height - top), Math.min(part, area.left + area.width - left)]
+            for (let r = 0; r < height; r++) {
+              const to = (top - row * tile + r) * tile + left - column * tile
+              for (let c = 0; c < width; c++) into[to + c] = labels[r * part + c]
+            }
+          })
+        }
+        if (valid) blank(plan, block, area, window, valid, tiles)
+      }
+      for (const [i, labels] of tiles.entries()) await timed(take(block.column + (i % block.across), block.row + Math.floor(i / block.across), labels))
+    },
+    waited: () => waited,
+    async dispose() {
+      for (const execution of compiled.values()) await (await execution).dispose()
+    }
+  }
+
+  async function enlarge(plan: Plan, area: Window, window: Window, heatmap: Float32Array, clusters: number, put: (top: number, left: number, part: number, labels: Float32Array) => void): Promise<void> {
+    const { image, scaled, tile } = plan
+    const coarse = window.width / stride
+    let part = Math.min(tile, plan.covered)
+    while (clusters * part * part > MOST_ENLARGED && part % 2 === 0 && part > SMALLEST_PART) part /= 2
+    const ratios = { rows: scaled.height / image.height, columns: scaled.width / image.width }
+    // Coarse pixels that a part lies between, one more at each end.
+    const needed = Math.min(coarse, roundedUp((part * Math.max(ratios.rows, ratios.columns)) / stride + 3, SIZES_APART))
+    const execution = await compile(`enlarge ${clusters} ${needed} ${part}`, () => backend.compile(enlargementProgram({ clusters, coarse: needed, tile: part }), {}))
+    for (let top = area.top; top < area.top + area.height; top += part) {
+      const rows = axis(top, ratios.rows, window.top, part, coarse, needed)
+      for (let left = area.left; left < area.left + area.width; left += part) {
+        const columns = axis(left, ratios.columns, window.left, part, coarse, needed)
+        const inputs = { heatmap: cut(heatmap, coarse, clusters, rows.first, columns.first, needed), rows: rows.weights, columns: columns.weights }
+        const { labels } = await execution.run(inputs)
+        put(top, left, part, labels)
+      }
+    }
+  }
+
+  function axis(start: number, ratio: number, origin: number, part: number, coarse: number, needed: number): { first: number; weights: Float32Array } {
+    const position = (i: number): number => ((start + i + 0.5) * ratio - origin) / stride - 0.5
+    const first = Math.min(Math.max(Math.floor(position(0)), 0), coarse - needed)
+    return { first, weights: interpolationMatrix(part, needed, (i) => position(i) - first) }
+  }
+}
+
+/** A square of a heatmap [coarse, coarse, clusters]. */
+function cut(heatmap: Float32Array, coarse: number, clusters: number, top: number, left: number, side: number): Float32Array {
+  if (side === coarse) return heatmap
+  const part = new Float32Array(side * side * clusters)
+  for (let r = 0; r < side; r++) {
+    const from = ((top + r) * coarse + left) * clusters
+    part.set(heatmap.subarray(from, from + side * clusters), r * side * clusters)
+  }
+  return part
+}
+
+/** Takes the labels away where there is no data. */
+function blank({ image, scaled, tile }: Plan, block: Block, area: Window, window: Window, valid: Uint8Array, tiles: readonly TileLabels[]): void {
+  const [across, down] = [scaled.width / image.width, scaled.height / image.height]
+  const columns = Int32Array.from({ length: area.width }, (_, c) => Math.min(Math.floor((area.left + c + 0.5) * across), scaled.width - 1) - window.left)
+  for (let y = area.top; y < area.top + area.height; y++) {
+    const from = (Math.min(Math.floor((y + 0.5) * down), scaled.height - 1) - window.top) * window.width
+    for (let c = 0; c < area.width; c++) {
+      if (valid[from + columns[c]]) continue
+      const x = area.left + c
+      const [row, column] = [Math.floor(y / tile), Math.floor(x / tile)]
+      for (const plane of Object.values(tiles[(row - block.row) * block.across + column - block.column])) plane[(y - row * tile) * tile + x - column * tile] = NO_LABEL
+    }
+  }
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, app, dialog, ipcMain, shell } from 'electron'
 import { z } from 'zod'
 import type { EngineClient } from '../contract/client.ts'
 import { COMMANDS, type CommandName } from '../contract/commands.ts'
-import { asTesseraError } from '../contract/errors.ts'
+import { asSmaltiError } from '../contract/errors.ts'
 import { CHANNELS, type Outcome } from '../contract/window.ts'
 import { SCHEME } from './protocol.ts'
 
@@ -34,7 +35,7 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>): void {
       }
       return { output: await engine.call(name, parsed, { signal: controller.signal, onProgress }) }
     } catch (fault) {
-      return { error: asTesseraError(fault).toJSON() }
+      return { error: asSmaltiError(fault).toJSON() }
     } finally {
       running.delete(key(event.sender.id, call))
     }
@@ -54,7 +55,10 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>): void {
     fromOwnPage(event)
     const folder = text.parse(images)
     const mark = createHash('sha256').update(folder).digest('hex').slice(0, 6)
-    return join(app.getPath('documents'), 'Tessera', `${basename(folder)}-${mark}`)
+    const documents = app.getPath('documents')
+    // Projects from when the program was called Tessera are still found.
+    const former = join(documents, 'Tessera', `${basename(folder)}-${mark}`)
+    return existsSync(former) ? former : join(documents, 'Smalti', `${basename(folder)}-${mark}`)
   })
   ipcMain.handle(CHANNELS.showFolder, async (event, path: unknown) => {
     fromOwnPage(event)

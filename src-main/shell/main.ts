@@ -16,7 +16,7 @@ function openWindow(): void {
     minHeight: 600,
     show: false,
     backgroundColor: nativeTheme.shouldUseDarkColors ? '#16181d' : '#f6f5f2',
-    title: 'Tessera',
+    title: 'Smalti',
     webPreferences: {
       preload: fileURLToPath(new URL('../preload/preload.cjs', import.meta.url)),
       contextIsolation: true,

@@ -1,6 +1,6 @@
 import { Menu } from 'electron'
 
-/** The usual entries of the platform; Tessera's own actions are in its window. */
+/** The usual entries of the platform; Smalti's own actions are in its window. */
 export function applicationMenu(): Menu {
   return Menu.buildFromTemplate([
     ...(process.platform === 'darwin' ? [{ role: 'appMenu' as const }] : []),

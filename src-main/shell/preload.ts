@@ -13,4 +13,4 @@ const api: WindowApi = {
   pathOf: (file) => webUtils.getPathForFile(file)
 }
 
-contextBridge.exposeInMainWorld('tessera', api)
+contextBridge.exposeInMainWorld('smalti', api)

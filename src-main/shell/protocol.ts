@@ -6,11 +6,11 @@ import type { EngineClient } from '../contract/client.ts'
 import { HEADS } from '../contract/settings.ts'
 import { z } from 'zod'
 
-export const SCHEME = 'tessera'
+export const SCHEME = 'smalti'
 const RENDERER = fileURLToPath(new URL('../renderer', import.meta.url))
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png' }
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' tessera: data:; connect-src 'self' tessera:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' smalti: data:; connect-src 'self' smalti:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const place = z.object({ level: z.coerce.number(), column: z.coerce.number(), row: z.coerce.number() })
 
@@ -19,7 +19,7 @@ export function declareScheme(): void {
 }
 
 /**
- * `tessera://app/…` the window's own files, `tessera://thumbnail?…`, `tessera://tile?…` and `tessera://label?…`
+ * `smalti://app/…` the window's own files, `smalti://thumbnail?…`, `smalti://tile?…` and `smalti://label?…`
  * pictures that the engine makes. Query parameters are the engine commands' inputs.
  */
 export function handleScheme(engine: Pick<EngineClient, 'call'>): void {
@@ -36,8 +36,8 @@ export function handleScheme(engine: Pick<EngineClient, 'call'>): void {
 }
 
 function makePicture(engine: Pick<EngineClient, 'call'>, kind: string, query: Record<string, string>): Promise<{ type: string; base64: string }> {
-  if (kind === 'thumbnail') return engine.call('thumbnail', { folder: query.folder, path: query.path, side: Number(query.side) })
-  if (kind === 'tile') return engine.call('tile', { folder: query.folder, path: query.path, ...place.parse(query) })
+  if (kind === 'thumbnail') return engine.call('thumbnail', { file: query.file, side: Number(query.side) })
+  if (kind === 'tile') return engine.call('tile', { file: query.file, project: query.project, ...place.parse(query) })
   if (kind === 'label') return engine.call('labelTile', { project: query.project, head: z.enum(HEADS).parse(query.head), path: query.path, ...place.parse(query) })
   throw new Error(`nothing is served as ${kind}`)
 }

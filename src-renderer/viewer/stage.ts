@@ -11,7 +11,7 @@ export interface LabelSource {
 }
 
 export interface Stage {
-  showImage(folder: string, image: CatalogueImage): void
+  showImage(project: string, image: CatalogueImage): void
   showLabels(labels: LabelSource | undefined): void
   setOpacity(opacity: number): void
   fit(): void
@@ -68,9 +68,9 @@ export function createStage(host: HTMLDivElement, onZoom: (scale: number) => voi
   observer.observe(host)
 
   return {
-    showImage(folder, shown) {
+    showImage(project, shown) {
       image = shown
-      picture.show(shown, (place) => pictureUrl('tile', { folder, path: shown.path, ...place }), true)
+      picture.show(shown, (place) => pictureUrl('tile', { file: shown.file, project, ...place }), true)
       overlay.clear()
       fit()
     },

@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS, type TrainingSettings } from '../../src-main/contract
 import { evaluateJob } from '../../src-main/engine/jobs/evaluate.ts'
 import { segmentJob } from '../../src-main/engine/jobs/segment.ts'
 import { trainJob } from '../../src-main/engine/jobs/train.ts'
-import { TesseraError } from '../../src-main/contract/errors.ts'
+import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { WORTH_GOING_BACK } from '../../src-main/learning/trainer.ts'
 import { loadRun, openProject, saveRun } from '../../src-main/project/project.ts'
 
@@ -73,7 +73,7 @@ interface Trial {
 async function withTrial<T>(set: string, settings: Partial<TrainingSettings>, every: number, work: (trial: Trial) => Promise<T>): Promise<T> {
   const { folder, masks, scale, classes, over, truthMap } = SETS[set]
   const context = { signal: new AbortController().signal, onProgress: () => undefined, whenResumed: () => Promise.resolve() }
-  const project = await mkdtemp(join(tmpdir(), 'tessera-quality-'))
+  const project = await mkdtemp(join(tmpdir(), 'smalti-quality-'))
   const all: TrainingSettings = { ...DEFAULT_SETTINGS, classes, over, scale, backend: 'onnxruntime', ...settings }
   const images = resolve(folder, 'images')
   try {
@@ -84,16 +84,16 @@ async function withTrial<T>(set: string, settings: Partial<TrainingSettings>, ev
         const stop = new AbortController()
         const onProgress = ({ report }: Progress): void => void (report && report.step >= until && stop.abort())
         try {
-          return await trainJob({ folder: images, project, settings: all }, { ...context, signal: stop.signal, onProgress })
+          return await trainJob({ sources: [images], project, settings: all }, { ...context, signal: stop.signal, onProgress })
         } catch (fault) {
-          if (fault instanceof TesseraError && fault.name === 'Cancelled') return undefined
+          if (fault instanceof SmaltiError && fault.name === 'Cancelled') return undefined
           throw fault
         }
       },
       async segment() {
-        await segmentJob({ project, images: scored }, context)
+        await segmentJob({ project, images: [scored] }, context)
       },
-      score: (head, mapping) => evaluateJob({ project, truth: resolve(folder, masks), truthMap, head, mapping }, context)
+      score: (head, mapping) => evaluateJob({ project, images: [scored], truth: resolve(folder, masks), truthMap, head, mapping }, context)
     })
   } finally {
     await rm(project, { recursive: true })

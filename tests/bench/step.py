@@ -1,10 +1,10 @@
-"""Training step of Tessera's benchmark networks in PyTorch, for `npm run bench -- step`.
+"""Training step of Smalti's benchmark networks in PyTorch, for `npm run bench -- step`.
 
 Usage: python3 step.py '{"crop":64,"pairs":4,"width":1,"radius":10,"clusters":12,"seconds":6,"form":"pooled",
            "device":"cpu"}'
 Prints one JSON object: {"millisecondsPerStep": …, "torch": "…"}.
 
-`pooled` is the box-sum joint that Tessera uses; `published` is the per-displacement joint written as a
+`pooled` is the box-sum joint that Smalti uses; `published` is the per-displacement joint written as a
 convolution, as in the code published with the IIC paper (IID_segmentation_loss, uncollapsed).
 """
 import json

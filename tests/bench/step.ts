@@ -88,14 +88,14 @@ function headProgram(settings: Case): Program {
 
 /** Time in milliseconds to cut and change the crops of a batch, from a picture that is decoded already. */
 function dataTime({ crop, pairs }: Case): number {
-  const shape: BatchShape = { pairs, bands: 3, crop, coarse: crop / 4, radius: RADIUS, warped: false }
+  const shape: BatchShape = { pairs, bands: 3, coloured: true, crop, coarse: crop / 4, radius: RADIUS, warped: false }
   const { views } = recipeOf({ preset: 'quick' })
   const picture = Float32Array.from({ length: 3 * crop * crop }, uniformFrom(2))
   const uniform = uniformFrom(3)
   return median(() => {
     const batch = emptyBatch(shape)
     for (let pair = 0; pair < pairs; pair++) {
-      writePair(batch, shape, pair, sampleViewPair(views, 3, crop, uniform), undefined, Float32Array.from(picture), Float32Array.from(picture), (values) => values.forEach((value, i) => (values[i] = (value - 0.5) * 4)))
+      writePair(batch, shape, pair, sampleViewPair(views, shape, crop, uniform), undefined, Float32Array.from(picture), Float32Array.from(picture), (values) => values.forEach((value, i) => (values[i] = (value - 0.5) * 4)))
     }
   })
 }
@@ -158,7 +158,7 @@ function measure(command: string, args: string[]): Timing | undefined {
 function contest(settings: Case): Record<string, Timing | undefined> {
   const own = (name: string) => (): Timing | undefined => measure(process.execPath, [fileURLToPath(import.meta.url), 'one', name, JSON.stringify(settings)])
   const pytorch = (form: string, device: string) => (): Timing | undefined =>
-    measure(process.env.TESSERA_BENCH_PYTHON ?? 'python3', ['tests/bench/step.py', JSON.stringify({ ...settings, radius: RADIUS, clusters: CLUSTERS, seconds: SECONDS, form, device })])
+    measure(process.env.SMALTI_BENCH_PYTHON ?? 'python3', ['tests/bench/step.py', JSON.stringify({ ...settings, radius: RADIUS, clusters: CLUSTERS, seconds: SECONDS, form, device })])
   const contenders = {
     ...Object.fromEntries(Object.keys(BACKENDS).map((name) => [name, own(name)])),
     'PyTorch, pooled': pytorch('pooled', 'cpu'),

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { AxeBuilder } from '@axe-core/playwright'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { drawScenes, temporaryFolder, tessera } from '../fixtures/commandLine.ts'
+import { drawScenes, temporaryFolder, smalti } from '../fixtures/commandLine.ts'
 import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
 
 const present = electronPath() !== undefined
@@ -40,17 +40,17 @@ describe.runIf(present)('the window', () => {
   it('keeps its page away from the system', async () => {
     const found = await window.page.evaluate(async () => {
       const remote = await fetch('https://example.org/').then(() => 'fetched', () => 'refused')
-      return { remote, node: 'require' in globalThis || 'process' in globalThis, api: Object.keys((globalThis as unknown as { tessera: object }).tessera).sort() }
+      return { remote, node: 'require' in globalThis || 'process' in globalThis, api: Object.keys((globalThis as unknown as { smalti: object }).smalti).sort() }
     })
     expect(found).toEqual({ remote: 'refused', node: false, api: ['cancel', 'chooseFolder', 'onProgress', 'pathOf', 'projectFolderFor', 'run', 'showFolder'] })
   })
 
   it('refuses a malformed message', async () => {
     const answer = await window.page.evaluate(async () => {
-      const { tessera } = globalThis as unknown as { tessera: { run(...args: unknown[]): Promise<unknown> } }
+      const { smalti } = globalThis as unknown as { smalti: { run(...args: unknown[]): Promise<unknown> } }
       return Promise.all([
-        tessera.run(1, 'eval', {}).then(() => 'answered', () => 'refused'),
-        tessera.run(2, 'train', { folder: 5 }).then((outcome) => Object.keys(outcome as object)[0], () => 'refused')
+        smalti.run(1, 'eval', {}).then(() => 'answered', () => 'refused'),
+        smalti.run(2, 'train', { folder: 5 }).then((outcome) => Object.keys(outcome as object)[0], () => 'refused')
       ])
     })
     expect(answer).toEqual(['refused', 'error'])
@@ -102,10 +102,10 @@ describe.runIf(present)('the window', () => {
     await button('Export PNG masks…').click()
     await page.getByText('Wrote 3 masks of head A').waitFor()
 
-    const project = join(folder, 'cli.tessera')
+    const project = join(folder, 'cli.smalti')
     const settings = ['--classes', '5', '--over', '8', '--seed', '3', '--steps', '25', '--backend', 'onnxruntime']
     for (const command of [['train', images, '--project', project, ...settings], ['segment', project], ['export', project, '--out', join(folder, 'cli-masks')]]) {
-      expect((await tessera(...command)).code).toBe(0)
+      expect((await smalti(...command)).code).toBe(0)
     }
     for (const name of ['north/scene 0.png', 'scene 1.png', 'scene 2.png']) {
       const [fromWindow, fromCommandLine] = await Promise.all(['window-masks', 'cli-masks'].map((part) => readFile(join(folder, part, name))))

@@ -8,7 +8,7 @@ import { METHODS, type RecipeChanges } from '../../src-main/contract/recipe.ts'
 import { BACKENDS } from '../../src-main/contract/settings.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 import '../fixtures/gpu.ts'
-import { drawScenes, json, start, temporaryFolder, tessera } from '../fixtures/commandLine.ts'
+import { drawScenes, json, start, temporaryFolder, smalti } from '../fixtures/commandLine.ts'
 
 const TRAIN = ['--classes', '5', '--over', '8', '--seed', '3', '--backend', 'onnxruntime']
 let folder: string
@@ -26,52 +26,52 @@ async function maskBytes(out: string): Promise<Record<string, string>> {
 
 describe('the whole job', () => {
   it('goes from a folder to masks, and says how good they are', async () => {
-    const project = join(folder, 'whole.tessera')
-    const trained = await tessera('train', scenes.images, '--project', project, ...TRAIN, '--steps', '25', '--json')
+    const project = join(folder, 'whole.smalti')
+    const trained = await smalti('train', scenes.images, '--project', project, ...TRAIN, '--steps', '25', '--json')
     expect(trained.code, trained.stderr).toBe(0)
     expect(json<CommandOutput<'train'>>(trained)).toMatchObject({ steps: 25, images: 3, backend: 'onnxruntime', resumedFrom: 0 })
-    const segmented = json<CommandOutput<'segment'>>(await tessera('segment', project, '--json'))
+    const segmented = json<CommandOutput<'segment'>>(await smalti('segment', project, '--json'))
     expect(segmented).toMatchObject({ images: 3, skipped: [] })
     const out = join(folder, 'masks')
-    expect(json<CommandOutput<'export'>>(await tessera('export', project, '--format', 'png', '--out', out, '--json')).files).toBe(3)
+    expect(json<CommandOutput<'export'>>(await smalti('export', project, '--format', 'png', '--out', out, '--json')).files).toBe(3)
     expect(Object.keys(await maskBytes(out)).sort()).toEqual(['north/scene 0.png', 'scene 1.png', 'scene 2.png'])
     const mask = await sharp(join(out, 'scene 1.png')).metadata()
     expect(mask).toMatchObject({ width: 192, height: 192, channels: 1, depth: 'uchar' })
     const classes = JSON.parse(await readFile(join(out, 'classes.json'), 'utf8')) as { classes: unknown[] }
     expect(classes.classes).toHaveLength(8)
-    const evaluated = json<CommandOutput<'evaluate'>>(await tessera('evaluate', project, '--truth', scenes.truth, '--json'))
+    const evaluated = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--json'))
     expect(evaluated.pixels).toBe(3 * 192 * 192)
     expect(evaluated.accuracy).toBeGreaterThanOrEqual(evaluated.majority)
-    const again = await tessera('train', scenes.images, '--project', join(folder, 'again.tessera'), ...TRAIN, '--steps', '25', '--json')
+    const again = await smalti('train', scenes.images, '--project', join(folder, 'again.smalti'), ...TRAIN, '--steps', '25', '--json')
     expect(again.code).toBe(0)
-    await tessera('segment', join(folder, 'again.tessera'))
-    await tessera('export', join(folder, 'again.tessera'), '--out', join(folder, 'masks-again'))
+    await smalti('segment', join(folder, 'again.smalti'))
+    await smalti('export', join(folder, 'again.smalti'), '--out', join(folder, 'masks-again'))
     expect(await maskBytes(join(folder, 'masks-again')), 'the same seed and backend give the same masks').toEqual(await maskBytes(out))
   })
 
   it('scores only what the truth map names', async () => {
     const map = join(folder, 'map.json')
     await writeFile(map, '{"0": 0, "1": 1, "4": 1}')
-    const project = join(folder, 'whole.tessera')
-    const { classes, pixels } = json<CommandOutput<'evaluate'>>(await tessera('evaluate', project, '--truth', scenes.truth, '--truth-map', map, '--head', 'B', '--mapping', 'hungarian', '--json'))
+    const project = join(folder, 'whole.smalti')
+    const { classes, pixels } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--truth-map', map, '--head', 'B', '--mapping', 'hungarian', '--json'))
     expect(classes).toEqual([0, 1])
     expect(pixels).toBeLessThan(3 * 192 * 192)
   })
 
   it.each(METHODS.filter((method) => method !== 'information'))('clusters by %s in seconds, and segments with it', async (method) => {
-    const project = join(folder, `${method}.tessera`)
-    const clustered = json<CommandOutput<'train'>>(await tessera('train', scenes.images, '--project', project, ...TRAIN, '--method', method, '--json'))
+    const project = join(folder, `${method}.smalti`)
+    const clustered = json<CommandOutput<'train'>>(await smalti('train', scenes.images, '--project', project, ...TRAIN, '--method', method, '--json'))
     expect(clustered).toMatchObject({ method, steps: 0, images: 3 })
-    expect(json<CommandOutput<'segment'>>(await tessera('segment', project, '--json')).images).toBe(3)
-    const evaluated = json<CommandOutput<'evaluate'>>(await tessera('evaluate', project, '--truth', scenes.truth, '--json'))
+    expect(json<CommandOutput<'segment'>>(await smalti('segment', project, '--json')).images).toBe(3)
+    const evaluated = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--json'))
     expect(evaluated.accuracy).toBeGreaterThanOrEqual(evaluated.majority)
   })
 
   it('shows more in a preview than the largest class', async () => {
-    const project = join(folder, 'preview.tessera')
-    await tessera('train', scenes.images, '--project', project, ...TRAIN, '--preset', 'preview')
-    await tessera('segment', project)
-    const { accuracy, majority } = json<CommandOutput<'evaluate'>>(await tessera('evaluate', project, '--truth', scenes.truth, '--json'))
+    const project = join(folder, 'preview.smalti')
+    await smalti('train', scenes.images, '--project', project, ...TRAIN, '--preset', 'preview')
+    await smalti('segment', project)
+    const { accuracy, majority } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--json'))
     expect(accuracy).toBeGreaterThan(majority + 0.1)
   })
 
@@ -85,27 +85,27 @@ describe('the whole job', () => {
     await writeFile(recipe, JSON.stringify(changes))
     const run = async (name: string): Promise<Record<string, string>> => {
       const project = join(folder, name)
-      const trained = await tessera('train', scenes.images, '--project', project, ...TRAIN, '--steps', '10', '--recipe', recipe, '--json')
+      const trained = await smalti('train', scenes.images, '--project', project, ...TRAIN, '--steps', '10', '--recipe', recipe, '--json')
       expect(trained.code, trained.stderr).toBe(0)
       expect(json<CommandOutput<'train'>>(trained).report!.heads.map(({ name: head, masses }) => [head, masses.length])).toEqual([['A', 8], ['B', 5], ['C1', 12]])
-      await tessera('segment', project)
-      await tessera('export', project, '--out', join(folder, `${name}-masks`))
+      await smalti('segment', project)
+      await smalti('export', project, '--out', join(folder, `${name}-masks`))
       return maskBytes(join(folder, `${name}-masks`))
     }
-    expect(await run('rich.tessera')).toEqual(await run('rich-again.tessera'))
+    expect(await run('rich.smalti')).toEqual(await run('rich-again.smalti'))
   })
 
   it('says which part of a recipe it does not understand', async () => {
     const recipe = join(folder, 'wrong.json')
     await writeFile(recipe, '{"radius": 5, "views": {"shft": 3}}')
-    const finished = await tessera('train', scenes.images, '--project', join(folder, 'wrong.tessera'), ...TRAIN, '--recipe', recipe)
+    const finished = await smalti('train', scenes.images, '--project', join(folder, 'wrong.smalti'), ...TRAIN, '--recipe', recipe)
     expect(finished.code).toBe(2)
     expect(finished.stderr).toContain('shft')
   })
 
   it('groups whole images into a table, a contact sheet and sub-folders', async () => {
     const out = join(folder, 'grouped')
-    const grouped = json<CommandOutput<'group'>>(await tessera('group', scenes.images, '--out', out, '--groups', '2', '--steps', '3', '--copies', '--backend', 'onnxruntime', '--json'))
+    const grouped = json<CommandOutput<'group'>>(await smalti('group', scenes.images, '--out', out, '--groups', '2', '--steps', '3', '--copies', '--backend', 'onnxruntime', '--json'))
     expect(grouped).toMatchObject({ images: 3, steps: 3 })
     expect(grouped.sizes.reduce((a, b) => a + b)).toBe(3)
     const rows = (await readFile(grouped.table, 'utf8')).trim().split('\r\n')
@@ -116,13 +116,13 @@ describe('the whole job', () => {
       expect(copy.equals(await readFile(join(scenes.images, path)))).toBe(true)
     }
     expect(await sharp(grouped.contactSheet).metadata()).toMatchObject({ format: 'png', channels: 3 })
-    const few = await tessera('group', scenes.images, '--out', out, '--groups', '9', '--json')
+    const few = await smalti('group', scenes.images, '--out', out, '--groups', '9', '--json')
     expect(few.code).toBe(2)
     expect(json<{ error: { name: string } }>(few).error.name).toBe('NotEnoughImages')
   })
 
   it('tells what it runs on', async () => {
-    const info = json<CommandOutput<'info'>>(await tessera('info', '--json'))
+    const info = json<CommandOutput<'info'>>(await smalti('info', '--json'))
     expect(info.backends.map(({ name }) => name)).toEqual([...BACKENDS])
     for (const { used, device, reason } of info.backends) expect(used ? device : reason).toBeDefined()
   })
@@ -130,11 +130,11 @@ describe('the whole job', () => {
   it('learns and labels on WebGPU, or says why it cannot', async () => {
     const recipe = join(folder, 'tiny.json')
     await writeFile(recipe, JSON.stringify({ layers: '8,M,8', width: 1, pairs: 1, crop: 32 } satisfies RecipeChanges))
-    const project = join(folder, 'gpu.tessera')
-    const { backends } = json<CommandOutput<'info'>>(await tessera('info', '--json'))
+    const project = join(folder, 'gpu.smalti')
+    const { backends } = json<CommandOutput<'info'>>(await smalti('info', '--json'))
     const { used, reason } = backends.find(({ name }) => name === 'webgpu')!
     const train = ['train', scenes.images, '--project', project, '--classes', '3', '--over', '6', '--recipe', recipe, '--steps', '3', '--backend', 'webgpu', '--json']
-    const trained = await tessera(...train)
+    const trained = await smalti(...train)
     if (!used) {
       console.warn(`NOT TESTED: ${reason}`)
       expect(trained.code).toBe(2)
@@ -143,8 +143,8 @@ describe('the whole job', () => {
     }
     expect(json<CommandOutput<'train'>>(trained), trained.stderr).toMatchObject({ steps: 3, backend: 'webgpu' })
     const out = async (backend: string): Promise<Record<string, string>> => {
-      expect((await tessera('segment', project, '--backend', backend)).code).toBe(0)
-      await tessera('export', project, '--out', join(folder, backend))
+      expect((await smalti('segment', project, '--backend', backend)).code).toBe(0)
+      await smalti('export', project, '--out', join(folder, backend))
       return maskBytes(join(folder, backend))
     }
     const [there, here] = [await out('webgpu'), await out('onnxruntime')]
@@ -155,13 +155,13 @@ describe('the whole job', () => {
 
 describe('bad input', () => {
   async function expectNamed(name: string, ...args: string[]): Promise<void> {
-    const finished = await tessera(...args, '--json')
+    const finished = await smalti(...args, '--json')
     expect(finished.code, finished.stderr).toBe(2)
     expect(json<{ error: { name: string } }>(finished).error.name).toBe(name)
     expect(finished.stderr).not.toMatch(/\n {4}at /)
     expect(finished.stderr.trim().length).toBeGreaterThan(10)
   }
-  const train = (images: string, project = join(folder, 'bad.tessera')): string[] => ['train', images, '--project', project, ...TRAIN, '--steps', '2']
+  const train = (images: string, project = join(folder, 'bad.smalti')): string[] => ['train', images, '--project', project, ...TRAIN, '--steps', '2']
 
   it('is named: a folder that is empty, absent, without images, without readable ones', async () => {
     const [empty, texts, broken] = [join(folder, 'empty'), join(folder, 'texts'), join(folder, 'broken')]
@@ -189,19 +189,19 @@ describe('bad input', () => {
     await writeFile(join(mixed, 'half.png'), whole.subarray(0, whole.length / 2))
     await writeFile(join(mixed, 'garbled.png'), Buffer.concat([whole.subarray(0, 200), Buffer.alloc(whole.length - 400, 7), whole.subarray(-200)]))
     await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } }).png().toFile(join(mixed, 'one.png'))
-    const trained = await tessera(...train(mixed, join(folder, 'mixed.tessera')), '--json')
+    const trained = await smalti(...train(mixed, join(folder, 'mixed.smalti')), '--json')
     expect(trained.code, trained.stderr).toBe(0)
     const { skipped, images } = json<CommandOutput<'train'>>(trained)
     expect(skipped.map(({ path }) => path).sort()).toEqual(['garbled.png', 'half.png', 'one.png'])
     expect(images).toBe(3)
-    const segmented = json<CommandOutput<'segment'>>(await tessera('segment', join(folder, 'mixed.tessera'), '--json'))
+    const segmented = json<CommandOutput<'segment'>>(await smalti('segment', join(folder, 'mixed.smalti'), '--json'))
     expect(segmented.skipped.map(({ path }) => path).sort()).toEqual(['garbled.png', 'half.png'])
     expect(segmented.images).toBe(4)
   })
 
   it('is named: a project that is absent, untrained, unsegmented', async () => {
-    await expectNamed('ProjectNotFound', 'segment', join(folder, 'nowhere.tessera'))
-    const project = join(folder, 'untrained.tessera')
+    await expectNamed('ProjectNotFound', 'segment', join(folder, 'nowhere.smalti'))
+    const project = join(folder, 'untrained.smalti')
     await mkdir(project)
     await writeFile(join(project, 'project.json'), JSON.stringify({ format: 1, images: scenes.images }))
     await expectNamed('NothingTrained', 'segment', project)
@@ -210,15 +210,15 @@ describe('bad input', () => {
 
   it('is refused with the usage: unknown options and values out of range', async () => {
     for (const args of [['train'], [...train(scenes.images), '--classes', '1'], [...train(scenes.images), '--scale', '2'], ['fly'], ['segment', 'p', '--quickly']]) {
-      expect((await tessera(...args)).code).toBe(2)
+      expect((await smalti(...args)).code).toBe(2)
     }
   })
 
   it('shows examples in every help', async () => {
     for (const command of ['train', 'segment', 'evaluate', 'export', 'info']) {
-      const { code, stdout } = await tessera(command, '--help')
+      const { code, stdout } = await smalti(command, '--help')
       expect(code).toBe(0)
-      expect(stdout).toContain(`$ tessera ${command}`)
+      expect(stdout).toContain(`$ smalti ${command}`)
     }
   })
 })
@@ -237,12 +237,12 @@ describe('file systems that refuse', () => {
     if (!mount(disk, 'size=2m')) return
     try {
       const project = join(disk, 'p')
-      const full = await tessera('train', scenes.images, '--project', project, ...TRAIN, '--steps', '5', '--json')
+      const full = await smalti('train', scenes.images, '--project', project, ...TRAIN, '--steps', '5', '--json')
       expect(full.code, full.stderr).toBe(2)
       expect(json<{ error: { name: string } }>(full).error.name).toBe('DiskFull')
-      expect((await tessera('segment', project, '--json')).stderr).not.toMatch(/ProjectUnreadable/)
+      expect((await smalti('segment', project, '--json')).stderr).not.toMatch(/ProjectUnreadable/)
       expect(spawnSync('mount', ['-o', 'remount,ro', disk]).status).toBe(0)
-      const readOnly = await tessera('train', scenes.images, '--project', join(disk, 'q'), ...TRAIN, '--steps', '5', '--json')
+      const readOnly = await smalti('train', scenes.images, '--project', join(disk, 'q'), ...TRAIN, '--steps', '5', '--json')
       expect(readOnly.code).toBe(2)
       expect(json<{ error: { name: string } }>(readOnly).error.name).toBe('FolderNotWritable')
     } finally {
@@ -253,17 +253,17 @@ describe('file systems that refuse', () => {
 
 describe('interruption', () => {
   it('by ctrl-C saves, exits with 130 and goes on from there', async () => {
-    const project = join(folder, 'interrupted.tessera')
+    const project = join(folder, 'interrupted.smalti')
     const running = start('train', scenes.images, '--project', project, ...TRAIN, '--minutes', '5')
     await new Promise((resolve) => setTimeout(resolve, 6000))
     running.child.kill('SIGINT')
     expect((await running.finished).code).toBe(130)
-    const resumed = json<CommandOutput<'train'>>(await tessera('train', scenes.images, '--project', project, ...TRAIN, '--minutes', '0.05', '--json'))
+    const resumed = json<CommandOutput<'train'>>(await smalti('train', scenes.images, '--project', project, ...TRAIN, '--minutes', '0.05', '--json'))
     expect(resumed.resumedFrom).toBeGreaterThan(0)
   })
 
   it('by kill -9 at random moments leaves a project that opens and goes on', async () => {
-    const project = join(folder, 'killed.tessera')
+    const project = join(folder, 'killed.smalti')
     const uniform = uniformFrom(9)
     let last = 0
     for (let round = 0; round < 10; round++) {
@@ -272,11 +272,11 @@ describe('interruption', () => {
       spawnSync('pkill', ['-9', '-P', String(running.child.pid)])
       running.child.kill('SIGKILL')
       await running.finished
-      const opened = await tessera('segment', project, '--json')
+      const opened = await smalti('segment', project, '--json')
       const names = ['ProjectNotFound', 'NothingTrained']
       if (opened.code !== 0) expect(names).toContain(json<{ error: { name: string } }>(opened).error.name)
     }
-    const done = await tessera('train', scenes.images, '--project', project, ...TRAIN, '--steps', '4', '--json')
+    const done = await smalti('train', scenes.images, '--project', project, ...TRAIN, '--steps', '4', '--json')
     expect(done.code, done.stderr).toBe(0)
     last = json<CommandOutput<'train'>>(done).steps
     expect(last).toBeGreaterThanOrEqual(4)

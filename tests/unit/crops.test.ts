@@ -21,11 +21,10 @@ describe('crops', () => {
       await writeFile(join(folder, name), name === 'broken.png' ? png.subarray(0, png.length / 2) : png)
     }
     config = {
-      folder,
-      scale: 1,
-      images: names.map((path) => ({ path, width: side, height: side, bands: 3 })),
+      sight: { scale: 1, bands: { roles: ['red', 'green', 'blue'] } },
+      images: names.map((path) => ({ path, file: join(folder, path), width: side, height: side, bands: ['red', 'green', 'blue'], type: 'uint8' })),
       statistics: Array(3).fill({ mean: 0.5, deviation: 0.2 }),
-      shape: { pairs: 4, bands: 3, crop: 16, coarse: 4, radius: 2, warped: false },
+      shape: { pairs: 4, bands: 3, coloured: true, crop: 16, coarse: 4, radius: 2, warped: false },
       views: { ...recipeOf({ preset: 'quick' }).views, shift: 4 },
       seed: 5,
       keptBytes: KEPT_BYTES

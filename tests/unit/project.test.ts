@@ -9,7 +9,7 @@ import { openOrCreateProject, openProject, saveProject, startRun } from '../../s
 
 let folder: string
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tessera-project-'))
+  folder = await mkdtemp(join(tmpdir(), 'smalti-project-'))
 })
 afterEach(() => rm(folder, { recursive: true }))
 
@@ -40,7 +40,7 @@ describe('checkpoint', () => {
 
   it('is refused by name when every copy is damaged', async () => {
     const path = join(folder, 'checkpoint')
-    await writeFile(path, 'TESSERA1 and then nonsense')
+    await writeFile(path, 'SMALTI01 and then nonsense')
     await expect(readCheckpoint(path)).rejects.toMatchObject({ name: 'CheckpointUnreadable' })
   })
 
@@ -51,10 +51,10 @@ describe('checkpoint', () => {
 
 describe('project', () => {
   it('is made once and then opened', async () => {
-    const made = await openOrCreateProject(join(folder, 'p'), '/images')
+    const made = await openOrCreateProject(join(folder, 'p'), ['/images'])
     const started = await startRun(made)
     await saveProject(started)
-    expect(await openProject(join(folder, 'p'))).toEqual({ folder: join(folder, 'p'), images: '/images', run: 'run-0001' })
+    expect(await openProject(join(folder, 'p'))).toEqual({ folder: join(folder, 'p'), sources: ['/images'], run: 'run-0001' })
     expect((await startRun(started)).run).toBe('run-0002')
   })
 
@@ -70,7 +70,7 @@ describe('project', () => {
 
   it('says so when a file is where its folder should be', async () => {
     await writeFile(join(folder, 'file'), '')
-    await expect(openOrCreateProject(join(folder, 'file', 'p'), '/images')).rejects.toMatchObject({ name: 'FolderNotWritable' })
+    await expect(openOrCreateProject(join(folder, 'file', 'p'), ['/images'])).rejects.toMatchObject({ name: 'FolderNotWritable' })
   })
 
   it('leaves no partial file behind', async () => {

@@ -62,17 +62,17 @@ describe('colour changes', () => {
     const recipe = { ...recipeOf({ preset: 'quick' }).views, hsv: 0.15, jitter: { brightness: 1, contrast: 1, saturation: 1, hue: 0.5 }, gain: 0, offset: 0 }
     const picture = Float32Array.from({ length: 4 * 4 }, (_, i) => i / 16)
     const infrared = picture.slice(12)
-    for (const change of samplePhotometricChanges(recipe, 4, 2, uniformFrom(1))) change(picture)
+    for (const change of samplePhotometricChanges(recipe, 4, true, 2, uniformFrom(1))) change(picture)
     expect(picture.slice(12)).toEqual(infrared)
     expect(picture.slice(0, 12)).not.toEqual(Float32Array.from({ length: 12 }, (_, i) => i / 16))
-    expect(samplePhotometricChanges(recipe, 1, 2, uniformFrom(1))).toEqual([])
+    expect(samplePhotometricChanges(recipe, 1, false, 2, uniformFrom(1))).toEqual([])
   })
 
   it('change other bands by gain and offset, each by itself', () => {
     const recipe = { ...recipeOf({ preset: 'quick' }).views, gain: 0.5, offset: 0.2 }
     const picture = Float32Array.from({ length: 2 * 4 }, (_, i) => i / 8)
     const before = Float32Array.from(picture)
-    for (const change of samplePhotometricChanges(recipe, 2, 2, uniformFrom(1))) change(picture)
+    for (const change of samplePhotometricChanges(recipe, 2, false, 2, uniformFrom(1))) change(picture)
     for (const band of [0, 4]) {
       const gain = (picture[band + 3] - picture[band]) / (before[band + 3] - before[band])
       const offset = picture[band] - gain * before[band]
@@ -118,7 +118,7 @@ describe('steps of a view', () => {
 
   it('a shift has a length between the least and the largest, in every direction', () => {
     const uniform = uniformFrom(10)
-    const shifts = Array.from({ length: 400 }, () => sampleViewPair({ ...views, shift: [40, 100] }, 3, 160, uniform).shift)
+    const shifts = Array.from({ length: 400 }, () => sampleViewPair({ ...views, shift: [40, 100] }, { bands: 3, coloured: true }, 160, uniform).shift)
     const lengths = shifts.map(({ rows, columns }) => Math.hypot(rows, columns))
     expect(Math.min(...lengths)).toBeGreaterThan(39)
     expect(Math.max(...lengths)).toBeLessThan(101)
@@ -177,7 +177,7 @@ describe('steps of a view', () => {
 
   it('a warp carries the second view back onto the first, where it is valid', () => {
     const [side, coarse] = [64, 16]
-    const pair = sampleViewPair({ ...views, flips: { rows: true, columns: true }, quarterTurns: true, affine: { degrees: 20, scale: 0.1, shear: 0 }, deformation: { strength: 2, smoothness: 10 }, jitter: { brightness: 0, contrast: 0, saturation: 0, hue: 0 } }, 1, side, uniformFrom(9))
+    const pair = sampleViewPair({ ...views, flips: { rows: true, columns: true }, quarterTurns: true, affine: { degrees: 20, scale: 0.1, shear: 0 }, deformation: { strength: 2, smoothness: 10 }, jitter: { brightness: 0, contrast: 0, saturation: 0, hue: 0 } }, { bands: 1, coloured: false }, side, uniformFrom(9))
     const step = geometryOf({ ...pair, shift: { rows: 6, columns: -9 } })
     const sampling = samplingOf(step, side)
     // A slanted plane: bilinear sampling is exact on it, so a pixel's value names its position.

@@ -89,7 +89,7 @@ export class OnnxGraph {
   serialise(): Uint8Array {
     const model = new PbfWriter()
     model.writeVarintField(1, IR_VERSION)
-    model.writeStringField(2, 'tessera')
+    model.writeStringField(2, 'smalti')
     model.writeMessage(7, (_: null, graph: PbfWriter) => this.#writeGraph(graph), null)
     for (const [domain, version] of [['', OPERATOR_SET], ['com.microsoft', 1]] as const) {
       model.writeMessage(

@@ -212,7 +212,7 @@ function register(kernelName: string, record: RecordKernel, dtypeOf: (attributes
   })
 }
 
-/** Registers every kernel that Tessera's programs call. A kernel that is missing throws when it is first recorded. */
+/** Registers every kernel that Smalti's programs call. A kernel that is missing throws when it is first recorded. */
 export function registerRecorderKernels(): void {
   for (const [kernel, operator] of Object.entries(BINARY)) {
     register(kernel, (recorder, { a, b }) => binary(recorder, operator, a, b))

@@ -27,7 +27,7 @@ export interface Factor {
   transposed: boolean
 }
 
-export const RECORDER = 'tessera-recorder'
+export const RECORDER = 'smalti-recorder'
 
 export class RecordingError extends Error {
   override name = 'RecordingError'

@@ -1,14 +1,61 @@
-import { join } from 'node:path'
-import { TesseraError } from '../../contract/errors.ts'
-import { exportPngMasks } from '../../export/png.ts'
-import { labelFolder, loadLabelIndex, openProject } from '../../project/project.ts'
+import { SmaltiError } from '../../contract/errors.ts'
+import type { CleanUp } from '../../contract/labels.ts'
+import type { ExportItem } from '../../export/format.ts'
+import { FORMATS } from '../../export/formats.ts'
+import { openOutFolder } from '../../export/outFolder.ts'
+import { pixelArea } from '../../imagery/georeference.ts'
+import { georeferenceOfFile } from '../../imagery/openRaster.ts'
+import { cleaned } from '../../labels/cleaned.ts'
+import { openLabels, translated } from '../../labels/source.ts'
+import { type LabelIndex, type LabelSet, labelSetOf, loadLabelIndex, placeOf } from '../../project/labelSets.ts'
+import { openProject } from '../../project/project.ts'
+import { loadScheme, tableOf } from '../../project/scheme.ts'
 import type { Job } from '../job.ts'
 
-export const exportJob: Job<'export'> = async ({ project: folder, out, head }, { onProgress }) => {
+export const exportJob: Job<'export'> = async ({ project: folder, format: name, out, head, images, cleanUp, overwrite }, { signal, onProgress }) => {
   const project = await openProject(folder)
-  const index = await loadLabelIndex(project)
-  if (!index) throw new TesseraError('NothingSegmented', { path: folder })
-  const masks = index.images.map(({ path, masks }) => ({ image: path, mask: join(labelFolder(project), masks[head]!) }))
-  await exportPngMasks(masks, index.classes[head]!, out, (share) => onProgress({ stage: 'Exporting', share }))
-  return { out, files: masks.length, head }
+  const set = labelSetOf(project, images)
+  const index = await loadLabelIndex(project, set)
+  if (!index || index.images.length === 0) throw new SmaltiError('NothingSegmented', { path: folder })
+  const scheme = await loadScheme(project, head)
+  const table = scheme && tableOf(scheme)
+  const stems = uniqueStems(index.images.map(({ path }) => path))
+  const items = await Promise.all(index.images.map((image, i) => itemOf(set, image, stems[i], head, table, cleanUp)))
+  const classes = scheme ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour })) : index.classes[head]
+  const format = FORMATS[name]
+  const names = format.files(items, classes)
+  const target = await openOutFolder(out, names, { sources: index.sources, images: index.images.map(({ file }) => file), project: folder }, overwrite)
+  await format.write({ out: target, items, classes, signal, onProgress: (share) => onProgress({ stage: 'Exporting', share }) })
+  await target.finish()
+  return { out: target.folder, files: names.length, head, format: name }
+}
+
+async function itemOf(set: LabelSet, image: LabelIndex['images'][number], stem: string, head: string, table: Uint8Array | undefined, cleanUp: CleanUp | undefined): Promise<ExportItem> {
+  const { path, file, width, height } = image
+  const raster = placeOf(set, image.rasters[head])
+  // The image itself may have gone since; its labels have its place too.
+  const georeference = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : await georeferenceOfFile({ file, placed: true }).catch(() => undefined)
+  const whole = georeference && (await georeferenceOfFile({ file, placed: true }).catch(() => undefined))
+  const place = georeference && { ...georeference, wkt: whole?.wkt, crs: georeference.crs ?? whole?.crs, epsg: georeference.epsg ?? whole?.epsg, geographic: whole?.geographic ?? georeference.geographic }
+  const area = pixelArea(place, { width, height })
+  const changed = table !== undefined || cleanUp !== undefined
+  return {
+    path, stem, width, height,
+    georeference: place,
+    pixelArea: area,
+    raster: changed || !raster.endsWith('.tif') ? undefined : raster,
+    async open() {
+      const labels = await openLabels(raster)
+      const classed = table ? translated(labels, table) : labels
+      return cleanUp ? cleaned(classed, cleanUp, area === undefined ? undefined : Math.sqrt(area)) : classed
+    }
+  }
+}
+
+/** `a/b.jpg` becomes `a/b`, unless another image would take the same name; then endings stay. */
+function uniqueStems(paths: readonly string[]): string[] {
+  const stem = (path: string): string => path.replace(/\.[^./]+$/, '')
+  const counts = new Map<string, number>()
+  for (const path of paths) counts.set(stem(path).toLowerCase(), (counts.get(stem(path).toLowerCase()) ?? 0) + 1)
+  return paths.map((path) => (counts.get(stem(path).toLowerCase())! > 1 ? path : stem(path)))
 }

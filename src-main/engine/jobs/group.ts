@@ -1,11 +1,12 @@
 import type { Backend, NamedArrays } from '../../backends/program.ts'
-import type { BandStatistics, CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
+import { type BandStatistics, type CatalogueImage, type SkippedFile, inVisibleColours } from '../../contract/imagery.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import type { TrainingReport } from '../../contract/training.ts'
-import { TesseraError } from '../../contract/errors.ts'
+import { SmaltiError } from '../../contract/errors.ts'
 import { type GroupedImage, writeGroups } from '../../export/groups.ts'
 import { readCatalogue } from '../../imagery/catalogue.ts'
-import { PictureReader, planar } from '../../imagery/pictures.ts'
+import { chooseBands } from '../../imagery/bands.ts'
+import { PictureReader, type Sight } from '../../imagery/pictures.ts'
 import { sampleStatistics, standardise } from '../../imagery/statistics.ts'
 import { wholeImageProgram } from '../../learning/inference.ts'
 import { type Points, columnMoments, kMeans, pointsOf, squaredDistance, standardised } from '../../learning/kMeans.ts'
@@ -27,7 +28,7 @@ const BATCH = 64
 
 /** All that grouping needs to know of the images. */
 interface Gallery {
-  folder: string
+  sight: Sight
   images: CatalogueImage[]
   /** Planar values 0…1 of each image, brought to a square of `side` pixels. */
   pixels: Float32Array[]
@@ -52,33 +53,36 @@ export const groupJob: Job<'group'> = async (input, context) => {
   const { assigned, ...outcome } = await (input.method === 'kmeans-pixels' ? groupPixels : groupByInformation)(gallery, input, context)
   context.onProgress({ stage: 'Writing the groups' })
   const grouped = gallery.images.map((image, i) => ({ image, ...assigned[i] }))
-  const files = await writeGroups(input.folder, grouped, input.groups, input)
+  const files = await writeGroups(grouped, input.groups, input)
   const sizes = Array.from({ length: input.groups }, (_, group) => grouped.filter((entry) => entry.group === group).length)
   return { out: input.out, ...files, ...outcome, images: grouped.length, sizes, skipped: gallery.skipped, seconds: (performance.now() - started) / 1e3 }
 }
 
 /** @throws NotEnoughImages when there are fewer than groups */
-async function readGallery({ folder, groups }: Input, { signal, onProgress }: JobContext): Promise<Gallery> {
-  onProgress({ stage: 'Reading the folder' })
-  const catalogue = await readCatalogue(folder, signal)
-  const bands = Math.max(...catalogue.images.map((image) => image.bands))
+async function readGallery({ sources, groups }: Input, { signal, onProgress }: JobContext): Promise<Gallery> {
+  onProgress({ stage: 'Reading the images' })
+  const catalogue = await readCatalogue(sources, signal)
+  const { choice, images } = chooseBands(catalogue.images)
   const shortSides = catalogue.images.map(({ width, height }) => Math.min(width, height)).sort((a, b) => a - b)
   const side = shortSides[Math.floor(shortSides.length / 2)] < GROUP_SIDES.large ? GROUP_SIDES.small : GROUP_SIDES.large
-  const reader = new PictureReader(folder, { side }, bands)
-  const gallery: Gallery = { folder, images: [], pixels: [], side, bands, statistics: [], skipped: [...catalogue.skipped] }
-  for (const [done, image] of catalogue.images.entries()) {
-    if (signal.aborted) throw new TesseraError('Cancelled')
+  const seen: Sight = { scale: { side }, bands: choice }
+  const statistics = await sampleStatistics(seen, images, signal, () => undefined)
+  const sight = { ...seen, ranges: statistics }
+  const reader = new PictureReader(sight)
+  const gallery: Gallery = { sight, images: [], pixels: [], side, bands: choice.roles.length, statistics, skipped: [...catalogue.skipped] }
+  for (const [done, image] of images.entries()) {
+    if (signal.aborted) throw new SmaltiError('Cancelled')
     try {
-      gallery.pixels.push(planar(await reader.whole(image)))
+      gallery.pixels.push((await reader.whole(image)).values)
       gallery.images.push(image)
     } catch (fault) {
-      if (!(fault instanceof TesseraError) || fault.name !== 'UnreadableImage') throw fault
+      if (!(fault instanceof SmaltiError) || fault.name !== 'UnreadableImage') throw fault
       gallery.skipped.push({ path: image.path, reason: String(fault.details.reason) })
     }
-    onProgress({ stage: 'Reading the images', share: (done + 1) / catalogue.images.length })
+    onProgress({ stage: 'Reading the images', share: (done + 1) / images.length })
   }
-  if (gallery.images.length < groups) throw new TesseraError('NotEnoughImages', { have: gallery.images.length, need: groups })
-  gallery.statistics = await sampleStatistics(reader, gallery.images, signal, () => undefined)
+  if (gallery.images.length < groups) throw new SmaltiError('NotEnoughImages', { have: gallery.images.length, need: groups })
+  await reader.close()
   return gallery
 }
 
@@ -107,7 +111,7 @@ function cluster(points: Points, groups: number, seed: number): Assignment[] {
 
 /** Learns features by information, then clusters them; images of one group point the same way. */
 async function groupByInformation(gallery: Gallery, input: Input, context: JobContext): Promise<Grouping> {
-  const { folder, images, side, bands, statistics } = gallery
+  const { sight, images, side, bands, statistics } = gallery
   const recipe: Recipe = { ...GROUP_RECIPE, crop: Math.round(GROUP_CROPS.size * side) }
   const { crop, radius, views } = recipe
   const pairs = Math.min(recipe.pairs, images.length)
@@ -115,11 +119,10 @@ async function groupByInformation(gallery: Gallery, input: Input, context: JobCo
   const shape = { pairs, crop }
   const state = initialState(trainingStep(architecture, shape), initialWeights(architecture, normalFrom(uniformFrom(input.seed, STREAMS.weights))))
   const crops = {
-    folder,
-    scale: { side },
+    sight,
     images,
     statistics,
-    shape: { ...shape, bands, coarse: 1, radius, warped: false, wholeImage: true },
+    shape: { ...shape, bands, coloured: inVisibleColours(sight.bands), coarse: 1, radius, warped: false, wholeImage: true },
     views,
     smallestPart: GROUP_CROPS.smallestPart,
     seed: input.seed

@@ -13,7 +13,7 @@ export const infoJob: Job<'info'> = async () => {
   const libraries = ['onnxruntime-node', '@tensorflow/tfjs-core', '@tensorflow/tfjs-node-gpu', 'sharp']
   const versions = await Promise.all(libraries.map(async (name) => [name, await versionOf(name)] as const))
   return {
-    tessera: await versionOf('tessera'),
+    smalti: await versionOf('smalti'),
     node: process.versions.node,
     electron: process.versions.electron,
     platform: `${platform()} ${release()} ${process.arch}`,
@@ -24,10 +24,10 @@ export const infoJob: Job<'info'> = async () => {
   }
 }
 
-/** Version of an installed package, found from its entry point upwards; `tessera` is this one. */
+/** Version of an installed package, found from its entry point upwards; `smalti` is this one. */
 async function versionOf(name: string): Promise<string> {
   try {
-    let folder = name === 'tessera' ? import.meta.dirname : dirname(require.resolve(name))
+    let folder = name === 'smalti' ? import.meta.dirname : dirname(require.resolve(name))
     for (;;) {
       const manifest = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined)
       const found = manifest === undefined ? undefined : (JSON.parse(manifest) as { name?: string; version?: string })

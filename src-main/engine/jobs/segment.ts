@@ -1,99 +1,99 @@
 import { join } from 'node:path'
-import sharp from 'sharp'
 import { clusterColours } from '../../classes/palette.ts'
-import { TesseraError } from '../../contract/errors.ts'
-import type { SkippedFile } from '../../contract/imagery.ts'
-import { HEADS, type HeadName } from '../../contract/settings.ts'
-import { readCatalogue } from '../../imagery/catalogue.ts'
-import { PictureReader } from '../../imagery/pictures.ts'
-import { recipeOf } from '../../learning/presets.ts'
-import { appliedWeights } from '../../learning/trainingStep.ts'
-import { writeFileSafely } from '../../project/files.ts'
+import { SmaltiError } from '../../contract/errors.ts'
+import type { CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
 import { withLock } from '../../project/lock.ts'
-import { type LabelIndex, chosenSubHeads, isTrained, labelFolder, loadRun, maskPath, openProject, saveLabelIndex } from '../../project/project.ts'
-import { type ImageLabels, createSegmenter } from '../../segmentation/segment.ts'
-import { inferenceBackend } from '../compute.ts'
-import { concludingWeights } from '../conclusion.ts'
-import type { Job } from '../job.ts'
+import { type LabelSet, type LabelledImage, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterPath, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
+import { loadRun, isTrained, openProject, type Project, type RunMeta } from '../../project/project.ts'
+import { cleanRasters, rawPath } from '../cleaning.ts'
+import { labelTasks, taskOf } from '../labelling.ts'
+import { type PreparedLabelling, prepareLabelling, visibleImages } from '../labellingOf.ts'
+import type { Job, JobContext } from '../job.ts'
+import { labelShard } from '../shards.ts'
+
+type Input = Parameters<Job<'segment'>>[0]
 
 export const segmentJob: Job<'segment'> = async (input, context) => {
+  const started = performance.now()
   const project = await openProject(input.project)
   const loaded = await loadRun(project)
-  if (!loaded || !isTrained(loaded.meta)) throw new TesseraError('NothingTrained', { path: input.project })
-  const { meta, arrays } = loaded
-  const folder = input.images ?? meta.catalogue.folder
-  const catalogue = await readCatalogue(folder, context.signal)
-  return withLock(input.project, async () => {
-    const started = performance.now()
-    const backend = await inferenceBackend(input.backend ?? meta.settings.backend)
-    // Auxiliary heads have done their part in training.
-    const architecture = { ...meta.architecture, heads: meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)) }
-    const training = new PictureReader(meta.catalogue.folder, meta.settings.scale, meta.bands)
-    // A run that was stopped has not settled its clusters yet.
-    const concluding = meta.finished ? {} : await concludingWeights({ meta, reader: training }, recipeOf(meta.settings), arrays, context.signal)
-    const model = {
-      architecture,
-      weights: { ...appliedWeights(arrays), ...concluding },
-      subHeads: chosenSubHeads(meta),
-      statistics: meta.statistics
-    }
-    const reader = new PictureReader(folder, meta.settings.scale, meta.bands)
-    const segmenter = await createSegmenter(backend, model, reader, catalogue.images)
-    const labelled: LabelIndex['images'] = []
-    const skipped: SkippedFile[] = [...catalogue.skipped]
-    const total = catalogue.images.length
-    try {
-      for (const image of catalogue.images) {
-        const done = labelled.length + skipped.length - catalogue.skipped.length
-        const onProgress = (share: number): void => {
-          const overall = (done + share) / total
-          const elapsed = (performance.now() - started) / 1e3
-          context.onProgress({ stage: `Segmenting ${image.path}`, share: overall, remaining: overall > 0 ? (elapsed * (1 - overall)) / overall : undefined })
-        }
-        await context.whenResumed()
-        try {
-          const labels = await segmenter.label(image, context.signal, onProgress)
-          const masks = await writeMasks(labelFolder(project), image, labels)
-          labelled.push({ path: image.path, width: image.width, height: image.height, masks })
-        } catch (fault) {
-          if (!(fault instanceof TesseraError) || fault.name !== 'UnreadableImage') throw fault
-          const file = { path: image.path, reason: String(fault.details.reason) }
-          skipped.push(file)
-          context.onProgress({ stage: 'Segmenting', skipped: file })
-        }
-      }
-    } finally {
-      await segmenter.dispose()
-    }
-    if (labelled.length === 0) throw new TesseraError('NoReadableImages', { path: folder, files: total })
-    const classes = Object.fromEntries(
-      architecture.heads.map(({ name, clusters }) => [name, clusterColours(clusters).map((colour, c) => ({ name: `Cluster ${c + 1}`, colour }))])
-    ) as LabelIndex['classes']
-    await saveLabelIndex(project, { step: meta.position.step, folder, images: labelled, skipped, classes })
-    const seconds = (performance.now() - started) / 1e3
-    return { project: project.folder, labels: labelFolder(project), images: labelled.length, skipped, backend: backend.name, seconds }
+  if (!loaded || !isTrained(loaded.meta)) throw new SmaltiError('NothingTrained', { path: input.project })
+  const set = labelSetOf(project, input.images)
+  const labelling = await prepareLabelling(project, loaded, input, context)
+  const { images, skipped } = await visibleImages(labelling, input.images ?? loaded.meta.catalogue.sources, context)
+  if (images.length === 0) throw new SmaltiError('NoReadableImages', { path: (input.images ?? project.sources).join(', '), files: skipped.length, reason: skipped[0] && `${skipped[0].path}: ${skipped[0].reason}.` })
+  const outcome = input.shard
+    ? await withLock(input.project, () => labelShard(labelling, set, images, input.shard!, { cleanUp: input.cleanUp, area: input.area }, context), `shard-${input.shard.number}-of-${input.shard.of}`)
+    : await withLock(input.project, () => labelAll(project, set, labelling, loaded.meta, images, skipped, input, context))
+  const seconds = (performance.now() - started) / 1e3
+  return { project: project.folder, labels: set.folder, ...outcome, backend: labelling.labeller.backend.name, seconds }
+}
+
+interface Outcome {
+  images: number
+  labelled: number
+  skipped: SkippedFile[]
+  waitingShare: number
+}
+
+/** Labels what is missing or changed, and makes it the set's labels. */
+async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedLabelling, meta: RunMeta, images: readonly CatalogueImage[], skipped: readonly SkippedFile[], input: Input, context: JobContext): Promise<Outcome> {
+  const { key, model } = labeller
+  const heads = model.architecture.heads.map(({ name }) => name)
+  const former = await loadLabelIndex(project, set)
+  const known = await labelledSoFar(set, key, former)
+  const passed: SkippedFile[] = [...skipped]
+  const finished = new Map<string, LabelledImage>()
+  const todo = images.filter((image) => {
+    const found = known.get(image.path)
+    const same = found !== undefined && found.file === image.file && found.size === image.size && found.modified === image.modified && found.width === image.width && found.height === image.height
+    if (same) finished.set(image.path, found)
+    return !same
   })
-}
-
-async function writeMasks(
-  folder: string,
-  image: { path: string; width: number; height: number },
-  labels: ImageLabels
-): Promise<Record<HeadName, string>> {
-  const entries = await Promise.all(
-    Object.entries(labels).map(async ([head, planes]) => {
-      const path = maskPath(head as HeadName, image.path)
-      await writeFileSafely(join(folder, path), await encodeMask(planes.labels, image))
-      return [head, path] as const
+  const rasters = (image: string): Record<string, string> => Object.fromEntries(heads.map((head) => [head, rasterPath(key, head, image)]))
+  const inSet = (paths: Record<string, string>): Record<string, string> => Object.fromEntries(Object.entries(paths).map(([head, path]) => [head, placeOf(set, path)]))
+  const done = await openDoneList(set, key)
+  const cleaning = input.cleanUp
+  const tasks = todo.map((image) => {
+    const places = inSet(rasters(image.path))
+    return taskOf(labeller, image, cleaning ? Object.fromEntries(Object.entries(places).map(([head, path]) => [head, rawPath(path)])) : places)
+  })
+  const save = (partial: boolean): Promise<void> =>
+    saveLabelIndex(set, {
+      step: meta.position.step,
+      key,
+      sources: input.images ?? meta.catalogue.sources,
+      images: images.flatMap(({ path }) => finished.get(path) ?? []),
+      skipped: passed,
+      partial,
+      cleanUp: cleaning,
+      classes: Object.fromEntries(model.architecture.heads.map(({ name, clusters }) => [name, clusterColours(clusters).map((colour, c) => ({ name: `Cluster ${c + 1}`, colour }))]))
     })
-  )
-  return Object.fromEntries(entries) as Record<HeadName, string>
-}
-
-/** A one-channel 8-bit PNG whose values are cluster indices. */
-function encodeMask(labels: Uint8Array, { width, height }: { width: number; height: number }): Promise<Buffer> {
-  return sharp(labels, { raw: { width, height, channels: 1 }, limitInputPixels: false })
-    .toColourspace('b-w')
-    .png({ compressionLevel: 6, palette: false })
-    .toBuffer()
+  let waitingShare = 0
+  try {
+    ;({ waitingShare } = await labelTasks(
+      labeller,
+      tasks,
+      context,
+      async ({ image }) => {
+        if (cleaning) await cleanRasters(inSet(rasters(image.path)), labeller, image, cleaning, context.signal)
+        const { path, file, width, height, size, modified } = image
+        const entry = { path, file, width, height, size, modified, rasters: rasters(path) }
+        await done.add(entry)
+        finished.set(path, entry)
+      },
+      (file) => void passed.push(file)
+    ))
+  } catch (fault) {
+    // Labels of an earlier state of the run stay until these are whole; without any, what there is counts.
+    const first = former === undefined || former.key === key
+    if (fault instanceof SmaltiError && fault.name === 'Cancelled' && first && finished.size > 0) await save(true)
+    throw fault
+  } finally {
+    await done.close()
+  }
+  if (finished.size === 0) throw new SmaltiError('NoReadableImages', { path: join(...(input.images ?? project.sources).slice(0, 1)), files: images.length, reason: passed.at(-1) && `${passed.at(-1)!.path}: ${passed.at(-1)!.reason}.` })
+  if (former?.key === key) await removeOrphans(set, former, new Set(finished.keys()))
+  await save(false)
+  return { images: finished.size, labelled: todo.length - (images.length - finished.size), skipped: passed, waitingShare }
 }

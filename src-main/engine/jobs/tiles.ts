@@ -1,77 +1,119 @@
-import { join, resolve, sep } from 'node:path'
+import { stat } from 'node:fs/promises'
 import sharp from 'sharp'
 import { rgbOf } from '../../classes/palette.ts'
 import { TILE_SIDE } from '../../contract/commands.ts'
-import { TesseraError } from '../../contract/errors.ts'
-import { type LabelIndex, type Project, labelFolder, labelsChanged, loadLabelIndex, openProject } from '../../project/project.ts'
+import { SmaltiError } from '../../contract/errors.ts'
+import { isAddress } from '../../imagery/byteSource.ts'
+import { type Shown, openShown, shownWindow, thumbnailOf } from '../../imagery/display.ts'
+import { openRaster } from '../../imagery/openRaster.ts'
+import { named } from '../../imagery/pictures.ts'
+import type { Raster, Size, Window } from '../../imagery/raster.ts'
+import { type LabelIndex, type LabelSet, labelSetOf, labelsChanged, loadLabelIndex, placeOf } from '../../project/labelSets.ts'
+import { type Project, copiesFolder, openProject } from '../../project/project.ts'
 import type { Job } from '../job.ts'
-
-/** A file inside `folder`. @throws UnreadableImage when the path leads out of it */
-function inside(folder: string, path: string): string {
-  const file = resolve(folder, path)
-  if (!file.startsWith(resolve(folder) + sep)) throw new TesseraError('UnreadableImage', { path, reason: 'it lies outside the folder' })
-  return file
-}
 
 async function encode(path: string, make: () => Promise<{ type: string; bytes: Buffer }>): Promise<{ type: string; base64: string }> {
   try {
     const { type, bytes } = await make()
     return { type, base64: bytes.toString('base64') }
   } catch (fault) {
-    if (fault instanceof TesseraError) throw fault
-    throw new TesseraError('UnreadableImage', { path, reason: (fault as Error).message })
+    throw named(fault, path)
   }
 }
 
-export const thumbnailJob: Job<'thumbnail'> = ({ folder, path, side }) =>
-  encode(path, async () => {
-    const picture = sharp(inside(folder, path), { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' })
-    return { type: 'image/webp', bytes: await picture.webp({ quality: 75 }).toBuffer() }
-  })
+export const thumbnailJob: Job<'thumbnail'> = ({ file, side }) =>
+  encode(file, async () => ({ type: 'image/webp', bytes: await (await thumbnailOf(file, side)).webp({ quality: 75 }).toBuffer() }))
 
-/** The part of the full picture that a tile covers. */
-function region(size: { width: number; height: number }, level: number, column: number, row: number): { left: number; top: number; width: number; height: number } {
-  const span = TILE_SIDE * 2 ** level
-  const [left, top] = [column * span, row * span]
-  if (left >= size.width || top >= size.height) throw new TesseraError('InvalidSetting', { setting: 'tile', reason: 'it lies outside the picture' })
-  return { left, top, width: Math.min(span, size.width - left), height: Math.min(span, size.height - top) }
+/** The part of a level that a tile covers. @throws InvalidSetting when it lies outside */
+function tileWindow({ width, height }: Size, column: number, row: number): Window {
+  const [left, top] = [column * TILE_SIDE, row * TILE_SIDE]
+  if (left >= width || top >= height) throw new SmaltiError('InvalidSetting', { setting: 'tile', reason: 'it lies outside the picture' })
+  return { left, top, width: Math.min(TILE_SIDE, width - left), height: Math.min(TILE_SIDE, height - top) }
 }
 
-const shrunk = (length: number, level: number): number => Math.max(1, Math.round(length / 2 ** level))
+const halved = ({ width, height }: Size, level: number): Size => ({ width: Math.ceil(width / 2 ** level), height: Math.ceil(height / 2 ** level) })
 
-export const tileJob: Job<'tile'> = ({ folder, path, level, column, row }) =>
-  encode(path, async () => {
-    const turned = sharp(inside(folder, path), { limitInputPixels: false }).autoOrient()
-    const { autoOrient: size } = await sharp(inside(folder, path), { limitInputPixels: false }).metadata()
-    const part = region(size, level, column, row)
-    const picture = turned.extract(part).resize(shrunk(part.width, level), shrunk(part.height, level), { fit: 'fill' })
+/** Files kept open between tiles: a view asks for dozens at once. */
+const KEPT_OPEN = 4
+
+function keepOpen<T extends { close(): Promise<void> }>(): (key: string, open: () => Promise<T>) => Promise<T> {
+  const kept = new Map<string, Promise<T>>()
+  return (key, open) => {
+    const known = kept.get(key)
+    kept.delete(key)
+    const opened = known ?? open()
+    kept.set(key, opened)
+    opened.catch(() => kept.delete(key))
+    const [oldest] = kept.keys()
+    if (kept.size > KEPT_OPEN) {
+      const closing = kept.get(oldest)!
+      kept.delete(oldest)
+      // Tiles of it may still be on their way.
+      setTimeout(() => void closing.then((file) => file.close()).catch(() => undefined), 10_000).unref()
+    }
+    return opened
+  }
+}
+
+const shownImages = keepOpen<Shown & { close(): Promise<void> }>()
+const labelRasters = keepOpen<Raster>()
+
+async function stateOf(file: string): Promise<string> {
+  if (isAddress(file)) return file
+  const { mtimeMs, size } = await stat(file)
+  return `${file} ${mtimeMs} ${size}`
+}
+
+export const tileJob: Job<'tile'> = ({ file, project, level, column, row }, { signal, onProgress }) =>
+  encode(file, async () => {
+    const copies = { folder: copiesFolder({ folder: project, sources: [] }), signal, onProgress: (share: number) => onProgress({ stage: 'Preparing the picture', share }) }
+    const shown = await shownImages(await stateOf(file), async () => {
+      const opened = await openShown(file, copies)
+      return { ...opened, close: () => opened.raster.close() }
+    })
+    const size = halved(shown.raster, level)
+    const picture = await shownWindow(shown, size, tileWindow(size, column, row))
     return { type: 'image/webp', bytes: await picture.webp({ quality: 90 }).toBuffer() }
   })
 
-let lastRead: { project: string; run?: string; changed: number; index: LabelIndex } | undefined
+let lastRead: { set: string; changed: number; index: LabelIndex } | undefined
 
-/** The project's label index, read again only when it has changed: a view asks for dozens of tiles at once. */
-async function labelIndexOf(project: Project): Promise<LabelIndex | undefined> {
-  const changed = await labelsChanged(project)
-  if (lastRead?.project === project.folder && lastRead.run === project.run && lastRead.changed === changed) return lastRead.index
-  const index = await loadLabelIndex(project)
-  lastRead = index && changed !== undefined ? { project: project.folder, run: project.run, changed, index } : undefined
+/** The set's label index, read again only when it has changed. */
+async function labelIndexOf(project: Project, set: LabelSet): Promise<LabelIndex | undefined> {
+  const changed = await labelsChanged(set)
+  if (lastRead?.set === set.folder && lastRead.changed === changed) return lastRead.index
+  const index = await loadLabelIndex(project, set)
+  lastRead = index && changed !== undefined ? { set: set.folder, changed, index } : undefined
   return index
 }
 
 export const labelTileJob: Job<'labelTile'> = ({ project: folder, head, path, level, column, row }) =>
   encode(path, async () => {
     const project = await openProject(folder)
-    const index = await labelIndexOf(project)
+    const set = labelSetOf(project)
+    const index = await labelIndexOf(project, set)
     const image = index?.images.find((entry) => entry.path === path)
-    if (!index || !image) throw new TesseraError('NothingSegmented', { path: folder })
-    const part = region(image, level, column, row)
-    const mask = sharp(join(labelFolder(project), image.masks[head]!), { limitInputPixels: false })
-    const small = mask.extract(part).resize(shrunk(part.width, level), shrunk(part.height, level), { fit: 'fill', kernel: 'nearest' })
-    const { data, info } = await small.extractChannel(0).raw().toBuffer({ resolveWithObject: true })
-    const colours = index.classes[head]!.map(({ colour }) => rgbOf(colour))
-    const painted = new Uint8Array(data.length * 3)
-    data.forEach((cluster, i) => painted.set(colours[cluster] ?? [0, 0, 0], 3 * i))
-    const picture = sharp(painted, { raw: { width: info.width, height: info.height, channels: 3 } })
+    if (!index || !image) throw new SmaltiError('NothingSegmented', { path: folder })
+    const file = placeOf(set, image.rasters[head])
+    const raster = await labelRasters(await stateOf(file), () => openRaster(file))
+    const { window, values } = await labelWindow(raster, level, column, row)
+    const colours = index.classes[head].map(({ colour }) => rgbOf(colour))
+    const painted = new Uint8Array(values.length * 4)
+    values.forEach((cluster, i) => colours[cluster] && painted.set([...colours[cluster], 255], 4 * i))
+    const picture = sharp(painted, { raw: { width: window.width, height: window.height, channels: 4 } })
     return { type: 'image/png', bytes: await picture.png({ compressionLevel: 3 }).toBuffer() }
   })
+
+/** Labels of a tile, from the stored level that fits, or the nearest finer one. */
+async function labelWindow(raster: Raster, level: number, column: number, row: number): Promise<{ window: Window; values: Uint8Array }> {
+  const stored = Math.min(level, raster.levels.length - 1)
+  const window = tileWindow(halved(raster, level), column, row)
+  const step = 2 ** (level - stored)
+  const { width, height } = raster.levels[stored]
+  const [left, top] = [window.left * step, window.top * step]
+  const source = { left, top, width: Math.min(window.width * step, width - left), height: Math.min(window.height * step, height - top) }
+  const { bands: [labels] } = await raster.read(source, { level: stored, bands: [0] })
+  if (step === 1) return { window, values: labels as Uint8Array }
+  const values = Uint8Array.from({ length: window.width * window.height }, (_, i) => labels[Math.min(Math.floor(i / window.width) * step, source.height - 1) * source.width + Math.min((i % window.width) * step, source.width - 1)])
+  return { window, values }
+}

@@ -1,23 +1,27 @@
 import type { Backend } from '../../backends/program.ts'
-import type { Catalogue, CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
-import { TesseraError } from '../../contract/errors.ts'
+import { type Catalogue, type CatalogueImage, type SkippedFile, inVisibleColours } from '../../contract/imagery.ts'
+import { SmaltiError } from '../../contract/errors.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import type { TrainingSettings } from '../../contract/settings.ts'
+import { readArea } from '../../imagery/area.ts'
+import { chooseBands } from '../../imagery/bands.ts'
 import { readCatalogue } from '../../imagery/catalogue.ts'
-import { PictureReader, scaledSize } from '../../imagery/pictures.ts'
+import { PictureReader, type Scale, scaledSize } from '../../imagery/pictures.ts'
 import { sampleStatistics } from '../../imagery/statistics.ts'
 import { ASSIGNMENT_TEMPERATURE, kMeansHeads, warmHeads } from '../../learning/clusterHeads.ts'
 import { type Architecture, initialWeights, outputStride } from '../../learning/network/architecture.ts'
 import { architectureOf, recipeOf } from '../../learning/presets.ts'
 import { normalFrom, uniformFrom } from '../../learning/random.ts'
-import { type TrainingPosition, train } from '../../learning/trainer.ts'
+import { type TrainingMemory, type TrainingPosition, train } from '../../learning/trainer.ts'
 import { type StepShape, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
 import { withLock } from '../../project/lock.ts'
-import { type Project, type RunMeta, loadRun, openOrCreateProject, saveProject, saveRun, startRun } from '../../project/project.ts'
+import { type Project, type RunMeta, loadRun, openOrCreateProject, saveCatalogue, saveProject, saveRun, startRun } from '../../project/project.ts'
 import { inferenceBackend } from '../compute.ts'
 import { type SurveyedRun, concludingWeights, surveyRun } from '../conclusion.ts'
 import type { Job, JobContext } from '../job.ts'
+import { scaleOf, sightOf } from '../labellingOf.ts'
+import { memoryArrays, recalled } from '../trainingMemory.ts'
 import { type ReadyRun, withTraining } from '../learning.ts'
 
 /** Streams of random numbers that depend on the seed. */
@@ -33,6 +37,8 @@ interface Prepared {
   state: Record<string, Float32Array>
   skipped: SkippedFile[]
   reader: PictureReader
+  /** Of a run that goes on. */
+  memory?: TrainingMemory
 }
 
 interface Outcome {
@@ -41,13 +47,14 @@ interface Outcome {
 }
 
 export const trainJob: Job<'train'> = async (input, context) => {
-  const { settings, folder } = input
+  const { settings, sources } = input
   const recipe = recipeOf(settings)
-  context.onProgress({ stage: 'Reading the folder' })
-  const catalogue = await readCatalogue(folder, context.signal, (done, total) => context.onProgress({ stage: 'Reading the folder', share: done / total }))
-  const opened = await openOrCreateProject(input.project, folder)
+  const stage = 'Reading the images'
+  context.onProgress({ stage })
+  const catalogue = await readCatalogue(sources, context.signal, (done, total) => context.onProgress({ stage, share: done / total }))
+  const opened = await openOrCreateProject(input.project, sources)
   return withLock(input.project, async () => {
-    const prepared = (await resumable(opened, settings, folder)) ?? (await prepareRun(opened, recipe, settings, catalogue, context))
+    const prepared = (await resumable(opened, settings, sources)) ?? (await prepareRun(opened, recipe, settings, catalogue, context))
     const skipped = [...prepared.skipped]
     const onSkipped = (file: SkippedFile): void => {
       skipped.push(file)
@@ -72,52 +79,71 @@ export const trainJob: Job<'train'> = async (input, context) => {
 }
 
 /** The unfinished run of the same settings, if the project holds one. */
-async function resumable(project: Project, settings: TrainingSettings, folder: string): Promise<Prepared | undefined> {
+async function resumable(project: Project, settings: TrainingSettings, sources: readonly string[]): Promise<Prepared | undefined> {
   const loaded = await loadRun(project)
-  if (!loaded || loaded.meta.finished || loaded.meta.catalogue.folder !== folder) return undefined
-  const decisive = ({ classes, over, preset, method, recipe, seed, scale }: TrainingSettings): string => JSON.stringify([classes, over, preset, method, recipe, seed, scale])
+  if (!loaded || loaded.meta.finished || loaded.meta.catalogue.sources.join('\n') !== sources.join('\n')) return undefined
+  const decisive = ({ classes, over, preset, method, recipe, seed, scale, gsd, bands, area }: TrainingSettings): string => JSON.stringify([classes, over, preset, method, recipe, seed, scale, gsd, bands, area])
   const same = decisive(loaded.meta.settings) === decisive(settings)
   if (!same) return undefined
-  const { meta, arrays } = loaded
-  return { project, meta, state: arrays, skipped: meta.catalogue.skipped, reader: new PictureReader(folder, settings.scale, meta.bands) }
+  const { meta } = loaded
+  const { state, memory } = recalled(meta, loaded.arrays)
+  return { project, meta, state, memory, skipped: meta.catalogue.skipped, reader: new PictureReader(sightOf(project, meta)) }
 }
 
 async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSettings, catalogue: Catalogue, context: JobContext): Promise<Prepared> {
-  const bands = Math.max(...catalogue.images.map((image) => image.bands))
-  const architecture = architectureOf(recipe, bands, settings)
-  const { crop, images, tooSmall } = chooseCrop(catalogue.images, settings.scale, recipe, architecture)
-  const skipped = [...catalogue.skipped, ...tooSmall]
-  context.onProgress({ stage: 'Measuring the bands' })
-  const reader = new PictureReader(catalogue.folder, settings.scale, bands)
+  const area = settings.area === undefined ? undefined : await readArea(settings.area, 'area')
+  const placed = withPlaces(catalogue.images, settings, area !== undefined)
+  const { choice, images: banded, skipped: lacking } = chooseBands(placed.images, settings.bands)
+  const architecture = architectureOf(recipe, choice.roles.length, settings)
+  const { crop, images, tooSmall } = chooseCrop(banded, scaleOf(settings), recipe, architecture)
+  const skipped = [...catalogue.skipped, ...placed.skipped, ...lacking, ...tooSmall]
+  const stage = 'Measuring the bands'
+  context.onProgress({ stage })
   const unreadable: SkippedFile[] = []
-  const statistics = await sampleStatistics(reader, images, context.signal, (image, fault) => {
+  const sight = sightOf(project, { settings, bands: choice, area })
+  const statistics = await sampleStatistics(sight, images, context.signal, (image, fault) => {
     const file = { path: image.path, reason: String(fault.details.reason) }
     unreadable.push(file)
-    context.onProgress({ stage: 'Measuring the bands', skipped: file })
-  })
+    context.onProgress({ stage, skipped: file })
+  }, (share) => context.onProgress({ stage, share }))
   const usable = images.filter(({ path }) => !unreadable.some((file) => file.path === path))
   const meta: RunMeta = {
     settings,
     backend: settings.backend,
-    catalogue: { folder: catalogue.folder, images: usable, skipped: [...skipped, ...unreadable] },
+    catalogue: { sources: catalogue.sources, images: usable, skipped: [...skipped, ...unreadable] },
     statistics,
-    bands,
+    bands: choice,
+    area,
     crop,
     architecture,
     position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
     finished: false
   }
+  const reader = new PictureReader(sightOf(project, meta))
   const started = await startRun(project)
   context.onProgress({ stage: 'Finding the first clusters' })
   const state = await startingState({ meta, reader }, recipe, 0, context.signal)
+  await saveCatalogue(started, meta.catalogue)
   await saveRun(started, meta, state)
   await saveProject(started)
   return { project: started, meta, state, skipped: meta.catalogue.skipped, reader }
 }
 
-function stepShape({ crop }: Pick<RunMeta, 'crop'>, recipe: Recipe): StepShape {
+/** Images whose place on the ground is known as far as it is needed; the outside of an area is a gap like any other. */
+function withPlaces(images: readonly CatalogueImage[], { gsd }: TrainingSettings, hasArea: boolean): { images: CatalogueImage[]; skipped: SkippedFile[] } {
+  const reasonOf = (image: CatalogueImage): string | undefined =>
+    gsd !== undefined && image.gsd === undefined ? 'its ground sampling distance is not known' :
+    hasArea && !image.placed ? 'its place on the ground is not known, which the area of interest needs' : undefined
+  const usable = images.filter((image) => reasonOf(image) === undefined).map((image) => (hasArea ? { ...image, gaps: true } : image))
+  if (usable.length === 0) throw new SmaltiError('InvalidSetting', { setting: gsd !== undefined ? 'gsd' : 'area', reason: `none of the images can be used: ${reasonOf(images[0])}` })
+  return { images: usable, skipped: images.flatMap((image) => (reasonOf(image) === undefined ? [] : [{ path: image.path, reason: reasonOf(image)! }])) }
+}
+
+const isMasked = ({ catalogue }: Pick<RunMeta, 'catalogue'>): boolean => catalogue.images.some(({ gaps }) => gaps)
+
+function stepShape(meta: Pick<RunMeta, 'crop' | 'catalogue'>, recipe: Recipe): StepShape {
   const { pairs, radius, clip, averaging, views } = recipe
-  return { pairs, crop, displacements: displacementCount({ radius, drawn: drawnOf(recipe) }), warped: isWarped(views), clip, averaging }
+  return { pairs, crop: meta.crop, displacements: displacementCount({ radius, drawn: drawnOf(recipe) }), warped: isWarped(views), masked: isMasked(meta) || undefined, clip, averaging }
 }
 
 /** Weights and moments before the first step; other trials start from other random weights. */
@@ -151,7 +177,7 @@ async function clusterFeatures({ project, meta, state, reader }: Prepared, recip
  */
 function chooseCrop(
   images: readonly CatalogueImage[],
-  scale: number,
+  scale: Scale,
   recipe: Recipe,
   architecture: Architecture
 ): { crop: number; images: CatalogueImage[]; tooSmall: SkippedFile[] } {
@@ -160,8 +186,8 @@ function chooseCrop(
   const shortSides = images.map((image) => Math.min(...Object.values(scaledSize(image, scale)))).sort((a, b) => a - b)
   const fits = shortSides.filter((side) => side >= smallest)
   if (fits.length === 0) {
-    const advice = scale < 1 ? 'Use a larger scale.' : undefined
-    throw new TesseraError('NotEnoughPixels', { have: shortSides[shortSides.length - 1], need: smallest, advice })
+    const advice = scale !== 1 ? 'Use a larger scale.' : undefined
+    throw new SmaltiError('NotEnoughPixels', { have: shortSides[shortSides.length - 1], need: smallest, advice })
   }
   const crop = Math.floor(Math.min(recipe.crop, fits[Math.floor(fits.length / 2)]) / stride) * stride
   const large = (image: CatalogueImage): boolean => Math.min(...Object.values(scaledSize(image, scale))) >= crop
@@ -172,25 +198,26 @@ function chooseCrop(
 async function learnInformation(prepared: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
   const { project, meta, reader, state } = prepared
   const { architecture, bands, crop, catalogue, statistics } = meta
+  const masked = isMasked(meta)
   const { pairs, radius, views } = recipe
-  const shape = { pairs, bands, crop, coarse: crop / outputStride(architecture), radius, drawn: drawnOf(recipe), warped: isWarped(views) }
-  const crops = { folder: catalogue.folder, scale: settings.scale, images: catalogue.images, statistics, shape, views, seed: settings.seed }
+  const shape = { pairs, bands: architecture.bands, coloured: inVisibleColours(bands), masked, crop, coarse: crop / outputStride(architecture), radius, drawn: drawnOf(recipe), warped: isWarped(views) }
+  const crops = { sight: sightOf(project, meta), images: catalogue.images, statistics, shape, views, seed: settings.seed }
   return withTraining({ architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted: settings }, context, onSkipped, async (run, backend) => {
     const position = meta.position.step > 0 ? meta.position : await bestStart(prepared, recipe, run)
     let saved = { position, state }
-    const save = (weights: Record<string, Float32Array>, reached: TrainingPosition, finished: boolean): Promise<void> =>
-      saveRun(project, { ...meta, settings, position: reached, finished }, weights)
     await train({
       ...run,
       position,
-      onCheckpoint: async (reached, weights) => {
+      memory: prepared.memory,
+      onCheckpoint: async (reached, weights, _, memory) => {
         saved = { position: reached, state: weights }
-        await save(weights, reached, false)
+        const notes = { bestInformation: memory.best.information, risen: memory.risen }
+        await saveRun(project, { ...meta, settings, position: reached, memory: notes, finished: false }, { ...weights, ...memoryArrays(memory) })
       }
     })
     context.onProgress({ stage: 'Settling the clusters', share: 1 })
     const concluding = await concludingWeights({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
-    await save({ ...saved.state, ...concluding }, saved.position, true)
+    await saveRun(project, { ...meta, settings, position: saved.position, memory: undefined, finished: true }, { ...saved.state, ...concluding })
     return { backend, position: saved.position }
   })
 }

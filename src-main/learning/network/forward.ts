@@ -56,11 +56,18 @@ function pooledWithBatch(layers: Architecture['layers'], index: number): boolean
   return layers[index]?.kind === 'convolution' && next?.kind === 'pool' && !next.average
 }
 
-/** The network as it is trained. @param images float32 [n, bands, h, w], z-scored */
-export function trainingPass(architecture: Architecture, weights: Weights, images: tf.Tensor4D): TrainingPass {
+/** Channels last, as layers and statistics take it. */
+const channelsLast = (planes: tf.Tensor4D): tf.Tensor4D => tf.transpose(planes, [0, 2, 3, 1]) as tf.Tensor4D
+
+/**
+ * The network as it is trained.
+ * @param images  float32 [n, bands, h, w], z-scored
+ * @param valid   1 where a pixel holds data, float32 [n, 1, h, w]; all do when absent
+ */
+export function trainingPass(architecture: Architecture, weights: Weights, images: tf.Tensor4D, valid?: tf.Tensor4D): TrainingPass {
   const moments: Record<string, tf.Tensor> = {}
   const { layers } = architecture
-  const seen = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+  const seen = channelsLast(images)
   let x = architecture.sobel ? withSobel(seen) : seen
   layers.forEach((layer, index) => {
     if (layer.kind === 'pool') {
@@ -75,7 +82,7 @@ export function trainingPass(architecture: Architecture, weights: Weights, image
     moments[`${name}/runningVariance`] = variance
     x = output
   })
-  return { heatmaps: headOutputs(architecture, weights, featuresOf(architecture, seen, x)), moments }
+  return { heatmaps: headOutputs(architecture, weights, featuresOf(architecture, seen, x, valid && channelsLast(valid))), moments }
 }
 
 const SOBEL = [1, 0, -1, 2, 0, -2, 1, 0, -1]
@@ -87,9 +94,9 @@ function withSobel(image: tf.Tensor4D): tf.Tensor4D {
 }
 
 /** What the heads see, from the image and the trunk's output. */
-function featuresOf(architecture: Architecture, image: tf.Tensor4D, trunk: tf.Tensor4D): tf.Tensor4D {
+function featuresOf(architecture: Architecture, image: tf.Tensor4D, trunk: tf.Tensor4D, valid?: tf.Tensor4D): tf.Tensor4D {
   const { statistics, wholeImage } = architecture
-  const measured = statistics ? patchStatistics(image, statistics, outputStride(architecture)) : undefined
+  const measured = statistics ? patchStatistics(image, statistics, outputStride(architecture), valid) : undefined
   const features = measured === undefined ? trunk : trunkChannels(architecture) === 0 ? measured : (tf.concat([trunk, measured], 3) as tf.Tensor4D)
   return wholeImage ? (tf.mean(features, [1, 2], true) as tf.Tensor4D) : features
 }
@@ -110,13 +117,13 @@ export function headOutputs(architecture: Architecture, weights: Weights, featur
 }
 
 /** Heatmaps of the heads that were refitted; one stands for all sub-heads. */
-function refittedOutputs(architecture: Architecture, weights: Weights, images: tf.Tensor4D, features: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
+function refittedOutputs(architecture: Architecture, weights: Weights, images: tf.Tensor4D, features: tf.Tensor4D, valid?: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
   return Object.fromEntries(
     architecture.heads.flatMap(({ name, subHeads, refit }) => {
       if (!refit) return []
       const { filter, bias } = refitParameters(name)
-      const seen = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
-      const both = tf.concat([features, patchStatistics(seen, refit, outputStride(architecture))], 3) as tf.Tensor4D
+      const measured = patchStatistics(channelsLast(images), refit, outputStride(architecture), valid && channelsLast(valid))
+      const both = tf.concat([features, measured], 3) as tf.Tensor4D
       const heatmap = tf.softmax(tf.add(tf.conv2d(both, filterOf(weights[filter]), 1, 'same'), weights[bias])) as tf.Tensor4D
       return [[name, Array.from({ length: subHeads }, () => heatmap)]]
     })
@@ -141,16 +148,17 @@ function withMerged(architecture: Architecture, weights: Weights, heatmaps: Reco
  * The network as it is applied: batch normalisation folded into the filters.
  * @param weights  folded weights, see `foldWeights`
  * @param images   float32 [n, bands, h, w], z-scored
+ * @param valid    1 where a pixel holds data, float32 [n, 1, h, w]; all do when absent
  */
-export function inferencePass(architecture: Architecture, weights: Weights, images: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
-  const features = inferenceFeatures(architecture, weights, images)
+export function inferencePass(architecture: Architecture, weights: Weights, images: tf.Tensor4D, valid?: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
+  const features = inferenceFeatures(architecture, weights, images, valid)
   const learnt = headOutputs(architecture, weights, features)
-  return { ...withMerged(architecture, weights, learnt), ...refittedOutputs(architecture, weights, images, features) }
+  return { ...withMerged(architecture, weights, learnt), ...refittedOutputs(architecture, weights, images, features, valid) }
 }
 
 /** What the heads see when the network is applied, float32 [n, h, w, `featureChannels`]. */
-export function inferenceFeatures(architecture: Architecture, weights: Weights, images: tf.Tensor4D): tf.Tensor4D {
-  const seen = tf.transpose(images, [0, 2, 3, 1]) as tf.Tensor4D
+export function inferenceFeatures(architecture: Architecture, weights: Weights, images: tf.Tensor4D, valid?: tf.Tensor4D): tf.Tensor4D {
+  const seen = channelsLast(images)
   let x = architecture.sobel ? withSobel(seen) : seen
   architecture.layers.forEach((layer, index) => {
     if (layer.kind === 'pool') {
@@ -161,7 +169,7 @@ export function inferenceFeatures(architecture: Architecture, weights: Weights, 
     const map = tf.conv2d(x, filter, layer.stride, 'same', 'NHWC', layer.dilation)
     x = tf.relu(tf.add(map, weights[`trunk${index}/bias`])) as tf.Tensor4D
   })
-  return featuresOf(architecture, seen, x)
+  return featuresOf(architecture, seen, x, valid && channelsLast(valid))
 }
 
 /** Weights of `inferencePass` from those of training, and the shapes they have. */

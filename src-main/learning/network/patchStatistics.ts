@@ -22,24 +22,35 @@ export function boxInCells(side: number, stride: number): number {
   return 2 * Math.max(0, Math.round((side / stride - 1) / 2)) + 1
 }
 
+/** Keeps the share of valid pixels in a box from being nothing. */
+const SMALLEST_SHARE = 1e-4
+
 /**
  * What a patch looks like in plain numbers: bands and gradient magnitude, and over boxes of several sizes the bands'
  * means and deviations and the mean gradient magnitude. Boxes are rounded to whole output pixels. Not differentiated.
+ * With a mask, box sums are divided by the valid pixels that they hold, so that nothing tells how near the border of
+ * the known is.
  *
  * @param images  float32 [n, h, w, bands]
  * @param boxes   sides of the boxes in pixels
  * @param stride  side of an output pixel in input pixels
+ * @param valid   1 where a pixel holds data, float32 [n, h, w, 1]; all do when absent
  * @returns       float32 [n, h/stride, w/stride, `patchStatisticsCount`]
  */
-export function patchStatistics(images: tf.Tensor4D, boxes: readonly number[], stride: number): tf.Tensor4D {
+export function patchStatistics(images: tf.Tensor4D, boxes: readonly number[], stride: number, valid?: tf.Tensor4D): tf.Tensor4D {
   const [n, h, w, bands] = images.shape
   const moments = tf.concat([images, gradientMagnitude(images), tf.mul(images, images)], 3) as tf.Tensor4D
-  const cells = stride === 1 ? moments : (tf.avgPool(moments, stride, stride, 'valid') as tf.Tensor4D)
+  const inCells = (map: tf.Tensor4D): tf.Tensor4D => (stride === 1 ? map : (tf.avgPool(map, stride, stride, 'valid') as tf.Tensor4D))
+  const inBoxes = (map: tf.Tensor4D, reach: number): tf.Tensor4D => tf.avgPool(tf.avgPool(map, [reach, 1], 1, 'same'), [1, reach], 1, 'same') as tf.Tensor4D
+  const counted = inCells(valid ? tf.mul(moments, valid) : moments)
+  const share = valid && inCells(valid)
+  const perPixel = (map: tf.Tensor4D, of: tf.Tensor4D | undefined): tf.Tensor4D => (of ? tf.div(map, tf.maximum(of, SMALLEST_SHARE)) : map)
+  const cells = perPixel(counted, share)
   const [oh, ow] = [h / stride, w / stride]
   const part = (map: tf.Tensor4D, from: number, count: number): tf.Tensor => tf.slice(map, [0, 0, 0, from], [n, oh, ow, count])
   const overBoxes = boxes.flatMap((side) => {
     const reach = boxInCells(side, stride)
-    const mean = tf.avgPool(tf.avgPool(cells, [reach, 1], 1, 'same'), [1, reach], 1, 'same')
+    const mean = perPixel(inBoxes(counted, reach), share && inBoxes(share, reach))
     const bandMeans = part(mean, 0, bands)
     const variance = tf.sub(part(mean, bands + 1, bands), tf.mul(bandMeans, bandMeans))
     return [bandMeans, tf.sqrt(tf.add(tf.relu(variance), EPSILON)), part(mean, bands, 1)]

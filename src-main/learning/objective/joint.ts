@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { TesseraError } from '../../contract/errors.ts'
+import { SmaltiError } from '../../contract/errors.ts'
 
 /**
  * Sums every channel over the square |t| ≤ radius around each pixel, zero outside the map. Separable and
@@ -39,7 +39,7 @@ export function jointOverDisplacements(
   masks?: { first: tf.Tensor4D; second: tf.Tensor4D }
 ): tf.Tensor2D {
   if (first.shape.join() !== second.shape.join()) {
-    throw new TesseraError('ShapeMismatch', { expected: first.shape.join('×'), found: second.shape.join('×') })
+    throw new SmaltiError('ShapeMismatch', { expected: first.shape.join('×'), found: second.shape.join('×') })
   }
   const clusters = first.shape[3]
   const counted = masks ? { first: tf.mul(first, masks.first), second: tf.mul(second, masks.second) } : { first, second }

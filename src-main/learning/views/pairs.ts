@@ -20,8 +20,8 @@ export function isWarped({ affine, deformation }: ViewRecipe): boolean {
   return deformation.strength > 0 || Object.values(affine).some((strength) => strength > 0)
 }
 
-/** @param bands  with three or more, the first three are red, green and blue */
-export function sampleViewPair(recipe: ViewRecipe, bands: number, side: number, uniform: Uniform): ViewPair {
+/** @param coloured  whether the first three bands are red, green and blue */
+export function sampleViewPair(recipe: ViewRecipe, { bands, coloured }: Pick<BatchShape, 'bands' | 'coloured'>, side: number, uniform: Uniform): ViewPair {
   const coin = (allowed: boolean): boolean => allowed && uniform() < 0.5
   return {
     symmetry: { flipRows: coin(recipe.flips.rows), flipColumns: coin(recipe.flips.columns), transposed: coin(recipe.quarterTurns) },
@@ -29,7 +29,7 @@ export function sampleViewPair(recipe: ViewRecipe, bands: number, side: number, 
     bends: isWarped(recipe)
       ? [affineStep(recipe.affine, uniform), ...(recipe.deformation.strength > 0 ? [deformationStep(recipe.deformation, side, uniform)] : [])]
       : [],
-    changes: samplePhotometricChanges(recipe, bands, side, uniform)
+    changes: samplePhotometricChanges(recipe, bands, coloured, side, uniform)
   }
 }
 
@@ -52,6 +52,8 @@ export function geometryOf({ symmetry, shift, bends }: ViewPair): GeometricStep 
 export interface Batch {
   first: Float32Array
   second: Float32Array
+  firstValid?: Float32Array
+  secondValid?: Float32Array
   rows: Float32Array
   columns: Float32Array
   transposed?: Float32Array
@@ -63,6 +65,10 @@ export interface Batch {
 export interface BatchShape {
   pairs: number
   bands: number
+  /** The first three bands are red, green and blue. */
+  coloured: boolean
+  /** Some pixels are without data. */
+  masked?: boolean
   crop: number
   /** Side of the heatmaps; 1 for whole images. */
   coarse: number
@@ -103,12 +109,13 @@ export function drawnOf({ objective, displacements }: Pick<Recipe, 'objective' |
 }
 
 export function emptyBatch(shape: BatchShape): Batch {
-  const { pairs, bands, crop, coarse, warped } = shape
+  const { pairs, bands, crop, coarse, warped, masked } = shape
   const [pixels, entries, cells] = [pairs * bands * crop * crop, pairs * displacementCount(shape) * coarse * coarse, pairs * coarse * coarse]
   const zeros = (length: number): Float32Array => new Float32Array(length)
   return {
     first: zeros(pixels),
     second: zeros(pixels),
+    ...(masked && { firstValid: zeros(pairs * crop * crop).fill(1), secondValid: zeros(pairs * crop * crop).fill(1) }),
     rows: zeros(entries),
     columns: zeros(entries),
     ...(warped ? { corners: zeros(4 * cells), cornerWeights: zeros(4 * cells), valid: zeros(cells) } : { transposed: zeros(pairs) })
@@ -120,6 +127,7 @@ export function emptyBatch(shape: BatchShape): Batch {
  * @param first   planar crop, values 0…1
  * @param second  planar crop, values 0…1: where nothing is bent at the pair's shift, else already bent; changed in place
  * @param finish  turns planar values 0…1 into network input, in place
+ * @param valid   of both crops 1 where a pixel holds data, of the second as it is given; all do when absent
  */
 export function writePair(
   batch: Batch,
@@ -129,7 +137,8 @@ export function writePair(
   displacements: Displacements,
   first: Float32Array,
   second: Float32Array,
-  finish: (crop: Float32Array) => void
+  finish: (crop: Float32Array) => void,
+  valid: { first?: Uint8Array; second?: Uint8Array } = {}
 ): void {
   const { bands, crop } = shape
   const at = index * bands * crop * crop
@@ -140,7 +149,16 @@ export function writePair(
   else transformPlanar(pair.symmetry, second, bands, crop, target(batch.second))
   finish(target(batch.first))
   finish(target(batch.second))
+  writeValidity(batch, crop, index, pair, valid)
   writeGeometry(batch, shape, index, pair, displacements)
+}
+
+function writeValidity(batch: Batch, crop: number, index: number, pair: ViewPair, { first, second }: { first?: Uint8Array; second?: Uint8Array }): void {
+  const plane = (masks: Float32Array): Float32Array => masks.subarray(index * crop * crop, (index + 1) * crop * crop)
+  if (first) plane(batch.firstValid!).set(first)
+  if (!second) return
+  if (pair.bends.length > 0) plane(batch.secondValid!).set(second)
+  else transformPlanar(pair.symmetry, Float32Array.from(second), 1, crop, plane(batch.secondValid!))
 }
 
 function writeGeometry(batch: Batch, shape: BatchShape, index: number, pair: ViewPair, displacements: Displacements): void {

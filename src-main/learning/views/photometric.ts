@@ -14,11 +14,11 @@ const VISIBLE_BANDS = 3
  * The colour changes of one view. Red, green and blue are changed as colours; any other band, such as near infrared
  * or elevation, by gain and offset alone; blur and noise concern all.
  *
- * @param bands  with three or more, the first three are red, green and blue
+ * @param coloured  whether the first three bands are red, green and blue
  */
-export function samplePhotometricChanges(recipe: ViewRecipe, bands: number, side: number, uniform: Uniform): PhotometricChange[] {
+export function samplePhotometricChanges(recipe: ViewRecipe, bands: number, coloured: boolean, side: number, uniform: Uniform): PhotometricChange[] {
   const plane = side * side
-  const visible = bands >= VISIBLE_BANDS ? VISIBLE_BANDS : 0
+  const visible = coloured ? VISIBLE_BANDS : 0
   const changes: PhotometricChange[] = []
   const { jitter, hsv, gain, offset, blur, noise } = recipe
   if (visible > 0 && Object.values(jitter).some((strength) => strength > 0)) {

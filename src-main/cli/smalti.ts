@@ -3,15 +3,16 @@ import { resolve } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { CommandInput, CommandName, CommandOutput } from '../contract/commands.ts'
 import { duration } from '../contract/duration.ts'
-import { TesseraError, asTesseraError } from '../contract/errors.ts'
+import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { GROUP_METHODS, METHODS, type RecipeChanges } from '../contract/recipe.ts'
 import { BACKEND_CHOICES, DEFAULT_SETTINGS, HEADS, PRESETS } from '../contract/settings.ts'
+import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp, type PatchSize, type Shard } from '../contract/labels.ts'
 import { startEngineProcess } from '../engine/childProcess.ts'
 import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */
 const INPUT_FAULTS = new Set<string>([
-  'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'ProjectNotFound', 'ProjectUnreadable', 'ProjectTooNew',
+  'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'LabelsUnreadable', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'ProjectTooNew',
   'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'CheckpointUnreadable', 'CheckpointMismatch',
   'BackendUnavailable', 'TruthMissing', 'TruthMismatch', 'InvalidSetting'
 ])
@@ -26,6 +27,21 @@ function number(check: (value: number) => boolean, wanted: string): (text: strin
 }
 const count = (low: number, high: number): ((text: string) => number) =>
   number((value) => Number.isInteger(value) && value >= low && value <= high, `a whole number from ${low} to ${high}`)
+const numbers = (low: number, high: number, text: string): number[] => text.split(',').map(count(low, high))
+/** `200px`, or `50m2` on the ground. */
+function patchSize(text: string): PatchSize {
+  const [, value, unit] = /^(\d+(?:\.\d+)?)\s*(px|m2|m²)?$/.exec(text.trim()) ?? []
+  if (!(Number(value) > 0)) throw new InvalidArgumentError('It must be a size such as 200px or 50m2.')
+  return { value: Number(value), unit: unit === undefined || unit === 'px' ? 'px' : 'm2' }
+}
+/** `2/8`: the second of eight. */
+function shardOf(text: string): Shard {
+  const [, number, of] = /^(\d+)\/(\d+)$/.exec(text) ?? []
+  if (!(Number(number) >= 1 && Number(number) <= Number(of))) throw new InvalidArgumentError('It must be a part such as 2/8.')
+  return { number: Number(number), of: Number(of) }
+}
+/** Paths become absolute, addresses stay. */
+const placed = (paths: readonly string[]): string[] => paths.map((path) => (/^https?:\/\//i.test(path) ? path : resolve(path)))
 const positive = number((value) => Number.isFinite(value) && value > 0, 'a number above 0')
 
 /** Runs a command in the engine with a progress line, and prints its result. */
@@ -47,7 +63,7 @@ async function perform<N extends CommandName>(
     process.stdout.write(json ? `${JSON.stringify(output)}\n` : `${print(output)}\n`)
   } catch (fault) {
     line.end()
-    const error = asTesseraError(fault)
+    const error = asSmaltiError(fault)
     process.stderr.write(`${error.message}\n`)
     if (json) process.stdout.write(`${JSON.stringify({ error })}\n`)
     process.exitCode = error.name === 'Cancelled' ? EXIT.interrupted : INPUT_FAULTS.has(error.name) ? EXIT.badInput : EXIT.failed
@@ -61,20 +77,27 @@ async function perform<N extends CommandName>(
 const skippedText = (skipped: { path: string; reason: string }[]): string =>
   skipped.length ? `\n${skipped.length} skipped:\n${skipped.map(({ path, reason }) => `  ${path}: ${reason}`).join('\n')}` : ''
 
-const program = new Command('tessera')
+const program = new Command('smalti')
   .description('Finds the classes in your images without labels.')
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError('(add --help for the options and examples)')
 
 const head = new Option('--head <head>', 'A: many over-clusters, B: the classes directly').choices(HEADS).default('A')
+const images = (): Option => new Option('--images <paths...>', 'other images than those of training: folders, files, addresses of GeoTIFFs; their labels are a set of their own')
+const area = (what: string): Option => new Option('--area <file>', `GeoJSON polygons that limit ${what}`)
+const withCleanUp = (command: Command): Command =>
+  command
+    .option('--majority <radius>', 'each pixel takes the most frequent label of the square about it, first', count(1, 32))
+    .option('--sieve <size>', 'minimum mapping unit, 200px or 50m2: smaller patches join the neighbour of the longest border', patchSize)
+const cleanUpOf = ({ majority, sieve }: CleanUp): CleanUp | undefined => (majority === undefined && sieve === undefined ? undefined : { majority, sieve })
 const backend = (): Option => new Option('--backend <name>', 'what computes').choices(BACKEND_CHOICES)
 const examples = (text: string): string => `\nExamples:\n${text.trim().split('\n').map((line) => `  $ ${line.trim()}`).join('\n')}`
 
 program
   .command('train')
   .description('learn clusters from a folder of images; an unfinished run of the same settings goes on')
-  .argument('<folder>', 'images, sub-folders included')
+  .argument('<images...>', 'folders, sub-folders included, and files; addresses of GeoTIFFs')
   .requiredOption('--project <folder>', 'where the project is kept; made if need be')
   .option('--classes <n>', 'classes looked for (head B)', count(2, 64), DEFAULT_SETTINGS.classes)
   .option('--over <n>', 'over-clusters (head A)', count(2, 250), DEFAULT_SETTINGS.over)
@@ -85,14 +108,17 @@ program
   .option('--steps <n>', 'exact number of steps instead of the limits of time', count(1, 1e9))
   .option('--seed <n>', 'of all random choices', count(0, 2 ** 31 - 1), DEFAULT_SETTINGS.seed)
   .option('--scale <f>', 'factor on the size of the images, at most 1', number((f) => f > 0 && f <= 1, 'above 0 and at most 1'), DEFAULT_SETTINGS.scale)
+  .option('--gsd <metres>', 'ground sampling distance to which georeferenced images are brought', positive)
+  .option('--bands <list>', 'bands looked at, counted from 1, such as 4,3,2; all that the images have in common otherwise', (text: string) => numbers(1, 64, text))
+  .addOption(area('training, labels and exports'))
   .addOption(backend().default(DEFAULT_SETTINGS.backend))
   .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('tessera train photos --project photos.tessera\ntessera train scenes --project p --classes 6 --over 30 --scale 0.5 --minutes 20\ntessera train scenes --project p --preset preview'))
-  .action(async (folder: string, options) => {
-    const { classes, over, preset, method, minutes, steps, seed, scale } = options
+  .addHelpText('after', examples('smalti train photos --project photos.smalti\nsmalti train scenes --project p --classes 6 --over 30 --scale 0.5 --minutes 20\nsmalti train flight-1 flight-2 extra.tif --project p --bands 4,3,2 --gsd 0.2 --area aoi.geojson\nsmalti train scenes --project p --preset preview'))
+  .action(async (paths: string[], options) => {
+    const { classes, over, preset, method, minutes, steps, seed, scale, gsd, bands } = options
     const recipe = options.recipe === undefined ? undefined : ((await readJson(options.recipe, '--recipe')) as RecipeChanges)
-    const settings = { classes, over, preset, method, recipe, minutes, steps, seed, scale, backend: options.backend }
-    return perform('train', { folder: resolve(folder), project: resolve(options.project), settings }, options.json, (output) => {
+    const settings = { classes, over, preset, method, recipe, minutes, steps, seed, scale, gsd, bands, area: options.area && resolve(options.area), backend: options.backend }
+    return perform('train', { sources: placed(paths), project: resolve(options.project), settings }, options.json, (output) => {
       const heads = output.report?.heads.map(({ name, information, ceiling }) => `  head ${name}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`).join('\n') ?? ''
       const from = output.resumedFrom ? ` (from step ${output.resumedFrom})` : ''
       if (output.method !== 'information') {
@@ -105,7 +131,7 @@ program
 program
   .command('group')
   .description('sort whole images into groups: a table, a contact sheet and, if asked for, sub-folders')
-  .argument('<folder>', 'images, sub-folders included')
+  .argument('<images...>', 'folders, sub-folders included, and files')
   .requiredOption('--out <folder>', 'where the table and the contact sheet go')
   .option('--groups <n>', 'groups looked for', count(2, 64), 10)
   .addOption(new Option('--method <name>', 'how groups are found').choices(GROUP_METHODS).default('information'))
@@ -115,10 +141,10 @@ program
   .addOption(backend().default(DEFAULT_SETTINGS.backend))
   .option('--copies', 'also copy each image into the sub-folder of its group', false)
   .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('tessera group photos --groups 10 --out sorted\ntessera group photos --groups 4 --out sorted --copies --minutes 5'))
-  .action((folder: string, options) => {
+  .addHelpText('after', examples('smalti group photos --groups 10 --out sorted\nsmalti group photos --groups 4 --out sorted --copies --minutes 5'))
+  .action((paths: string[], options) => {
     const { groups, method, minutes, steps, seed, copies } = options
-    const input = { folder: resolve(folder), out: resolve(options.out), groups, method, minutes, steps, seed, copies, backend: options.backend }
+    const input = { sources: placed(paths), out: resolve(options.out), groups, method, minutes, steps, seed, copies, backend: options.backend }
     return perform('group', input, options.json, (output) =>
       [
         `Grouped ${output.images} images in ${duration(output.seconds)} with ${output.backend}: ${output.sizes.map((size, i) => `${i + 1}: ${size}`).join(', ')}`,
@@ -128,17 +154,40 @@ program
     )
   })
 
-program
-  .command('segment')
-  .description('label every image with both heads')
+withCleanUp(program.command('segment'))
+  .description('label every image with both heads; what is labelled already stays')
   .argument('<project>')
-  .option('--images <folder>', 'other images than those of training')
+  .addOption(images())
+  .addOption(area('the labels'))
+  .option('--shard <i/n>', 'label only one of n parts, for as many processes or machines; merge-shards then joins them', shardOf)
   .addOption(backend())
   .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('tessera segment photos.tessera\ntessera segment photos.tessera --images new-photos'))
+  .addHelpText('after', examples('smalti segment photos.smalti\nsmalti segment photos.smalti --images new-photos https://example.com/scene.tif\nsmalti segment p --sieve 50m2 --majority 2\nsmalti segment p --shard 3/16'))
+  .action((project: string, options) => {
+    const input = {
+      project: resolve(project),
+      images: options.images && placed(options.images),
+      backend: options.backend,
+      area: options.area && resolve(options.area),
+      cleanUp: cleanUpOf(options),
+      shard: options.shard
+    }
+    return perform('segment', input, options.json, (output) => {
+      const before = output.images - output.labelled
+      return `Segmented ${output.labelled} ${options.shard ? 'parts' : 'images'} in ${duration(output.seconds)} with ${output.backend}${before > 0 && !options.shard ? `; ${before} were labelled already` : ''}.\nLabels: ${output.labels}${skippedText(output.skipped)}`
+    })
+  })
+
+program
+  .command('merge-shards')
+  .description('join the labels of all shards into those of one segmentation, byte for byte')
+  .argument('<project>')
+  .addOption(images())
+  .option('--json', 'print one JSON object as the last line')
+  .addHelpText('after', examples('smalti merge-shards p'))
   .action((project: string, options) =>
-    perform('segment', { project: resolve(project), images: options.images && resolve(options.images), backend: options.backend }, options.json, (output) =>
-      `Segmented ${output.images} images in ${duration(output.seconds)} with ${output.backend}.\nLabel masks: ${output.labels}${skippedText(output.skipped)}`
+    perform('mergeShards', { project: resolve(project), images: options.images && placed(options.images) }, options.json, (output) =>
+      `Merged ${output.shards} shards of ${output.images} images.\nLabels: ${output.labels}${skippedText(output.skipped)}`
     )
   )
 
@@ -146,15 +195,16 @@ program
   .command('evaluate')
   .description('compare label masks with known truth')
   .argument('<project>')
-  .requiredOption('--truth <folder>', 'masks with the names of the images; value 255 is not scored')
+  .requiredOption('--truth <path>', 'masks (PNG, GeoTIFF) or GeoJSON with the names of the images, or one GeoJSON file; value 255 is not scored')
+  .addOption(images())
   .option('--truth-map <file>', 'JSON from mask values to classes, {"0":0,"5":1}; values not named are not scored')
   .addOption(head)
   .addOption(new Option('--mapping <how>', 'how clusters are given to classes').choices(['many-to-one', 'hungarian']).default('many-to-one'))
   .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('tessera evaluate p --truth masks\ntessera evaluate p --truth masks --truth-map map.json --head B --mapping hungarian'))
+  .addHelpText('after', examples('smalti evaluate p --truth masks\nsmalti evaluate p --truth masks --truth-map map.json --head B --mapping hungarian'))
   .action(async (project: string, options) => {
     const truthMap = options.truthMap === undefined ? undefined : ((await readJson(options.truthMap, '--truth-map')) as Record<string, number>)
-    const input = { project: resolve(project), truth: resolve(options.truth), truthMap, head: options.head, mapping: options.mapping }
+    const input = { project: resolve(project), images: options.images && placed(options.images), truth: resolve(options.truth), truthMap, head: options.head, mapping: options.mapping }
     return perform('evaluate', input, options.json, (output) =>
       [
         `Head ${output.head}, ${output.how}, ${output.images} images, ${output.pixels} pixels`,
@@ -166,30 +216,30 @@ program
     )
   })
 
-program
-  .command('export')
-  .description('write label masks for other programs')
+withCleanUp(program.command('export'))
+  .description('write labels for other programs')
   .argument('<project>')
-  .addOption(new Option('--format <name>', 'png: one 8-bit mask for each image').choices(['png']).default('png'))
+  .addOption(new Option('--format <name>', 'see below').choices(EXPORT_FORMATS).default('png'))
   .requiredOption('--out <folder>')
+  .addOption(images())
   .addOption(head)
+  .option('--overwrite', 'also over files that no earlier export wrote', false)
   .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('tessera export photos.tessera --format png --out masks\ntessera export photos.tessera --out masks --head B'))
-  .action((project: string, options) =>
-    perform('export', { project: resolve(project), format: options.format, out: resolve(options.out), head: options.head }, options.json, (output) =>
-      `Wrote ${output.files} masks of head ${output.head} and classes.json to ${output.out}`
-    )
-  )
+  .addHelpText('after', `\nFormats:\n${Object.entries(FORMAT_NOTES).map(([name, note]) => `  ${name.padEnd(15)} ${note}`).join('\n')}\n${examples('smalti export photos.smalti --format geotiff --out labels\nsmalti export photos.smalti --format geopackage --sieve 100px --out polygons')}`)
+  .action((project: string, options) => {
+    const input = { project: resolve(project), format: options.format, out: resolve(options.out), head: options.head, images: options.images && placed(options.images), cleanUp: cleanUpOf(options), overwrite: options.overwrite }
+    return perform('export', input, options.json, (output) => `Wrote ${output.files} files of head ${output.head} as ${output.format} to ${output.out}`)
+  })
 
 program
   .command('info')
   .description('versions, backends, device, and why anything is not used')
   .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('tessera info'))
+  .addHelpText('after', examples('smalti info'))
   .action((options) =>
     perform('info', {}, options.json, (output) =>
       [
-        `Tessera ${output.tessera} on ${output.platform}, Node ${output.node}`,
+        `Smalti ${output.smalti} on ${output.platform}, Node ${output.node}`,
         `${output.processors}, ${output.memoryGiB} GiB`,
         ...output.backends.map(({ name, used, device, reason }) => `  ${name.padEnd(12)} ${used ? device : `not used: ${reason}`}`),
         ...Object.entries(output.libraries).map(([name, version]) => `  ${name} ${version}`)
@@ -202,7 +252,7 @@ async function readJson(path: string, option: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as unknown
   } catch (fault) {
-    throw new TesseraError('InvalidSetting', { setting: option, reason: (fault as Error).message })
+    throw new SmaltiError('InvalidSetting', { setting: option, reason: (fault as Error).message })
   }
 }
 
@@ -212,7 +262,7 @@ try {
   if (fault instanceof CommanderError) {
     process.exitCode = fault.exitCode === 0 ? EXIT.ok : EXIT.badInput
   } else {
-    const error = asTesseraError(fault)
+    const error = asSmaltiError(fault)
     process.stderr.write(`${error.message}\n`)
     process.exitCode = INPUT_FAULTS.has(error.name) ? EXIT.badInput : EXIT.failed
   }

@@ -1,0 +1,165 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Backend } from '../backends/program.ts'
+import { clusterColours } from '../classes/palette.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import type { BandStatistics, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
+import { georeferenceOfFile } from '../imagery/openRaster.ts'
+import type { Sight } from '../imagery/pictures.ts'
+import { type LabelFile, LabelWriter, discardUnfinished, rowsWritten } from '../labels/writer.ts'
+import { NO_LABEL, tileSide } from '../labels/tiffFile.ts'
+import { type Block, type Model, type Plan, blocksOf, createSegmenter, planOf, tilesOf } from '../segmentation/segment.ts'
+import type { JobContext } from './job.ts'
+import { startWindowSource } from './windowSource.ts'
+
+/** What labels depend on besides the images. */
+export interface Labeller {
+  backend: Backend
+  model: Model
+  statistics: BandStatistics
+  sight: Sight
+  key: string
+}
+
+/** Tile rows of an image that are labelled into rasters of their own, one a head. */
+export interface Task {
+  image: CatalogueImage
+  plan: Plan
+  fromRow: number
+  toRow: number
+  /** Absolute paths of the rasters by head. */
+  rasters: Record<string, string>
+}
+
+/** All of an image, or some of its rows. */
+export function taskOf({ model, sight }: Labeller, image: CatalogueImage, rasters: Record<string, string>, rows?: { from: number; to: number }): Task {
+  const plan = planOf(model.architecture, image, sight.scale, tileSide(image))
+  return { image, plan, fromRow: rows?.from ?? 0, toRow: rows?.to ?? tilesOf(plan).rows, rasters }
+}
+
+export interface Labelled {
+  task: Task
+  /** Seconds since the start of all. */
+  seconds: number
+}
+
+/** Values of scenes that the reading thread keeps at hand, in bytes. */
+const KEPT_BYTES = 256 * 2 ** 20
+
+/**
+ * Labels tasks one after the other: windows are read ahead on a thread of their own, tiles are packed and written
+ * while the network goes on, and nothing is ever held of a scene but what lies between. Rows that an earlier process
+ * wrote are not labelled again.
+ *
+ * @param onDone  called when a task's rasters are complete
+ * @returns       share of the time in which the network waited to be fed or relieved
+ * @throws Cancelled, DiskFull, FolderNotWritable; what was written by then is gone on with
+ */
+export async function labelTasks(
+  labeller: Labeller,
+  tasks: readonly Task[],
+  context: JobContext,
+  onDone: (task: Task) => Promise<void>,
+  onSkipped: (file: SkippedFile) => void
+): Promise<{ waitingShare: number }> {
+  const { model: { architecture }, statistics, sight } = labeller
+  const segmenter = createSegmenter(labeller.backend, labeller.model)
+  let stage = 'Segmenting'
+  const source = startWindowSource({ sight, statistics, keptBytes: KEPT_BYTES }, (path, share) => context.onProgress({ stage: `Preparing ${path}, which cannot be read in parts`, share }))
+  const started = performance.now()
+  const weightOf = (task: Task): number => task.image.width * (task.toRow - task.fromRow) * task.plan.tile
+  const total = tasks.reduce((sum, task) => sum + weightOf(task), 0)
+  const firstRows = new Map<Task, number>()
+  for (const task of tasks) {
+    const begun = Object.values(task.rasters).some((path) => existsSync(`${path}.rows`))
+    if (!begun) continue
+    const rows = await Promise.all(Object.entries(task.rasters).map(async ([head, path]) => rowsWritten(path, await fileOf(labeller, task, head))))
+    firstRows.set(task, task.fromRow + Math.min(...rows))
+  }
+  const firstRow = (task: Task): number => firstRows.get(task) ?? task.fromRow
+  const requests = function* (from: number): Generator<{ image: CatalogueImage; window: Block['regions'][number]['window'] }> {
+    for (const task of tasks.slice(from)) {
+      for (const { regions } of blocksOf(task.plan, architecture, firstRow(task), task.toRow)) for (const { window } of regions) yield { image: task.image, window }
+    }
+  }
+  let done = 0
+  try {
+    source.restart(requests(0))
+    for (const [number, task] of tasks.entries()) {
+      stage = `Segmenting ${task.image.path}`
+      await context.whenResumed()
+      const onRows = (rows: number): void => {
+        const share = (done + weightOf({ ...task, toRow: rows })) / total
+        const elapsed = (performance.now() - started) / 1e3
+        context.onProgress({ stage, share, remaining: share > 0 ? (elapsed * (1 - share)) / share : undefined })
+      }
+      try {
+        await labelTask(labeller, task, firstRow(task), segmenter, () => source.next(), context.signal, onRows)
+        await onDone(task)
+      } catch (fault) {
+        if (!(fault instanceof SmaltiError) || (fault.name !== 'UnreadableImage' && fault.name !== 'AreaUnreachable')) throw fault
+        const file = { path: task.image.path, reason: fault.name === 'UnreadableImage' ? String(fault.details.reason) : fault.message }
+        for (const path of Object.values(task.rasters)) await discardUnfinished(path)
+        onSkipped(file)
+        context.onProgress({ stage, skipped: file })
+        source.restart(requests(number + 1))
+      }
+      done += weightOf(task)
+    }
+    return { waitingShare: segmenter.waited() / Math.max(performance.now() - started, 1) }
+  } finally {
+    await source.stop()
+    await segmenter.dispose()
+  }
+}
+
+/** What a head's raster of a task says of itself. */
+async function fileOf({ key, model }: Labeller, { image, plan, fromRow, toRow }: Task, head: string): Promise<LabelFile> {
+  const { clusters } = model.architecture.heads.find(({ name }) => name === head)!
+  const whole = fromRow === 0 && toRow === tilesOf(plan).rows
+  const tags = whole ? ((await georeferenceOfFile(image))?.tags ?? []) : []
+  return {
+    width: image.width,
+    height: Math.min(toRow * plan.tile, image.height) - fromRow * plan.tile,
+    tile: plan.tile,
+    key: `${key} ${image.size ?? 0} ${image.modified ?? 0}`,
+    notes: { tags, colours: clusterColours(clusters), nodata: NO_LABEL }
+  }
+}
+
+async function labelTask(
+  labeller: Labeller,
+  task: Task,
+  firstRow: number,
+  segmenter: ReturnType<typeof createSegmenter>,
+  read: Parameters<typeof segmenter.label>[2],
+  signal: AbortSignal,
+  onRows: (rows: number) => void
+): Promise<void> {
+  const { plan, fromRow, toRow, rasters } = task
+  const writers: Record<string, LabelWriter> = {}
+  const { columns } = tilesOf(plan)
+  try {
+    for (const [head, path] of Object.entries(rasters)) writers[head] = await LabelWriter.open(path, await fileOf(labeller, task, head))
+    for (const block of blocksOf(plan, labeller.model.architecture, firstRow, toRow)) {
+      if (signal.aborted) throw new SmaltiError('Cancelled')
+      await segmenter.label(plan, block, read, async (column, row, labels) => {
+        // Of two heads one may have been told of more rows before a kill.
+        await Promise.all(Object.entries(writers).map(([head, writer]) => (row - fromRow < writer.rowsDone ? undefined : writer.write(column, row - fromRow, labels[head]))))
+      })
+      if (block.column + block.across < columns) continue
+      const rows = block.row + block.down
+      for (const writer of Object.values(writers)) if (rows - fromRow > writer.rowsDone) await writer.endRows(rows - fromRow)
+      onRows(rows)
+    }
+    for (const writer of Object.values(writers)) await writer.finish()
+  } catch (fault) {
+    for (const writer of Object.values(writers)) await writer.pause().catch(() => undefined)
+    throw fault
+  }
+}
+
+/** Absolute paths of an image's rasters in a folder, by head. */
+export function rastersIn(folder: string, heads: readonly string[], image: string): Record<string, string> {
+  return Object.fromEntries(heads.map((head) => [head, join(folder, head, `${image}.tif`)]))
+}

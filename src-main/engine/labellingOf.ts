@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import type { Backend } from '../backends/program.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import type { CatalogueImage, SkippedFile } from '../contract/imagery.ts'
+import type { CleanUp } from '../contract/labels.ts'
+import { HEADS, type TrainingSettings } from '../contract/settings.ts'
+import { readArea } from '../imagery/area.ts'
+import { readCatalogue } from '../imagery/catalogue.ts'
+import { PictureReader, type Scale, type Sight } from '../imagery/pictures.ts'
+import { recipeOf } from '../learning/presets.ts'
+import { appliedWeights } from '../learning/trainingStep.ts'
+import type { Checkpoint } from '../project/checkpoint.ts'
+import { type Project, type RunMeta, chosenSubHeads, copiesFolder } from '../project/project.ts'
+import { inferenceBackend } from './compute.ts'
+import { concludingWeights } from './conclusion.ts'
+import type { JobContext } from './job.ts'
+import type { Labeller } from './labelling.ts'
+
+export interface PreparedLabelling {
+  labeller: Labeller
+  meta: RunMeta
+}
+
+/** What a run's settings make of the size of images. */
+export function scaleOf({ scale, gsd }: Pick<TrainingSettings, 'scale' | 'gsd'>): Scale {
+  return gsd === undefined ? scale : { gsd, scale }
+}
+
+/** How a run sees its images. */
+export function sightOf(project: Project, { settings, bands, statistics, area }: Pick<RunMeta, 'settings' | 'bands' | 'area'> & Partial<Pick<RunMeta, 'statistics'>>): Sight {
+  return { scale: scaleOf(settings), bands, ranges: statistics, area, copies: copiesFolder(project) }
+}
+
+/**
+ * The network of a run, ready to label, with a key of all that its labels depend on.
+ * @throws BackendUnavailable, InvalidSetting and what concluding a training throws
+ */
+export async function prepareLabelling(
+  project: Project,
+  { meta, arrays }: { meta: RunMeta; arrays: Checkpoint['arrays'] },
+  { backend: wanted, area: areaPath, cleanUp }: { backend?: TrainingSettings['backend']; area?: string; cleanUp?: CleanUp },
+  context: JobContext
+): Promise<PreparedLabelling> {
+  const backend: Backend = await inferenceBackend(wanted ?? meta.settings.backend)
+  // Auxiliary heads have done their part in training.
+  const architecture = { ...meta.architecture, heads: meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)) }
+  const training = new PictureReader(sightOf(project, meta))
+  // A run that was stopped has not settled its clusters yet.
+  const concluding = meta.finished ? {} : await concludingWeights({ meta, reader: training }, recipeOf(meta.settings), arrays, context.signal)
+  await training.close()
+  const model = { architecture, weights: { ...appliedWeights(arrays), ...concluding }, subHeads: chosenSubHeads(meta) }
+  const area = areaPath === undefined ? meta.area : await readArea(areaPath, '--area')
+  const sight = { ...sightOf(project, meta), area }
+  const digest = createHash('sha256').update(JSON.stringify([architecture, model.subHeads, meta.statistics, { ...sight, copies: undefined }, cleanUp ?? null]))
+  for (const name of Object.keys(model.weights).sort()) {
+    // Moments of the optimiser and what training remembers are no part of the network.
+    if (!/^memory\/|\/(moment[12]|average)$/.test(name)) digest.update(name).update(new Uint8Array(Float32Array.from(model.weights[name]).buffer))
+  }
+  return { meta, labeller: { backend, model, statistics: meta.statistics, sight, key: digest.digest('hex').slice(0, 16) } }
+}
+
+/** The images of some sources that a run can label, and why not the others. @throws what reading a catalogue throws */
+export async function visibleImages({ meta, labeller }: PreparedLabelling, sources: readonly string[], { signal, onProgress }: JobContext): Promise<{ images: CatalogueImage[]; skipped: SkippedFile[] }> {
+  const stage = 'Reading the images'
+  onProgress({ stage })
+  const catalogue = await readCatalogue(sources, signal, (done, total) => onProgress({ stage, share: done / total }))
+  const trained = meta.catalogue.images[0]?.type ?? 'uint8'
+  const skipped = [...catalogue.skipped]
+  const images = catalogue.images.filter((image) => {
+    const reason =
+      (image.type === 'uint8') !== (trained === 'uint8') ? `its values are ${image.type}, those of training were ${trained}` :
+      meta.settings.gsd !== undefined && image.gsd === undefined ? 'its ground sampling distance is not known' : undefined
+    if (reason) skipped.push({ path: image.path, reason })
+    return !reason
+  })
+  if (labeller.sight.area && !images.some(({ placed }) => placed) && images.length > 0) throw new SmaltiError('AreaUnreachable', { path: images[0].path, reason: 'its place on the ground is not known' })
+  // The outside of the area of interest is a gap like any other.
+  return { images: images.map((image) => (labeller.sight.area ? { ...image, gaps: true } : image)), skipped }
+}

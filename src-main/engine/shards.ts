@@ -1,0 +1,144 @@
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { clusterColours } from '../classes/palette.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import { type CatalogueImage, type SkippedFile, skippedFile } from '../contract/imagery.ts'
+import { type CleanUp, type Shard, cleanUp } from '../contract/labels.ts'
+import { georeferenceOfFile } from '../imagery/openRaster.ts'
+import { openLabels } from '../labels/source.ts'
+import { NO_LABEL } from '../labels/tiffFile.ts'
+import { writeLabels } from '../labels/writeLabels.ts'
+import { readIfPresent, writeJsonSafely } from '../project/files.ts'
+import { type LabelSet, type LabelledImage, placeOf, rasterPath, saveLabelIndex } from '../project/labelSets.ts'
+import { blockRows, tilesOf } from '../segmentation/segment.ts'
+import { cleanRasters, rawPath } from './cleaning.ts'
+import type { JobContext } from './job.ts'
+import { type Labeller, type Task, labelTasks, rastersIn, taskOf } from './labelling.ts'
+import type { PreparedLabelling } from './labellingOf.ts'
+
+/** What a finished shard says of itself. */
+const shardSummary = z.object({
+  number: z.int(),
+  of: z.int(),
+  key: z.string(),
+  skipped: z.array(skippedFile),
+  /** What the shard was asked for, and merging has to do likewise. */
+  asked: z.object({ cleanUp: cleanUp.optional(), area: z.string().optional() })
+})
+export type ShardOptions = z.infer<typeof shardSummary>['asked']
+
+const shardFolder = (set: LabelSet, key: string, { number, of }: Shard): string => join(set.folder, `${key}.shard-${number}-of-${of}`)
+const SUMMARY = 'shard.json'
+
+interface Piece {
+  image: CatalogueImage
+  from: number
+  to: number
+}
+
+/** Rows of tiles by shard: runs of whole blocks, of about the same number of pixels each. */
+function piecesOf(labeller: Labeller, images: readonly CatalogueImage[], of: number): Piece[][] {
+  const units = images.flatMap((image) => {
+    const { plan } = taskOf(labeller, image, {})
+    const [{ rows }, step] = [tilesOf(plan), blockRows(plan)]
+    return Array.from({ length: Math.ceil(rows / step) }, (_, b) => ({ image, from: b * step, to: Math.min(rows, (b + 1) * step), pixels: image.width * step * plan.tile }))
+  })
+  const total = units.reduce((sum, { pixels }) => sum + pixels, 0)
+  const shards: Piece[][] = Array.from({ length: of }, () => [])
+  let before = 0
+  for (const { image, from, to, pixels } of units) {
+    const pieces = shards[Math.min(of - 1, Math.floor((of * (before + pixels / 2)) / total))]
+    before += pixels
+    const last = pieces.at(-1)
+    if (last?.image === image) last.to = to
+    else pieces.push({ image, from, to })
+  }
+  return shards
+}
+
+const pieceName = ({ image, from, to }: Piece): string => `${image.path}.rows-${from}-${to}`
+
+/** Labels one shard's rows into rasters of their own. @throws as `labelTasks` does */
+export async function labelShard({ labeller }: PreparedLabelling, set: LabelSet, images: readonly CatalogueImage[], shard: Shard, asked: ShardOptions, context: JobContext): Promise<{ images: number; labelled: number; skipped: SkippedFile[]; waitingShare: number }> {
+  const folder = shardFolder(set, labeller.key, shard)
+  const heads = labeller.model.architecture.heads.map(({ name }) => name)
+  const pieces = piecesOf(labeller, images, shard.of)[shard.number - 1]
+  const done = new Set((await readdir(folder, { recursive: true }).catch(() => [])).filter((name) => name.endsWith('.tif')))
+  await mkdir(folder, { recursive: true })
+  const tasks = pieces
+    .filter((piece) => !heads.every((head) => done.has(join(head, `${pieceName(piece)}.tif`))))
+    .map((piece): Task => taskOf(labeller, piece.image, rastersIn(folder, heads, pieceName(piece)), piece))
+  const skipped: SkippedFile[] = []
+  const { waitingShare } = await labelTasks(labeller, tasks, context, () => Promise.resolve(), (file) => void skipped.push(file))
+  await writeJsonSafely(join(folder, SUMMARY), { ...shard, key: labeller.key, skipped, asked })
+  return { images: new Set(pieces.map(({ image }) => image.path)).size, labelled: tasks.length - skipped.length, skipped, waitingShare }
+}
+
+const SHARD_FOLDER = /^[0-9a-f]{16}\.shard-(\d+)-of-(\d+)$/
+
+/** What the shards of a set were asked for. @throws ShardMissing when there is none */
+export async function shardOptions(set: LabelSet): Promise<ShardOptions> {
+  for (const name of await readdir(set.folder).catch(() => [])) {
+    const summary = SHARD_FOLDER.test(name) ? await readIfPresent(join(set.folder, name, SUMMARY)) : undefined
+    if (summary) return shardSummary.parse(JSON.parse(summary.toString())).asked
+  }
+  throw new SmaltiError('ShardMissing', { missing: 'all shards; run segment --shard 1/n, 2/n … first' })
+}
+
+/**
+ * Makes the label rasters that an undivided segmentation would have made, byte for byte, from those of all shards.
+ * @throws ShardMissing naming those that are not there or not finished
+ */
+export async function mergeShards({ labeller, meta }: PreparedLabelling, set: LabelSet, sources: string[], images: readonly CatalogueImage[], skipped: readonly SkippedFile[], cleaning: CleanUp | undefined, context: JobContext): Promise<{ images: number; shards: number; skipped: SkippedFile[] }> {
+  const { key, model: { architecture } } = labeller
+  const found = (await readdir(set.folder).catch(() => [])).flatMap((name) => {
+    const of = SHARD_FOLDER.exec(name)?.[2]
+    return of !== undefined && name.startsWith(key) ? [Number(of)] : []
+  })
+  if (found.length === 0) throw new SmaltiError('ShardMissing', { missing: 'all shards of what the run learnt last; run them again' })
+  const [of] = found
+  const passed = [...skipped]
+  const missing: string[] = []
+  for (let number = 1; number <= of; number++) {
+    const summary = await readIfPresent(join(shardFolder(set, key, { number, of }), SUMMARY))
+    if (summary) passed.push(...shardSummary.parse(JSON.parse(summary.toString())).skipped)
+    else missing.push(`${number}/${of}`)
+  }
+  if (missing.length > 0) throw new SmaltiError('ShardMissing', { missing: missing.join(', ') })
+  const shards = piecesOf(labeller, images, of)
+  const unreadable = new Set(passed.map(({ path }) => path))
+  const entries: LabelledImage[] = []
+  for (const [i, image] of images.entries()) {
+    context.onProgress({ stage: `Merging ${image.path}`, share: i / images.length })
+    if (unreadable.has(image.path)) continue
+    const pieces = shards.flatMap((list, s) => list.filter((piece) => piece.image.path === image.path).map((piece) => ({ ...piece, shard: s + 1 })))
+    const rasters: Record<string, string> = {}
+    for (const { name: head, clusters } of architecture.heads) {
+      rasters[head] = rasterPath(key, head, image.path)
+      const opened = await Promise.all(pieces.map(async (piece) => ({ ...piece, labels: await openLabels(join(shardFolder(set, key, { number: piece.shard, of }), head, `${pieceName(piece)}.tif`)) })))
+      const { plan } = taskOf(labeller, image, {})
+      try {
+        const file = { width: image.width, height: image.height, tile: plan.tile, key, notes: { tags: (await georeferenceOfFile(image))?.tags ?? [], colours: clusterColours(clusters), nodata: NO_LABEL } }
+        const path = placeOf(set, rasters[head])
+        await writeLabels(cleaning ? rawPath(path) : path, file, (window) => {
+          const row = window.top / plan.tile
+          const piece = opened.find(({ from, to }) => row >= from && row < to)!
+          return piece.labels.read({ ...window, top: window.top - piece.from * plan.tile }, context.signal)
+        }, context.signal)
+      } finally {
+        for (const { labels } of opened) await labels.close()
+      }
+    }
+    if (cleaning) await cleanRasters(Object.fromEntries(Object.entries(rasters).map(([head, path]) => [head, placeOf(set, path)])), labeller, image, cleaning, context.signal)
+    const { path, file, width, height, size, modified } = image
+    entries.push({ path, file, width, height, size, modified, rasters })
+  }
+  const unique = [...new Map(passed.map((file) => [file.path, file])).values()]
+  await saveLabelIndex(set, {
+    step: meta.position.step, key, sources, images: entries, skipped: unique, partial: false, cleanUp: cleaning,
+    classes: Object.fromEntries(architecture.heads.map(({ name, clusters }) => [name, clusterColours(clusters).map((colour, c) => ({ name: `Cluster ${c + 1}`, colour }))]))
+  })
+  for (let number = 1; number <= of; number++) await rm(shardFolder(set, key, { number, of }), { recursive: true, force: true })
+  return { images: entries.length, shards: of, skipped: unique }
+}

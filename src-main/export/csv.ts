@@ -1,0 +1,26 @@
+import { NO_LABEL } from '../labels/tiffFile.ts'
+import { countLabels, withLabels } from './areas.ts'
+import type { ExportFormat } from './format.ts'
+
+const FILE = 'areas.csv'
+
+/** A field of a CSV file (RFC 4180). */
+export const csvField = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
+
+/** Pixels, square metres and share of each class in each image; the share is of what is labelled. */
+export const csvAreas: ExportFormat = {
+  files: () => [FILE],
+  async write({ out, items, classes, signal, onProgress }) {
+    const rows = ['image,value,class,pixels,square_metres,percent']
+    for (const [done, item] of items.entries()) {
+      const counts = await withLabels(item, (labels) => countLabels(labels, signal))
+      const labelled = counts.reduce((sum, count, label) => (label === NO_LABEL ? sum : sum + count), 0)
+      classes.forEach(({ name }, value) => {
+        const area = item.pixelArea === undefined ? '' : String(Number((counts[value] * item.pixelArea).toPrecision(12)))
+        rows.push([csvField(item.path), value, csvField(name), counts[value], area, ((100 * counts[value]) / Math.max(labelled, 1)).toFixed(4)].join(','))
+      })
+      onProgress((done + 1) / items.length)
+    }
+    await out.write(FILE, `${rows.join('\r\n')}\r\n`)
+  }
+}

@@ -1,0 +1,35 @@
+import type { ClusterClass } from '../contract/labels.ts'
+import type { Georeference } from '../imagery/georeference.ts'
+import type { Size } from '../imagery/raster.ts'
+import type { LabelSource } from '../labels/source.ts'
+import type { OutFolder } from './outFolder.ts'
+
+/** The labels of one image, as they are to be written. */
+export interface ExportItem extends Size {
+  /** Path of the image in its catalogue. */
+  path: string
+  /** The same without its ending, unique among all. */
+  stem: string
+  georeference?: Georeference
+  /** Square metres of a pixel, where they are known. */
+  pixelArea?: number
+  /** Path of a label raster that holds exactly these labels, if there is one. */
+  raster?: string
+  open(): Promise<LabelSource>
+}
+
+export interface ExportContext {
+  out: OutFolder
+  items: readonly ExportItem[]
+  /** Names and colours of the labels from 0. */
+  classes: readonly ClusterClass[]
+  signal: AbortSignal
+  onProgress(share: number): void
+}
+
+/** One way of writing labels. */
+export interface ExportFormat {
+  /** Names of all files that it will write. */
+  files(items: readonly ExportItem[], classes: readonly ClusterClass[]): string[]
+  write(context: ExportContext): Promise<void>
+}

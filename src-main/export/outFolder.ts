@@ -1,0 +1,114 @@
+import { mkdir, open, readFile, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+import { z } from 'zod'
+import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
+import { syncFolder, temporaryName, writeFileSafely, writeJsonSafely } from '../project/files.ts'
+
+/** Lists what exports wrote into a folder, so that they may write it again and nothing else. */
+const MANIFEST = '.smalti-export.json'
+const manifest = z.object({ format: z.literal(1), files: z.record(z.string(), z.object({ size: z.number(), modified: z.number() }).nullable()) })
+type Written = z.infer<typeof manifest>['files']
+
+/** Where an export writes, and nothing but what it announced. */
+export interface OutFolder {
+  readonly folder: string
+  /** Writes a file whole. @throws DiskFull, FolderNotWritable */
+  write(name: string, content: Uint8Array | string): Promise<void>
+  /** Lets `fill` write a file piece by piece under another name, then gives it its own. @throws DiskFull, FolderNotWritable and what `fill` throws */
+  stream(name: string, fill: (handle: FileHandle, path: string) => Promise<void>): Promise<void>
+  /** Tells the manifest what was written. */
+  finish(): Promise<void>
+}
+
+export interface Territory {
+  /** Folders and files of the project's images. */
+  sources: readonly string[]
+  /** The images themselves. */
+  images: readonly string[]
+  project: string
+}
+
+/**
+ * Opens a folder for an export that will write files of these names, all of which are looked at before the first is
+ * written: none may be anything but what an earlier export wrote, unless it may be overwritten, and none may lie
+ * among the images.
+ * @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable
+ */
+export async function openOutFolder(out: string, names: readonly string[], { sources, images, project }: Territory, overwrite: boolean): Promise<OutFolder> {
+  const folder = await real(out)
+  const inside = (path: string, other: string): boolean => path === other || path.startsWith(other.endsWith(sep) ? other : other + sep)
+  const own = await real(project)
+  for (const source of sources) {
+    const place = await real(source)
+    const isFolder = (await stat(place).catch(() => undefined))?.isDirectory()
+    if (isFolder && inside(folder, place) && !(inside(folder, own) && own !== place)) throw new SmaltiError('AmongImages', { path: out })
+  }
+  const originals = new Set(await Promise.all(images.map(real)))
+  const written: Written = await readManifest(folder)
+  for (const name of names) {
+    const path = join(folder, name)
+    if (relative(folder, path).startsWith('..')) throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `${name} leads out of the folder` })
+    const target = await real(path)
+    if (originals.has(target)) throw new SmaltiError('AmongImages', { path })
+    const found = await stat(path).catch(() => undefined)
+    if (!found || overwrite) continue
+    const ours = name in written && (written[name] === null || (written[name].size === found.size && written[name].modified === found.mtimeMs))
+    if (!ours) throw new SmaltiError('WouldOverwrite', { path, option: '--overwrite' })
+  }
+  const note = async (): Promise<void> => writeJsonSafely(join(folder, MANIFEST), { format: 1, files: written })
+  // What a kill leaves behind must be known as ours the next time.
+  for (const name of names) written[name] = null
+  await note()
+  const settle = async (name: string): Promise<void> => {
+    const { size, mtimeMs } = await stat(join(folder, name))
+    written[name] = { size, modified: mtimeMs }
+  }
+  return {
+    folder,
+    async write(name, content) {
+      await writeFileSafely(join(folder, name), content)
+      await settle(name)
+    },
+    async stream(name, fill) {
+      const path = join(folder, name)
+      const temporary = temporaryName(path)
+      try {
+        await mkdir(dirname(path), { recursive: true })
+        const handle = await open(temporary, 'w+')
+        try {
+          await fill(handle, temporary)
+          await handle.sync()
+        } finally {
+          await handle.close()
+        }
+        await rename(temporary, path)
+        await syncFolder(dirname(path))
+      } catch (fault) {
+        await rm(temporary, { force: true })
+        throw asSmaltiError(fault, path)
+      }
+      await settle(name)
+    },
+    finish: note
+  }
+}
+
+/** A path with its links followed as far as it exists. */
+async function real(path: string): Promise<string> {
+  const whole = resolve(path)
+  try {
+    return await realpath(whole)
+  } catch {
+    return dirname(whole) === whole ? whole : join(await real(dirname(whole)), whole.slice(dirname(whole).length))
+  }
+}
+
+async function readManifest(folder: string): Promise<Written> {
+  const text = await readFile(join(folder, MANIFEST), 'utf8').catch(() => undefined)
+  if (text === undefined) return {}
+  try {
+    return manifest.parse(JSON.parse(text)).files
+  } catch {
+    return {} // Not ours, or damaged: then nothing there is known to be ours.
+  }
+}

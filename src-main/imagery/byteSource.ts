@@ -1,0 +1,115 @@
+import { open } from 'node:fs/promises'
+import { SmaltiError } from '../contract/errors.ts'
+
+/** A file, here or on a server, read by ranges. */
+export interface ByteSource {
+  readonly name: string
+  readonly size: number
+  /** @throws UnreadableImage when the range lies beyond the end or cannot be had; Cancelled */
+  read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer>
+  close(): Promise<void>
+}
+
+export const isAddress = (path: string): boolean => /^https?:\/\//i.test(path)
+
+export const cutShort = (path: string): SmaltiError => new SmaltiError('UnreadableImage', { path, reason: 'the file is cut short' })
+
+/** @throws UnreadableImage */
+export function openSource(path: string, signal?: AbortSignal): Promise<ByteSource> {
+  return isAddress(path) ? openRemote(path, signal) : openFile(path)
+}
+
+async function openFile(path: string): Promise<ByteSource> {
+  const handle = await open(path)
+  const { size } = await handle.stat()
+  return {
+    name: path,
+    size,
+    async read(offset, length) {
+      if (offset + length > size) throw cutShort(path)
+      const buffer = Buffer.allocUnsafeSlow(length)
+      const { bytesRead } = await handle.read(buffer, 0, length, offset)
+      if (bytesRead < length) throw cutShort(path)
+      return buffer
+    },
+    close: () => handle.close()
+  }
+}
+
+/** Headers are read in small pieces: they are fetched by pages, which are kept. */
+const PAGE = 64 * 1024
+const KEPT_PAGES = 64
+const SMALL = 8 * 1024
+const ATTEMPTS = 4
+const WAIT = 250
+const LIMIT = 30_000
+
+async function openRemote(address: string, signal?: AbortSignal): Promise<ByteSource> {
+  const first = await fetchRange(address, 0, PAGE, undefined, signal)
+  const pages = new Map<number, Promise<Buffer>>([[0, Promise.resolve(first.bytes)]])
+  const page = (number: number): Promise<Buffer> => {
+    const known = pages.get(number)
+    if (known) return known
+    const from = number * PAGE
+    const wanted = fetchRange(address, from, Math.min(PAGE, first.total - from), first.version, signal).then(({ bytes }) => bytes)
+    wanted.catch(() => pages.delete(number))
+    pages.set(number, wanted)
+    if (pages.size > KEPT_PAGES) pages.delete(pages.keys().next().value!)
+    return wanted
+  }
+  return {
+    name: address,
+    size: first.total,
+    async read(offset, length, reading) {
+      if (offset + length > first.total) throw cutShort(address)
+      if (length > SMALL) return (await fetchRange(address, offset, length, first.version, reading)).bytes
+      const [from, to] = [Math.floor(offset / PAGE), Math.floor((offset + length - 1) / PAGE)]
+      const parts = await Promise.all(Array.from({ length: to - from + 1 }, (_, i) => page(from + i)))
+      return Buffer.concat(parts).subarray(offset - from * PAGE, offset - from * PAGE + length)
+    },
+    close: () => Promise.resolve()
+  }
+}
+
+interface Fetched {
+  bytes: Buffer
+  total: number
+  /** What tells one state of the file from the next. */
+  version: string
+}
+
+/** A range by HTTP, asked for again when the connection drops. @throws UnreadableImage, Cancelled */
+async function fetchRange(address: string, offset: number, length: number, version: string | undefined, signal?: AbortSignal): Promise<Fetched> {
+  const refused = (reason: string): SmaltiError => new SmaltiError('UnreadableImage', { path: address, reason })
+  for (let attempt = 1; ; attempt++) {
+    if (signal?.aborted) throw new SmaltiError('Cancelled')
+    try {
+      const limit = AbortSignal.timeout(LIMIT)
+      const response = await fetch(address, { headers: { range: `bytes=${offset}-${offset + length - 1}` }, signal: signal ? AbortSignal.any([signal, limit]) : limit })
+      if (response.status >= 500) throw new Error(`the server answers ${response.status}`)
+      if (response.status !== 206) {
+        await response.body?.cancel()
+        throw refused(response.ok ? 'the server sends no parts of files (range requests)' : `the server answers ${response.status} ${response.statusText}`.trim())
+      }
+      const total = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1])
+      if (!Number.isSafeInteger(total)) throw refused('the server does not say how long the file is')
+      const found = `${response.headers.get('etag') ?? ''} ${response.headers.get('last-modified') ?? ''} ${total}`
+      if (version !== undefined && found !== version) throw refused('the file on the server has changed meanwhile')
+      const bytes = Buffer.from(await response.arrayBuffer())
+      if (bytes.length !== Math.min(length, total - offset)) throw new Error('the connection dropped')
+      return { bytes, total, version: found }
+    } catch (fault) {
+      if (signal?.aborted) throw new SmaltiError('Cancelled')
+      if (fault instanceof SmaltiError) throw fault
+      if (attempt === ATTEMPTS) throw refused(`${reasonOfFetch(fault)}, ${ATTEMPTS} times in a row`)
+      await new Promise((resolve) => setTimeout(resolve, WAIT * 2 ** attempt))
+    }
+  }
+}
+
+function reasonOfFetch(fault: unknown): string {
+  const { message, cause } = fault as Error & { cause?: { code?: string } }
+  const { code } = cause ?? {}
+  if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return 'there is no server at the address'
+  return code ? `the connection failed (${code})` : message
+}

@@ -1,0 +1,207 @@
+import { promisify } from 'node:util'
+import { inflate } from 'node:zlib'
+import { getDecoder } from 'geotiff'
+import sharp from 'sharp'
+import { ZSTDDecoder } from 'zstddec'
+import { TAG } from './directory.ts'
+
+const inflated = promisify(inflate)
+
+export const COMPRESSION = { none: 1, lzw: 5, jpeg: 7, deflate: 8, oldDeflate: 32946, packBits: 32773, lerc: 34887, zstd: 50000, webp: 50001 } as const
+/** What other compressions are called, so that a refusal can name them. */
+const OTHERS: Record<number, string> = {
+  2: 'CCITT', 3: 'CCITT fax 3', 4: 'CCITT fax 4', 6: 'old-style JPEG', 34661: 'JBIG', 34712: 'JPEG 2000', 34925: 'LZMA', 50002: 'JPEG XL', 52546: 'JPEG XL'
+}
+const READ = new Set<number>(Object.values(COMPRESSION))
+
+/** Why blocks of a compression cannot be read, or undefined where they can. */
+export function unreadCompression(compression: number): string | undefined {
+  if (READ.has(compression)) return undefined
+  const name = OTHERS[compression] ?? `number ${compression}`
+  return `its compression, ${name}, is not read here; gdal_translate -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`
+}
+
+/** How the samples of a block lie. */
+export interface BlockLayout {
+  width: number
+  /** Rows that the block holds. */
+  height: number
+  /** Samples of a pixel within the block: all bands, or one where planes are apart. */
+  samples: number
+  bits: number
+  compression: number
+  predictor: number
+  littleEndian: boolean
+  photometric: number
+  jpegTables?: Buffer
+  subsampling?: number[]
+  lercParameters?: number[]
+}
+
+/** Bytes of a block when it is decoded; rows of fewer than 8 bits a sample are padded to whole bytes. */
+export function decodedBytes({ width, height, samples, bits }: BlockLayout): number {
+  return Math.ceil((width * samples * bits) / 8) * height
+}
+
+/** The samples of a block in the machine's byte order, packed as the file has them. @throws Error */
+export async function decodeBlock(bytes: Buffer, layout: BlockLayout): Promise<Uint8Array> {
+  const wanted = decodedBytes(layout)
+  const { compression, bits, samples } = layout
+  if (compression === COMPRESSION.jpeg || compression === COMPRESSION.webp || (compression === COMPRESSION.lzw && (bits === 8 || bits === 16) && samples <= 4 && layout.predictor < 3)) {
+    return exactly(await byVips(bytes, layout), wanted)
+  }
+  const plain = exactly(await decompressed(bytes, layout, wanted), wanted)
+  return compression === COMPRESSION.lerc ? plain : arranged(plain, layout)
+}
+
+/** As many bytes as a block must have: a last strip may be followed by rows that the image does not have. */
+function exactly(found: Uint8Array, wanted: number): Uint8Array {
+  if (found.length < wanted) throw new Error('a block ends too early')
+  return found.length === wanted ? found : found.subarray(0, wanted)
+}
+
+let zstd: Promise<ZSTDDecoder> | undefined
+
+async function startZstd(): Promise<ZSTDDecoder> {
+  const decoder = new ZSTDDecoder()
+  await decoder.init()
+  return decoder
+}
+
+async function decompressed(bytes: Buffer, layout: BlockLayout, wanted: number): Promise<Uint8Array> {
+  switch (layout.compression) {
+    case COMPRESSION.none:
+      return bytes
+    case COMPRESSION.deflate:
+    case COMPRESSION.oldDeflate:
+      return inflated(bytes, { maxOutputLength: 2 * wanted + 1024 })
+    case COMPRESSION.packBits:
+      return unpackBits(bytes, wanted)
+    case COMPRESSION.zstd:
+      return (await (zstd ??= startZstd())).decode(bytes, wanted)
+    default: {
+      const { width, height, bits, samples } = layout
+      const parameters = { tileWidth: width, tileHeight: height, planarConfiguration: 1, bitsPerSample: Array<number>(samples).fill(bits), predictor: 1, LercParameters: layout.lercParameters }
+      const decoder = await getDecoder(layout.compression, parameters)
+      return new Uint8Array(await decoder.decode(Uint8Array.from(bytes).buffer))
+    }
+  }
+}
+
+function unpackBits(packed: Uint8Array, wanted: number): Uint8Array {
+  const result = new Uint8Array(wanted)
+  let [from, to] = [0, 0]
+  while (from < packed.length && to < wanted) {
+    const control = (packed[from++] << 24) >> 24
+    if (control >= 0) {
+      const run = packed.subarray(from, from + Math.min(control + 1, wanted - to))
+      result.set(run, to)
+      to += run.length
+      from += control + 1
+    } else if (control !== -128) {
+      result.fill(packed[from++], to, Math.min(to + 1 - control, wanted))
+      to += 1 - control
+    }
+  }
+  if (to < wanted) throw new Error('a block ends too early')
+  return result
+}
+
+/** Byte order and predictor undone, in place. Predictor 2 adds values, 3 (floating point) adds bytes of planes. */
+function arranged(block: Uint8Array, layout: BlockLayout): Uint8Array {
+  const { bits, littleEndian, predictor, height, width, samples } = layout
+  const own = block.byteOffset % 8 === 0 ? block : block.slice()
+  const buffer = Buffer.from(own.buffer, own.byteOffset, own.byteLength)
+  if (!littleEndian && predictor !== 3) {
+    if (bits === 16) buffer.swap16()
+    else if (bits === 32) buffer.swap32()
+    else if (bits === 64) buffer.swap64()
+  }
+  if (predictor === 2) {
+    const values = bits === 64 ? new BigUint64Array(own.buffer, own.byteOffset, own.length / 8) : bits === 32 ? new Uint32Array(own.buffer, own.byteOffset, own.length / 4) : bits === 16 ? new Uint16Array(own.buffer, own.byteOffset, own.length / 2) : own
+    const row = width * samples
+    for (let r = 0; r < height; r++) accumulate(values as Uint8Array, r * row, row, samples)
+  }
+  if (predictor === 3) {
+    const [row, step] = [width * samples, bits / 8]
+    const planes = new Uint8Array(row * step)
+    for (let r = 0; r < height; r++) {
+      const start = r * row * step
+      accumulate(own, start, row * step, samples)
+      planes.set(own.subarray(start, start + row * step))
+      for (let i = 0; i < row; i++) for (let b = 0; b < step; b++) own[start + i * step + b] = planes[(step - 1 - b) * row + i]
+    }
+  }
+  return own
+}
+
+function accumulate(values: Uint8Array, start: number, length: number, stride: number): void {
+  for (let i = start + stride; i < start + length; i++) values[i] += values[i - stride]
+}
+
+/** Decodes a block by libvips, off this thread: as the one strip of a TIFF of its own. */
+async function byVips(bytes: Buffer, layout: BlockLayout): Promise<Uint8Array> {
+  const { bits, samples } = layout
+  const grey = samples < 3
+  const picture = sharp(singleStrip(bytes, layout), { limitInputPixels: false, failOn: 'truncated' })
+  const space = bits === 16 ? (grey ? 'grey16' : 'rgb16') : grey ? 'b-w' : 'srgb'
+  const { data, info } = await picture.toColourspace(space).raw({ depth: bits === 16 ? 'ushort' : 'uchar' }).toBuffer({ resolveWithObject: true })
+  if (info.channels !== samples) throw new Error(`a block has ${info.channels} samples a pixel in place of ${samples}`)
+  return data
+}
+
+const SHORT = 3
+const LONG = 4
+const UNDEFINED = 7
+
+function singleStrip(bytes: Buffer, layout: BlockLayout): Buffer {
+  const { width, height, samples, bits, compression, predictor, jpegTables, subsampling, littleEndian } = layout
+  const inColours = compression === COMPRESSION.jpeg && layout.photometric === 6
+  const photometric = inColours ? 6 : samples >= 3 ? 2 : 1
+  const each = (value: number): number[] => Array<number>(samples).fill(value)
+  const fields: [tag: number, type: number, values: number[] | Buffer][] = [
+    [TAG.width, LONG, [width]],
+    [TAG.height, LONG, [height]],
+    [TAG.bitsPerSample, SHORT, each(bits)],
+    [TAG.compression, SHORT, [compression]],
+    [TAG.photometric, SHORT, [photometric]],
+    [TAG.stripOffsets, LONG, [8]],
+    [TAG.samplesPerPixel, SHORT, [samples]],
+    [TAG.rowsPerStrip, LONG, [height]],
+    [TAG.stripByteCounts, LONG, [bytes.length]],
+    [TAG.planar, SHORT, [1]],
+    [TAG.predictor, SHORT, [predictor]]
+  ]
+  if (samples === 2 || samples === 4) fields.push([TAG.extraSamples, SHORT, [2]])
+  fields.push([TAG.sampleFormat, SHORT, each(1)])
+  if (jpegTables) fields.push([TAG.jpegTables, UNDEFINED, jpegTables])
+  if (inColours && subsampling) fields.push([TAG.subsampling, SHORT, subsampling])
+  const u16 = (value: number): Buffer => {
+    const buffer = Buffer.alloc(2)
+    if (littleEndian) buffer.writeUInt16LE(value)
+    else buffer.writeUInt16BE(value)
+    return buffer
+  }
+  const u32 = (value: number): Buffer => {
+    const buffer = Buffer.alloc(4)
+    if (littleEndian) buffer.writeUInt32LE(value)
+    else buffer.writeUInt32BE(value)
+    return buffer
+  }
+  const start = 8 + bytes.length + (bytes.length % 2)
+  let spare = start + 2 + 12 * fields.length + 4
+  const table: Buffer[] = [u16(fields.length)]
+  const behind: Buffer[] = []
+  for (const [tag, type, values] of fields) {
+    const body = Buffer.isBuffer(values) ? values : Buffer.concat(values.map(type === SHORT ? u16 : u32))
+    table.push(u16(tag), u16(type), u32(values.length))
+    if (body.length <= 4) {
+      table.push(Buffer.concat([body, Buffer.alloc(4 - body.length)]))
+    } else {
+      table.push(u32(spare))
+      behind.push(body, Buffer.alloc(body.length % 2))
+      spare += body.length + (body.length % 2)
+    }
+  }
+  return Buffer.concat([Buffer.from(littleEndian ? 'II' : 'MM'), u16(42), u32(start), bytes, Buffer.alloc(bytes.length % 2), ...table, u32(0), ...behind])
+}

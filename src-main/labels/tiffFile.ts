@@ -1,0 +1,204 @@
+import { promisify } from 'node:util'
+import { deflate } from 'node:zlib'
+import { rgbOf } from '../classes/palette.ts'
+import type { GeoTag } from '../imagery/georeference.ts'
+import type { Size } from '../imagery/raster.ts'
+
+/** The value of pixels without a label. */
+export const NO_LABEL = 255
+/** Side of the tiles of a large raster. */
+export const TILE = 512
+const TILE_MULTIPLE = 16
+
+const deflated = promisify(deflate)
+
+/** Where a tile's bytes lie in a file. */
+export interface Placed {
+  offset: number
+  bytes: number
+}
+
+export interface TileGrid extends Size {
+  /** Side of a tile. */
+  tile: number
+}
+
+/** What is said of a raster besides its tiles. */
+export interface RasterNotes {
+  tags: readonly GeoTag[]
+  /** `#rrggbb` of the values from 0; values are shades of grey when absent. */
+  colours?: readonly string[]
+  /** The value without data. */
+  nodata?: number
+}
+
+export const tilesAlong = (length: number, tile: number): number => Math.ceil(length / tile)
+
+/** Side of an image's tiles: smaller for a small image, which would be mostly padding. */
+export function tileSide({ width, height }: Size): number {
+  return Math.min(TILE, Math.ceil(Math.max(width, height) / TILE_MULTIPLE) * TILE_MULTIPLE)
+}
+
+/** Sizes of a raster and its overviews, each half of the one before, until one fits a tile. */
+export function pyramidOf({ width, height, tile }: TileGrid): Size[] {
+  const sizes = [{ width, height }]
+  for (let last = sizes[0]; Math.max(last.width, last.height) > tile; ) {
+    last = { width: Math.ceil(last.width / 2), height: Math.ceil(last.height / 2) }
+    sizes.push(last)
+  }
+  return sizes
+}
+
+/** A tile of 8-bit values as it is stored: horizontal differences, deflated. */
+export function packTile(values: Uint8Array, side: number): Promise<Buffer> {
+  const differences = Uint8Array.from(values)
+  for (let row = 0; row < values.length; row += side) {
+    for (let i = row + side - 1; i > row; i--) differences[i] = values[i] - values[i - 1]
+  }
+  return deflated(differences, { level: 6 })
+}
+
+/** Above this many bytes a file needs 64-bit offsets. */
+const MOST_CLASSIC = 4e9
+
+/** Whether a raster whose tiles compress not at all could outgrow 32-bit offsets. */
+export function needsBigTiff({ width, height, tile }: TileGrid): boolean {
+  return tilesAlong(width, tile) * tilesAlong(height, tile) * tile * tile * 1.4 > MOST_CLASSIC
+}
+
+const TYPE = { ascii: 2, short: 3, long: 4, double: 12, long8: 16 } as const
+const BYTES: Record<number, number> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8 }
+
+type Field = [tag: number, type: number, values: readonly number[] | string]
+
+function fieldsOf(level: number, size: Size, tile: number, tiles: readonly Placed[], { tags, colours, nodata }: RasterNotes, big: boolean): Field[] {
+  const place = big ? TYPE.long8 : TYPE.long
+  const fields: Field[] = [
+    [254, TYPE.long, [level > 0 ? 1 : 0]],
+    [256, TYPE.long, [size.width]],
+    [257, TYPE.long, [size.height]],
+    [258, TYPE.short, [8]],
+    [259, TYPE.short, [8]],
+    [262, TYPE.short, [colours ? 3 : 1]],
+    [277, TYPE.short, [1]],
+    [284, TYPE.short, [1]],
+    [317, TYPE.short, [2]],
+    [322, TYPE.long, [tile]],
+    [323, TYPE.long, [tile]],
+    [324, place, tiles.map(({ offset }) => offset)],
+    [325, TYPE.long, tiles.map(({ bytes }) => bytes)]
+  ]
+  if (colours) {
+    const table = colours.map(rgbOf)
+    fields.push([320, TYPE.short, [0, 1, 2].flatMap((channel) => Array.from({ length: 256 }, (_, i) => (table[i]?.[channel] ?? 0) * 257))])
+  }
+  if (level === 0) for (const { tag, type, values } of tags) fields.push([tag, type, values])
+  if (nodata !== undefined) fields.push([42113, TYPE.ascii, String(nodata)])
+  return fields.sort(([a], [b]) => a - b)
+}
+
+export const headerBytes = (big: boolean): number => (big ? 16 : 8)
+
+/** The first bytes of a file, with the place of its first directory, 0 while there is none. */
+export function encodeHeader(big: boolean, directory: number): Buffer {
+  const header = Buffer.alloc(headerBytes(big))
+  header.write('II')
+  header.writeUInt16LE(big ? 43 : 42, 2)
+  if (big) {
+    header.writeUInt16LE(8, 4)
+    header.writeBigUInt64LE(BigInt(directory), 8)
+  } else {
+    header.writeUInt32LE(directory, 4)
+  }
+  return header
+}
+
+/**
+ * The directories of a raster and its overviews, each followed by its values, to be placed at `start`. Their length
+ * does not depend on where the tiles lie.
+ */
+export function encodeDirectories(start: number, sizes: readonly Size[], tile: number, tiles: readonly (readonly Placed[])[], notes: RasterNotes, big: boolean): Buffer {
+  const parts: Buffer[] = []
+  let at = start
+  sizes.forEach((size, level) => {
+    const part = encodeDirectory(at, fieldsOf(level, size, tile, tiles[level], notes, big), level < sizes.length - 1, big)
+    parts.push(part)
+    at += part.length
+  })
+  return Buffer.concat(parts)
+}
+
+function encodeDirectory(start: number, fields: readonly Field[], followed: boolean, big: boolean): Buffer {
+  const [count, entry, pointer] = big ? [8, 20, 8] : [2, 12, 4]
+  const tableBytes = count + fields.length * entry + pointer
+  const bodies = fields.map(([, type, values]) => encodeValues(type, values))
+  const lengths = bodies.map((body) => (body.length > pointer ? body.length + (body.length % 2) : 0))
+  const total = tableBytes + lengths.reduce((a, b) => a + b, 0)
+  const buffer = Buffer.alloc(total)
+  const writePlace = (value: number, at: number): void => {
+    if (big) buffer.writeBigUInt64LE(BigInt(value), at)
+    else buffer.writeUInt32LE(value, at)
+  }
+  if (big) buffer.writeBigUInt64LE(BigInt(fields.length), 0)
+  else buffer.writeUInt16LE(fields.length, 0)
+  let spare = tableBytes
+  fields.forEach(([tag, type], i) => {
+    const at = count + i * entry
+    buffer.writeUInt16LE(tag, at)
+    buffer.writeUInt16LE(type, at + 2)
+    writePlace(bodies[i].length / BYTES[type], at + 4)
+    if (bodies[i].length <= pointer) {
+      bodies[i].copy(buffer, at + 4 + pointer)
+    } else {
+      writePlace(start + spare, at + 4 + pointer)
+      bodies[i].copy(buffer, spare)
+      spare += lengths[i]
+    }
+  })
+  writePlace(followed ? start + total : 0, tableBytes - pointer)
+  return buffer
+}
+
+function encodeValues(type: number, values: readonly number[] | string): Buffer {
+  if (typeof values === 'string') return Buffer.from(`${values}\0`)
+  const buffer = Buffer.alloc(values.length * BYTES[type])
+  values.forEach((value, i) => {
+    const at = i * BYTES[type]
+    if (type === TYPE.short) buffer.writeUInt16LE(value, at)
+    else if (type === TYPE.long) buffer.writeUInt32LE(value, at)
+    else if (type === TYPE.double) buffer.writeDoubleLE(value, at)
+    else if (type === TYPE.long8) buffer.writeBigUInt64LE(BigInt(value), at)
+    else if (type === 11) buffer.writeFloatLE(value, at)
+    else if (type === 8) buffer.writeInt16LE(value, at)
+    else if (type === 9) buffer.writeInt32LE(value, at)
+    else buffer.writeUInt8(value & 255, at)
+  })
+  return buffer
+}
+
+/**
+ * Half of a tile by the most frequent of each 2×2 values, those without a label not counted; of equally frequent ones
+ * the first in reading order. Written into a quarter of the parent's tile.
+ */
+export function halve(values: Uint8Array, side: number, into: Uint8Array, quarter: { column: number; row: number }): void {
+  const half = side / 2
+  for (let r = 0; r < half; r++) {
+    let from = 2 * r * side
+    let to = (quarter.row * half + r) * side + quarter.column * half
+    for (let c = 0; c < half; c++, from += 2, to++) {
+      const [a, b, d, e] = [values[from], values[from + 1], values[from + side], values[from + side + 1]]
+      into[to] = a === b && d === e && a === d ? a : mostFrequent(a, b, d, e)
+    }
+  }
+}
+
+function mostFrequent(...four: [number, number, number, number]): number {
+  let [best, most] = [NO_LABEL, 0]
+  for (let i = 0; i < 4; i++) {
+    if (four[i] === NO_LABEL) continue
+    let count = 0
+    for (let k = 0; k < 4; k++) if (four[k] === four[i]) count++
+    if (count > most) [best, most] = [four[i], count]
+  }
+  return best
+}

@@ -1,0 +1,277 @@
+import { type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+import { inflate } from 'node:zlib'
+import { asSmaltiError } from '../contract/errors.ts'
+import { syncFolder } from '../project/files.ts'
+import { NO_LABEL, type Placed, type RasterNotes, type TileGrid, encodeDirectories, encodeHeader, halve, headerBytes, needsBigTiff, packTile, pyramidOf, tilesAlong } from './tiffFile.ts'
+
+const inflated = promisify(inflate)
+/** Tiles that are packed at a time. */
+const AT_ONCE = 6
+/** Rows are told to the journal at most this often, so that small tiles do not wait for the disk. */
+const FLUSH_MILLISECONDS = 2000
+
+export interface LabelFile extends TileGrid {
+  notes: RasterNotes
+  /** What the labels depend on: a raster begun for anything else is not gone on with. */
+  key: string
+}
+
+/** Names of a raster that is not finished, and of the list of what is written of it. */
+const growing = (path: string): string => `${path}.part`
+const journalOf = (path: string): string => `${path}.rows`
+
+interface JournalLine {
+  rows: number
+  end: number
+  tiles: [level: number, index: number, offset: number, bytes: number][]
+}
+
+/**
+ * Writes a label raster tile by tile, with its overviews as they become complete: tiles first, then the directories,
+ * and last the bytes of the header that point to them. After a kill it goes on behind the last rows that were told to
+ * the journal, and ends with the same bytes.
+ */
+export class LabelWriter {
+  readonly #path: string
+  readonly #file: LabelFile
+  readonly #handle: FileHandle
+  readonly #journal: FileHandle
+  readonly #sizes
+  readonly #big: boolean
+  readonly #placed: Placed[][]
+  readonly #pending = new Map<string, { values: Uint8Array; missing: number }>()
+  #end: number
+  #news: JournalLine['tiles'] = []
+  #lines: JournalLine[] = []
+  #writing: Promise<void> = Promise.resolve()
+  #waiting: Promise<unknown>[] = []
+  #flushed = performance.now()
+  #fault: unknown
+  /** Tile rows that need not be written again. */
+  rowsDone = 0
+
+  private constructor(path: string, file: LabelFile, handle: FileHandle, journal: FileHandle) {
+    this.#path = path
+    this.#file = file
+    this.#handle = handle
+    this.#journal = journal
+    this.#sizes = pyramidOf(file)
+    this.#big = needsBigTiff(file)
+    this.#end = headerBytes(this.#big)
+    this.#placed = this.#sizes.map(({ width, height }) => Array<Placed>(tilesAlong(width, file.tile) * tilesAlong(height, file.tile)))
+  }
+
+  /** Begins a raster, or goes on with one that was begun for the same key. @throws DiskFull, FolderNotWritable */
+  static async open(path: string, file: LabelFile): Promise<LabelWriter> {
+    try {
+      await mkdir(dirname(path), { recursive: true })
+      const lines = await readJournal(path, file)
+      const resumed = lines !== undefined
+      const handle = await open(growing(path), resumed ? 'r+' : 'w+')
+      const journal = await open(journalOf(path), resumed ? 'r+' : 'w')
+      const writer = new LabelWriter(path, file, handle, journal)
+      if (lines) await writer.#resume(lines)
+      else await writer.#begin()
+      return writer
+    } catch (fault) {
+      throw asSmaltiError(fault, path)
+    }
+  }
+
+  async #begin(): Promise<void> {
+    await this.#handle.write(encodeHeader(this.#big, 0), 0, headerBytes(this.#big), 0)
+    await this.#journal.write(`${JSON.stringify(identity(this.#file))}\n`)
+  }
+
+  async #resume(lines: readonly JournalLine[]): Promise<void> {
+    for (const { rows, end, tiles } of lines) {
+      for (const [level, index, offset, bytes] of tiles) this.#placed[level][index] = { offset, bytes }
+      this.rowsDone = rows
+      this.#end = end
+    }
+    await this.#handle.truncate(this.#end)
+    const whole = [identity(this.#file), ...lines].map((line) => `${JSON.stringify(line)}\n`).join('')
+    await this.#journal.truncate(0)
+    await this.#journal.write(whole, 0)
+    await this.#rebuildPending()
+  }
+
+  /** Overview tiles of which a part of the tiles below is written. */
+  async #rebuildPending(): Promise<void> {
+    const { tile } = this.#file
+    for (let level = 0; level + 1 < this.#sizes.length; level++) {
+      const across = tilesAlong(this.#sizes[level].width, tile)
+      for (const [index, placed] of this.#placed[level].entries()) {
+        if (!placed) continue
+        const [column, row] = [index % across, Math.floor(index / across)]
+        if (this.#placed[level + 1][this.#parentIndex(level, column, row)]) continue
+        this.#joinParent(level, column, row, await readTile(this.#handle, placed, tile))
+      }
+    }
+  }
+
+  #parentIndex(level: number, column: number, row: number): number {
+    return (row >> 1) * tilesAlong(this.#sizes[level + 1].width, this.#file.tile) + (column >> 1)
+  }
+
+  /** Adds a tile to the one above; returns that one when nothing is missing any more. */
+  #joinParent(level: number, column: number, row: number, values: Uint8Array): Uint8Array | undefined {
+    const { tile } = this.#file
+    const { width, height } = this.#sizes[level]
+    const key = `${level + 1}/${this.#parentIndex(level, column, row)}`
+    let parent = this.#pending.get(key)
+    if (!parent) {
+      const along = (first: number, length: number): number => Math.min(2, tilesAlong(length, tile) - first)
+      parent = { values: new Uint8Array(tile * tile).fill(NO_LABEL), missing: along(column & ~1, width) * along(row & ~1, height) }
+      this.#pending.set(key, parent)
+    }
+    halve(values, tile, parent.values, { column: column & 1, row: row & 1 })
+    if (--parent.missing > 0) return undefined
+    this.#pending.delete(key)
+    return parent.values
+  }
+
+  /**
+   * Takes a tile, row-major and padded with 255; returns when there is room for another. All tiles of a row must have
+   * been taken before `endRows` is told of it. @throws DiskFull, FolderNotWritable
+   */
+  async write(column: number, row: number, values: Uint8Array): Promise<void> {
+    this.#append(0, column, row, values)
+    while (this.#waiting.length > AT_ONCE) await this.#waiting.shift()
+    if (this.#fault !== undefined) throw asSmaltiError(this.#fault, this.#path)
+  }
+
+  #append(level: number, column: number, row: number, values: Uint8Array): void {
+    const packed = packTile(values, this.#file.tile)
+    const index = row * tilesAlong(this.#sizes[level].width, this.#file.tile) + column
+    this.#writing = this.#writing.then(async () => {
+      if (this.#fault !== undefined) return
+      try {
+        const bytes = await packed
+        await writeWhole(this.#handle, bytes, this.#end)
+        this.#placed[level][index] = { offset: this.#end, bytes: bytes.length }
+        this.#news.push([level, index, this.#end, bytes.length])
+        this.#end += bytes.length
+      } catch (fault) {
+        this.#fault = fault
+      }
+    })
+    this.#waiting.push(this.#writing)
+    const parent = level + 1 < this.#sizes.length ? this.#joinParent(level, column, row, values) : undefined
+    if (parent) this.#append(level + 1, column >> 1, row >> 1, parent)
+  }
+
+  /** Tells that all tiles above a row are taken. @throws DiskFull, FolderNotWritable */
+  async endRows(rows: number): Promise<void> {
+    this.#writing = this.#writing.then(() => {
+      this.#lines.push({ rows, end: this.#end, tiles: this.#news })
+      this.#news = []
+    })
+    if (performance.now() - this.#flushed >= FLUSH_MILLISECONDS) await this.#flush()
+  }
+
+  /** Makes sure that whole rows that were taken survive. */
+  async #flush(): Promise<void> {
+    try {
+      await this.#settle()
+      const lines = this.#lines.splice(0)
+      if (lines.length === 0) return
+      await this.#handle.sync()
+      await this.#journal.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+      await this.#journal.sync()
+      this.#flushed = performance.now()
+    } catch (fault) {
+      throw asSmaltiError(fault, this.#path)
+    }
+  }
+
+  async #settle(): Promise<void> {
+    await this.#writing
+    this.#waiting = []
+    if (this.#fault !== undefined) throw this.#fault
+  }
+
+  /** Completes the file under its name. @throws DiskFull, FolderNotWritable */
+  async finish(): Promise<void> {
+    try {
+      await this.#settle()
+      const start = this.#end + (this.#end % 2)
+      const { tile, notes } = this.#file
+      await writeWhole(this.#handle, encodeDirectories(start, this.#sizes, tile, this.#placed, notes, this.#big), start)
+      await this.#handle.sync()
+      await writeWhole(this.#handle, encodeHeader(this.#big, start), 0)
+      await this.#handle.sync()
+      await this.#close()
+      await rename(growing(this.#path), this.#path)
+      await rm(journalOf(this.#path), { force: true })
+      await syncFolder(dirname(this.#path))
+    } catch (fault) {
+      await this.#close()
+      throw asSmaltiError(fault, this.#path)
+    }
+  }
+
+  /** Leaves the file as it is, to be gone on with behind its last whole row. @throws DiskFull, FolderNotWritable */
+  async pause(): Promise<void> {
+    try {
+      await this.#flush()
+    } finally {
+      await this.#close()
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#writing
+    await this.#handle.close().catch(() => undefined)
+    await this.#journal.close().catch(() => undefined)
+  }
+}
+
+/** Rows of a raster that was begun for the same key and need not be written again. */
+export async function rowsWritten(path: string, file: LabelFile): Promise<number> {
+  return (await readJournal(path, file))?.at(-1)?.rows ?? 0
+}
+
+/** Removes what was begun of a raster. */
+export async function discardUnfinished(path: string): Promise<void> {
+  await rm(growing(path), { force: true })
+  await rm(journalOf(path), { force: true })
+}
+
+const identity = ({ width, height, tile, key }: LabelFile): object => ({ width, height, tile, key })
+
+/** What the journal tells, if it was begun for the same raster; the line that a kill cut off does not count. */
+async function readJournal(path: string, file: LabelFile): Promise<JournalLine[] | undefined> {
+  const text = await readFile(journalOf(path), 'utf8').catch(() => undefined)
+  const started = await stat(growing(path)).then(() => true, () => false)
+  if (text === undefined || !started) return undefined
+  const [first, ...lines] = text.split('\n').slice(0, -1)
+  if (first !== JSON.stringify(identity(file))) return undefined
+  const told: JournalLine[] = []
+  for (const line of lines) {
+    try {
+      told.push(JSON.parse(line) as JournalLine)
+    } catch {
+      break
+    }
+  }
+  return told
+}
+
+async function readTile(handle: FileHandle, { offset, bytes }: Placed, side: number): Promise<Uint8Array> {
+  const packed = Buffer.alloc(bytes)
+  await handle.read(packed, 0, bytes, offset)
+  const values = await inflated(packed)
+  for (let row = 0; row < values.length; row += side) for (let i = row + 1; i < row + side; i++) values[i] = (values[i] + values[i - 1]) & 255
+  return values
+}
+
+/** A full disk may take a part of what it is given. */
+export async function writeWhole(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
+    done += bytesWritten
+  }
+}

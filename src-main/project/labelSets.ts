@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto'
+import { type FileHandle, open, readFile, readdir, rm, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { z } from 'zod'
+import { clusterClass, cleanUp } from '../contract/labels.ts'
+import { asSmaltiError } from '../contract/errors.ts'
+import { skippedFile } from '../contract/imagery.ts'
+import { makeFolder, readIfPresent, writeJsonSafely } from './files.ts'
+import { type Project, readJson, runFolder } from './project.ts'
+
+const labelledImage = z.object({
+  path: z.string(),
+  file: z.string(),
+  width: z.int(),
+  height: z.int(),
+  /** Of the image's file when it was labelled. */
+  size: z.number().optional(),
+  modified: z.number().optional(),
+  /** Label rasters below the set's folder, by head. */
+  rasters: z.record(z.string(), z.string())
+})
+export type LabelledImage = z.infer<typeof labelledImage>
+
+const labelIndex = z.object({
+  format: z.literal(2),
+  /** Step of the checkpoint that made the labels. */
+  step: z.int(),
+  /** What the labels depend on besides the images. */
+  key: z.string(),
+  sources: z.array(z.string()),
+  images: z.array(labelledImage),
+  skipped: z.array(skippedFile),
+  /** It was stopped before the last image. */
+  partial: z.boolean(),
+  cleanUp: cleanUp.optional(),
+  classes: z.record(z.string(), z.array(clusterClass))
+})
+export type LabelIndex = z.infer<typeof labelIndex>
+
+/** Labels as they were kept by format 1: an 8-bit PNG of each image and head. */
+const formerIndex = z.object({
+  format: z.literal(1),
+  step: z.int(),
+  folder: z.string(),
+  images: z.array(z.object({ path: z.string(), width: z.int(), height: z.int(), masks: z.record(z.string(), z.string()) })),
+  skipped: z.array(skippedFile),
+  classes: z.record(z.string(), z.array(clusterClass))
+})
+
+/** Labels of one collection of images by one run. */
+export interface LabelSet {
+  folder: string
+  name: string
+}
+
+const TRAINING_SET = 'training'
+
+/** The set of the run's own images, or that of others, which lies beside it. */
+export function labelSetOf(project: Project, sources?: readonly string[]): LabelSet {
+  const own = sources === undefined || (sources.length === project.sources.length && sources.every((source, i) => source === project.sources[i]))
+  const name = own ? TRAINING_SET : `${basename(sources[0]).replace(/[^\p{L}\p{N}._-]/gu, '_').slice(0, 60)}-${createHash('sha256').update(sources.join('\n')).digest('hex').slice(0, 8)}`
+  return { name, folder: join(runFolder(project), 'labels', name) }
+}
+
+const indexPath = ({ folder }: LabelSet): string => join(folder, 'labels.json')
+const donePath = ({ folder }: LabelSet, key: string): string => join(folder, key, 'done.jsonl')
+
+/** Where an image's label raster lies below its set's folder. */
+export const rasterPath = (key: string, head: string, image: string): string => `${key}/${head}/${image}.tif`
+
+export const placeOf = ({ folder }: LabelSet, path: string): string => join(folder, path)
+
+/** @throws ProjectUnreadable, ProjectTooNew */
+export async function loadLabelIndex(project: Project, set: LabelSet): Promise<LabelIndex | undefined> {
+  const found = await readJson(project.folder, indexPath(set), labelIndex)
+  if (found || set.name !== TRAINING_SET) return found
+  const former = await readJson(project.folder, join(runFolder(project), 'labels', 'labels.json'), formerIndex)
+  if (!former) return undefined
+  const images = former.images.map(({ masks, ...image }) => ({
+    ...image,
+    file: join(former.folder, image.path),
+    rasters: Object.fromEntries(Object.entries(masks).map(([head, mask]) => [head, join('..', mask)]))
+  }))
+  return { format: 2, step: former.step, key: 'format-1', sources: [former.folder], images, skipped: former.skipped, partial: false, classes: former.classes }
+}
+
+/** When a set's index was written, in milliseconds; undefined where there is none. */
+export async function labelsChanged(set: LabelSet): Promise<number | undefined> {
+  return (await stat(indexPath(set)).catch(() => undefined))?.mtimeMs
+}
+
+/** Makes labels the set's own; those of other keys go, as far as they are ours. @throws DiskFull, FolderNotWritable */
+export async function saveLabelIndex(set: LabelSet, index: Omit<LabelIndex, 'format'>): Promise<void> {
+  await writeJsonSafely(indexPath(set), { format: 2, ...index })
+  await rm(donePath(set, index.key), { force: true })
+  for (const name of await readdir(set.folder)) if (KEY.test(name) && name !== index.key) await rm(join(set.folder, name), { recursive: true, force: true })
+}
+
+const KEY = /^[0-9a-f]{16}(\.shard-\d+-of-\d+)?$/
+
+/** Removes rasters of images that the set no longer holds. */
+export async function removeOrphans(set: LabelSet, former: LabelIndex, images: ReadonlySet<string>): Promise<void> {
+  for (const { path, rasters } of former.images) {
+    if (images.has(path)) continue
+    for (const raster of Object.values(rasters)) if (!raster.startsWith('..')) await rm(placeOf(set, raster), { force: true })
+  }
+}
+
+/**
+ * Images that are labelled already under a key: those of the index and those that a segmentation told before it was
+ * cut off.
+ */
+export async function labelledSoFar(set: LabelSet, key: string, index: LabelIndex | undefined): Promise<Map<string, LabelledImage>> {
+  const known = new Map((index?.key === key ? index.images : []).map((image) => [image.path, image]))
+  const told = (await readIfPresent(donePath(set, key)))?.toString() ?? ''
+  for (const line of told.split('\n').slice(0, -1)) {
+    try {
+      const image = labelledImage.parse(JSON.parse(line))
+      known.set(image.path, image)
+    } catch {
+      break // The line that a kill cut off; what follows it was written by nobody.
+    }
+  }
+  return known
+}
+
+/** A list to which finished images are added as they come, so that many cost no more each than few. */
+export async function openDoneList(set: LabelSet, key: string): Promise<{ add(image: LabelledImage): Promise<void>; close(): Promise<void> }> {
+  const path = donePath(set, key)
+  let handle: FileHandle
+  try {
+    await makeFolder(join(set.folder, key))
+    const whole = await readFile(path, 'utf8').catch(() => '')
+    handle = await open(path, 'a')
+    // A line that was cut off would swallow the next.
+    await handle.truncate(Buffer.byteLength(whole.slice(0, whole.lastIndexOf('\n') + 1)))
+  } catch (fault) {
+    throw asSmaltiError(fault, path)
+  }
+  return {
+    async add(image) {
+      try {
+        await handle.appendFile(`${JSON.stringify(image)}\n`)
+      } catch (fault) {
+        throw asSmaltiError(fault, path)
+      }
+    },
+    close: () => handle.close()
+  }
+}

@@ -27,7 +27,7 @@ export const exportJob: Job<'export'> = async ({ project: folder, format: name, 
   const target = await openOutFolder(out, names, { sources: index.sources, images: index.images.map(({ file }) => file), project: folder }, overwrite)
   await format.write({ out: target, items, classes, signal, onProgress: (share) => onProgress({ stage: 'Exporting', share }) })
   await target.finish()
-  return { out: target.folder, files: names.length, head, format: name }
+  return { out: target.folder, files: names.filter((file) => file !== 'classes.json').length, head, format: name }
 }
 
 async function itemOf(set: LabelSet, image: LabelIndex['images'][number], stem: string, head: string, table: Uint8Array | undefined, cleanUp: CleanUp | undefined): Promise<ExportItem> {

@@ -74,6 +74,7 @@ async function rasterOf(source: ByteSource, path: string): Promise<Raster & { co
   const photometric = (await first.number(TAG.photometric)) ?? PHOTOMETRIC.blackIsZero
   const nodata = parseNodata(await first.text(TAG.gdalNodata), full.type)
   const roles = rolesOf(full.samples, photometric, (await first.numbers(TAG.extraSamples)) ?? [], await first.text(TAG.gdalMetadata))
+  if (roles.length === 1 && full.type.startsWith('float')) roles[0] = 'elevation'
   const bands: Band[] = roles.map((role) => ({ type: full.type, role, nodata }))
   const kept = createBlockCache()
   const georeference = (await georeferenceOf(first)) ?? (path === source.name && !/^https?:/i.test(path) ? await worldFileOf(path) : undefined)

@@ -1,3 +1,5 @@
+import type { ClusterClass } from '../contract/labels.ts'
+
 /** Colours in the order in which clusters take them: far apart in hue and lightness (Kelly 1965, first colours). */
 const DISTINCT = [
   '#f3c300', '#875692', '#f38400', '#a1caf1', '#be0032', '#c2b280', '#848482', '#008856', '#e68fac', '#0067a5',
@@ -7,6 +9,11 @@ const DISTINCT = [
 /** A colour for each of `count` clusters, `#rrggbb`; beyond the first twenty, hues a golden angle apart. */
 export function clusterColours(count: number): string[] {
   return Array.from({ length: count }, (_, i) => DISTINCT[i] ?? hsl((i * 137.508) % 360, 0.65, i % 2 ? 0.42 : 0.62))
+}
+
+/** What clusters are called, and shown in, until someone names them. */
+export function clusterNames(count: number): ClusterClass[] {
+  return clusterColours(count).map((colour, cluster) => ({ name: `Cluster ${cluster + 1}`, colour }))
 }
 
 function hsl(hue: number, saturation: number, lightness: number): string {

@@ -29,7 +29,8 @@ export const FORMAT_NOTES = {
   'coco-rle': 'COCO annotations with run lengths: annotations.json',
   yolo: 'YOLO segments: a text file for each image, and data.yaml',
   csv: 'areas of the classes in each image: pixels, square metres, per cent',
-  npy: 'NumPy arrays of 8 bits, and classes.json'
+  npy: 'NumPy arrays of 8 bits, and classes.json',
+  onnx: 'the network itself, as probabilities.onnx and labels.onnx, for QGIS’ Deepness and other programs'
 } as const
 export type ExportFormatName = keyof typeof FORMAT_NOTES
 export const EXPORT_FORMATS = Object.keys(FORMAT_NOTES) as [ExportFormatName, ...ExportFormatName[]]

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { clusterColours } from '../classes/palette.ts'
+import { clusterColours, clusterNames } from '../classes/palette.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { type CatalogueImage, type SkippedFile, skippedFile } from '../contract/imagery.ts'
 import { type CleanUp, type Shard, cleanUp } from '../contract/labels.ts'
@@ -137,7 +137,7 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
   const unique = [...new Map(passed.map((file) => [file.path, file])).values()]
   await saveLabelIndex(set, {
     step: meta.position.step, key, sources, images: entries, skipped: unique, partial: false, cleanUp: cleaning,
-    classes: Object.fromEntries(architecture.heads.map(({ name, clusters }) => [name, clusterColours(clusters).map((colour, c) => ({ name: `Cluster ${c + 1}`, colour }))]))
+    classes: Object.fromEntries(architecture.heads.map(({ name, clusters }) => [name, clusterNames(clusters)]))
   })
   for (let number = 1; number <= of; number++) await rm(shardFolder(set, key, { number, of }), { recursive: true, force: true })
   return { images: entries.length, shards: of, skipped: unique }

@@ -1,9 +1,9 @@
 import { PbfWriter } from 'pbf'
 
 export type Attribute = number | string | readonly number[] | { float: number }
-type ElementType = 'float32' | 'int64' | 'int32' | 'bool'
+type ElementType = 'float32' | 'uint8' | 'int64' | 'int32' | 'bool'
 
-const ELEMENT_CODES: Record<ElementType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 }
+const ELEMENT_CODES: Record<ElementType, number> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 }
 const OPERATOR_SET = 20
 const IR_VERSION = 9
 
@@ -20,9 +20,13 @@ interface Initializer {
   dimensions: readonly number[]
   bytes: Uint8Array
 }
+/** A side, or the name of one that differs from run to run. */
+type Dimension = number | string
+
 interface Port {
   name: string
-  dimensions: readonly number[]
+  type: ElementType
+  dimensions: readonly Dimension[]
 }
 
 /** An ONNX model under construction. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto gives the field numbers. */
@@ -35,14 +39,14 @@ export class OnnxGraph {
   readonly #renamed = new Map<string, string>()
   #names = 0
 
-  input(name: string, dimensions: readonly number[]): string {
-    this.#inputs.push({ name, dimensions })
+  input(name: string, dimensions: readonly Dimension[]): string {
+    this.#inputs.push({ name, type: 'float32', dimensions })
     return name
   }
 
   /** Makes `value` an output called `name`; the node that computes it takes the name, which saves a copy. */
-  output(name: string, dimensions: readonly number[], value: string): void {
-    this.#outputs.push({ name, dimensions })
+  output(name: string, dimensions: readonly Dimension[], value: string, type: ElementType = 'float32'): void {
+    this.#outputs.push({ name, type, dimensions })
     const source = this.#nodes.find(({ outputs }) => outputs.includes(value))
     if (!source) {
       this.#nodes.push({ operator: 'Identity', inputs: [this.#renamed.get(value) ?? value], outputs: [name], attributes: {}, domain: '' })
@@ -62,6 +66,10 @@ export class OnnxGraph {
   integers(values: readonly number[], dimensions: readonly number[] = [values.length]): string {
     const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
     return this.#initializer('int64', bytes, dimensions, values.join())
+  }
+
+  bytes(values: Uint8Array): string {
+    return this.#initializer('uint8', values, [values.length])
   }
 
   #initializer(type: ElementType, bytes: Uint8Array, dimensions: readonly number[], key?: string): string {
@@ -86,7 +94,8 @@ export class OnnxGraph {
     return this.#nodes.length
   }
 
-  serialise(): Uint8Array {
+  /** @param notes  what the model says of itself to who looks for it */
+  serialise(notes: Readonly<Record<string, string>> = {}): Uint8Array {
     const model = new PbfWriter()
     model.writeVarintField(1, IR_VERSION)
     model.writeStringField(2, 'smalti')
@@ -101,6 +110,7 @@ export class OnnxGraph {
         null
       )
     }
+    for (const note of Object.entries(notes)) model.writeMessage(14, writeNote, note)
     return model.finish()
   }
 
@@ -111,6 +121,11 @@ export class OnnxGraph {
     for (const port of this.#inputs) writer.writeMessage(11, writePort, port)
     for (const port of this.#outputs) writer.writeMessage(12, writePort, port)
   }
+}
+
+function writeNote([key, value]: [string, string], writer: PbfWriter): void {
+  writer.writeStringField(1, key)
+  writer.writeStringField(2, value)
 }
 
 function writeNode(node: Node, writer: PbfWriter): void {
@@ -146,15 +161,15 @@ function writeInitializer(initializer: Initializer, writer: PbfWriter): void {
 }
 
 function writePort(port: Port, writer: PbfWriter): void {
-  const writeDimension = (dimension: number, dim: PbfWriter): void => dim.writeVarintField(1, dimension)
-  const writeShape = (dimensions: readonly number[], shape: PbfWriter): void => {
+  const writeDimension = (dimension: Dimension, dim: PbfWriter): void => (typeof dimension === 'number' ? dim.writeVarintField(1, dimension) : dim.writeStringField(2, dimension))
+  const writeShape = (dimensions: readonly Dimension[], shape: PbfWriter): void => {
     for (const dimension of dimensions) shape.writeMessage(1, writeDimension, dimension)
   }
-  const writeTensor = (dimensions: readonly number[], tensor: PbfWriter): void => {
-    tensor.writeVarintField(1, ELEMENT_CODES.float32)
+  const writeTensor = (dimensions: readonly Dimension[], tensor: PbfWriter): void => {
+    tensor.writeVarintField(1, ELEMENT_CODES[port.type])
     tensor.writeMessage(2, writeShape, dimensions)
   }
-  const writeType = (dimensions: readonly number[], type: PbfWriter): void => {
+  const writeType = (dimensions: readonly Dimension[], type: PbfWriter): void => {
     type.writeMessage(1, writeTensor, dimensions)
   }
   writer.writeStringField(1, port.name)

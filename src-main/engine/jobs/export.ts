@@ -10,10 +10,14 @@ import { openLabels, translated } from '../../labels/source.ts'
 import { type LabelIndex, type LabelSet, labelSetOf, loadLabelIndex, placeOf } from '../../project/labelSets.ts'
 import { openProject } from '../../project/project.ts'
 import { loadScheme, tableOf } from '../../project/scheme.ts'
+import { exportModel } from '../exportModel.ts'
 import type { Job } from '../job.ts'
 
-export const exportJob: Job<'export'> = async ({ project: folder, format: name, out, head, images, cleanUp, overwrite }, { signal, onProgress }) => {
+export const exportJob: Job<'export'> = async (input, context) => {
+  const { project: folder, format: name, out, head, images, cleanUp, overwrite } = input
+  const { signal, onProgress } = context
   const project = await openProject(folder)
+  if (name === 'onnx') return exportModel(project, input, context)
   const set = labelSetOf(project, images)
   const index = await loadLabelIndex(project, set)
   if (!index || index.images.length === 0) throw new SmaltiError('NothingSegmented', { path: folder })

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { clusterColours } from '../../classes/palette.ts'
+import { clusterNames } from '../../classes/palette.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
 import { withLock } from '../../project/lock.ts'
@@ -67,7 +67,7 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
       skipped: passed,
       partial,
       cleanUp: cleaning,
-      classes: Object.fromEntries(model.architecture.heads.map(({ name, clusters }) => [name, clusterColours(clusters).map((colour, c) => ({ name: `Cluster ${c + 1}`, colour }))]))
+      classes: Object.fromEntries(model.architecture.heads.map(({ name, clusters }) => [name, clusterNames(clusters)]))
     })
   let waitingShare = 0
   try {

@@ -1,0 +1,54 @@
+import type { CommandInput, CommandOutput } from '../contract/commands.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import type { RunMeta } from '../project/project.ts'
+import { openOutFolder } from '../export/outFolder.ts'
+import { clusterNames } from '../classes/palette.ts'
+import { receptiveHalo } from '../learning/network/architecture.ts'
+import { portableModel } from '../learning/network/onnxModel.ts'
+import { type Project, isTrained, loadRun } from '../project/project.ts'
+import { loadScheme, tableOf } from '../project/scheme.ts'
+import type { JobContext } from './job.ts'
+import { prepareLabelling } from './labellingOf.ts'
+
+const FILES = { probabilities: 'probabilities.onnx', labels: 'labels.onnx' } as const
+/** Side of the tiles that other programs are advised to take. */
+const TILE = 512
+
+/** Writes a run's network for other programs, with what they look for in its metadata. @throws NothingTrained */
+export async function exportModel(project: Project, { out, head, overwrite = false }: CommandInput<'export'>, context: JobContext): Promise<CommandOutput<'export'>> {
+  const loaded = await loadRun(project)
+  if (!loaded || !isTrained(loaded.meta)) throw new SmaltiError('NothingTrained', { path: project.folder })
+  const { meta } = loaded
+  const { labeller } = await prepareLabelling(project, loaded, {}, context)
+  const { architecture } = labeller.model
+  const scheme = await loadScheme(project, head)
+  const classes = scheme ? scheme.classes : clusterNames(architecture.heads.find(({ name }) => name === head)!.clusters)
+  const names = Object.fromEntries(classes.map(({ name }, value) => [value, name]))
+  const resolution = resolutionOf(meta)
+  const notes = {
+    model_type: JSON.stringify('Segmentor'),
+    class_names: JSON.stringify(names),
+    tile_size: JSON.stringify(TILE),
+    tiles_overlap: JSON.stringify(Math.min(80, Math.ceil((100 * 2 * receptiveHalo(architecture)) / TILE))),
+    // Deepness divides by 255 first; the model takes the file's own values.
+    standardization_mean: JSON.stringify(meta.statistics.map(() => 0)),
+    standardization_std: JSON.stringify(meta.statistics.map(() => 1 / 255)),
+    bands: JSON.stringify(meta.bands.numbers ?? meta.bands.roles),
+    ...(resolution !== undefined && { resolution: JSON.stringify(resolution) })
+  }
+  const target = await openOutFolder(out, Object.values(FILES), { sources: project.sources, images: meta.catalogue.images.map(({ file }) => file), project: project.folder }, overwrite)
+  const network = { ...labeller.model, statistics: meta.statistics }
+  for (const [output, file] of Object.entries(FILES)) {
+    await target.write(file, portableModel(network, { head, table: scheme && tableOf(scheme), classes: classes.length }, output as keyof typeof FILES, notes))
+  }
+  await target.finish()
+  return { out: target.folder, files: Object.keys(FILES).length, head, format: 'onnx' }
+}
+
+/** Centimetres of a pixel as the network sees it, where that is known and the same everywhere. */
+function resolutionOf({ settings, catalogue }: RunMeta): number | undefined {
+  const sizes = catalogue.images.map(({ gsd }) => settings.gsd ?? gsd)
+  const [first] = sizes
+  if (first === undefined || sizes.some((size) => size === undefined || Math.abs(size - first) > 0.01 * first)) return undefined
+  return Number(((100 * first) / settings.scale).toFixed(3))
+}

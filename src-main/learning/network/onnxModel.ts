@@ -1,0 +1,171 @@
+import { OnnxGraph } from '../../backends/onnx/graph.ts'
+import type { BandStatistics } from '../../contract/imagery.ts'
+import { type Architecture, KERNEL, featureChannels, mergeParameter, outputStride, refitChannels, refitParameters } from './architecture.ts'
+import { foldWeights } from './forward.ts'
+import { boxInCells } from './patchStatistics.ts'
+
+/** As in `patchStatistics`. */
+const EPSILON = 1e-6
+
+export interface PortableNetwork {
+  architecture: Architecture
+  /** As training keeps them. */
+  weights: Record<string, Float32Array>
+  subHeads: Record<string, number>
+  statistics: BandStatistics
+}
+
+export interface PortableHead {
+  head: string
+  /** Of each cluster the class, 255 for none; clusters are classes of their own when absent. */
+  table?: Uint8Array
+  classes: number
+}
+
+/**
+ * A network as one ONNX model that any program can run: from the values of an image's file, of any height and width,
+ * `image` float32 [1, bands, height, width], over normalisation, trunk, statistics and head to `probabilities` float32
+ * [1, classes, height, width] or `labels` uint8 [1, 1, height, width], enlarged to the image's size. The border of an
+ * image is not continued mirrored as in the program itself.
+ *
+ * @param notes  metadata
+ */
+export function portableModel({ architecture, weights, subHeads, statistics }: PortableNetwork, { head, table, classes }: PortableHead, output: 'probabilities' | 'labels', notes: Readonly<Record<string, string>>): Uint8Array {
+  const graph = new OnnxGraph()
+  const folded = foldWeights(architecture, weights)
+  const stride = outputStride(architecture)
+  const raw = graph.input('image', [1, architecture.bands, 'height', 'width'])
+  const normalised = normalise(graph, raw, statistics)
+  const { padded, height, width } = padToStride(graph, normalised, stride)
+  const coarse = headOf(graph, architecture, folded, subHeads, padded, head)
+  const large = graph.add('Resize', [coarse, '', graph.floats(Float32Array.of(1, 1, stride, stride), [4])], { mode: 'linear', coordinate_transformation_mode: 'half_pixel' })
+  const full = graph.add('Slice', [large, graph.integers([0, 0]), graph.add('Concat', [height, width], { axis: 0 }), graph.integers([2, 3])])
+  if (output === 'labels') {
+    const winner = graph.add('ArgMax', [full], { axis: 1, keepdims: 1 })
+    const labels = table ? graph.add('Gather', [graph.bytes(table), winner], { axis: 0 }) : graph.add('Cast', [winner], { to: 2 })
+    graph.output('labels', [1, 1, 'height', 'width'], labels, 'uint8')
+  } else {
+    graph.output('probabilities', [1, classes, 'height', 'width'], table ? joined(graph, full, table, { clusters: clustersOf(architecture, head), classes }) : full)
+  }
+  return graph.serialise(notes)
+}
+
+const clustersOf = ({ heads }: Architecture, head: string): number => heads.find(({ name }) => name === head)!.clusters
+
+function normalise(graph: OnnxGraph, image: string, statistics: BandStatistics): string {
+  const spread = statistics.map(({ deviation, low, high }) => deviation * (high - low))
+  const shape = [1, statistics.length, 1, 1]
+  const scale = graph.floats(Float32Array.from(spread, (value) => 1 / value), shape)
+  const shift = graph.floats(Float32Array.from(statistics, ({ mean, low, high }, b) => -(low + mean * (high - low)) / spread[b]), shape)
+  return graph.add('Add', [graph.add('Mul', [image, scale]), shift])
+}
+
+/** The image continued by its last row and column up to a multiple of the stride, and its own height and width. */
+function padToStride(graph: OnnxGraph, image: string, stride: number): { padded: string; height: string; width: string } {
+  const shape = graph.add('Shape', [image])
+  const side = (axis: number): string => graph.add('Slice', [shape, graph.integers([axis]), graph.integers([axis + 1])])
+  const [height, width] = [side(2), side(3)]
+  const missing = (length: string): string => graph.add('Mod', [graph.add('Neg', [length]), graph.integers([stride])])
+  const none = graph.integers([0, 0, 0, 0, 0, 0])
+  const pads = graph.add('Concat', [none, missing(height), missing(width)], { axis: 0 })
+  return { padded: graph.add('Pad', [image, pads], { mode: 'edge' }), height, width }
+}
+
+function convolve(graph: OnnxGraph, x: string, filter: Float32Array, shape: number[], bias: Float32Array | undefined, pads: number[], stride = 1, dilation = 1): string {
+  const inputs = [x, graph.floats(filter, shape), ...(bias ? [graph.floats(bias, [bias.length])] : [])]
+  return graph.add('Conv', inputs, { pads, strides: [stride, stride], dilations: [dilation, dilation], kernel_shape: shape.slice(2) })
+}
+
+/** Heatmap of a head at the network's resolution. */
+function headOf(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, subHeads: Record<string, number>, image: string, name: string): string {
+  const head = architecture.heads.find((entry) => entry.name === name)!
+  const features = featuresOf(graph, architecture, weights, image)
+  if (head.mergedFrom !== undefined) {
+    const source = learnt(graph, architecture, weights, subHeads, features, head.mergedFrom)
+    const clusters = architecture.heads.find((entry) => entry.name === head.mergedFrom)!.clusters
+    const matrix = weights[mergeParameter(name)]
+    const turned = Float32Array.from({ length: matrix.length }, (_, i) => matrix[(i % clusters) * head.clusters + Math.floor(i / clusters)])
+    return convolve(graph, source, turned, [head.clusters, clusters, 1, 1], undefined, [0, 0, 0, 0])
+  }
+  if (!head.refit) return learnt(graph, architecture, weights, subHeads, features, name)
+  const { filter, bias } = refitParameters(name)
+  const both = graph.add('Concat', [features, statisticsOf(graph, architecture, image, head.refit)], { axis: 1 })
+  return graph.add('Softmax', [convolve(graph, both, weights[filter], [head.clusters, refitChannels(architecture, head.refit), 1, 1], weights[bias], [0, 0, 0, 0])], { axis: 1 })
+}
+
+function learnt(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, subHeads: Record<string, number>, features: string, name: string): string {
+  const { clusters } = architecture.heads.find((entry) => entry.name === name)!
+  const channels = featureChannels(architecture)
+  const from = subHeads[name] * clusters
+  const filter = weights[`head${name}/filter`].slice(from * channels, (from + clusters) * channels)
+  const bias = weights[`head${name}/bias`].slice(from, from + clusters)
+  return graph.add('Softmax', [convolve(graph, features, filter, [clusters, channels, 1, 1], bias, [0, 0, 0, 0])], { axis: 1 })
+}
+
+function featuresOf(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, image: string): string {
+  let x = architecture.sobel ? withSobel(graph, image) : image
+  let channels = architecture.bands + (architecture.sobel ? 2 : 0)
+  architecture.layers.forEach((layer, index) => {
+    if (layer.kind === 'pool') {
+      x = graph.add(layer.average ? 'AveragePool' : 'MaxPool', [x], { kernel_shape: [2, 2], strides: [2, 2] })
+      return
+    }
+    // Zero padding as TensorFlow's "same": with a stride the later side gets more.
+    const pads = layer.stride === 1 ? Array<number>(4).fill(layer.dilation) : [0, 0, 1, 1]
+    const shape = [layer.channels, channels, KERNEL, KERNEL]
+    x = graph.add('Relu', [convolve(graph, x, weights[`trunk${index}/filter`], shape, weights[`trunk${index}/bias`], pads, layer.stride, layer.dilation)])
+    channels = layer.channels
+  })
+  if (!architecture.statistics) return x
+  const measured = statisticsOf(graph, architecture, image, architecture.statistics)
+  return architecture.layers.some(({ kind }) => kind === 'convolution') ? graph.add('Concat', [x, measured], { axis: 1 }) : measured
+}
+
+function withSobel(graph: OnnxGraph, image: string): string {
+  const mean = graph.add('ReduceMean', [image, graph.integers([1])], { keepdims: 1 })
+  const filters = Float32Array.of(1, 0, -1, 2, 0, -2, 1, 0, -1, 1, 2, 1, 0, 0, 0, -1, -2, -1)
+  return graph.add('Concat', [image, convolve(graph, mean, filters, [2, 1, 3, 3], undefined, [1, 1, 1, 1])], { axis: 1 })
+}
+
+/** `patchStatistics`, channels first. */
+function statisticsOf(graph: OnnxGraph, architecture: Architecture, image: string, boxes: readonly number[]): string {
+  const { bands } = architecture
+  const stride = outputStride(architecture)
+  const epsilon = graph.floats(Float32Array.of(EPSILON), [])
+  const channelsFrom = (x: string, from: number, to: number): string => graph.add('Slice', [x, graph.integers([from]), graph.integers([to]), graph.integers([1])])
+  const moments = graph.add('Concat', [image, gradient(graph, image, epsilon), graph.add('Mul', [image, image])], { axis: 1 })
+  const cells = stride === 1 ? moments : graph.add('AveragePool', [moments], { kernel_shape: [stride, stride], strides: [stride, stride] })
+  const over = (x: string, rows: number, columns: number): string => {
+    const [r, c] = [(rows - 1) / 2, (columns - 1) / 2]
+    return graph.add('AveragePool', [x], { kernel_shape: [rows, columns], strides: [1, 1], pads: [r, c, r, c], count_include_pad: 0 })
+  }
+  const parts = boxes.flatMap((side) => {
+    const reach = boxInCells(side, stride)
+    const mean = over(over(cells, reach, 1), 1, reach)
+    const ofBands = channelsFrom(mean, 0, bands)
+    const variance = graph.add('Relu', [graph.add('Sub', [channelsFrom(mean, bands + 1, 2 * bands + 1), graph.add('Mul', [ofBands, ofBands])])])
+    return [ofBands, graph.add('Sqrt', [graph.add('Add', [variance, epsilon])]), channelsFrom(mean, bands, bands + 1)]
+  })
+  return graph.add('Concat', [channelsFrom(cells, 0, bands + 1), ...parts], { axis: 1 })
+}
+
+function gradient(graph: OnnxGraph, image: string, epsilon: string): string {
+  const axes = graph.integers([2, 3])
+  const part = (from: number[], to: number[]): string => graph.add('Slice', [image, graph.integers(from), graph.integers(to), axes])
+  const END = 2 ** 31 - 1
+  const origin = part([0, 0], [-1, -1])
+  const differences = [part([1, 0], [END, -1]), part([0, 1], [-1, END])].map((shifted) => {
+    const difference = graph.add('Sub', [shifted, origin])
+    return graph.add('Mul', [difference, difference])
+  })
+  const energy = graph.add('ReduceSum', [graph.add('Add', differences), graph.integers([1])], { keepdims: 1 })
+  const length = graph.add('Sqrt', [graph.add('Add', [energy, epsilon])])
+  return graph.add('Pad', [length, graph.integers([0, 0, 0, 0, 0, 0, 1, 1])])
+}
+
+/** Probabilities of classes: those of their clusters together. */
+function joined(graph: OnnxGraph, probabilities: string, table: Uint8Array, { clusters, classes }: { clusters: number; classes: number }): string {
+  const matrix = new Float32Array(classes * clusters)
+  for (let cluster = 0; cluster < clusters; cluster++) if (table[cluster] < classes) matrix[table[cluster] * clusters + cluster] = 1
+  return convolve(graph, probabilities, matrix, [classes, clusters, 1, 1], undefined, [0, 0, 0, 0])
+}

@@ -138,17 +138,19 @@ export class PictureReader {
       for (let c = 0; c < width; ) {
         const piece = pieces.get(pieceRow + pieceColumn[c])!
         let end = c + 1
-        while (end < width && pieceColumn[end] === pieceColumn[c]) end++
-        const from = rowWithin * piece.width
+        // Runs end where the picture is mirrored, too.
+        while (end < width && pieceColumn[end] === pieceColumn[c] && within[end] === within[end - 1] + 1) end++
+        const from = rowWithin * piece.width + within[c]
         for (let b = 0; b < this.bands; b++) {
           const { low = 0, high = 255 } = this.sight.ranges?.[b] ?? {}
           const factor = 1 / (high - low)
           const band = piece.bands[b]
-          const to = b * plane + r * width
-          for (let i = c; i < end; i++) values[to + i] = (band[from + within[i]] - low) * factor
+          const out = values.subarray(b * plane + r * width + c, b * plane + r * width + end)
+          if (band instanceof Uint8Array) scaledBytes(band, from, out, low, factor)
+          else scaledFloats(band, from, out, low, factor)
         }
         if (valid) {
-          if (piece.valid) for (let i = c; i < end; i++) valid[r * width + i] = piece.valid[from + within[i]]
+          if (piece.valid) valid.set(piece.valid.subarray(from, from + end - c), r * width + c)
           else valid.fill(1, r * width + c, r * width + end)
         }
         c = end
@@ -234,6 +236,14 @@ export class PictureReader {
       throw fault
     }
   }
+}
+
+/** Two functions of one text: each sees one kind of array, which makes them several times as fast. */
+function scaledBytes(from: Uint8Array, start: number, to: Float32Array, low: number, factor: number): void {
+  for (let i = 0; i < to.length; i++) to[i] = (from[start + i] - low) * factor
+}
+function scaledFloats(from: Float32Array, start: number, to: Float32Array, low: number, factor: number): void {
+  for (let i = 0; i < to.length; i++) to[i] = (from[start + i] - low) * factor
 }
 
 /** A fault under the image's own name, with a reason in words. */

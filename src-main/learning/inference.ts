@@ -36,29 +36,6 @@ export function inferenceProgram(architecture: Architecture, subHeads: Record<st
   }
 }
 
-/**
- * Most probable cluster and its probability at output pixels, from heatmaps enlarged by interpolation.
- *
- * Inputs: `heatmap` [coarse, coarse, C]; `rows`, `columns` [tile, coarse], the interpolation. Outputs: `labels`,
- * `confidence` [tile, tile].
- */
-export function enlargementProgram({ clusters, coarse, tile }: { clusters: number; coarse: number; tile: number }): Program {
-  return {
-    name: 'enlargement',
-    inputs: { heatmap: [coarse, coarse, clusters], rows: [tile, coarse], columns: [tile, coarse] },
-    state: {},
-    constantState: true,
-    outputs: ['labels', 'confidence'],
-    evaluate(fed) {
-      const planes = tf.reshape(tf.transpose(fed.heatmap, [2, 0, 1]), [clusters * coarse, coarse])
-      const wide = tf.reshape(tf.matMul(planes as tf.Tensor2D, tf.transpose(fed.columns)), [clusters, coarse, tile])
-      const rowsFirst = tf.reshape(tf.transpose(wide, [1, 0, 2]), [coarse, clusters * tile])
-      const full = tf.reshape(tf.matMul(fed.rows as tf.Tensor2D, rowsFirst as tf.Tensor2D), [tile, clusters, tile])
-      return { outputs: { labels: tf.cast(tf.argMax(full, 1), 'float32'), confidence: tf.max(full, 1) }, state: {} }
-    }
-  }
-}
-
 /** Shapes of the weights that `foldWeights` gives. */
 function foldedShapes(architecture: Architecture): Record<string, Shape> {
   const shapes: Record<string, Shape> = {}

@@ -2,15 +2,13 @@ import type { Backend, Execution } from '../backends/program.ts'
 import type { CatalogueImage } from '../contract/imagery.ts'
 import { BORROWED, type Scale, scaledSize } from '../imagery/pictures.ts'
 import type { Size, Window } from '../imagery/raster.ts'
-import { enlargementProgram, inferenceProgram } from '../learning/inference.ts'
+import { inferenceProgram } from '../learning/inference.ts'
 import { type Architecture, outputStride, receptiveHalo } from '../learning/network/architecture.ts'
 import { foldWeights } from '../learning/network/forward.ts'
-import { interpolationMatrix } from '../learning/views/geometry.ts'
+import { type Placement, enlargeLabels, placements, strongest } from './enlarge.ts'
 
 /** Side that a window of the network should cover, in its input pixels: large enough that the halo is a small part of the work. */
 export const COVERED = 512
-/** Most numbers of an enlarged heatmap: tiles of many clusters are enlarged in smaller parts. */
-const MOST_ENLARGED = 2 ** 23
 const SMALLEST_PART = 32
 /** The value of pixels without data. */
 const NO_LABEL = 255
@@ -163,18 +161,7 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
         const network = await compile(`network ${window.width} ${masked}`, () => backend.compile(inferenceProgram(architecture, subHeads, { window: window.width, masked }), folded))
         const ones = masked ? Float32Array.from(valid ?? new Uint8Array(window.width ** 2).fill(1)) : undefined
         const heatmaps = await network.run({ image: values, ...(ones && { valid: ones }) })
-        for (const { name, clusters } of architecture.heads) {
-          await enlarge(plan, area, window, heatmaps[`heatmap${name}`], clusters, (top, left, part, labels) => {
-            // A part never crosses the border of a tile.
-            const [row, column] = [Math.floor(top / tile), Math.floor(left / tile)]
-            const into = tiles[(row - block.row) * block.across + column - block.column][name]
-            const [height, width] = [Math.min(part, area.top + area.height - top), Math.min(part, area.left + area.width - left)]
-            for (let r = 0; r < height; r++) {
-              const to = (top - row * tile + r) * tile + left - column * tile
-              for (let c = 0; c < width; c++) into[to + c] = labels[r * part + c]
-            }
-          })
-        }
+        for (const { name, clusters } of architecture.heads) enlarge(plan, block, area, window, heatmaps[`heatmap${name}`], clusters, tiles.map((labels) => labels[name]))
         if (valid) blank(plan, block, area, window, valid, tiles)
       }
       for (const [i, labels] of tiles.entries()) await timed(take(block.column + (i % block.across), block.row + Math.floor(i / block.across), labels))
@@ -185,42 +172,22 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
     }
   }
 
-  async function enlarge(plan: Plan, area: Window, window: Window, heatmap: Float32Array, clusters: number, put: (top: number, left: number, part: number, labels: Float32Array) => void): Promise<void> {
-    const { image, scaled, tile } = plan
-    const coarse = window.width / stride
-    let part = Math.min(tile, plan.covered)
-    while (clusters * part * part > MOST_ENLARGED && part % 2 === 0 && part > SMALLEST_PART) part /= 2
-    const ratios = { rows: scaled.height / image.height, columns: scaled.width / image.width }
-    // Coarse pixels that a part lies between, one more at each end.
-    const needed = Math.min(coarse, roundedUp((part * Math.max(ratios.rows, ratios.columns)) / stride + 3, SIZES_APART))
-    const execution = await compile(`enlarge ${clusters} ${needed} ${part}`, () => backend.compile(enlargementProgram({ clusters, coarse: needed, tile: part }), {}))
-    for (let top = area.top; top < area.top + area.height; top += part) {
-      const rows = axis(top, ratios.rows, window.top, part, coarse, needed)
-      for (let left = area.left; left < area.left + area.width; left += part) {
-        const columns = axis(left, ratios.columns, window.left, part, coarse, needed)
-        const inputs = { heatmap: cut(heatmap, coarse, clusters, rows.first, columns.first, needed), rows: rows.weights, columns: columns.weights }
-        const { labels } = await execution.run(inputs)
-        put(top, left, part, labels)
+  /** Writes the labels of an area into the tiles that it lies in. */
+  function enlarge({ image, scaled, tile }: Plan, block: Block, area: Window, window: Window, values: Float32Array, clusters: number, tiles: readonly Uint8Array[]): void {
+    const heatmap = { values, side: window.width / stride, clusters }
+    const winners = strongest(heatmap)
+    const along = (start: number, length: number, ratio: number, origin: number): Placement => placements(length, heatmap.side, (i) => ((start + i + 0.5) * ratio - origin) / stride - 0.5)
+    for (let row = Math.floor(area.top / tile); row * tile < area.top + area.height; row++) {
+      const [top, bottom] = [Math.max(area.top, row * tile), Math.min(area.top + area.height, (row + 1) * tile)]
+      const rows = along(top, bottom - top, scaled.height / image.height, window.top)
+      for (let column = Math.floor(area.left / tile); column * tile < area.left + area.width; column++) {
+        const [left, right] = [Math.max(area.left, column * tile), Math.min(area.left + area.width, (column + 1) * tile)]
+        const columns = along(left, right - left, scaled.width / image.width, window.left)
+        const within = { left: left - column * tile, top: top - row * tile, width: right - left, height: bottom - top }
+        enlargeLabels(heatmap, winners, rows, columns, tiles[(row - block.row) * block.across + column - block.column], tile, within)
       }
     }
   }
-
-  function axis(start: number, ratio: number, origin: number, part: number, coarse: number, needed: number): { first: number; weights: Float32Array } {
-    const position = (i: number): number => ((start + i + 0.5) * ratio - origin) / stride - 0.5
-    const first = Math.min(Math.max(Math.floor(position(0)), 0), coarse - needed)
-    return { first, weights: interpolationMatrix(part, needed, (i) => position(i) - first) }
-  }
-}
-
-/** A square of a heatmap [coarse, coarse, clusters]. */
-function cut(heatmap: Float32Array, coarse: number, clusters: number, top: number, left: number, side: number): Float32Array {
-  if (side === coarse) return heatmap
-  const part = new Float32Array(side * side * clusters)
-  for (let r = 0; r < side; r++) {
-    const from = ((top + r) * coarse + left) * clusters
-    part.set(heatmap.subarray(from, from + side * clusters), r * side * clusters)
-  }
-  return part
 }
 
 /** Takes the labels away where there is no data. */

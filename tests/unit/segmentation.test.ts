@@ -10,7 +10,8 @@ import { type Architecture, initialWeights, trunk } from '../../src-main/learnin
 import { normalFrom, uniformFrom } from '../../src-main/learning/random.ts'
 import { standardise } from '../../src-main/imagery/statistics.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
-import { enlargementProgram } from '../../src-main/learning/inference.ts'
+import { interpolationMatrix } from '../../src-main/learning/views/geometry.ts'
+import { enlargeLabels, placements, strongest } from '../../src-main/segmentation/enlarge.ts'
 import { type ReadWindow, blocksOf, createSegmenter, planOf, tilesOf } from '../../src-main/segmentation/segment.ts'
 
 const SIDE = 300
@@ -59,11 +60,26 @@ describe('tiled inference', () => {
     for (const covered of [64, 128, 300]) expect(agreement(whole, await label(scale, covered))).toBeGreaterThan(0.9999)
   })
 
-  it('gives the same labels with many clusters, which are enlarged in smaller parts', async () => {
-    const many = { ...architecture, heads: [{ name: 'A', clusters: 250, subHeads: 1 }] }
-    const program = enlargementProgram({ clusters: 250, coarse: 10, tile: 32 })
-    expect(program.inputs.heatmap).toEqual([10, 10, 250])
-    expect(planOf(many, image(), 1, 128).covered).toBe(planOf(architecture, image(), 1, 128).covered)
+  it('finds the clusters that lead after interpolation, as the direct formula does', () => {
+    const uniform = uniformFrom(6)
+    const [side, clusters] = [12, 9]
+    const values = Float32Array.from({ length: side * side * clusters }, (_, i) => (i % clusters === Math.floor(i / clusters / 5) % 3 ? 0.6 : 0) + uniform())
+    const heatmap = { values, side, clusters }
+    const [rows, columns] = [placements(50, side, (i) => 0.21 * i - 0.7), placements(40, side, (i) => 0.3 * i + 0.1)]
+    const found = new Uint8Array(60 * 52)
+    enlargeLabels(heatmap, strongest(heatmap), rows, columns, found, 60, { left: 3, top: 2, width: 40, height: 50 })
+    const weights = (position: number): number[] => interpolationMatrix(1, side, () => position) as unknown as number[]
+    for (let r = 0; r < 50; r++) {
+      for (let c = 0; c < 40; c++) {
+        const [down, across] = [weights(0.21 * r - 0.7), weights(0.3 * c + 0.1)]
+        const direct = Array.from({ length: clusters }, (_, k) => {
+          let sum = 0
+          for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) sum += down[y] * across[x] * values[(y * side + x) * clusters + k]
+          return sum
+        })
+        expect(direct[found[(2 + r) * 60 + 3 + c]]).toBeCloseTo(Math.max(...direct), 5)
+      }
+    }
   })
 
   it('needs windows whose size depends neither on the scale nor on the image', () => {

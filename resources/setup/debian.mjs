@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
 const PROGRAM = ['libgtk-3-0', 'libnss3', 'libgbm1', 'libasound2']
-const TESTS = ['xvfb', 'libvulkan1', 'g++', 'python3-pip']
+const TESTS = ['xvfb', 'libvulkan1', 'g++', 'python3-pip', 'gdal-bin', 'python3-gdal', 'python3-numpy']
 
 /** Installs the libraries that Electron and the tests need. Returns what is lacking, in words. */
 export function installDebianPackages(forTests) {

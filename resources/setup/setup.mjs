@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cudaIsInstalled, hasNvidia, installCuda } from './cuda.mjs'
 import { installDebianPackages } from './debian.mjs'
+import { installOracles } from './oracles.mjs'
 import { installElectron } from './electron.mjs'
 import { installTensorflow } from './tensorflow.mjs'
 
@@ -69,8 +70,9 @@ function run(command, args) {
 
 const lock = digest('package-lock.json')
 await step('Node packages', lock, () => existsSync('node_modules/vite'), () => run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']))
-await step('System libraries', `${forTests || String(stamps['System libraries'] ?? '').includes('tests') ? 'tests' : 'program'} 2`, () => true, () => installDebianPackages(forTests))
+await step('System libraries', `${forTests || String(stamps['System libraries'] ?? '').includes('tests') ? 'tests' : 'program'} 3`, () => true, () => installDebianPackages(forTests))
 await step('Electron', lock, () => existsSync('node_modules/electron/path.txt'), () => installElectron(runtime))
 if (hasNvidia()) await step('CUDA', lock, cudaIsInstalled, () => installCuda(runtime))
 await step('TensorFlow', `${lock} ${hasNvidia()}`, () => existsSync('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'), () => installTensorflow(runtime))
+if (forTests) await step('Oracles', '1', () => existsSync(join(runtime, 'oracles')) && existsSync(join(runtime, 'cogeo')), () => installOracles(runtime))
 await step('Build', sourceState(), () => existsSync('out/main/smalti.js'), () => run('npx', ['electron-vite', 'build', '--config', 'electron.config.ts']))

@@ -1,0 +1,467 @@
+import { createHash } from 'node:crypto'
+import { chmod, cp, mkdir, readFile, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { basename, join } from 'node:path'
+import sharp from 'sharp'
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { CommandOutput } from '../../src-main/contract/commands.ts'
+import type { Catalogue } from '../../src-main/contract/imagery.ts'
+import { drawSampleScene } from '../../src-main/cli/sampleScene.ts'
+import { json, smalti, start, temporaryFolder } from '../fixtures/commandLine.ts'
+import { ask, gdal, hasCogeo, hasPycocotools, oracleLack, validate } from '../fixtures/gdal.ts'
+import { serveFiles } from '../fixtures/server.ts'
+
+const require = createRequire(import.meta.url)
+const TRAIN = ['--classes', '4', '--over', '8', '--seed', '2', '--preset', 'preview', '--backend', 'onnxruntime']
+
+interface Described {
+  width: number
+  height: number
+  transform: number[]
+  projection: string | null
+  nodata: number | null
+  overviews: number[][]
+  colours: number[][] | null
+  table: string[][] | null
+  counts: number[] | null
+  controlPoints: number
+}
+
+let folder: string
+let scenes: string
+
+/** A generated scene as a GeoTIFF by GDAL, with a border without data. */
+async function drawGeoTiff(path: string, side: number, seed: number, options: string[] = [], border = 40): Promise<void> {
+  const { colours } = drawSampleScene(side, seed)
+  const plain = `${path}.png`
+  // No pixel with data looks like one without.
+  colours.forEach((value, i) => (colours[i] = Math.max(value, 1)))
+  if (border > 0) for (let i = 0; i < side * side; i++) if (i % side < border) colours.fill(0, 3 * i, 3 * i + 3)
+  await sharp(colours, { raw: { width: side, height: side, channels: 3 } }).png().toFile(plain)
+  const [x, y] = [400000 + 1000 * seed, 5000000]
+  gdal('gdal_translate', '-q', '-a_srs', 'EPSG:32633', '-a_ullr', String(x), String(y), String(x + side / 2), String(y - side / 2), ...(border > 0 ? ['-a_nodata', '0'] : []), '-co', 'TILED=YES', '-co', 'BLOCKXSIZE=128', '-co', 'BLOCKYSIZE=128', '-co', 'COMPRESS=DEFLATE', ...options, plain, path)
+  await rm(plain)
+  await rm(`${path}.aux.xml`, { force: true })
+}
+
+/** Hashes of all label rasters of a project. */
+async function rasterHashes(project: string): Promise<Record<string, string>> {
+  const names = (await readdir(join(project, 'runs'), { recursive: true })).filter((name) => /labels\/.*\.tif$/.test(name))
+  // The key in the path depends on the images' times, which copies do not share.
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name.replace(/[0-9a-f]{16}/, 'KEY'), createHash('sha256').update(await readFile(join(project, 'runs', name))).digest('hex')] as const)))
+}
+
+const leftOver = async (project: string): Promise<string[]> => (await readdir(project, { recursive: true })).filter((name) => /\.(part|rows|partial|lock)$|done\.jsonl$|shard-/.test(name))
+
+describe.skipIf(oracleLack)('scenes', () => {
+  let project: string
+
+  beforeAll(async () => {
+    folder = await temporaryFolder()
+    scenes = join(folder, 'scenes')
+    await mkdir(scenes)
+    await drawGeoTiff(join(scenes, 'north.tif'), 700, 1)
+    await drawGeoTiff(join(scenes, 'süd, "b".tif'), 600, 2)
+    project = join(folder, 'p.smalti')
+    const trained = await smalti('train', scenes, '--project', project, ...TRAIN, '--json')
+    expect(trained.code, trained.stderr).toBe(0)
+    const segmented = await smalti('segment', project, '--json')
+    expect(segmented.code, segmented.stderr).toBe(0)
+    expect(json<CommandOutput<'segment'>>(segmented)).toMatchObject({ images: 2, labelled: 2, skipped: [] })
+  })
+
+  it('are labelled where they have data, and nowhere else', async () => {
+    const out = join(folder, 'where')
+    await smalti('export', project, '--format', 'geotiff', '--out', out)
+    for (const name of ['north.tif', 'süd, "b".tif']) {
+      const [{ counts }, side] = [await ask<Described>({ ask: 'describe', path: join(out, name), counts: true }), name === 'north.tif' ? 700 : 600]
+      expect(counts![255]).toBe(40 * side)
+    }
+  })
+
+  it('have labels that GDAL lays exactly on them, with names, colours, counts and overviews', async () => {
+    const out = join(folder, 'geotiff')
+    const exported = await smalti('export', project, '--format', 'geotiff', '--out', out, '--json')
+    expect(exported.code, exported.stderr).toBe(0)
+    for (const name of ['north.tif', 'süd, "b".tif']) {
+      const [scene, labels] = [await ask<Described>({ ask: 'describe', path: join(scenes, name) }), await ask<Described>({ ask: 'describe', path: join(out, name), counts: true })]
+      expect([labels.width, labels.height, labels.transform, labels.projection]).toEqual([scene.width, scene.height, scene.transform, scene.projection])
+      expect(labels.nodata).toBe(255)
+      expect(labels.overviews).toEqual([[Math.ceil(scene.width / 2), Math.ceil(scene.height / 2)]])
+      for (const [value, row] of labels.table!.entries()) {
+        const [index, label, red, green, blue, count, area] = row
+        expect([index, label, count]).toEqual([String(value), `Cluster ${value + 1}`, String(labels.counts![value])])
+        expect([red, green, blue].map(Number)).toEqual(labels.colours![value])
+        expect(Number(area)).toBeCloseTo(labels.counts![value] / 4, 3)
+      }
+      if (hasCogeo) expect(validate(join(out, name))).toContain('is a valid cloud optimized GeoTIFF')
+      expect(await readFile(join(out, name.replace('.tif', '.qml')), 'utf8')).toContain('<paletteEntry value="7"')
+    }
+  })
+
+  it('have polygons that share their borders and cover all that is labelled', async () => {
+    const areas = json<CommandOutput<'export'>>(await smalti('export', project, '--format', 'csv', '--out', join(folder, 'csv'), '--json'))
+    expect(areas.files).toBe(1)
+    for (const [format, file, place] of [['geopackage', 'labels.gpkg', 'WGS 84 / UTM zone 33N'], ['flatgeobuf', 'north.fgb', 'WGS 84 / UTM zone 33N'], ['geojson', 'north.geojson', 'WGS 84']] as const) {
+      const out = join(folder, format)
+      const exported = await smalti('export', project, '--format', format, '--out', out, '--sieve', '30px')
+      expect(exported.code, exported.stderr).toBe(0)
+      const { layers } = await ask<{ layers: { name: string; features: number; invalid: number; area: number; union: number; projection: string; names: string[] }[] }>({ ask: 'vectors', path: join(out, file), union: true })
+      const layer = layers.find(({ name }) => name === 'north') ?? layers[0]
+      expect(layer).toMatchObject({ invalid: 0, projection: place })
+      expect(layer.features).toBeGreaterThan(5)
+      // No polygon lies over another, and none is missing.
+      expect(layer.union / layer.area).toBeCloseTo(1, 9)
+      if (format !== 'geojson') expect(layer.area / ((700 * 660) / 4)).toBeCloseTo(1, 3)
+    }
+  })
+
+  it('have the same labels in every format that others read', async () => {
+    const written = async (format: string): Promise<string> => {
+      const out = join(folder, `same-${format}`)
+      const exported = await smalti('export', project, '--format', format, '--out', out)
+      expect(exported.code, exported.stderr).toBe(0)
+      return out
+    }
+    const pixels = async (path: string): Promise<number[]> => (await ask<{ windows: number[][][] }>({ ask: 'windows', path, windows: [[0, 0, 700, 700, 0]] })).windows[0][0]
+    const expected = await pixels(join(await written('geotiff'), 'north.tif'))
+    expect(await pixels(join(await written('png'), 'north.png'))).toEqual(expected)
+    expect(await pixels(join(await written('png-palette'), 'north.png'))).toEqual(expected)
+    expect((await ask<{ values: number[]; shape: number[] }>({ ask: 'npy', path: join(await written('npy'), 'north.npy') }))).toEqual({ values: expected, shape: [700, 700] })
+    const classes = await written('png-classes')
+    expect(await pixels(join(classes, 'north', '003 Cluster 4.png'))).toEqual(expected.map((value) => (value === 3 ? 255 : 0)))
+    const panoptic = join(await written('coco-panoptic'))
+    expect(await pixels(join(panoptic, 'panoptic', 'north.png'))).toEqual(expected.map((value) => (value === 255 ? 0 : value + 1)))
+    const described = JSON.parse(await readFile(join(panoptic, 'panoptic.json'), 'utf8')) as { annotations: { segments_info: { id: number; area: number }[] }[] }
+    for (const { id, area } of described.annotations[0].segments_info) expect(area).toBe(expected.filter((value) => value === id - 1).length)
+    if (hasPycocotools) {
+      const { pictures } = await ask<{ pictures: Record<string, number[]> }>({ ask: 'coco', path: join(await written('coco-rle'), 'annotations.json') })
+      expect(pictures['north.tif']).toEqual(expected.map((value) => (value === 255 ? 0 : value + 1)))
+    }
+    const yolo = (await readFile(join(await written('yolo'), 'labels', 'north.txt'), 'utf8')).trim().split('\n').map((line) => line.split(' ').map(Number))
+    const area = yolo.reduce((sum, [, ...corners]) => sum + Math.abs(corners.reduce((a, _, i) => (i % 2 ? a : a + corners[i] * corners[(i + 3) % corners.length] - corners[(i + 2) % corners.length] * corners[i + 1]), 0)) / 2, 0)
+    expect(area * 700 * 700).toBeCloseTo(700 * 660, -3)
+  })
+
+  it('keep class names of any script, commas, quotes and line ends through every format', async () => {
+    const run = join(folder, 'named.smalti')
+    await cp(project, run, { recursive: true })
+    const names = ['Wald, "hoch"', 'воду\nи лёд', '森林 <&>', "l'été"]
+    const classes = names.map((name, id) => ({ id, name, colour: ['#102030', '#405060', '#708090', '#a0b0c0'][id] }))
+    await writeFile(join(run, 'runs', 'run-0001', 'classes.json'), JSON.stringify({ format: 2, cursor: 0, history: [{ name: 'first', schemes: { A: { classes, of: [0, 0, 1, 1, 2, 2, 3, 3] } } }] }))
+    const written = async (format: string): Promise<string> => {
+      const out = join(folder, `named-${format}`)
+      const exported = await smalti('export', run, '--format', format, '--out', out)
+      expect(exported.code, exported.stderr).toBe(0)
+      return out
+    }
+    const labels = await ask<Described>({ ask: 'describe', path: join(await written('geotiff'), 'north.tif'), counts: true })
+    expect(labels.table!.map(([, name]) => name)).toEqual(names)
+    expect(labels.counts!.slice(4, 255).every((count) => count === 0)).toBe(true)
+    for (const [format, file] of [['geopackage', 'labels.gpkg'], ['geojson', 'north.geojson'], ['flatgeobuf', 'north.fgb']]) {
+      const { layers } = await ask<{ layers: { name: string; names: string[] }[] }>({ ask: 'vectors', path: join(await written(format), file) })
+      for (const name of (layers.find((layer) => layer.name === 'north') ?? layers[0]).names) expect(names).toContain(name)
+    }
+    const csv = await readFile(join(await written('csv'), 'areas.csv'), 'utf8')
+    expect(csv).toContain('"Wald, ""hoch"""')
+    expect(csv).toContain('"süd, ""b"".tif"')
+    for (const format of ['coco-rle', 'coco-panoptic']) {
+      const file = join(await written(format), format === 'coco-rle' ? 'annotations.json' : 'panoptic.json')
+      expect((JSON.parse(await readFile(file, 'utf8')) as { categories: { name: string }[] }).categories.map(({ name }) => name)).toEqual(names)
+    }
+    expect((await readdir(join(await written('png-classes'), 'north'))).length).toBe(4)
+    for (const format of ['png', 'npy', 'yolo']) await written(format)
+  })
+
+  it('are labelled alike by the exported network', async () => {
+    const out = join(folder, 'onnx')
+    expect((await smalti('export', project, '--format', 'onnx', '--out', out)).code).toBe(0)
+    const ort = require('onnxruntime-node') as typeof import('onnxruntime-common')
+    const session = await ort.InferenceSession.create(join(out, 'labels.onnx'))
+    const side = 700
+    const { windows } = await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(scenes, 'north.tif'), windows: [[0, 0, side, side, 0]] })
+    const { labels } = await session.run({ image: new ort.Tensor('float32', Float32Array.from(windows[0].flat()), [1, 3, side, side]) })
+    const ours = (await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(folder, 'geotiff', 'north.tif'), windows: [[0, 0, side, side, 0]] })).windows[0][0]
+    let [same, all] = [0, 0]
+    for (let r = 80; r < side - 80; r++) {
+      for (let c = 120; c < side - 80; c++) {
+        all++
+        same += Number(Number(labels.data[r * side + c]) === ours[r * side + c])
+      }
+    }
+    expect(same / all).toBeGreaterThan(0.999)
+  })
+
+  it('are not labelled again when nothing changed, and only those that did', async () => {
+    const own = join(folder, 'again')
+    await cp(scenes, own, { recursive: true })
+    const p = join(folder, 'again.smalti')
+    await smalti('train', own, '--project', p, ...TRAIN)
+    await smalti('segment', p)
+    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--json')).labelled).toBe(0)
+    await utimes(join(own, 'north.tif'), new Date(), new Date(Date.now() + 5000))
+    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--json')).labelled).toBe(1)
+    await rm(join(own, 'north.tif'))
+    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--json'))).toMatchObject({ images: 1, labelled: 0 })
+    expect(Object.keys(await rasterHashes(p)).filter((name) => name.includes('north'))).toEqual([])
+    // An area of interest, or a clean-up, makes other labels.
+    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--sieve', '50px', '--majority', '1', '--json')).labelled).toBe(1)
+    expect(await leftOver(p)).toEqual([])
+  })
+
+  it('end with the same bytes after kills at any moment, and nothing is left behind', async () => {
+    const p = join(folder, 'killed.smalti')
+    await cp(project, p, { recursive: true })
+    await rm(join(p, 'runs', 'run-0001', 'labels'), { recursive: true })
+    for (const milliseconds of [900, 1200, 1400, 1600]) {
+      const { child, finished } = start('segment', p)
+      await new Promise((resolve) => setTimeout(resolve, milliseconds))
+      child.kill('SIGKILL')
+      await finished
+      expect((await smalti('export', p, '--out', join(folder, 'killed-out'))).code, 'a project opens at any moment').not.toBe(1)
+    }
+    const done = await smalti('segment', p, '--json')
+    expect(done.code, done.stderr).toBe(0)
+    expect(await rasterHashes(p)).toEqual(await rasterHashes(project))
+    expect(await leftOver(p)).toEqual([])
+  })
+
+  it('are labelled in shards, and merged byte for byte; a missing shard is named', async () => {
+    const p = join(folder, 'shards.smalti')
+    await cp(project, p, { recursive: true })
+    await rm(join(p, 'runs', 'run-0001', 'labels'), { recursive: true })
+    for (const shard of ['1/3', '3/3']) expect((await smalti('segment', p, '--shard', shard)).code).toBe(0)
+    const early = await smalti('merge-shards', p)
+    expect(early.code).toBe(2)
+    expect(early.stderr).toContain('2/3')
+    // Two at a time do not disturb each other.
+    const both = await Promise.all([smalti('segment', p, '--shard', '2/3'), smalti('segment', p, '--shard', '1/3')])
+    expect(both.map(({ code }) => code)).toEqual([0, 0])
+    expect(json<CommandOutput<'mergeShards'>>(await smalti('merge-shards', p, '--json'))).toMatchObject({ images: 2, shards: 3 })
+    expect(await rasterHashes(p)).toEqual(await rasterHashes(project))
+    expect(await leftOver(p)).toEqual([])
+  })
+
+  it('of other folders, files and addresses get labels beside the first', async () => {
+    const others = join(folder, 'others')
+    await mkdir(others)
+    await drawGeoTiff(join(others, 'east.tif'), 500, 3, ['-of', 'COG', '-co', 'BLOCKSIZE=128'].filter((_, i) => i < 2), 0)
+    const before = await rasterHashes(project)
+    const server = await serveFiles([join(others, 'east.tif')])
+    try {
+      server.dropEvery(5)
+      const remote = await smalti('segment', project, '--images', server.address(join(others, 'east.tif')), '--json')
+      expect(remote.code, remote.stderr).toBe(0)
+      expect(json<CommandOutput<'segment'>>(remote)).toMatchObject({ images: 1, labelled: 1 })
+      expect(server.sent().bytes).toBeLessThan(2.5 * (await stat(join(others, 'east.tif'))).size)
+      await smalti('export', project, '--images', server.address(join(others, 'east.tif')), '--format', 'geotiff', '--out', join(folder, 'remote'))
+    } finally {
+      await server.close()
+    }
+    const local = await smalti('segment', project, '--images', join(others, 'east.tif'), '--json')
+    expect(local.code, local.stderr).toBe(0)
+    await smalti('export', project, '--images', join(others, 'east.tif'), '--format', 'geotiff', '--out', join(folder, 'local'))
+    expect(await readFile(join(folder, 'remote', 'east.tif'))).toEqual(await readFile(join(folder, 'local', 'east.tif')))
+    expect(await rasterHashes(project)).toMatchObject(before)
+  })
+
+  it('of a server that sends whole files are refused in words', async () => {
+    const server = await serveFiles([join(scenes, 'north.tif')])
+    try {
+      server.ignoreRanges()
+      const refused = await smalti('segment', project, '--images', server.address('north.tif'))
+      expect(refused.code).toBe(2)
+      expect(refused.stderr).toContain('range requests')
+      const nowhere = await smalti('segment', project, '--images', server.address('missing.tif'))
+      expect(nowhere.stderr).toContain('404')
+    } finally {
+      await server.close()
+    }
+  })
+
+  it('keep to an area of interest in any coordinate system', async () => {
+    const area = join(folder, 'aoi.geojson')
+    // A square of 100 m (200 pixels) in the north scene, whose upper left corner is 401000, 5000000.
+    const ring = [[401100, 4999900], [401200, 4999900], [401200, 4999800], [401100, 4999800], [401100, 4999900]]
+    const inDegrees = gdal('gdaltransform', '--version') && ring.map(([x, y]) => gdalTransform(x, y))
+    for (const content of [
+      { type: 'Polygon', coordinates: [ring], crs: { type: 'name', properties: { name: 'urn:ogc:def:crs:EPSG::32633' } } },
+      { type: 'FeatureCollection', features: [{ type: 'Feature', properties: {}, geometry: { type: 'Polygon', coordinates: [inDegrees] } }] }
+    ]) {
+      await writeFile(area, JSON.stringify(content))
+      const p = join(folder, `aoi-${content.type}.smalti`)
+      const trained = await smalti('train', scenes, '--project', p, ...TRAIN, '--area', area, '--json')
+      expect(trained.code, trained.stderr).toBe(0)
+      expect((await smalti('segment', p)).code).toBe(0)
+      await smalti('export', p, '--format', 'geotiff', '--out', join(p, 'out'))
+      const { counts } = await ask<Described>({ ask: 'describe', path: join(p, 'out', 'north.tif'), counts: true })
+      expect(700 * 700 - counts![255]).toBeGreaterThan(39_000)
+      expect(700 * 700 - counts![255]).toBeLessThan(41_000)
+      const { windows } = await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(p, 'out', 'north.tif'), windows: [[205, 205, 190, 190, 0], [0, 0, 700, 195, 0]] })
+      expect(windows[0][0]).not.toContain(255)
+      expect(windows[1][0].every((value) => value === 255)).toBe(true)
+      const other = await ask<Described>({ ask: 'describe', path: join(p, 'out', 'süd, "b".tif'), counts: true })
+      expect(other.counts![255]).toBe(600 * 600)
+    }
+    const lost = await smalti('train', scenes, '--project', join(folder, 'aoi-none'), ...TRAIN, '--area', join(folder, 'nowhere.geojson'))
+    expect([lost.code, lost.stderr]).toEqual([2, expect.stringContaining('does not exist')])
+  })
+
+  function gdalTransform(x: number, y: number): [number, number] {
+    const { stdout } = (require('node:child_process') as typeof import('node:child_process')).spawnSync('gdaltransform', ['-s_srs', 'EPSG:32633', '-t_srs', 'OGC:CRS84'], { input: `${x} ${y}\n`, encoding: 'utf8' })
+    const [longitude, latitude] = stdout.split(' ').map(Number)
+    return [longitude, latitude]
+  }
+
+  it('of different resolution are seen at one, and compared with truth of any kind', async () => {
+    const mixed = join(folder, 'mixed')
+    await mkdir(mixed)
+    await cp(join(scenes, 'north.tif'), join(mixed, 'fine.tif'))
+    gdal('gdal_translate', '-q', '-outsize', '50%', '50%', '-r', 'average', join(scenes, 'süd, "b".tif'), join(mixed, 'coarse.tif'))
+    const p = join(folder, 'gsd.smalti')
+    const trained = await smalti('train', mixed, '--project', p, ...TRAIN, '--gsd', '1', '--json')
+    expect(trained.code, trained.stderr).toBe(0)
+    expect((await smalti('segment', p)).code).toBe(0)
+    const out = join(folder, 'gsd-out')
+    await smalti('export', p, '--format', 'geotiff', '--out', out)
+    expect((await ask<Described>({ ask: 'describe', path: join(out, 'fine.tif') })).width).toBe(700)
+    expect((await ask<Described>({ ask: 'describe', path: join(out, 'coarse.tif') })).width).toBe(300)
+    // Labels as their own truth: as GeoTIFF, as PNG, as polygons.
+    await smalti('export', p, '--format', 'png', '--out', join(folder, 'gsd-png'))
+    await smalti('export', p, '--format', 'geojson', '--out', join(folder, 'gsd-json'))
+    for (const truth of [out, join(folder, 'gsd-png'), join(folder, 'gsd-json')]) {
+      const scored = await smalti('evaluate', p, '--truth', truth, '--json')
+      expect(scored.code, scored.stderr).toBe(0)
+      expect(json<CommandOutput<'evaluate'>>(scored).accuracy).toBeGreaterThan(truth.endsWith('json') ? 0.97 : 0.99999)
+    }
+  })
+
+  it('without a known size on the ground are left out where one is needed', async () => {
+    const photos = join(folder, 'photos')
+    await mkdir(photos)
+    await sharp(drawSampleScene(200, 5).colours, { raw: { width: 200, height: 200, channels: 3 } }).png().toFile(join(photos, 'a.png'))
+    const refused = await smalti('train', photos, '--project', join(folder, 'p-photos'), ...TRAIN, '--gsd', '0.5')
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('ground sampling distance is not known')])
+    // A world file tells it.
+    await writeFile(join(photos, 'a.pgw'), '0.5\n0\n0\n-0.5\n400000.25\n4999999.75\n')
+    await writeFile(join(photos, 'a.prj'), 'PROJCS["WGS 84 / UTM zone 33N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",15],PARAMETER["scale_factor",0.9996],PARAMETER["false_easting",500000],PARAMETER["false_northing",0],UNIT["metre",1],AUTHORITY["EPSG","32633"]]')
+    const p = join(folder, 'world.smalti')
+    expect((await smalti('train', photos, '--project', p, ...TRAIN, '--gsd', '0.5')).code).toBe(0)
+    await smalti('segment', p)
+    await smalti('export', p, '--format', 'geotiff', '--out', join(folder, 'world'))
+    const labels = await ask<Described>({ ask: 'describe', path: join(folder, 'world', 'a.tif') })
+    expect(labels.transform).toEqual([400000, 0.5, 0, 5000000, 0, -0.5])
+    expect(labels.projection).toContain('UTM zone 33N')
+  })
+
+  it('of unlike bands and depths are learnt in what they share, or refused with a list', async () => {
+    const bands = join(folder, 'bands')
+    await mkdir(bands)
+    const make = (name: string, request: object): Promise<unknown> => ask({ ask: 'make', path: join(bands, name), width: 200, height: 200, type: 'UInt16', options: ['TILED=YES'], ...request } as never)
+    await make('four.tif', { bands: 4 })
+    await make('three.tif', { bands: 3 })
+    const p = join(folder, 'bands.smalti')
+    const together = await smalti('train', bands, '--project', p, ...TRAIN, '--json')
+    expect(together.code, together.stderr).toBe(0)
+    expect((await smalti('segment', p, '--json')).code).toBe(0)
+    const chosen = await smalti('train', bands, '--project', join(folder, 'bands-2.smalti'), ...TRAIN, '--bands', '4,3,2', '--json')
+    expect(json<CommandOutput<'train'>>(chosen)).toMatchObject({ images: 1, skipped: [{ path: 'three.tif' }] })
+    await make('eight.tif', { bands: 3, type: 'Byte' })
+    const refused = await smalti('train', bands, '--project', join(folder, 'bands-3.smalti'), ...TRAIN)
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('eight.tif')])
+  })
+})
+
+describe('what must never happen', () => {
+  let images: string
+  let project: string
+
+  beforeAll(async () => {
+    const base = await temporaryFolder()
+    images = join(base, 'images')
+    await mkdir(images)
+    for (const seed of [1, 2]) await sharp(drawSampleScene(160, seed).colours, { raw: { width: 160, height: 160, channels: 3 } }).png().toFile(join(images, `${seed}.png`))
+    project = join(base, 'p.smalti')
+    await smalti('train', images, '--project', project, ...TRAIN)
+    await smalti('segment', project)
+  })
+
+  it('an export over the originals, or among them', async () => {
+    const before = await readFile(join(images, '1.png'))
+    for (const out of [images, join(images, 'masks'), join(images, '..', 'images')]) {
+      const refused = await smalti('export', project, '--format', 'png', '--out', out, '--overwrite')
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('among the images')])
+    }
+    const link = join(images, '..', 'link')
+    await symlink(images, link)
+    expect((await smalti('export', project, '--out', link)).code).toBe(2)
+    expect(await readFile(join(images, '1.png'))).toEqual(before)
+    expect((await readdir(images)).sort()).toEqual(['1.png', '2.png'])
+  })
+
+  it('an export over a file that it did not write', async () => {
+    const out = join(project, '..', 'out')
+    await mkdir(out)
+    await writeFile(join(out, '2.png'), 'mine')
+    const refused = await smalti('export', project, '--out', out)
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('2.png')])
+    expect(refused.stderr).toContain('--overwrite')
+    expect((await readdir(out)).sort()).toEqual(['2.png'])
+    expect((await smalti('export', project, '--out', out, '--overwrite')).code).toBe(0)
+    expect((await smalti('export', project, '--out', out)).code, 'what it wrote it may write again').toBe(0)
+    await writeFile(join(out, '1.png'), 'edited since')
+    expect((await smalti('export', project, '--out', out)).code).toBe(2)
+    expect(await readFile(join(out, '1.png'), 'utf8')).toBe('edited since')
+  })
+
+  it('a folder that cannot be read ends the catalogue, or a vanished picture has its path as reason', async () => {
+    const base = await temporaryFolder()
+    await cp(images, base, { recursive: true })
+    await mkdir(join(base, 'locked'))
+    await symlink('/proc/1/root', join(base, 'root')).catch(() => undefined)
+    await chmod(join(base, 'locked'), 0)
+    const trained = await smalti('train', base, '--project', join(project, '..', 'locked.smalti'), ...TRAIN, '--json')
+    expect(trained.code, trained.stderr).toBe(0)
+    await chmod(join(base, 'locked'), 0o755)
+    const p = join(project, '..', 'locked.smalti')
+    const catalogue = JSON.parse(await readFile(join(p, 'runs', 'run-0001', 'catalogue.json'), 'utf8')) as Catalogue
+    expect(catalogue.images.map(({ path }) => path)).toEqual(['1.png', '2.png'])
+  })
+
+  it('a project of the first format that does not open', async () => {
+    const base = await temporaryFolder()
+    const old = join(base, 'photos.tessera')
+    await cp(project, old, { recursive: true })
+    const run = join(old, 'runs', 'run-0001')
+    // As Tessera 0.1 wrote it: one folder, bands counted, another name and mark for the checkpoint, PNG masks.
+    await writeFile(join(old, 'project.json'), JSON.stringify({ format: 1, images, run: 'run-0001' }))
+    await rename(join(run, 'checkpoint.smalti'), join(run, 'checkpoint.tessera'))
+    await rm(join(run, 'checkpoint.smalti.previous'), { force: true })
+    const bytes = await readFile(join(run, 'checkpoint.tessera'))
+    const length = bytes.readUInt32LE(8)
+    const header = JSON.parse(bytes.subarray(12, 12 + length).toString()) as { meta: Record<string, unknown> }
+    header.meta.bands = 3
+    header.meta.catalogue = { folder: images, images: ['1.png', '2.png'].map((path) => ({ path, width: 160, height: 160, bands: 3 })), skipped: [] }
+    header.meta.statistics = (header.meta.statistics as { mean: number; deviation: number }[]).map(({ mean, deviation }) => ({ mean, deviation }))
+    const encoded = Buffer.from(JSON.stringify(header))
+    const size = Buffer.alloc(4)
+    size.writeUInt32LE(encoded.length)
+    await writeFile(join(run, 'checkpoint.tessera'), Buffer.concat([Buffer.from('TESSERA1'), size, encoded, bytes.subarray(12 + length)]))
+    await rm(join(run, 'catalogue.json'))
+    await rm(join(run, 'labels'), { recursive: true })
+    await mkdir(join(run, 'labels', 'A'), { recursive: true })
+    for (const name of ['1.png', '2.png']) {
+      await sharp(new Uint8Array(160 * 160).fill(3), { raw: { width: 160, height: 160, channels: 1 } }).toColourspace('b-w').png().toFile(join(run, 'labels', 'A', `${name}.png`))
+    }
+    const classes = Array.from({ length: 8 }, (_, c) => ({ name: `Cluster ${c + 1}`, colour: '#aabbcc' }))
+    await writeFile(join(run, 'labels', 'labels.json'), JSON.stringify({ format: 1, step: 0, folder: images, skipped: [], classes: { A: classes, B: classes.slice(4) }, images: ['1.png', '2.png'].map((path) => ({ path, width: 160, height: 160, masks: { A: `A/${path}.png`, B: `A/${path}.png` } })) }))
+    const out = join(base, 'old-masks')
+    const exported = await smalti('export', old, '--format', 'png', '--out', out, '--json')
+    expect(exported.code, exported.stderr).toBe(0)
+    expect([...new Set(await sharp(join(out, '1.png')).extractChannel(0).raw().toBuffer())]).toEqual([3])
+    const segmented = await smalti('segment', old, '--json')
+    expect(segmented.code, segmented.stderr).toBe(0)
+    expect(json<CommandOutput<'segment'>>(segmented)).toMatchObject({ images: 2, labelled: 2 })
+    expect(basename(old)).toBe('photos.tessera')
+  })
+})

@@ -5,7 +5,7 @@ import { run } from './wheels.mjs'
 /** Debian's, which GDAL's bindings are made for. */
 const PYTHON = '/usr/bin/python3'
 /** What the tests compare with, each in a folder of its own: the second brings a GDAL and a NumPy along. */
-const ORACLES = { oracles: ['--no-deps', 'pycocotools==2.0.*'], cogeo: ['rio-cogeo==5.*'] }
+const ORACLES = { oracles: ['--no-deps', 'pycocotools==2.0.*'], cogeo: ['rio-cogeo==5.*', 'onnxruntime', 'dask[distributed]'] }
 
 /** Installs Python packages that tests ask. Returns what is lacking, in words. */
 export function installOracles(runtime) {

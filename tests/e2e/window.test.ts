@@ -99,8 +99,9 @@ describe.runIf(present)('the window', () => {
 
     const out = join(folder, 'window-masks')
     await window.answerDialog(out)
-    await button('Export PNG masks…').click()
-    await page.getByText('Wrote 3 masks of head A').waitFor()
+    await page.getByLabel('Format').selectOption('png')
+    await button('Export…').click()
+    await page.getByText('Wrote 3 files of head A as png').waitFor()
 
     const project = join(folder, 'cli.smalti')
     const settings = ['--classes', '5', '--over', '8', '--seed', '3', '--steps', '25', '--backend', 'onnxruntime']

@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmod, cp, mkdir, readFile, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { OrtApi } from '../../src-main/backends/onnx/execution.ts'
 import type { CommandOutput } from '../../src-main/contract/commands.ts'
 import type { Catalogue } from '../../src-main/contract/imagery.ts'
 import { drawSampleScene } from '../../src-main/cli/sampleScene.ts'
@@ -176,7 +178,7 @@ describe.skipIf(oracleLack)('scenes', () => {
   it('are labelled alike by the exported network', async () => {
     const out = join(folder, 'onnx')
     expect((await smalti('export', project, '--format', 'onnx', '--out', out)).code).toBe(0)
-    const ort = require('onnxruntime-node') as typeof import('onnxruntime-common')
+    const ort = require('onnxruntime-node') as OrtApi
     const session = await ort.InferenceSession.create(join(out, 'labels.onnx'))
     const side = 700
     const { windows } = await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(scenes, 'north.tif'), windows: [[0, 0, side, side, 0]] })
@@ -283,7 +285,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     const area = join(folder, 'aoi.geojson')
     // A square of 100 m (200 pixels) in the north scene, whose upper left corner is 401000, 5000000.
     const ring = [[401100, 4999900], [401200, 4999900], [401200, 4999800], [401100, 4999800], [401100, 4999900]]
-    const inDegrees = gdal('gdaltransform', '--version') && ring.map(([x, y]) => gdalTransform(x, y))
+    const inDegrees = ring.map(([x, y]) => gdalTransform(x, y))
     for (const content of [
       { type: 'Polygon', coordinates: [ring], crs: { type: 'name', properties: { name: 'urn:ogc:def:crs:EPSG::32633' } } },
       { type: 'FeatureCollection', features: [{ type: 'Feature', properties: {}, geometry: { type: 'Polygon', coordinates: [inDegrees] } }] }
@@ -308,7 +310,7 @@ describe.skipIf(oracleLack)('scenes', () => {
   })
 
   function gdalTransform(x: number, y: number): [number, number] {
-    const { stdout } = (require('node:child_process') as typeof import('node:child_process')).spawnSync('gdaltransform', ['-s_srs', 'EPSG:32633', '-t_srs', 'OGC:CRS84'], { input: `${x} ${y}\n`, encoding: 'utf8' })
+    const { stdout } = spawnSync('gdaltransform', ['-s_srs', 'EPSG:32633', '-t_srs', 'OGC:CRS84'], { input: `${x} ${y}\n`, encoding: 'utf8' })
     const [longitude, latitude] = stdout.split(' ').map(Number)
     return [longitude, latitude]
   }

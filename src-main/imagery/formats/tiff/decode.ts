@@ -47,7 +47,8 @@ export function decodedBytes({ width, height, samples, bits }: BlockLayout): num
 export async function decodeBlock(bytes: Buffer, layout: BlockLayout): Promise<Uint8Array> {
   const wanted = decodedBytes(layout)
   const { compression, bits, samples } = layout
-  if (compression === COMPRESSION.jpeg || compression === COMPRESSION.webp || (compression === COMPRESSION.lzw && (bits === 8 || bits === 16) && samples <= 4 && layout.predictor < 3)) {
+  if (compression === COMPRESSION.jpeg || compression === COMPRESSION.webp) {
+    if (bits !== 8 || samples > 4) throw new Error(`${samples} samples of ${bits} bits do not go with its compression`)
     return exactly(await byVips(bytes, layout), wanted)
   }
   const plain = exactly(await decompressed(bytes, layout, wanted), wanted)
@@ -75,6 +76,8 @@ async function decompressed(bytes: Buffer, layout: BlockLayout, wanted: number):
     case COMPRESSION.deflate:
     case COMPRESSION.oldDeflate:
       return inflated(bytes, { maxOutputLength: 2 * wanted + 1024 })
+    case COMPRESSION.lzw:
+      return unpackLzw(bytes, wanted)
     case COMPRESSION.packBits:
       return unpackBits(bytes, wanted)
     case COMPRESSION.zstd:
@@ -86,6 +89,56 @@ async function decompressed(bytes: Buffer, layout: BlockLayout, wanted: number):
       return new Uint8Array(await decoder.decode(Uint8Array.from(bytes).buffer))
     }
   }
+}
+
+const CLEAR = 256
+const END = 257
+const MOST_CODES = 4096
+
+/**
+ * LZW as in TIFF 6.0 §13: codes of 9 to 12 bits, the high bit first, one code early. Strings are kept as their length, their last
+ * byte and the string before it, so that a damaged block costs no more memory than a whole one (geotiff.js' decoder may take
+ * any amount).
+ */
+function unpackLzw(packed: Uint8Array, wanted: number): Uint8Array {
+  const result = new Uint8Array(wanted)
+  const [before, last, lengths] = [new Uint16Array(MOST_CODES), new Uint8Array(MOST_CODES), new Uint16Array(MOST_CODES)]
+  for (let code = 0; code < CLEAR; code++) [last[code], lengths[code]] = [code, 1]
+  let [to, bits, held, from, width, next, previous] = [0, 0, 0, 0, 9, END + 1, -1]
+  while (to < wanted) {
+    while (bits < width && from < packed.length) {
+      held = ((held << 8) | packed[from++]) & 0xfffff
+      bits += 8
+    }
+    if (bits < width) break
+    const code = (held >> (bits - width)) & ((1 << width) - 1)
+    bits -= width
+    if (code === END) break
+    if (code === CLEAR) {
+      ;[width, next, previous] = [9, END + 1, -1]
+      continue
+    }
+    if (code > next || (code === next && previous < 0)) throw new Error('its LZW codes make no sense')
+    // The string that a code stands for before it is known is the last one and its own first byte.
+    const known = code < next ? code : previous
+    let length = lengths[known]
+    const start = to
+    to = Math.min(to + length, wanted)
+    for (let string = known; length > 0; string = before[string]) {
+      length--
+      if (start + length < wanted) result[start + length] = last[string]
+    }
+    if (code === next && to < wanted) result[to++] = result[start]
+    if (previous >= 0 && next < MOST_CODES) {
+      before[next] = previous
+      last[next] = result[start]
+      lengths[next] = lengths[previous] + 1
+      next++
+      if (next + 1 >= 1 << width && width < 12) width++
+    }
+    previous = code
+  }
+  return result.subarray(0, to)
 }
 
 function unpackBits(packed: Uint8Array, wanted: number): Uint8Array {

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Labels a folder of (cloud-optimised) GeoTIFFs on a Dask cluster with a network that Smalti exported.
+
+    smalti export photos.smalti --format onnx --out model
+    python3 segment_dask.py --model model/labels.onnx --images scenes --out labels [--scheduler tcp://host:8786]
+
+Needs rasterio, onnxruntime, numpy and dask[distributed]. Each window is read with a halo of all that the network sees,
+so that labels do not depend on where windows lie; a window that fails is tried again on another worker. Every worker must see
+the folders under the same paths. Pixels without data are labelled 255.
+"""
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from dask.distributed import Client, LocalCluster, as_completed
+from rasterio.windows import Window
+
+NO_LABEL = 255
+_sessions = {}
+
+
+def session_of(model):
+    """The network, loaded once in each process."""
+    import onnxruntime
+
+    if model not in _sessions:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = int(os.environ.get("SMALTI_THREADS", "1"))
+        _sessions[model] = onnxruntime.InferenceSession(model, options, providers=onnxruntime.get_available_providers())
+    return _sessions[model]
+
+
+def bands_of(session, count):
+    """Numbers of the bands that the network looks at, counted from 1."""
+    chosen = json.loads(session.get_modelmeta().custom_metadata_map.get("bands", "[]"))
+    return chosen if chosen and all(isinstance(band, int) for band in chosen) else list(range(1, count + 1))
+
+
+def label_window(model, path, column, row, width, height, halo):
+    """Labels of one window: reads it with its halo, mirrored where the scene ends."""
+    session = session_of(model)
+    count = session.get_inputs()[0].shape[1]
+    with rasterio.open(path) as scene:
+        bands = bands_of(session, count)
+        left, top = max(0, column - halo), max(0, row - halo)
+        right, bottom = min(scene.width, column + width + halo), min(scene.height, row + height + halo)
+        window = Window(left, top, right - left, bottom - top)
+        values = scene.read(bands, window=window, out_dtype="float32")
+        valid = scene.dataset_mask(window=Window(column, row, width, height)) > 0
+    short = [halo - (column - left), halo - (row - top), halo - (right - column - width), halo - (bottom - row - height)]
+    room = ((0, 0), (short[1], short[3]), (short[0], short[2]))
+    # A scene narrower than its halo is mirrored more than once.
+    while any(before + after > 0 for before, after in room):
+        step = tuple((min(before, size), min(after, size)) for (before, after), size in zip(room, values.shape))
+        values = np.pad(values, step, mode="symmetric")
+        room = tuple((before - b, after - a) for (before, after), (b, a) in zip(room, step))
+    labels = session.run(None, {session.get_inputs()[0].name: values[np.newaxis]})[0]
+    found = labels[0, 0, halo : halo + height, halo : halo + width].astype(np.uint8)
+    found[~valid] = NO_LABEL
+    return found
+
+
+def halo_of(model, side):
+    """Pixels beyond a window that its labels depend on, rounded up to a multiple of 32."""
+    import onnxruntime
+
+    # Not the workers' session: what this process holds would travel along with the functions.
+    notes = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
+    overlap, tile = json.loads(notes.get("tiles_overlap", "20")), json.loads(notes.get("tile_size", str(side)))
+    return int(np.ceil(overlap / 100 * tile / 2 / 32)) * 32
+
+
+def segment(client, model, path, target, side, retries):
+    """Labels a scene; windows are written as they come, under another name until all are there."""
+    with rasterio.open(path) as scene:
+        profile = {
+            "driver": "GTiff", "width": scene.width, "height": scene.height, "count": 1, "dtype": "uint8", "crs": scene.crs, "transform": scene.transform,
+            "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "predictor": 2, "nodata": NO_LABEL, "BIGTIFF": "IF_SAFER",
+        }
+        width, height = scene.width, scene.height
+    halo = halo_of(model, side)
+    places = {}
+    partial = target.with_suffix(".partial.tif")
+    for row in range(0, height, side):
+        for column in range(0, width, side):
+            size = (min(side, width - column), min(side, height - row))
+            future = client.submit(label_window, model, str(path), column, row, *size, halo, retries=retries, pure=False)
+            places[future] = (column, row, *size)
+    with rasterio.open(partial, "w", **profile) as labels:
+        for future in as_completed(list(places)):
+            column, row, w, h = places.pop(future)
+            labels.write(future.result(), 1, window=Window(column, row, w, h))
+            future.release()
+    os.replace(partial, target)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="labels.onnx of smalti export --format onnx")
+    parser.add_argument("--images", required=True, type=Path, help="folder of GeoTIFFs")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the labels")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler; workers on this machine otherwise")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="without a scheduler")
+    parser.add_argument("--side", type=int, default=2048, help="side of a window in pixels, a multiple of 512")
+    parser.add_argument("--retries", type=int, default=3, help="how often a window that fails is tried again")
+    options = parser.parse_args()
+    if options.side % 512:
+        parser.error("--side must be a multiple of 512")
+    scenes = sorted(path for path in options.images.rglob("*") if path.suffix.lower() in (".tif", ".tiff"))
+    if not scenes:
+        parser.error(f"there is no GeoTIFF in {options.images}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.out.resolve() == options.images.resolve():
+        parser.error("labels are never written among the images")
+    cluster = None if options.scheduler else LocalCluster(n_workers=options.workers, threads_per_worker=1, dashboard_address=None)
+    with Client(options.scheduler or cluster) as client:
+        for path in scenes:
+            target = options.out / path.relative_to(options.images).with_suffix(".tif")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.exists():
+                print(f"{target} is there already")
+                continue
+            segment(client, str(Path(options.model).resolve()), path.resolve(), target, options.side, options.retries)
+            print(f"{target} is written")
+    if cluster:
+        cluster.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto'
+import { cp, mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { uniformFrom } from '../../src-main/learning/random.ts'
+import { measured, startSmalti } from './processes.ts'
+import { writeScene } from './scene.ts'
+
+async function labelHash(project: string): Promise<string> {
+  const folder = join(project, 'runs')
+  const hash = createHash('sha256')
+  for (const name of (await readdir(folder, { recursive: true })).filter((entry) => entry.endsWith('.tif')).sort()) hash.update(name).update(await readFile(join(folder, name)))
+  return hash.digest('hex')
+}
+
+/** Kills `segment` at random moments and starts it again: the labels must be those of an undisturbed run. */
+export async function measureKills(times: number, seed: number): Promise<void> {
+  const base = await mkdtemp(join(tmpdir(), 'smalti-kills-'))
+  try {
+    const [images, whole] = [join(base, 'images'), join(base, 'whole')]
+    await mkdir(images)
+    await writeScene(join(images, 'scene.tif'), 5000)
+    await measured(['train', images, '--project', whole, '--preset', 'preview', '--backend', 'onnxruntime'])
+    const fresh = join(base, 'fresh')
+    await cp(whole, fresh, { recursive: true })
+    const { seconds } = await measured(['segment', whole])
+    const expected = await labelHash(whole)
+    const uniform = uniformFrom(seed)
+    let [same, clean] = [0, 0]
+    for (let time = 0; time < times; time++) {
+      const project = join(base, `killed-${time}`)
+      await cp(fresh, project, { recursive: true })
+      const child = startSmalti(['segment', project])
+      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * uniform()))
+      child.kill('SIGKILL')
+      await new Promise((resolve) => child.on('close', resolve))
+      await measured(['segment', project])
+      same += Number((await labelHash(project)) === expected)
+      clean += Number(!(await readdir(project, { recursive: true })).some((name) => /\.(part|rows|partial|lock)$|done\.jsonl$/.test(name)))
+      await rm(project, { recursive: true })
+    }
+    console.log(`kill -9 at ${times} moments of segment (seed ${seed}): ${same} ended with the same bytes, ${clean} with nothing left behind`)
+  } finally {
+    await rm(base, { recursive: true })
+  }
+}

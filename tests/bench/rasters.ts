@@ -1,0 +1,18 @@
+/** `npm run bench -- rasters [scale|reading|hostile|small|torch|kills] [arguments]`: scenes at scale, and files that mean harm. */
+import { measureHostile } from './hostile.ts'
+import { measureKills } from './kills.ts'
+import { measureReading } from './reading.ts'
+import { measureScale, measureSmall } from './scale.ts'
+import { measureAgainstTorch } from './torchSegment.ts'
+
+const [part = 'all', first, second] = process.argv.slice(2)
+const parts: Record<string, () => Promise<void>> = {
+  reading: () => measureReading(),
+  torch: () => measureAgainstTorch(),
+  scale: () => measureScale(Number(first ?? 20_000)),
+  small: () => measureSmall(Number(first ?? 50_000)),
+  hostile: () => measureHostile(Number(first ?? 1000), Number(second ?? 1)),
+  kills: () => measureKills(Number(first ?? 20), Number(second ?? 1))
+}
+for (const [name, measure] of Object.entries(parts)) if (part === 'all' || part === name) await measure()
+process.exit(0)

@@ -1,0 +1,104 @@
+"""Smalti's network in PyTorch over the same windows, for `npm run bench -- rasters torch`: reads a GeoTIFF window by window with
+GDAL, decodes ahead on a thread, labels with float32, channels last and inference_mode, and writes tiles as GDAL compresses them.
+
+Usage: python3 segment.py scene.tif weights.json out.tif
+"""
+import json
+import sys
+import threading
+import time
+from queue import Queue
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+path, network_path, out = sys.argv[1:4]
+network = json.load(open(network_path))
+torch.set_num_threads(network["threads"])
+SIDE, HALO, STRIDE = network["side"], network["halo"], network["stride"]
+
+
+def tensor(entry):
+    return torch.from_numpy(np.array(entry["values"], dtype=np.float32).reshape(entry["shape"]))
+
+
+weights = {name: tensor(entry) for name, entry in network["weights"].items()}
+layers = network["layers"]
+mean = torch.tensor(network["mean"]).view(1, -1, 1, 1) * 255
+deviation = torch.tensor(network["deviation"]).view(1, -1, 1, 1) * 255
+filters = [weights[f"trunk{i}/filter"].contiguous(memory_format=torch.channels_last) if layer["kind"] == "convolution" else None for i, layer in enumerate(layers)]
+
+
+def statistics(x, boxes):
+    n, bands, h, w = x.shape
+    origin = x[:, :, :-1, :-1]
+    energy = ((x[:, :, 1:, :-1] - origin) ** 2 + (x[:, :, :-1, 1:] - origin) ** 2).sum(1, keepdim=True)
+    gradient = F.pad(torch.sqrt(energy + 1e-6), (0, 1, 0, 1))
+    cells = F.avg_pool2d(torch.cat([x, gradient, x * x], 1), STRIDE)
+    parts = [cells[:, : bands + 1]]
+    for side in boxes:
+        reach = 2 * max(0, round((side / STRIDE - 1) / 2)) + 1
+        m = F.avg_pool2d(F.avg_pool2d(cells, (reach, 1), 1, (reach // 2, 0), count_include_pad=False), (1, reach), 1, (0, reach // 2), count_include_pad=False)
+        parts += [m[:, :bands], torch.sqrt(F.relu(m[:, bands + 1 :] - m[:, :bands] ** 2) + 1e-6), m[:, bands : bands + 1]]
+    return torch.cat(parts, 1)
+
+
+def heatmaps(x):
+    x = ((x - mean) / deviation).contiguous(memory_format=torch.channels_last)
+    image = x
+    for i, layer in enumerate(layers):
+        if layer["kind"] == "pool":
+            x = F.avg_pool2d(x, 2) if layer.get("average") else F.max_pool2d(x, 2)
+        else:
+            x = F.pad(x, (0, 1, 0, 1)) if layer["stride"] == 2 else F.pad(x, (layer["dilation"],) * 4)
+            x = F.relu_(F.conv2d(x, filters[i], weights[f"trunk{i}/bias"], stride=layer["stride"], dilation=layer["dilation"]))
+    features = torch.cat([x, statistics(image, network["statistics"])], 1) if network["statistics"] else x
+    found = {}
+    learnt = F.softmax(F.conv2d(features, weights["headA/filter"], weights["headA/bias"]), 1)
+    if "headB/merge" in weights:
+        found["B"] = torch.einsum("nchw,ck->nkhw", learnt, weights["headB/merge"])
+    if "headA/refit/filter" in weights:
+        both = torch.cat([features, statistics(image, network["refit"])], 1)
+        learnt = F.softmax(F.conv2d(both, weights["headA/refit/filter"], weights["headA/refit/bias"]), 1)
+    found["A"] = learnt
+    if "B" not in found:
+        found["B"] = F.softmax(F.conv2d(features, weights["headB/filter"], weights["headB/bias"]), 1)
+    return found
+
+
+def main():
+    from osgeo import gdal
+
+    gdal.UseExceptions()
+    scene = gdal.Open(path)
+    width, height = scene.RasterXSize, scene.RasterYSize
+    places = [(c, r) for r in range(0, height, SIDE) for c in range(0, width, SIDE)]
+    ahead = Queue(3)
+
+    def read():
+        for column, row in places:
+            left, top = max(0, column - HALO), max(0, row - HALO)
+            right, bottom = min(width, column + SIDE + HALO), min(height, row + SIDE + HALO)
+            values = scene.ReadAsArray(left, top, right - left, bottom - top).astype(np.float32)
+            pads = ((0, 0), (HALO - (row - top), SIDE + HALO - (bottom - row)), (HALO - (column - left), SIDE + HALO - (right - column)))
+            ahead.put((column, row, np.pad(values, pads, mode="symmetric")))
+
+    threading.Thread(target=read, daemon=True).start()
+    driver = gdal.GetDriverByName("GTiff")
+    targets = {name: driver.Create(out.replace(".tif", f"-{name}.tif"), width, height, 1, gdal.GDT_Byte, ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE", "PREDICTOR=2"]) for name in ("A", "B")}
+    began = time.time()
+    with torch.inference_mode():
+        for _ in places:
+            column, row, values = ahead.get()
+            for name, heatmap in heatmaps(torch.from_numpy(values)[None]).items():
+                full = F.interpolate(heatmap, scale_factor=STRIDE, mode="bilinear", align_corners=False)[:, :, HALO : HALO + SIDE, HALO : HALO + SIDE]
+                labels = full.argmax(1)[0].to(torch.uint8).numpy()
+                targets[name].GetRasterBand(1).WriteArray(labels[: height - row, : width - column], column, row)
+    for name in list(targets):
+        targets[name].BuildOverviews("MODE", [2, 4, 8])
+        targets[name] = None
+    print(json.dumps({"seconds": time.time() - began, "torch": torch.__version__}))
+
+
+main()

@@ -16,7 +16,7 @@ const ROOMS = {
   export: ['project', 'classes', 'labels', 'imagery'],
   project: [],
   engine: ['backends', 'learning', 'imagery', 'segmentation', 'labels', 'classes', 'evaluation', 'export', 'project'],
-  cli: ['learning', 'engine'],
+  cli: ['learning', 'engine', 'imagery', 'labels'],
   shell: []
 }
 

@@ -66,10 +66,11 @@ export function needsBigTiff({ width, height, tile }: TileGrid): boolean {
   return tilesAlong(width, tile) * tilesAlong(height, tile) * tile * tile * 1.4 > MOST_CLASSIC
 }
 
-const TYPE = { ascii: 2, short: 3, long: 4, double: 12, long8: 16 } as const
+/** Field types of TIFF 6.0 and BigTIFF. */
+export const TYPE = { ascii: 2, short: 3, long: 4, double: 12, long8: 16 } as const
 const BYTES: Record<number, number> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8 }
 
-type Field = [tag: number, type: number, values: readonly number[] | string]
+export type Field = [tag: number, type: number, values: readonly number[] | string]
 
 function fieldsOf(level: number, size: Size, tile: number, tiles: readonly Placed[], { tags, colours, nodata }: RasterNotes, big: boolean): Field[] {
   const place = big ? TYPE.long8 : TYPE.long
@@ -128,7 +129,8 @@ export function encodeDirectories(start: number, sizes: readonly Size[], tile: n
   return Buffer.concat(parts)
 }
 
-function encodeDirectory(start: number, fields: readonly Field[], followed: boolean, big: boolean): Buffer {
+/** One directory at `start`, in ascending order of its tags, with its values behind it. */
+export function encodeDirectory(start: number, fields: readonly Field[], followed: boolean, big: boolean): Buffer {
   const [count, entry, pointer] = big ? [8, 20, 8] : [2, 12, 4]
   const tableBytes = count + fields.length * entry + pointer
   const bodies = fields.map(([, type, values]) => encodeValues(type, values))

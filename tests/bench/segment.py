@@ -77,6 +77,12 @@ def main():
     ahead = Queue(3)
 
     def read():
+        try:
+            read_all()
+        except Exception as fault:
+            ahead.put(fault)
+
+    def read_all():
         for column, row in places:
             left, top = max(0, column - HALO), max(0, row - HALO)
             right, bottom = min(width, column + SIDE + HALO), min(height, row + SIDE + HALO)
@@ -90,7 +96,10 @@ def main():
     began = time.time()
     with torch.inference_mode():
         for _ in places:
-            column, row, values = ahead.get()
+            found = ahead.get()
+            if isinstance(found, Exception):
+                raise found
+            column, row, values = found
             for name, heatmap in heatmaps(torch.from_numpy(values)[None]).items():
                 full = F.interpolate(heatmap, scale_factor=STRIDE, mode="bilinear", align_corners=False)[:, :, HALO : HALO + SIDE, HALO : HALO + SIDE]
                 labels = full.argmax(1)[0].to(torch.uint8).numpy()

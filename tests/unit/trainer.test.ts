@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Execution, NamedArrays } from '../../src-main/backends/program.ts'
 import type { Recipe } from '../../src-main/contract/recipe.ts'
 import { recipeOf } from '../../src-main/learning/presets.ts'
-import { type TrainingRun, train } from '../../src-main/learning/trainer.ts'
+import { type TrainingMemory, type TrainingPosition, type TrainingRun, train } from '../../src-main/learning/trainer.ts'
 
 const architecture = { bands: 1, layers: [], heads: [{ name: 'A', clusters: 2, subHeads: 1 }] }
 
@@ -126,5 +126,54 @@ describe('training', () => {
     const expected = joint(0.9)
     head.joint!.forEach((p, i) => expect(p).toBeCloseTo(expected[i], 6))
     expect(position.history.slice(0, -1).flatMap(({ heads }) => heads).some((older) => older.joint)).toBe(false)
+  })
+})
+
+describe('resumed training', () => {
+  /** Agreement of the clusters after a step: it rises, and then falls to what is worth going back from. */
+  const agreement = (step: number): number => 0.55 + 0.4 * Math.exp(-(((step - 40) / 20) ** 2))
+
+  /** Trains `steps` in parts that end behind the given steps, each going on from the last checkpoint; what is kept in the end. */
+  async function inParts(steps: number, cuts: readonly number[]): Promise<{ state: number; information: number }> {
+    let reached: { position: TrainingPosition; state: NamedArrays; memory?: TrainingMemory } = { position: { step: 0, seconds: 0, rateFactor: 1, history: [] }, state: { w: Float32Array.of(0) } }
+    for (const cut of [...cuts, Infinity]) {
+      let state = reached.state.w[0]
+      const stop = new AbortController()
+      const execution: Execution = {
+        run() {
+          state++
+          if (state === cut) stop.abort()
+          return Promise.resolve({ loss: Float32Array.of(0), jointA0: joint(agreement(state)) })
+        },
+        readState: () => Promise.resolve({ w: Float32Array.of(state) }),
+        writeState: ({ w }) => Promise.resolve(void (state = w[0])),
+        dispose: () => Promise.resolve()
+      }
+      await train({
+        architecture,
+        recipe: recipeOf({ preset: 'quick' }),
+        execution,
+        limit: { steps },
+        position: reached.position,
+        memory: reached.memory,
+        nextBatch: () => Promise.resolve({ first: new Float32Array(1), second: new Float32Array(1), rows: new Float32Array(1), columns: new Float32Array(1) }),
+        onReport: () => undefined,
+        onCheckpoint: (position, kept, _, memory) => Promise.resolve(void (reached = { position, state: kept, memory })),
+        whenResumed: () => Promise.resolve(),
+        signal: stop.signal
+      }).catch((fault: Error) => expect(fault.name).toBe('Cancelled'))
+    }
+    return { state: reached.state.w[0], information: reached.position.history.at(-1)!.heads[0].information }
+  }
+
+  it('keeps the weights that an undisturbed one keeps, wherever it was stopped', async () => {
+    const undisturbed = await inParts(100, [])
+    expect(undisturbed.state, 'earlier weights are worth going back to').toBeLessThan(80)
+    for (let cut = 3; cut < 100; cut += 5) {
+      const found = await inParts(100, [cut])
+      expect(found.state, `stopped behind step ${cut}`).toBe(undisturbed.state)
+      expect(found.information).toBeCloseTo(undisturbed.information, 9)
+    }
+    expect((await inParts(100, [20, 45, 46, 90])).state).toBe(undisturbed.state)
   })
 })

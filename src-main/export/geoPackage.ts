@@ -1,5 +1,7 @@
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import sqlite from 'node-sqlite3-wasm'
+import { SmaltiError } from '../contract/errors.ts'
 import type { ExportFormat, ExportItem } from './format.ts'
 import { type LabelFeature, featuresOf } from './features.ts'
 
@@ -23,8 +25,13 @@ export const geoPackage: ExportFormat = {
           writeLayer(database, item, layerName(item, items), await featuresOf(item, { classes, signal }))
           onProgress((done + 1) / items.length)
         }
+      } catch (fault) {
+        // SQLite's own words for a disk that takes no more.
+        if (/disk I\/O error|database or disk is full/i.test((fault as Error).message)) throw new SmaltiError('DiskFull', { path: join(out.folder, FILE) })
+        throw fault
       } finally {
         database.close()
+        await rm(`${path}.lock`, { recursive: true, force: true })
       }
     })
   }

@@ -6,7 +6,7 @@ import { openSource } from '../imagery/byteSource.ts'
 import { TAG, readDirectories } from '../imagery/formats/tiff/directory.ts'
 import { NO_LABEL, type Placed, type RasterNotes, encodeDirectories, encodeHeader, headerBytes, needsBigTiff, pyramidOf, tileSide } from '../labels/tiffFile.ts'
 import { writeLabels } from '../labels/writeLabels.ts'
-import { writeWhole } from '../labels/writer.ts'
+import { discardUnfinished, writeWhole } from '../labels/writer.ts'
 import { countLabels, withLabels } from './areas.ts'
 import type { ExportContext, ExportFormat, ExportItem } from './format.ts'
 
@@ -25,11 +25,12 @@ export const labelGeoTiff: ExportFormat = {
       const notes: RasterNotes = { tags: item.georeference?.tags ?? [], colours: classes.map(({ colour }) => colour), nodata: NO_LABEL }
       const counts = await withLabels(item, (labels) => countLabels(labels, signal))
       await out.stream(names.raster, async (handle, path) => {
-        const source = item.raster ?? (await relabelled(item, `${path}.labels`, notes, context))
+        const changed = `${path}.labels`
         try {
-          await writeOptimised(handle, source, item, notes)
+          await writeOptimised(handle, item.raster ?? (await relabelled(item, changed, notes, context)), item, notes)
         } finally {
-          if (source !== item.raster) await rm(source, { force: true })
+          await rm(changed, { force: true })
+          await discardUnfinished(changed)
         }
       })
       await out.write(names.table, attributeTable(item, classes, counts))

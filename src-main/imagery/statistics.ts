@@ -28,11 +28,11 @@ export async function sampleStatistics(
   images: readonly CatalogueImage[],
   signal: AbortSignal,
   onUnreadable: (image: CatalogueImage, fault: SmaltiError) => void,
-  onProgress: (share: number) => void = () => undefined
+  onProgress: (share: number, copying?: CatalogueImage) => void = () => undefined
 ): Promise<BandStatistics> {
   const bands = sight.bands.roles.length
   const units = images[0].type === 'uint8' ? { low: 0, high: 255 } : { low: 0, high: 1 }
-  const reader = new PictureReader({ ...sight, ranges: Array(bands).fill(units) })
+  const reader = new PictureReader({ ...sight, ranges: Array(bands).fill(units) }, undefined, (image, share) => onProgress(share, image))
   const values = Array.from({ length: bands }, () => createSample())
   let read = 0
   const step = Math.max(1, images.length / SAMPLED_IMAGES)

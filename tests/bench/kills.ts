@@ -6,7 +6,7 @@ import { uniformFrom } from '../../src-main/learning/random.ts'
 import { measured, startSmalti } from './processes.ts'
 import { writeScene } from './scene.ts'
 
-async function labelHash(project: string): Promise<string> {
+export async function labelHash(project: string): Promise<string> {
   const folder = join(project, 'runs')
   const hash = createHash('sha256')
   for (const name of (await readdir(folder, { recursive: true })).filter((entry) => entry.endsWith('.tif')).sort()) hash.update(name).update(await readFile(join(folder, name)))

@@ -1,4 +1,5 @@
-/** `npm run bench -- rasters [scale|reading|hostile|small|torch|kills] [arguments]`: scenes at scale, and files that mean harm. */
+/** `npm run bench -- rasters [reading|torch|scale|small|hostile|disk|kills] [arguments]`: scenes at scale, and files that mean harm. */
+import { measureFullDisk } from './fullDisk.ts'
 import { measureHostile } from './hostile.ts'
 import { measureKills } from './kills.ts'
 import { measureReading } from './reading.ts'
@@ -12,6 +13,7 @@ const parts: Record<string, () => Promise<void>> = {
   scale: () => measureScale(Number(first ?? 20_000)),
   small: () => measureSmall(Number(first ?? 50_000)),
   hostile: () => measureHostile(Number(first ?? 1000), Number(second ?? 1)),
+  disk: () => measureFullDisk(Number(first ?? 20), Number(second ?? 1)),
   kills: () => measureKills(Number(first ?? 20), Number(second ?? 1))
 }
 for (const [name, measure] of Object.entries(parts)) if (part === 'all' || part === name) await measure()

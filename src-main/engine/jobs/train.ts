@@ -105,7 +105,7 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
     const file = { path: image.path, reason: String(fault.details.reason) }
     unreadable.push(file)
     context.onProgress({ stage, skipped: file })
-  }, (share) => context.onProgress({ stage, share }))
+  }, (share, copying) => context.onProgress({ stage: copying ? `Preparing ${copying.path}, which cannot be read in parts` : stage, share }))
   const usable = images.filter(({ path }) => !unreadable.some((file) => file.path === path))
   const meta: RunMeta = {
     settings,

@@ -1,0 +1,90 @@
+import { spawnSync } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EXPORT_FORMATS } from '../../src-main/contract/labels.ts'
+import { uniformFrom } from '../../src-main/learning/random.ts'
+import { labelHash } from './kills.ts'
+import { measured, startSmalti } from './processes.ts'
+import { writeScene } from './scene.ts'
+
+async function used(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true })
+  const sizes = await Promise.all(names.map((name) => stat(join(folder, name))))
+  return sizes.reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 4096), 0)
+}
+
+async function run(args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
+  const child = startSmalti(args)
+  let stderr = ''
+  child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  child.stdout!.resume()
+  return { code: await new Promise<number | null>((resolve) => child.on('close', resolve)), stderr }
+}
+
+/**
+ * Lets the disk fill up at random moments of `segment` and of each export: a named error, what was there before as it
+ * was, and a good end once there is room. On a file system of its own in memory, which needs root.
+ */
+export async function measureFullDisk(times: number, seed: number): Promise<void> {
+  const base = await mkdtemp(join(tmpdir(), 'smalti-full-'))
+  const disk = join(base, 'disk')
+  await mkdir(disk)
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', disk]).status !== 0) {
+    console.log('full disk: SKIPPED, a file system of a given size needs root')
+    return
+  }
+  const uniform = uniformFrom(seed)
+  try {
+    const [images, whole] = [join(base, 'images'), join(base, 'whole')]
+    await mkdir(images)
+    await writeScene(join(images, 'scene.tif'), 3000)
+    await measured(['train', images, '--project', whole, '--preset', 'preview', '--backend', 'onnxruntime'])
+    const fresh = join(base, 'fresh')
+    await cp(whole, fresh, { recursive: true })
+    await measured(['segment', whole])
+    const [expected, need] = [await labelHash(whole), (await used(whole)) - (await used(fresh))]
+    /** Leaves so many bytes of room. */
+    const fill = async (room: number): Promise<void> => {
+      const free = Number(spawnSync('df', ['--output=avail', '-B1', disk], { encoding: 'utf8' }).stdout.split('\n')[1])
+      await writeFile(join(disk, 'filler'), Buffer.alloc(Math.max(0, free - room)))
+    }
+    let [named, ended] = [0, 0]
+    for (let time = 0; time < times; time++) {
+      const project = join(disk, 'p')
+      await cp(fresh, project, { recursive: true })
+      await fill(need * uniform())
+      const { code, stderr } = await run(['segment', project])
+      named += Number(code === 2 && stderr.includes('The disk is full'))
+      await rm(join(disk, 'filler'))
+      await measured(['segment', project])
+      ended += Number((await labelHash(project)) === expected)
+      await rm(project, { recursive: true })
+    }
+    console.log(`full disk at ${times} moments of segment (seed ${seed}): ${named} named, ${ended} ended with the same labels once there was room`)
+    const lines: string[] = []
+    for (const format of EXPORT_FORMATS) {
+      const out = join(disk, 'out')
+      await measured(['export', whole, '--format', format, '--out', out, '--sieve', '100px'])
+      const size = await used(out)
+      await rm(out, { recursive: true })
+      let [well, tried] = [0, 0]
+      for (; tried < Math.ceil(times / 5); tried++) {
+        await fill(size * 0.9 * uniform())
+        const { code, stderr } = await run(['export', whole, '--format', format, '--out', out, '--sieve', '100px'])
+        const left = (await readdir(out, { recursive: true }).catch(() => [])).filter((name) => /\.partial|\.part$|\.rows$/.test(name))
+        await rm(join(disk, 'filler'))
+        const again = await run(['export', whole, '--format', format, '--out', out, '--sieve', '100px'])
+        const good = code === 2 && stderr.includes('The disk is full') && left.length === 0 && again.code === 0
+        if (!good) lines.push(`  ${format}: ended ${code} ${stderr.trim().split('\n').at(-1)}, left ${left.join()}, then ${again.code} ${again.stderr.trim().split('\n').at(-1)}`)
+        well += Number(good)
+        await rm(out, { recursive: true })
+      }
+      lines.push(`  ${format}: ${well} of ${tried} named, nothing half-written left, good once there was room`)
+    }
+    console.log(`full disk during exports:\n${lines.join('\n')}`)
+  } finally {
+    spawnSync('umount', [disk])
+    await rm(base, { recursive: true })
+  }
+}

@@ -13,7 +13,7 @@ export function installOracles(runtime) {
   try {
     for (const [folder, packages] of Object.entries(ORACLES)) {
       const target = join(runtime, folder)
-      if (existsSync(target)) continue
+      rmSync(target, { recursive: true, force: true })
       const unfinished = `${target}.partial`
       rmSync(unfinished, { recursive: true, force: true })
       run('python3', ['-m', 'pip', '--python', PYTHON, 'install', '--quiet', '--only-binary=:all:', '--target', unfinished, ...packages])

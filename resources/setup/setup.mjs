@@ -74,5 +74,5 @@ await step('System libraries', `${forTests || String(stamps['System libraries'] 
 await step('Electron', lock, () => existsSync('node_modules/electron/path.txt'), () => installElectron(runtime))
 if (hasNvidia()) await step('CUDA', lock, cudaIsInstalled, () => installCuda(runtime))
 await step('TensorFlow', `${lock} ${hasNvidia()}`, () => existsSync('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'), () => installTensorflow(runtime))
-if (forTests) await step('Oracles', '2', () => existsSync(join(runtime, 'oracles')) && existsSync(join(runtime, 'cogeo')), () => installOracles(runtime))
+if (forTests) await step('Oracles', '3', () => existsSync(join(runtime, 'oracles')) && existsSync(join(runtime, 'cogeo')), () => installOracles(runtime))
 await step('Build', sourceState(), () => existsSync('out/main/smalti.js'), () => run('npx', ['electron-vite', 'build', '--config', 'electron.config.ts']))

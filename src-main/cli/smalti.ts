@@ -77,6 +77,8 @@ async function perform<N extends CommandName>(
 const skippedText = (skipped: { path: string; reason: string }[]): string =>
   skipped.length ? `\n${skipped.length} skipped:\n${skipped.map(({ path, reason }) => `  ${path}: ${reason}`).join('\n')}` : ''
 
+const warningText = (warnings: { path: string; reason: string }[]): string => warnings.map(({ path, reason }) => `\nNote: ${path}: ${reason}`).join('')
+
 const program = new Command('smalti')
   .description('Finds the classes in your images without labels.')
   .exitOverride()
@@ -124,7 +126,7 @@ program
       if (output.method !== 'information') {
         return `Clustered ${output.images} images by ${output.method} in ${duration(output.seconds)} with ${output.backend}.\nProject: ${output.project}${skippedText(output.skipped)}`
       }
-      return `Trained ${output.steps} steps${from} on ${output.images} images in ${duration(output.seconds)} with ${output.backend} (${output.device}).\n${heads}\nProject: ${output.project}${skippedText(output.skipped)}`
+      return `Trained ${output.steps} steps${from} on ${output.images} images in ${duration(output.seconds)} with ${output.backend} (${output.device}).\n${heads}\nProject: ${output.project}${warningText(output.warnings)}${skippedText(output.skipped)}`
     })
   })
 
@@ -174,7 +176,7 @@ withCleanUp(program.command('segment'))
     }
     return perform('segment', input, options.json, (output) => {
       const before = output.images - output.labelled
-      return `Segmented ${output.labelled} ${options.shard ? 'parts' : 'images'} in ${duration(output.seconds)} with ${output.backend}${before > 0 && !options.shard ? `; ${before} were labelled already` : ''}.\nLabels: ${output.labels}${skippedText(output.skipped)}`
+      return `Segmented ${output.labelled} ${options.shard ? 'parts' : 'images'} in ${duration(output.seconds)} with ${output.backend}${before > 0 && !options.shard ? `; ${before} were labelled already` : ''}.\nLabels: ${output.labels}${warningText(output.warnings)}${skippedText(output.skipped)}`
     })
   })
 

@@ -75,6 +75,8 @@ export const COMMANDS = {
       seconds: z.number(),
       images: z.int(),
       skipped: z.array(skippedFile),
+      /** Images that are used, with what a user should know of them. */
+      warnings: z.array(skippedFile),
       report: trainingReport.optional()
     })
   },
@@ -125,6 +127,8 @@ export const COMMANDS = {
       /** Of them labelled now; the others were already. */
       labelled: z.int(),
       skipped: z.array(skippedFile),
+      /** Images that are labelled, with what a user should know of them. */
+      warnings: z.array(skippedFile),
       backend: z.string(),
       seconds: z.number(),
       /** Share of the time in which the network waited for windows to be read or tiles to be written. */

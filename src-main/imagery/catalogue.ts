@@ -17,6 +17,11 @@ const PARALLEL = 8
 /** Files that lie beside images and need no mention. */
 const COMPANIONS = /\.(tfw|tifw|tiffw|jgw|jpgw|pgw|pngw|wld|prj|ovr|xml|qml|msk)$/i
 
+/** What a user should know of images that can be used. */
+export function warningsOf(images: readonly CatalogueImage[]): SkippedFile[] {
+  return images.flatMap(({ path, warning }) => (warning === undefined ? [] : [{ path, reason: warning }]))
+}
+
 type Entry = { image: CatalogueImage } | { skipped: SkippedFile }
 
 interface Found {

@@ -228,6 +228,44 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(await leftOver(p)).toEqual([])
   })
 
+  it('stay a project that opens, marked partial, when they are stopped', async () => {
+    const many = join(folder, 'many')
+    await mkdir(many)
+    for (let copy = 0; copy < 12; copy++) await cp(join(scenes, 'north.tif'), join(many, `${copy}.tif`))
+    const p = join(folder, 'stopped.smalti')
+    await smalti('train', many, '--project', p, ...TRAIN)
+    const { child, finished } = start('segment', p)
+    // Stopped as soon as some images are done.
+    for (let waited = 0; waited < 20_000; waited += 50) {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      const names = await readdir(join(p, 'runs', 'run-0001'), { recursive: true })
+      if (names.filter((name) => /\/A\/.*\.tif$/.test(name)).length >= 2) break
+    }
+    child.kill('SIGINT')
+    expect((await finished).code).toBe(130)
+    const index = JSON.parse(await readFile(join(p, 'runs', 'run-0001', 'labels', 'training', 'labels.json'), 'utf8')) as { partial: boolean; images: unknown[] }
+    expect(index.partial).toBe(true)
+    expect(index.images.length).toBeGreaterThanOrEqual(1)
+    expect(index.images.length).toBeLessThan(12)
+    expect((await smalti('export', p, '--format', 'csv', '--out', join(folder, 'stopped-csv'))).code).toBe(0)
+    const rest = json<CommandOutput<'segment'>>(await smalti('segment', p, '--json'))
+    expect(rest).toMatchObject({ images: 12 })
+    expect(rest.labelled).toBeLessThan(12)
+    expect(await leftOver(p)).toEqual([])
+  })
+
+  it('that are placed by ground control points are used, and said to be', async () => {
+    const points = join(folder, 'points')
+    await mkdir(points)
+    gdal('gdal_translate', '-q', '-a_srs', 'EPSG:4326', ...[[0, 0, 10, 50], [600, 0, 10.1, 50], [0, 600, 10, 49.9], [600, 600, 10.1, 49.9]].flatMap((point) => ['-gcp', ...point.map(String)]), join(scenes, 'süd, "b".tif'), join(points, 'gcp.tif'))
+    const p = join(folder, 'points.smalti')
+    const trained = json<CommandOutput<'train'>>(await smalti('train', points, '--project', p, ...TRAIN, '--json'))
+    expect(trained.warnings).toEqual([{ path: 'gcp.tif', reason: expect.stringContaining('ground control points') as string }])
+    await smalti('segment', p)
+    await smalti('export', p, '--format', 'geotiff', '--out', join(folder, 'points-out'))
+    expect((await ask<Described>({ ask: 'describe', path: join(folder, 'points-out', 'gcp.tif') })).controlPoints).toBe(4)
+  })
+
   it('are labelled in shards, and merged byte for byte; a missing shard is named', async () => {
     const p = join(folder, 'shards.smalti')
     await cp(project, p, { recursive: true })

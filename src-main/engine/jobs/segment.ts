@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { clusterNames } from '../../classes/palette.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
+import { warningsOf } from '../../imagery/catalogue.ts'
 import { withLock } from '../../project/lock.ts'
 import { type LabelSet, type LabelledImage, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterPath, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
 import { loadRun, isTrained, openProject, type Project, type RunMeta } from '../../project/project.ts'
@@ -26,7 +27,7 @@ export const segmentJob: Job<'segment'> = async (input, context) => {
     ? await withLock(input.project, () => labelShard(labelling, set, images, input.shard!, { cleanUp: input.cleanUp, area: input.area }, context), `shard-${input.shard.number}-of-${input.shard.of}`)
     : await withLock(input.project, () => labelAll(project, set, labelling, loaded.meta, images, skipped, input, context))
   const seconds = (performance.now() - started) / 1e3
-  return { project: project.folder, labels: set.folder, ...outcome, backend: labelling.labeller.backend.name, seconds }
+  return { project: project.folder, labels: set.folder, ...outcome, warnings: warningsOf(images), backend: labelling.labeller.backend.name, seconds }
 }
 
 interface Outcome {

@@ -5,7 +5,7 @@ import type { Recipe } from '../../contract/recipe.ts'
 import type { TrainingSettings } from '../../contract/settings.ts'
 import { readArea } from '../../imagery/area.ts'
 import { chooseBands } from '../../imagery/bands.ts'
-import { readCatalogue } from '../../imagery/catalogue.ts'
+import { readCatalogue, warningsOf } from '../../imagery/catalogue.ts'
 import { PictureReader, type Scale, scaledSize } from '../../imagery/pictures.ts'
 import { sampleStatistics } from '../../imagery/statistics.ts'
 import { ASSIGNMENT_TEMPERATURE, kMeansHeads, warmHeads } from '../../learning/clusterHeads.ts'
@@ -73,6 +73,7 @@ export const trainJob: Job<'train'> = async (input, context) => {
       seconds: position.seconds,
       images: prepared.meta.catalogue.images.length,
       skipped,
+      warnings: warningsOf(prepared.meta.catalogue.images),
       report: position.history.at(-1)
     }
   })

@@ -10,7 +10,7 @@ import { informationObjective } from '../../src-main/learning/objective/informat
 import { jointThroughInterpolation } from '../../src-main/learning/objective/joint.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 import '../fixtures/gpu.ts'
-import { richStepFixture, stepFixture } from '../fixtures/step.ts'
+import { maskedStepFixture, richStepFixture, stepFixture } from '../fixtures/step.ts'
 
 // TensorFlow would otherwise use 16-bit products where the processor has them.
 process.env.TF_SET_ONEDNN_FPMATH_MODE = 'STRICT'
@@ -54,6 +54,19 @@ describe.each([
       // Moments are the gradients, decayed and summed; what starts at zero is nothing but updates.
       const made = name.includes('moment') || state[name].every((value) => value === 0)
       expect(worst / scale, name).toBeLessThan(made ? 2e-3 : 1e-4)
+    }
+  })
+
+  it.runIf(backend)('leaves missing data out like the plain CPU backend', async () => {
+    const { program, inputs, state } = maskedStepFixture()
+    const [expected, found] = [executeEagerly('cpu', program, state), await backend!.compile(program, state)]
+    const [a, b] = [await expected.run(inputs), await found.run(inputs)]
+    for (const name of program.outputs) a[name].forEach((value, i) => expect(b[name][i]).toBeCloseTo(value, 3))
+    const [before, after] = [await expected.readState(), await found.readState()]
+    // The first moment is the gradient; single entries near zero are noise, its length is not.
+    for (const name of Object.keys(program.state).filter((entry) => entry.endsWith('moment1'))) {
+      const apart = Math.hypot(...before[name].map((value, i) => value - after[name][i]))
+      expect(apart / Math.hypot(...before[name]), name).toBeLessThan(0.01)
     }
   })
 

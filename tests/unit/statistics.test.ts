@@ -18,7 +18,7 @@ const image = tf.tensor4d(values, [1, side, side, bands])
 const at = (r: number, c: number, band: number): number => values[(r * side + c) * bands + band]
 
 /** The statistics of one output pixel, by loops over its box. */
-function byLoops(row: number, column: number, stride: number, box: number): number[] {
+function byLoops(row: number, column: number, stride: number, box: number, valid: (r: number, c: number) => boolean = () => true): number[] {
   const magnitude = (r: number, c: number): number => {
     if (r === side - 1 || c === side - 1) return 0
     let sum = 1e-6
@@ -30,7 +30,7 @@ function byLoops(row: number, column: number, stride: number, box: number): numb
     let [sum, count] = [0, 0]
     for (let r = row * stride + from; r < row * stride + to; r++) {
       for (let c = column * stride + from; c < column * stride + to; c++) {
-        if (r < 0 || c < 0 || r >= side || c >= side) continue
+        if (r < 0 || c < 0 || r >= side || c >= side || !valid(r, c)) continue
         sum += f(r, c)
         count++
       }
@@ -56,6 +56,25 @@ describe('patch statistics', () => {
     for (const [r, c] of [[0, 0], [1, 2], [side / stride - 1, side / stride - 2]]) {
       byLoops(r, c, stride, cells).forEach((value, i) => expect(rows[r][c][i]).toBeCloseTo(value, 4))
     }
+  })
+})
+
+describe('statistics of an image with missing data', () => {
+  it('are those of the pixels that are there, by loops over them', () => {
+    const uniform = uniformFrom(4)
+    const mask = Float32Array.from({ length: side * side }, (_, i) => Number(i % side > 5 && uniform() < 0.8))
+    const valid = (r: number, c: number): boolean => mask[r * side + c] === 1
+    const found = patchStatistics(image, [9], 2, tf.tensor4d(mask, [1, side, side, 1]))
+    const rows = found.arraySync()[0]
+    for (const [r, c] of [[0, 7], [3, 4], [6, 3], [7, 6]]) byLoops(r, c, 2, 5, valid).forEach((value, i) => expect(rows[r][c][i]).toBeCloseTo(value, 4))
+  })
+
+  it('do not tell how near the border of the known is', () => {
+    const flat = tf.fill([1, side, side, bands], 0.7) as tf.Tensor4D
+    const half = tf.tensor4d(Float32Array.from({ length: side * side }, (_, i) => Number(i % side >= side / 2)), [1, side, side, 1])
+    const whole = patchStatistics(flat, [9], 2).arraySync()[0]
+    const masked = patchStatistics(flat, [9], 2, half).arraySync()[0]
+    for (let r = 1; r < side / 2 - 2; r++) for (let c = side / 4; c < side / 2 - 2; c++) masked[r][c].forEach((value, i) => expect(value).toBeCloseTo(whole[4][4][i], 3))
   })
 })
 

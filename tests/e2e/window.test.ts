@@ -99,7 +99,7 @@ describe.runIf(present)('the window', () => {
 
     const out = join(folder, 'window-masks')
     await window.answerDialog(out)
-    await page.getByLabel('Format').selectOption('png')
+    await page.getByLabel('Export format').selectOption('png')
     await button('Export…').click()
     await page.getByText('Wrote 3 files of head A as png').waitFor()
 

@@ -1,8 +1,8 @@
-import { mkdir, open, readFile, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { type FileHandle, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
-import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
-import { syncFolder, temporaryName, writeFileSafely, writeJsonSafely } from '../project/files.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import { fillFileSafely, writeFileSafely, writeJsonSafely } from '../project/files.ts'
 
 /** Lists what exports wrote into a folder, so that they may write it again and nothing else. */
 const MANIFEST = '.smalti-export.json'
@@ -70,23 +70,7 @@ export async function openOutFolder(out: string, names: readonly string[], { sou
       await settle(name)
     },
     async stream(name, fill) {
-      const path = join(folder, name)
-      const temporary = temporaryName(path)
-      try {
-        await mkdir(dirname(path), { recursive: true })
-        const handle = await open(temporary, 'w+')
-        try {
-          await fill(handle, temporary)
-          await handle.sync()
-        } finally {
-          await handle.close()
-        }
-        await rename(temporary, path)
-        await syncFolder(dirname(path))
-      } catch (fault) {
-        await rm(temporary, { force: true })
-        throw asSmaltiError(fault, path)
-      }
+      await fillFileSafely(join(folder, name), fill)
       await settle(name)
     },
     finish: note

@@ -1,10 +1,10 @@
 import { constants, existsSync } from 'node:fs'
-import { access, mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, access, mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { asSmaltiError } from '../contract/errors.ts'
 
 /** Temporary name of a file that a process is writing. */
-export const temporaryName = (path: string): string => `${path}.${process.pid}.partial`
+const temporaryName = (path: string): string => `${path}.${process.pid}.partial`
 const UNFINISHED = /\.(\d+)\.partial$/
 
 /** Removes what processes that are gone had begun to write below a folder, as far as it may. */
@@ -20,15 +20,24 @@ export async function removeUnfinished(folder: string, isGone: (pid: number) => 
  * renamed, the folder flushed.
  * @throws DiskFull, FolderNotWritable
  */
-export async function writeFileSafely(path: string, parts: Uint8Array | string | readonly Uint8Array[]): Promise<void> {
+export function writeFileSafely(path: string, parts: Uint8Array | string | readonly Uint8Array[]): Promise<void> {
+  return fillFileSafely(path, async (handle) => {
+    for (const part of typeof parts === 'string' ? [Buffer.from(parts)] : parts instanceof Uint8Array ? [parts] : parts) await handle.writeFile(part)
+  })
+}
+
+/**
+ * The same for a file that is written piece by piece.
+ * @param fill  writes it, by its handle or by the temporary name
+ * @throws DiskFull, FolderNotWritable and what `fill` throws
+ */
+export async function fillFileSafely(path: string, fill: (handle: FileHandle, temporary: string) => Promise<void>): Promise<void> {
   const temporary = temporaryName(path)
   try {
     await makeFolder(dirname(path))
-    const handle = await open(temporary, 'w')
+    const handle = await open(temporary, 'w+')
     try {
-      for (const part of typeof parts === 'string' ? [Buffer.from(parts)] : parts instanceof Uint8Array ? [parts] : parts) {
-        await handle.writeFile(part)
-      }
+      await fill(handle, temporary)
       await handle.sync()
     } finally {
       await handle.close()

@@ -7,6 +7,7 @@ import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { GROUP_METHODS, METHODS, type RecipeChanges } from '../contract/recipe.ts'
 import { BACKEND_CHOICES, DEFAULT_SETTINGS, HEADS, PRESETS } from '../contract/settings.ts'
 import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp, type PatchSize, type Shard } from '../contract/labels.ts'
+import { isAddress } from '../imagery/byteSource.ts'
 import { startEngineProcess } from '../engine/childProcess.ts'
 import { progressPrinter } from './progressLine.ts'
 
@@ -41,7 +42,7 @@ function shardOf(text: string): Shard {
   return { number: Number(number), of: Number(of) }
 }
 /** Paths become absolute, addresses stay. */
-const placed = (paths: readonly string[]): string[] => paths.map((path) => (/^https?:\/\//i.test(path) ? path : resolve(path)))
+const placed = (paths: readonly string[]): string[] => paths.map((path) => (isAddress(path) ? path : resolve(path)))
 const positive = number((value) => Number.isFinite(value) && value > 0, 'a number above 0')
 
 /** Runs a command in the engine with a progress line, and prints its result. */

@@ -1,5 +1,8 @@
 import { z } from 'zod'
 
+/** The value of pixels without a label. */
+export const NO_LABEL = 255
+
 export const clusterClass = z.object({ name: z.string(), colour: z.string() })
 export type ClusterClass = z.infer<typeof clusterClass>
 

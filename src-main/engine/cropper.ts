@@ -1,21 +1,15 @@
 import type { CropperConfig } from './cropSource.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import type { CatalogueImage, SkippedFile } from '../contract/imagery.ts'
-import { type Picture, PictureReader, imageByArea, scaledSize } from '../imagery/pictures.ts'
+import { type Picture, PictureReader, VALID_SHARE, imageByArea, mostlyValid, scaledSize } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
 import { integerBelow, uniformFrom } from '../learning/random.ts'
 import { type Batch, type ViewPair, drawDisplacements, emptyBatch, geometryOf, sampleViewPair, writePair } from '../learning/views/pairs.ts'
 import { randomPart, resample, samplingOf } from '../learning/views/warp.ts'
 
 const BATCH_STREAM = 2
-/** Share of a crop that must hold data. */
-const VALID_SHARE = 0.5
 /** Places tried for each pair before the images count as empty. */
 const TRIES = 1000
-
-function mostlyValid(valid: Uint8Array | undefined): boolean {
-  return !valid || valid.reduce((sum, value) => sum + value, 0) >= VALID_SHARE * valid.length
-}
 
 /**
  * Decodes images and cuts the crops of a step. A batch depends on the configuration and its step alone, whichever were

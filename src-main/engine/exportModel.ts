@@ -1,11 +1,10 @@
 import type { CommandInput, CommandOutput } from '../contract/commands.ts'
-import { SmaltiError } from '../contract/errors.ts'
 import type { RunMeta } from '../project/project.ts'
 import { openOutFolder } from '../export/outFolder.ts'
 import { clusterNames } from '../classes/palette.ts'
 import { receptiveHalo } from '../learning/network/architecture.ts'
 import { portableModel } from '../learning/network/onnxModel.ts'
-import { type Project, isTrained, loadRun } from '../project/project.ts'
+import { type Project, loadTrainedRun } from '../project/project.ts'
 import { loadScheme, tableOf } from '../project/scheme.ts'
 import type { JobContext } from './job.ts'
 import { prepareLabelling } from './labellingOf.ts'
@@ -16,8 +15,7 @@ const TILE = 512
 
 /** Writes a run's network for other programs, with what they look for in its metadata. @throws NothingTrained */
 export async function exportModel(project: Project, { out, head, overwrite = false }: CommandInput<'export'>, context: JobContext): Promise<CommandOutput<'export'>> {
-  const loaded = await loadRun(project)
-  if (!loaded || !isTrained(loaded.meta)) throw new SmaltiError('NothingTrained', { path: project.folder })
+  const loaded = await loadTrainedRun(project)
   const { meta } = loaded
   const { labeller } = await prepareLabelling(project, loaded, {}, context)
   const { architecture } = labeller.model

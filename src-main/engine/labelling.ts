@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Backend } from '../backends/program.ts'
-import { clusterColours } from '../classes/palette.ts'
+import { clusterColours, clusterNames } from '../classes/palette.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import type { BandStatistics, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
+import { NO_LABEL } from '../contract/labels.ts'
 import { georeferenceOfFile } from '../imagery/openRaster.ts'
 import type { Sight } from '../imagery/pictures.ts'
 import { type LabelFile, LabelWriter, discardUnfinished, rowsWritten } from '../labels/writer.ts'
-import { NO_LABEL, tileSide } from '../labels/tiffFile.ts'
+import { type RasterNotes, tileSide } from '../labels/tiffFile.ts'
+import type { LabelIndex, LabelledImage } from '../project/labelSets.ts'
 import { type Block, type Model, type Plan, blocksOf, createSegmenter, planOf, tilesOf } from '../segmentation/segment.ts'
 import type { JobContext } from './job.ts'
 import { startWindowSource } from './windowSource.ts'
@@ -35,12 +37,6 @@ export interface Task {
 export function taskOf({ model, sight }: Labeller, image: CatalogueImage, rasters: Record<string, string>, rows?: { from: number; to: number }): Task {
   const plan = planOf(model.architecture, image, sight.scale, tileSide(image))
   return { image, plan, fromRow: rows?.from ?? 0, toRow: rows?.to ?? tilesOf(plan).rows, rasters }
-}
-
-export interface Labelled {
-  task: Task
-  /** Seconds since the start of all. */
-  seconds: number
 }
 
 /** Values of scenes that the reading thread keeps at hand, in bytes. */
@@ -113,17 +109,32 @@ export async function labelTasks(
   }
 }
 
-/** What a head's raster of a task says of itself. */
-async function fileOf({ key, model }: Labeller, { image, plan, fromRow, toRow }: Task, head: string): Promise<LabelFile> {
+/** What an image's whole label raster says of itself. */
+export async function notesOf({ model }: Labeller, image: CatalogueImage, head: string): Promise<RasterNotes> {
   const { clusters } = model.architecture.heads.find(({ name }) => name === head)!
+  return { tags: (await georeferenceOfFile(image))?.tags ?? [], colours: clusterColours(clusters), nodata: NO_LABEL }
+}
+
+/** Names and colours of the clusters of all heads. */
+export function classesOf({ model }: Labeller): LabelIndex['classes'] {
+  return Object.fromEntries(model.architecture.heads.map(({ name, clusters }) => [name, clusterNames(clusters)]))
+}
+
+/** A labelled image as its set's index lists it. */
+export function entryOf({ path, file, width, height, size, modified }: CatalogueImage, rasters: Record<string, string>): LabelledImage {
+  return { path, file, width, height, size, modified, rasters }
+}
+
+/** What a head's raster of a task says of itself. */
+async function fileOf(labeller: Labeller, { image, plan, fromRow, toRow }: Task, head: string): Promise<LabelFile> {
   const whole = fromRow === 0 && toRow === tilesOf(plan).rows
-  const tags = whole ? ((await georeferenceOfFile(image))?.tags ?? []) : []
+  const notes = await notesOf(labeller, image, head)
   return {
     width: image.width,
     height: Math.min(toRow * plan.tile, image.height) - fromRow * plan.tile,
     tile: plan.tile,
-    key: `${key} ${image.size ?? 0} ${image.modified ?? 0}`,
-    notes: { tags, colours: clusterColours(clusters), nodata: NO_LABEL }
+    key: `${labeller.key} ${image.size ?? 0} ${image.modified ?? 0}`,
+    notes: whole ? notes : { ...notes, tags: [] }
   }
 }
 

@@ -1,20 +1,17 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { clusterColours, clusterNames } from '../classes/palette.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { type CatalogueImage, type SkippedFile, skippedFile } from '../contract/imagery.ts'
 import { type CleanUp, type Shard, cleanUp } from '../contract/labels.ts'
-import { georeferenceOfFile } from '../imagery/openRaster.ts'
 import { openLabels } from '../labels/source.ts'
-import { NO_LABEL } from '../labels/tiffFile.ts'
 import { writeLabels } from '../labels/writeLabels.ts'
 import { readIfPresent, writeJsonSafely } from '../project/files.ts'
 import { type LabelSet, type LabelledImage, placeOf, rasterPath, saveLabelIndex } from '../project/labelSets.ts'
 import { blockRows, tilesOf } from '../segmentation/segment.ts'
 import { cleanRasters, rawPath } from './cleaning.ts'
 import type { JobContext } from './job.ts'
-import { type Labeller, type Task, labelTasks, rastersIn, taskOf } from './labelling.ts'
+import { type Labeller, type Task, classesOf, entryOf, labelTasks, notesOf, rastersIn, taskOf } from './labelling.ts'
 import type { PreparedLabelling } from './labellingOf.ts'
 
 /** What a finished shard says of itself. */
@@ -114,12 +111,12 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
     if (unreadable.has(image.path)) continue
     const pieces = shards.flatMap((list, s) => list.filter((piece) => piece.image.path === image.path).map((piece) => ({ ...piece, shard: s + 1 })))
     const rasters: Record<string, string> = {}
-    for (const { name: head, clusters } of architecture.heads) {
+    for (const { name: head } of architecture.heads) {
       rasters[head] = rasterPath(key, head, image.path)
       const opened = await Promise.all(pieces.map(async (piece) => ({ ...piece, labels: await openLabels(join(shardFolder(set, key, { number: piece.shard, of }), head, `${pieceName(piece)}.tif`)) })))
       const { plan } = taskOf(labeller, image, {})
       try {
-        const file = { width: image.width, height: image.height, tile: plan.tile, key, notes: { tags: (await georeferenceOfFile(image))?.tags ?? [], colours: clusterColours(clusters), nodata: NO_LABEL } }
+        const file = { width: image.width, height: image.height, tile: plan.tile, key, notes: await notesOf(labeller, image, head) }
         const path = placeOf(set, rasters[head])
         await writeLabels(cleaning ? rawPath(path) : path, file, (window) => {
           const row = window.top / plan.tile
@@ -131,13 +128,12 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
       }
     }
     if (cleaning) await cleanRasters(Object.fromEntries(Object.entries(rasters).map(([head, path]) => [head, placeOf(set, path)])), labeller, image, cleaning, context.signal)
-    const { path, file, width, height, size, modified } = image
-    entries.push({ path, file, width, height, size, modified, rasters })
+    entries.push(entryOf(image, rasters))
   }
   const unique = [...new Map(passed.map((file) => [file.path, file])).values()]
   await saveLabelIndex(set, {
     step: meta.position.step, key, sources, images: entries, skipped: unique, partial: false, cleanUp: cleaning,
-    classes: Object.fromEntries(architecture.heads.map(({ name, clusters }) => [name, clusterNames(clusters)]))
+    classes: classesOf(labeller)
   })
   for (let number = 1; number <= of; number++) await rm(shardFolder(set, key, { number, of }), { recursive: true, force: true })
   return { images: entries.length, shards: of, skipped: unique }

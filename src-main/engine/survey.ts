@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/program.ts'
 import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import { SmaltiError } from '../contract/errors.ts'
-import { type Picture, type PictureReader, imageByArea, scaledSize } from '../imagery/pictures.ts'
+import { type Picture, type PictureReader, VALID_SHARE, imageByArea, mostlyValid, scaledSize } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
 import { type SurveyShape, surveyProgram } from '../learning/inference.ts'
 import { type Points, pointsOf } from '../learning/kMeans.ts'
@@ -14,8 +14,6 @@ const WINDOWS = 96
 const PIXELS = 24_000
 /** Places tried for each window before the images count as empty there. */
 const TRIES = 40
-/** Share of a window that must hold data, and of an output pixel that is drawn. */
-const VALID_SHARE = 0.5
 
 export interface SurveyedModel {
   architecture: Architecture
@@ -75,7 +73,7 @@ async function drawWindow(reader: PictureReader, imageAt: (share: number) => Cat
     const [top, left] = [integerBelow(height - window + 1, uniform), integerBelow(width - window + 1, uniform)]
     try {
       const picture = await reader.read(image, { left, top, width: window, height: window })
-      if (!picture.valid || countOf(picture.valid) >= VALID_SHARE * picture.valid.length) return picture
+      if (mostlyValid(picture.valid)) return picture
     } catch (fault) {
       if (fault instanceof SmaltiError && fault.name === 'UnreadableImage') return undefined
       throw fault
@@ -83,8 +81,6 @@ async function drawWindow(reader: PictureReader, imageAt: (share: number) => Cat
   }
   return undefined
 }
-
-const countOf = (valid: Uint8Array): number => valid.reduce((sum, value) => sum + value, 0)
 
 /** Output pixels of which enough holds data, or undefined where all does. */
 function validCells(valid: Uint8Array | undefined, window: number, stride: number): number[] | undefined {

@@ -1,5 +1,5 @@
-import { NO_LABEL } from '../labels/tiffFile.ts'
 import { countLabels, withLabels } from './areas.ts'
+import { NO_LABEL } from '../contract/labels.ts'
 import type { ExportFormat } from './format.ts'
 
 const FILE = 'areas.csv'

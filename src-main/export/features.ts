@@ -1,6 +1,6 @@
 import { toLongitudeLatitude } from '../imagery/area.ts'
 import { type Transform, toWorld } from '../imagery/georeference.ts'
-import { type PatchPolygon, TOLERANCE, polygonsOf } from '../labels/polygons.ts'
+import { type PatchPolygon, TOLERANCE, doubledArea, polygonsOf } from '../labels/polygons.ts'
 import { withLabels } from './areas.ts'
 import type { ExportContext, ExportItem } from './format.ts'
 
@@ -28,7 +28,7 @@ export async function featuresOf(item: ExportItem, { classes, signal }: Pick<Exp
 }
 
 function featureOf({ label, rings }: PatchPolygon, { path, pixelArea }: ExportItem, transform: Transform, classes: ExportContext['classes']): LabelFeature {
-  const pixels = Math.abs(rings.reduce((sum, ring) => sum + signedArea(ring), 0))
+  const pixels = Math.abs(rings.reduce((sum, ring) => sum + doubledArea(ring), 0)) / 2
   const [, xc, xr, , yc, yr] = transform
   const mirrored = xc * yr - xr * yc > 0
   const placed = rings.map((ring) => {
@@ -37,12 +37,6 @@ function featureOf({ label, rings }: PatchPolygon, { path, pixelArea }: ExportIt
   })
   const { name, colour } = classes[label]
   return { image: path, value: label, name, colour, pixels, area: pixelArea === undefined ? undefined : pixels * pixelArea, rings: placed }
-}
-
-function signedArea(ring: readonly number[]): number {
-  let sum = 0
-  for (let i = 0; i + 3 < ring.length; i += 2) sum += ring[i] * ring[i + 3] - ring[i + 2] * ring[i + 1]
-  return sum / 2
 }
 
 /** Features in longitude and latitude, where the coordinate system leads there; else as they are. */

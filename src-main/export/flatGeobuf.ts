@@ -1,4 +1,3 @@
-import { geojson } from 'flatgeobuf'
 import type { ExportFormat } from './format.ts'
 import { featuresOf } from './features.ts'
 import { geoJsonFeature } from './geoJson.ts'
@@ -9,6 +8,8 @@ const nameOf = (stem: string): string => `${stem}.fgb`
 export const flatGeobuf: ExportFormat = {
   files: (items) => items.map(({ stem }) => nameOf(stem)),
   async write({ out, items, classes, signal, onProgress }) {
+    // Its many modules are for this format alone.
+    const { geojson } = await import('flatgeobuf')
     for (const [done, item] of items.entries()) {
       const features = (await featuresOf(item, { classes, signal })).map(geoJsonFeature)
       if (features.length > 0) await out.write(nameOf(item.stem), geojson.serialize({ type: 'FeatureCollection', features } as never, item.georeference?.epsg))

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import sqlite from 'node-sqlite3-wasm'
+import type sqlite from 'node-sqlite3-wasm'
 import { SmaltiError } from '../contract/errors.ts'
 import type { ExportFormat, ExportItem } from './format.ts'
 import { type LabelFeature, featuresOf } from './features.ts'
@@ -16,7 +16,8 @@ export const geoPackage: ExportFormat = {
   async write({ out, items, classes, signal, onProgress }) {
     await out.stream(FILE, async (_, path) => {
       await rm(path, { force: true })
-      const database = new sqlite.Database(path)
+      const { default: engine } = await import('node-sqlite3-wasm')
+      const database = new engine.Database(path)
       try {
         database.exec(IDENTITY)
         database.exec('PRAGMA journal_mode = MEMORY')

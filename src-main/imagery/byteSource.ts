@@ -12,6 +12,9 @@ export interface ByteSource {
 
 export const isAddress = (path: string): boolean => /^https?:\/\//i.test(path)
 
+/** Whether a file's name, or an address without its query, ends as a TIFF's does. */
+export const isTiffName = (path: string): boolean => /\.tiff?$/i.test(path.replace(/[?#].*$/, ''))
+
 export const cutShort = (path: string): SmaltiError => new SmaltiError('UnreadableImage', { path, reason: 'the file is cut short' })
 
 /** @throws UnreadableImage */

@@ -1,9 +1,9 @@
-import { readdir, realpath, stat } from 'node:fs/promises'
+import { readFile, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
 import type { Catalogue, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { visibleRoles } from './bandView.ts'
-import { isAddress } from './byteSource.ts'
+import { isAddress, isTiffName } from './byteSource.ts'
 import { inspectPhotograph } from './formats/photograph.ts'
 import { openTiff } from './formats/tiff/tiff.ts'
 import { type Georeference, groundSamplingDistance, worldFileOf } from './georeference.ts'
@@ -36,7 +36,7 @@ interface Found {
  * Every image of some folders, files and addresses, in a fixed order, from headers alone; what cannot be used is
  * listed with the reason.
  *
- * @throws FolderNotFound, EmptyFolder, NoReadableImages, Cancelled
+ * @throws FolderNotFound, FolderUnreadable, EmptyFolder, NoReadableImages, InvalidSetting, Cancelled
  */
 export async function readCatalogue(
   sources: readonly string[],
@@ -87,10 +87,23 @@ async function filesOf(sources: readonly string[]): Promise<Found[]> {
       add(basename(source), source)
       continue
     }
+    if (await isProject(source)) throw new SmaltiError('InvalidSetting', { setting: 'images', reason: `${source} is a Smalti project, not a folder of images` })
     const prefix = sources.length > 1 ? `${basename(source)}/` : ''
     for (const { path, reason } of await filesBelow(source)) add(prefix + path, join(source, path), reason)
   }
   return found
+}
+
+/** Whether a folder is a project itself, whose label rasters would pass for images. */
+async function isProject(folder: string): Promise<boolean> {
+  const text = await readFile(join(folder, PROJECT_FILE), 'utf8').catch(() => undefined)
+  if (text === undefined) return false
+  try {
+    const { format, run } = JSON.parse(text) as { format?: unknown; run?: unknown }
+    return typeof format === 'number' && typeof run === 'string'
+  } catch {
+    return false // Somebody else's file of that name.
+  }
 }
 
 /**
@@ -132,7 +145,7 @@ async function inspect({ path, file, reason }: Found, signal: AbortSignal): Prom
   try {
     const status = isAddress(file) ? undefined : await stat(file)
     if (status?.size === 0) return skip('the file is empty')
-    const seen = isAddress(file) || /\.tiff?$/i.test(file) ? await inspectTiff(file, signal) : await inspectPicture(file)
+    const seen = isAddress(file) || isTiffName(file) ? await inspectTiff(file, signal) : await inspectPicture(file)
     return { image: { path, file, ...seen, size: status?.size, modified: status && Math.round(status.mtimeMs) } }
   } catch (fault) {
     if (fault instanceof SmaltiError && fault.name === 'Cancelled') throw fault

@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp'
 import type { BandRole } from '../contract/imagery.ts'
 import { viewBands, visibleRoles } from './bandView.ts'
-import { isAddress } from './byteSource.ts'
+import { isAddress, isTiffName } from './byteSource.ts'
 import { type Copies, openRaster } from './openRaster.ts'
 import type { Raster, Size, Window } from './raster.ts'
 import { readScaled } from './resample.ts'
@@ -70,7 +70,7 @@ export async function shownWindow(shown: Shown, size: Size, window: Window): Pro
 /** A square cut of an image's middle, `side` pixels wide. @throws UnreadableImage */
 export async function thumbnailOf(file: string, side: number): Promise<Sharp> {
   // libvips makes photographs small while it decodes them.
-  if (!/\.tiff?$/i.test(file) && !isAddress(file)) return sharp(file, { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha()
+  if (!isTiffName(file) && !isAddress(file)) return sharp(file, { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha()
   const shown = await openShown(file)
   try {
     const { width, height } = shown.raster

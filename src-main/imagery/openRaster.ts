@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import type { CatalogueImage } from '../contract/imagery.ts'
-import { isAddress } from './byteSource.ts'
+import { isAddress, isTiffName } from './byteSource.ts'
 import { WHOLE_PIXELS, inspectPhotograph, openPhotograph, reasonOf } from './formats/photograph.ts'
 import { openTiff } from './formats/tiff/tiff.ts'
 import { type Georeference, worldFileOf } from './georeference.ts'
@@ -18,11 +18,10 @@ export interface Copies {
   onProgress?(share: number): void
 }
 
-const TIFF = /\.tiff?$/i
 const PHOTOGRAPH = /\.(png|jpe?g|webp)$/i
 
 /** Whether a file's name says that it is an image of a kind that is read. */
-export const isImageName = (path: string): boolean => TIFF.test(path.replace(/[?#].*$/, '')) || PHOTOGRAPH.test(path)
+export const isImageName = (path: string): boolean => isTiffName(path) || PHOTOGRAPH.test(path)
 
 /** Formats that users will try, and how to bring them here. */
 const REFUSED: [RegExp, string][] = [
@@ -42,7 +41,7 @@ export function refusedName(path: string): string {
  * @throws UnreadableImage with the reason in words, Cancelled
  */
 export async function openRaster(path: string, copies?: Copies): Promise<Raster> {
-  if (TIFF.test(path.replace(/[?#].*$/, '')) || isAddress(path)) return openTiff(path, copies?.signal)
+  if (isTiffName(path) || isAddress(path)) return openTiff(path, copies?.signal)
   const { width, height } = await inspectPhotograph(path)
   if (width * height <= WHOLE_PIXELS) return openPhotograph(path)
   if (!copies) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
@@ -51,7 +50,7 @@ export async function openRaster(path: string, copies?: Copies): Promise<Raster>
 
 /** Where an image lies, from its header alone. */
 export async function georeferenceOfFile({ file, placed }: Pick<CatalogueImage, 'file' | 'placed'>): Promise<Georeference | undefined> {
-  if (!TIFF.test(file.replace(/[?#].*$/, '')) && !isAddress(file)) return placed ? worldFileOf(file) : undefined
+  if (!isTiffName(file) && !isAddress(file)) return placed ? worldFileOf(file) : undefined
   const raster = await openTiff(file)
   await raster.close()
   return raster.georeference

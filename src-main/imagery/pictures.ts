@@ -14,6 +14,13 @@ export interface Picture extends Size {
   valid?: Uint8Array
 }
 
+/** Share of a crop, a window or an output pixel that must hold data for it to count. */
+export const VALID_SHARE = 0.5
+
+export function mostlyValid(valid: Uint8Array | undefined): boolean {
+  return !valid || valid.reduce((sum, value) => sum + value, 0) >= VALID_SHARE * valid.length
+}
+
 /** Values that a reader keeps at hand unless told otherwise, in bytes. */
 export const KEPT_BYTES = 512 * 2 ** 20
 /** Side of the pieces that are kept. */

@@ -1,8 +1,7 @@
 import { SmaltiError } from '../contract/errors.ts'
-import type { CleanUp, PatchSize } from '../contract/labels.ts'
+import { NO_LABEL, type CleanUp, type PatchSize } from '../contract/labels.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 import type { LabelSource } from './source.ts'
-import { NO_LABEL } from './tiffFile.ts'
 
 /**
  * Labels after the majority filter and then the sieve, worked out for each window that is read: the same whatever

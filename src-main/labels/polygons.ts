@@ -1,6 +1,6 @@
 import { SmaltiError } from '../contract/errors.ts'
+import { NO_LABEL } from '../contract/labels.ts'
 import { type LabelSource, stripes } from './source.ts'
-import { NO_LABEL } from './tiffFile.ts'
 
 /** A patch of one label: its outer ring, then its holes; columns and rows of pixel corners, closed, [x, y, x, y …]. */
 export interface PatchPolygon {

@@ -1,11 +1,10 @@
 import { promisify } from 'node:util'
 import { deflate } from 'node:zlib'
 import { rgbOf } from '../classes/palette.ts'
+import { NO_LABEL } from '../contract/labels.ts'
 import type { GeoTag } from '../imagery/georeference.ts'
 import type { Size } from '../imagery/raster.ts'
 
-/** The value of pixels without a label. */
-export const NO_LABEL = 255
 /** Side of the tiles of a large raster. */
 export const TILE = 512
 const TILE_MULTIPLE = 16

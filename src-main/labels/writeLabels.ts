@@ -1,6 +1,7 @@
 import { SmaltiError } from '../contract/errors.ts'
+import { NO_LABEL } from '../contract/labels.ts'
 import type { Window } from '../imagery/raster.ts'
-import { NO_LABEL, tilesAlong } from './tiffFile.ts'
+import { tilesAlong } from './tiffFile.ts'
 import { type LabelFile, LabelWriter } from './writer.ts'
 
 /** Writes a label raster from whatever gives its windows. @throws Cancelled, DiskFull, FolderNotWritable */

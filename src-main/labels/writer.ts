@@ -3,8 +3,9 @@ import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { inflate } from 'node:zlib'
 import { asSmaltiError } from '../contract/errors.ts'
+import { NO_LABEL } from '../contract/labels.ts'
 import { syncFolder } from '../project/files.ts'
-import { NO_LABEL, type Placed, type RasterNotes, type TileGrid, encodeDirectories, encodeHeader, halve, headerBytes, needsBigTiff, packTile, pyramidOf, tilesAlong } from './tiffFile.ts'
+import { type Placed, type RasterNotes, type TileGrid, encodeDirectories, encodeHeader, halve, headerBytes, needsBigTiff, packTile, pyramidOf, tilesAlong } from './tiffFile.ts'
 
 const inflated = promisify(inflate)
 /** Tiles that are packed at a time. */

@@ -147,6 +147,13 @@ export async function loadRun(project: Project): Promise<{ meta: RunMeta; arrays
   }
 }
 
+/** The current run's checkpoint. @throws NothingTrained when there is nothing to segment with, CheckpointUnreadable */
+export async function loadTrainedRun(project: Project): Promise<{ meta: RunMeta; arrays: Checkpoint['arrays'] }> {
+  const loaded = await loadRun(project)
+  if (!loaded || !isTrained(loaded.meta)) throw new SmaltiError('NothingTrained', { path: project.folder })
+  return loaded
+}
+
 /** A file's content after its schema, or undefined where there is no file. @throws ProjectUnreadable, ProjectTooNew */
 export async function readJson<T>(folder: string, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   const bytes = await readIfPresent(path)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Scheme, scheme } from '../contract/classes.ts'
+import { NO_LABEL } from '../contract/labels.ts'
 import { type Project, readJson, runFolder } from './project.ts'
 
 const schemesFile = z.object({
@@ -15,8 +16,6 @@ export async function loadScheme(project: Project, head: string): Promise<Scheme
   const found = await readJson(project.folder, join(runFolder(project), 'classes.json'), schemesFile)
   return found?.history[Math.min(found.cursor, found.history.length - 1)].schemes[head]
 }
-
-const NO_LABEL = 255
 
 /** Place of each cluster's class in the scheme's list; ignored classes have no label. */
 export function tableOf({ classes, of }: Scheme): Uint8Array {

@@ -1,5 +1,6 @@
 import type { Backend, Execution } from '../backends/program.ts'
 import type { CatalogueImage } from '../contract/imagery.ts'
+import { NO_LABEL } from '../contract/labels.ts'
 import { BORROWED, type Scale, scaledSize } from '../imagery/pictures.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 import { inferenceProgram } from '../learning/inference.ts'
@@ -10,8 +11,6 @@ import { type Placement, enlargeLabels, placements, strongest } from './enlarge.
 /** Side that a window of the network should cover, in its input pixels: large enough that the halo is a small part of the work. */
 export const COVERED = 512
 const SMALLEST_PART = 32
-/** The value of pixels without data. */
-const NO_LABEL = 255
 
 export interface Model {
   architecture: Architecture

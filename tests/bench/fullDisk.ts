@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { EXPORT_FORMATS } from '../../src-main/contract/labels.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
-import { labelHash } from './kills.ts'
+import { labelHash, labelledScene } from './kills.ts'
 import { measured, startSmalti } from './processes.ts'
-import { writeScene } from './scene.ts'
 
 async function used(folder: string): Promise<number> {
   const names = await readdir(folder, { recursive: true })
@@ -36,14 +35,8 @@ export async function measureFullDisk(times: number, seed: number): Promise<void
   }
   const uniform = uniformFrom(seed)
   try {
-    const [images, whole] = [join(base, 'images'), join(base, 'whole')]
-    await mkdir(images)
-    await writeScene(join(images, 'scene.tif'), 3000)
-    await measured(['train', images, '--project', whole, '--preset', 'preview', '--backend', 'onnxruntime'])
-    const fresh = join(base, 'fresh')
-    await cp(whole, fresh, { recursive: true })
-    await measured(['segment', whole])
-    const [expected, need] = [await labelHash(whole), (await used(whole)) - (await used(fresh))]
+    const { fresh, whole, expected } = await labelledScene(base, 3000)
+    const need = (await used(whole)) - (await used(fresh))
     /** Leaves so many bytes of room. */
     const fill = async (room: number): Promise<void> => {
       const free = Number(spawnSync('df', ['--output=avail', '-B1', disk], { encoding: 'utf8' }).stdout.split('\n')[1])

@@ -13,18 +13,22 @@ export async function labelHash(project: string): Promise<string> {
   return hash.digest('hex')
 }
 
+/** A project that is trained on a scene, once as it is then and once labelled without a disturbance. */
+export async function labelledScene(base: string, side: number): Promise<{ fresh: string; whole: string; seconds: number; expected: string }> {
+  const [images, whole, fresh] = [join(base, 'images'), join(base, 'whole'), join(base, 'fresh')]
+  await mkdir(images)
+  await writeScene(join(images, 'scene.tif'), side)
+  await measured(['train', images, '--project', whole, '--preset', 'preview', '--backend', 'onnxruntime'])
+  await cp(whole, fresh, { recursive: true })
+  const { seconds } = await measured(['segment', whole])
+  return { fresh, whole, seconds, expected: await labelHash(whole) }
+}
+
 /** Kills `segment` at random moments and starts it again: the labels must be those of an undisturbed run. */
 export async function measureKills(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-kills-'))
   try {
-    const [images, whole] = [join(base, 'images'), join(base, 'whole')]
-    await mkdir(images)
-    await writeScene(join(images, 'scene.tif'), 5000)
-    await measured(['train', images, '--project', whole, '--preset', 'preview', '--backend', 'onnxruntime'])
-    const fresh = join(base, 'fresh')
-    await cp(whole, fresh, { recursive: true })
-    const { seconds } = await measured(['segment', whole])
-    const expected = await labelHash(whole)
+    const { fresh, seconds, expected } = await labelledScene(base, 5000)
     const uniform = uniformFrom(seed)
     let [same, clean] = [0, 0]
     for (let time = 0; time < times; time++) {

@@ -454,6 +454,24 @@ describe('what must never happen', () => {
     expect(await readFile(join(out, '1.png'), 'utf8')).toBe('edited since')
   })
 
+  it.skipIf(process.platform === 'win32')('more images than files may be open at a time end an export', async () => {
+    const base = await temporaryFolder()
+    const many = join(base, 'many')
+    await mkdir(many)
+    for (let i = 0; i < 260; i++) await cp(join(images, '1.png'), join(many, `${i}.png`))
+    const p = join(base, 'p')
+    await smalti('train', many, '--project', p, ...TRAIN)
+    await smalti('segment', p)
+    const { status, stderr } = spawnSync('sh', ['-c', `ulimit -n 200; exec "${process.execPath}" resources/setup/smalti.mjs export "${p}" --format csv --out "${join(base, 'out')}"`], { encoding: 'utf8' })
+    expect(status, stderr).toBe(0)
+    expect((await readFile(join(base, 'out', 'areas.csv'), 'utf8')).trim().split('\r\n')).toHaveLength(1 + 260 * 8)
+  })
+
+  it('a project taken for a folder of images', async () => {
+    const refused = await smalti('train', project, '--project', join(project, '..', 'of-project'), ...TRAIN)
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('is a Smalti project')])
+  })
+
   it('a folder that cannot be read ends the catalogue, or a vanished picture has its path as reason', async () => {
     const base = await temporaryFolder()
     await cp(images, base, { recursive: true })

@@ -24,7 +24,9 @@ export const exportJob: Job<'export'> = async (input, context) => {
   const scheme = await loadScheme(project, head)
   const table = scheme && tableOf(scheme)
   const stems = uniqueStems(index.images.map(({ path }) => path))
-  const items = await Promise.all(index.images.map((image, i) => itemOf(set, image, stems[i], head, table, cleanUp)))
+  const items: ExportItem[] = []
+  // One after the other: thousands of files cannot be open at a time.
+  for (const [i, image] of index.images.entries()) items.push(await itemOf(set, image, stems[i], head, table, cleanUp))
   const classes = scheme ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour })) : index.classes[head]
   const format = FORMATS[name]
   const names = format.files(items, classes)

@@ -1,15 +1,13 @@
-import { SmaltiError } from '../../contract/errors.ts'
 import { labelSetOf } from '../../project/labelSets.ts'
 import { withLock } from '../../project/lock.ts'
-import { loadRun, isTrained, openProject } from '../../project/project.ts'
+import { loadTrainedRun, openProject } from '../../project/project.ts'
 import type { Job } from '../job.ts'
 import { prepareLabelling, visibleImages } from '../labellingOf.ts'
 import { mergeShards, shardOptions } from '../shards.ts'
 
 export const mergeShardsJob: Job<'mergeShards'> = async (input, context) => {
   const project = await openProject(input.project)
-  const loaded = await loadRun(project)
-  if (!loaded || !isTrained(loaded.meta)) throw new SmaltiError('NothingTrained', { path: input.project })
+  const loaded = await loadTrainedRun(project)
   const set = labelSetOf(project, input.images)
   const sources = input.images ?? loaded.meta.catalogue.sources
   return withLock(input.project, async () => {

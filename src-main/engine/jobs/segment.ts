@@ -1,13 +1,11 @@
-import { join } from 'node:path'
-import { clusterNames } from '../../classes/palette.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
 import { warningsOf } from '../../imagery/catalogue.ts'
 import { withLock } from '../../project/lock.ts'
 import { type LabelSet, type LabelledImage, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterPath, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
-import { loadRun, isTrained, openProject, type Project, type RunMeta } from '../../project/project.ts'
+import { loadTrainedRun, openProject, type Project, type RunMeta } from '../../project/project.ts'
 import { cleanRasters, rawPath } from '../cleaning.ts'
-import { labelTasks, taskOf } from '../labelling.ts'
+import { classesOf, entryOf, labelTasks, taskOf } from '../labelling.ts'
 import { type PreparedLabelling, prepareLabelling, visibleImages } from '../labellingOf.ts'
 import type { Job, JobContext } from '../job.ts'
 import { labelShard } from '../shards.ts'
@@ -17,8 +15,7 @@ type Input = Parameters<Job<'segment'>>[0]
 export const segmentJob: Job<'segment'> = async (input, context) => {
   const started = performance.now()
   const project = await openProject(input.project)
-  const loaded = await loadRun(project)
-  if (!loaded || !isTrained(loaded.meta)) throw new SmaltiError('NothingTrained', { path: input.project })
+  const loaded = await loadTrainedRun(project)
   const set = labelSetOf(project, input.images)
   const labelling = await prepareLabelling(project, loaded, input, context)
   const { images, skipped } = await visibleImages(labelling, input.images ?? loaded.meta.catalogue.sources, context)
@@ -68,7 +65,7 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
       skipped: passed,
       partial,
       cleanUp: cleaning,
-      classes: Object.fromEntries(model.architecture.heads.map(({ name, clusters }) => [name, clusterNames(clusters)]))
+      classes: classesOf(labeller)
     })
   let waitingShare = 0
   try {
@@ -78,10 +75,9 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
       context,
       async ({ image }) => {
         if (cleaning) await cleanRasters(inSet(rasters(image.path)), labeller, image, cleaning, context.signal)
-        const { path, file, width, height, size, modified } = image
-        const entry = { path, file, width, height, size, modified, rasters: rasters(path) }
+        const entry = entryOf(image, rasters(image.path))
         await done.add(entry)
-        finished.set(path, entry)
+        finished.set(image.path, entry)
       },
       (file) => void passed.push(file)
     ))
@@ -93,7 +89,7 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
   } finally {
     await done.close()
   }
-  if (finished.size === 0) throw new SmaltiError('NoReadableImages', { path: join(...(input.images ?? project.sources).slice(0, 1)), files: images.length, reason: passed.at(-1) && `${passed.at(-1)!.path}: ${passed.at(-1)!.reason}.` })
+  if (finished.size === 0) throw new SmaltiError('NoReadableImages', { path: (input.images ?? project.sources).join(', '), files: images.length, reason: passed.at(-1) && `${passed.at(-1)!.path}: ${passed.at(-1)!.reason}.` })
   if (former?.key === key) await removeOrphans(set, former, new Set(finished.keys()))
   await save(false)
   return { images: finished.size, labelled: todo.length - (images.length - finished.size), skipped: passed, waitingShare }

@@ -1,6 +1,6 @@
 import { SmaltiError } from '../../../contract/errors.ts'
 import type { SampleType } from '../../../contract/imagery.ts'
-import { type ByteSource, cutShort, openSource } from '../../byteSource.ts'
+import { type ByteSource, cutShort, isAddress, openSource } from '../../byteSource.ts'
 import { georeferenceOf, worldFileOf } from '../../georeference.ts'
 import { MOST_BANDS, type Band, type Raster, type Samples, type Size, type Window, absurdSize, bytesOf, emptySamples, samplesOf } from '../../raster.ts'
 import { rolesOf } from './bands.ts'
@@ -12,7 +12,7 @@ const MASK = 4
 /** Decoded blocks that one file keeps at hand, in bytes. */
 const KEPT_BYTES = 48 * 2 ** 20
 /** A larger block cannot be read by windows with any profit. */
-export const LARGEST_BLOCK = 96 * 2 ** 20
+const LARGEST_BLOCK = 96 * 2 ** 20
 /** Rows of an uncompressed strip are read in parts of about so many bytes. */
 const PART_BYTES = 2 ** 20
 /** Blocks fetched and decoded at a time. */
@@ -77,7 +77,7 @@ async function rasterOf(source: ByteSource, path: string): Promise<Raster & { co
   if (roles.length === 1 && full.type.startsWith('float')) roles[0] = 'elevation'
   const bands: Band[] = roles.map((role) => ({ type: full.type, role, nodata }))
   const kept = createBlockCache()
-  const georeference = (await georeferenceOf(first)) ?? (path === source.name && !/^https?:/i.test(path) ? await worldFileOf(path) : undefined)
+  const georeference = (await georeferenceOf(first)) ?? (isAddress(path) ? undefined : await worldFileOf(path))
   const colours = photometric === PHOTOMETRIC.palette ? await first.numbers(TAG.colourMap) : undefined
   const alpha = roles.indexOf('alpha')
   const gaps = nodata !== undefined || alpha >= 0 || levels.some(({ mask }) => mask) || full.type.startsWith('float')
@@ -111,7 +111,7 @@ async function rasterOf(source: ByteSource, path: string): Promise<Raster & { co
 
 /** Overviews kept in a file beside the image, as GDAL and QGIS write them. */
 async function openOverviews(path: string): Promise<{ source: ByteSource; directories: Directory[] } | undefined> {
-  if (/^https?:/i.test(path)) return undefined
+  if (isAddress(path)) return undefined
   try {
     const source = await openSource(`${path}.ovr`)
     return { source, directories: await readDirectories(source) }

@@ -14,7 +14,7 @@ import { progressPrinter } from './progressLine.ts'
 /** Faults that lie with what was asked for, rather than with the work itself. */
 const INPUT_FAULTS = new Set<string>([
   'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'LabelsUnreadable', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'ProjectTooNew',
-  'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'CheckpointUnreadable', 'CheckpointMismatch',
+  'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'HeatmapsMissing', 'CheckpointUnreadable', 'CheckpointMismatch',
   'BackendUnavailable', 'TruthMissing', 'TruthMismatch', 'InvalidSetting'
 ])
 const EXIT = { ok: 0, failed: 1, badInput: 2, interrupted: 130 }
@@ -162,6 +162,7 @@ withCleanUp(program.command('segment'))
   .argument('<project>')
   .addOption(images())
   .addOption(area('the labels'))
+  .option('--heatmaps', 'also keep how probable each cluster is, for --confidence and --probabilities of exports', false)
   .option('--shard <i/n>', 'label only one of n parts, for as many processes or machines; merge-shards then joins them', shardOf)
   .addOption(backend())
   .option('--json', 'print one JSON object as the last line')
@@ -173,6 +174,7 @@ withCleanUp(program.command('segment'))
       backend: options.backend,
       area: options.area && resolve(options.area),
       cleanUp: cleanUpOf(options),
+      heatmaps: options.heatmaps,
       shard: options.shard
     }
     return perform('segment', input, options.json, (output) => {
@@ -226,11 +228,13 @@ withCleanUp(program.command('export'))
   .requiredOption('--out <folder>')
   .addOption(images())
   .addOption(head)
+  .option('--confidence', 'beside label GeoTIFFs, how probable each pixel’s class is', false)
+  .option('--probabilities', 'beside label GeoTIFFs, how probable each class is, a band each, at the network’s resolution', false)
   .option('--overwrite', 'also over files that no earlier export wrote', false)
   .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', `\nFormats:\n${Object.entries(FORMAT_NOTES).map(([name, note]) => `  ${name.padEnd(15)} ${note}`).join('\n')}\n${examples('smalti export photos.smalti --format geotiff --out labels\nsmalti export photos.smalti --format geopackage --sieve 100px --out polygons')}`)
+  .addHelpText('after', `\nFormats:\n${Object.entries(FORMAT_NOTES).map(([name, note]) => `  ${name.padEnd(15)} ${note}`).join('\n')}\n${examples('smalti export photos.smalti --format geotiff --out labels\nsmalti export photos.smalti --format geopackage --sieve 100px --out polygons\nsmalti segment p --heatmaps && smalti export p --format geotiff --confidence --out labels')}`)
   .action((project: string, options) => {
-    const input = { project: resolve(project), format: options.format, out: resolve(options.out), head: options.head, images: options.images && placed(options.images), cleanUp: cleanUpOf(options), overwrite: options.overwrite }
+    const input = { project: resolve(project), format: options.format, out: resolve(options.out), head: options.head, images: options.images && placed(options.images), cleanUp: cleanUpOf(options), measures: { confidence: options.confidence, probabilities: options.probabilities }, overwrite: options.overwrite }
     return perform('export', input, options.json, (output) => `Wrote ${output.files} files of head ${output.head} as ${output.format} to ${output.out}`)
   })
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { catalogue, skippedFile } from './imagery.ts'
-import { EXPORT_FORMATS, cleanUp, clusterClass, shard } from './labels.ts'
+import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS } from './recipe.ts'
 import { BACKENDS, BACKEND_CHOICES, HEADS, trainingSettings } from './settings.ts'
 import { architecture, stepShape, trainingReport } from './training.ts'
@@ -117,6 +117,8 @@ export const COMMANDS = {
       /** GeoJSON file in place of the training's area of interest. */
       area: z.string().optional(),
       cleanUp: cleanUp.optional(),
+      /** Also keeps the probability of each cluster, at the network's resolution. */
+      heatmaps: z.boolean().optional(),
       /** Labels only one part of all, to be merged. */
       shard: shard.optional()
     }),
@@ -159,6 +161,7 @@ export const COMMANDS = {
       out: folder,
       head,
       cleanUp: cleanUp.optional(),
+      measures: measures.optional(),
       /** Also over files that no earlier export wrote. */
       overwrite: z.boolean().default(false)
     }),

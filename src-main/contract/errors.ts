@@ -23,6 +23,7 @@ const SENTENCES = {
   NothingTrained: (d) => `The project at ${d.path} has no trained model yet. Train it first.`,
   NothingSegmented: (d) => `The project at ${d.path} has no label masks yet. Segment it first.`,
   LabelsUnreadable: (d) => `The labels of ${d.path} cannot be read: ${d.reason}. Segment again.`,
+  HeatmapsMissing: (d) => `The labels of ${d.path} were made without heatmaps, which tell how probable each class is. Make them first: smalti segment … --heatmaps.`,
   TooManyPatches: (d) => `The labels fall into more patches than polygons are made of (over ${d.most} corners). Clean them up first: --sieve 50px.`,
   ShardMissing: (d) => `The labels cannot be merged yet: missing ${d.missing}.`,
   WouldOverwrite: (d) => `${d.path} exists and was not written by this export. Nothing was written; choose another folder${d.option ? `, or allow it with ${d.option}` : ''}.`,

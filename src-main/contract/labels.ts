@@ -2,6 +2,8 @@ import { z } from 'zod'
 
 /** The value of pixels without a label. */
 export const NO_LABEL = 255
+/** Certainty where probabilities are stored in bytes, of which 255 is without data. */
+export const SURE = 254
 
 export const clusterClass = z.object({ name: z.string(), colour: z.string() })
 export type ClusterClass = z.infer<typeof clusterClass>
@@ -18,6 +20,15 @@ export const cleanUp = z.object({
   sieve: patchSize.optional()
 })
 export type CleanUp = z.infer<typeof cleanUp>
+
+/** What is written beside label GeoTIFFs, from heatmaps that were kept. */
+export const measures = z.object({
+  /** How probable each pixel's class is. */
+  confidence: z.boolean().optional(),
+  /** How probable each class is, a band each, at the network's resolution. */
+  probabilities: z.boolean().optional()
+})
+export type Measures = z.infer<typeof measures>
 
 /** Ways of writing labels, with what each writes. */
 export const FORMAT_NOTES = {

@@ -1,16 +1,17 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Backend } from '../backends/program.ts'
 import { clusterColours, clusterNames } from '../classes/palette.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import type { BandStatistics, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
-import { NO_LABEL } from '../contract/labels.ts'
+import { NO_LABEL, SURE } from '../contract/labels.ts'
+import { tagsOfCells } from '../imagery/georeference.ts'
 import { georeferenceOfFile } from '../imagery/openRaster.ts'
 import type { Sight } from '../imagery/pictures.ts'
-import { type LabelFile, LabelWriter, discardUnfinished, rowsWritten } from '../labels/writer.ts'
+import { type HeatmapFile, HeatmapWriter, cellRowsWritten } from '../labels/heatmaps.ts'
+import { type RasterFile, RasterWriter, discardUnfinished, rowsWritten } from '../labels/writer.ts'
 import { type RasterNotes, tileSide } from '../labels/tiffFile.ts'
 import type { LabelIndex, LabelledImage } from '../project/labelSets.ts'
-import { type Block, type Model, type Plan, blocksOf, createSegmenter, planOf, tilesOf } from '../segmentation/segment.ts'
+import { type Block, type Model, type Plan, type Sink, blockRows, blocksOf, cellGrid, cellRowsAbove, createSegmenter, planOf, tilesOf } from '../segmentation/segment.ts'
 import type { JobContext } from './job.ts'
 import { startWindowSource } from './windowSource.ts'
 
@@ -31,13 +32,18 @@ export interface Task {
   toRow: number
   /** Absolute paths of the rasters by head. */
   rasters: Record<string, string>
+  /** The same of heatmaps, where they are to be kept. */
+  heatmaps?: Record<string, string>
 }
 
 /** All of an image, or some of its rows. */
-export function taskOf({ model, sight }: Labeller, image: CatalogueImage, rasters: Record<string, string>, rows?: { from: number; to: number }): Task {
+export function taskOf({ model, sight }: Labeller, image: CatalogueImage, { rasters, heatmaps }: Partial<Pick<Task, 'rasters' | 'heatmaps'>> = {}, rows?: { from: number; to: number }): Task {
   const plan = planOf(model.architecture, image, sight.scale, tileSide(image))
-  return { image, plan, fromRow: rows?.from ?? 0, toRow: rows?.to ?? tilesOf(plan).rows, rasters }
+  return { image, plan, fromRow: rows?.from ?? 0, toRow: rows?.to ?? tilesOf(plan).rows, rasters: rasters ?? {}, heatmaps }
 }
+
+/** All files of a task. */
+export const filesOf = ({ rasters, heatmaps }: Task): string[] => [...Object.values(rasters), ...Object.values(heatmaps ?? {})]
 
 /** Values of scenes that the reading thread keeps at hand, in bytes. */
 const KEPT_BYTES = 256 * 2 ** 20
@@ -67,10 +73,7 @@ export async function labelTasks(
   const total = tasks.reduce((sum, task) => sum + weightOf(task), 0)
   const firstRows = new Map<Task, number>()
   for (const task of tasks) {
-    const begun = Object.values(task.rasters).some((path) => existsSync(`${path}.rows`))
-    if (!begun) continue
-    const rows = await Promise.all(Object.entries(task.rasters).map(async ([head, path]) => rowsWritten(path, await fileOf(labeller, task, head))))
-    firstRows.set(task, task.fromRow + Math.min(...rows))
+    if (filesOf(task).some((path) => existsSync(`${path}.rows`))) firstRows.set(task, await rowToGoOnWith(labeller, task))
   }
   const firstRow = (task: Task): number => firstRows.get(task) ?? task.fromRow
   const requests = function* (from: number): Generator<{ image: CatalogueImage; window: Block['regions'][number]['window'] }> {
@@ -95,7 +98,7 @@ export async function labelTasks(
       } catch (fault) {
         if (!(fault instanceof SmaltiError) || (fault.name !== 'UnreadableImage' && fault.name !== 'AreaUnreachable')) throw fault
         const file = { path: task.image.path, reason: fault.name === 'UnreadableImage' ? String(fault.details.reason) : fault.message }
-        for (const path of Object.values(task.rasters)) await discardUnfinished(path)
+        for (const path of filesOf(task)) await discardUnfinished(path)
         onSkipped(file)
         context.onProgress({ stage, skipped: file })
         source.restart(requests(number + 1))
@@ -115,26 +118,55 @@ export async function notesOf({ model }: Labeller, image: CatalogueImage, head: 
   return { tags: (await georeferenceOfFile(image))?.tags ?? [], colours: clusterColours(clusters), nodata: NO_LABEL }
 }
 
+/** What an image's heatmap says of itself, or that of some of its rows. */
+export async function heatmapFileOf(labeller: Labeller, { image, plan, fromRow, toRow }: Task, head: string): Promise<HeatmapFile> {
+  const { architecture } = labeller.model
+  const { width, cell } = cellGrid(plan, architecture)
+  const { clusters } = architecture.heads.find(({ name }) => name === head)!
+  const [top, bottom] = [fromRow, toRow].map((row) => cellRowsAbove(plan, architecture, row))
+  const georeference = isWhole({ plan, fromRow, toRow }) ? await georeferenceOfFile(image) : undefined
+  const notes: RasterNotes = { tags: georeference ? tagsOfCells(georeference, cell) : [], nodata: NO_LABEL, names: clusterNames(clusters).map(({ name }) => name), step: 1 / SURE }
+  return { width, height: bottom - top, top, clusters, notes, key: keyOfImage(labeller, image) }
+}
+
+const isWhole = ({ plan, fromRow, toRow }: Pick<Task, 'plan' | 'fromRow' | 'toRow'>): boolean => fromRow === 0 && toRow === tilesOf(plan).rows
+const keyOfImage = ({ key }: Labeller, { size = 0, modified = 0 }: CatalogueImage): string => `${key} ${size} ${modified}`
+
+/** The first row of tiles that an earlier process did not write, the beginning of a block. */
+async function rowToGoOnWith(labeller: Labeller, task: Task): Promise<number> {
+  const { plan, fromRow, toRow, rasters, heatmaps = {} } = task
+  const rows = await Promise.all(Object.entries(rasters).map(async ([head, path]) => rowsWritten(path, await fileOf(labeller, task, head))))
+  const cells = await Promise.all(Object.entries(heatmaps).map(async ([head, path]) => cellRowsWritten(path, await heatmapFileOf(labeller, task, head))))
+  const told = fromRow + Math.min(...rows)
+  let first = fromRow
+  for (let next = first; next <= told && cells.every((written) => cellRowsAbove(plan, labeller.model.architecture, next) <= written); next = Math.min(first + blockRows(plan), toRow)) {
+    first = next
+    if (first === toRow) break
+  }
+  return first
+}
+
 /** Names and colours of the clusters of all heads. */
 export function classesOf({ model }: Labeller): LabelIndex['classes'] {
   return Object.fromEntries(model.architecture.heads.map(({ name, clusters }) => [name, clusterNames(clusters)]))
 }
 
 /** A labelled image as its set's index lists it. */
-export function entryOf({ path, file, width, height, size, modified }: CatalogueImage, rasters: Record<string, string>): LabelledImage {
-  return { path, file, width, height, size, modified, rasters }
+export function entryOf(labeller: Labeller, image: CatalogueImage, rasters: Record<string, string>, heatmaps?: Record<string, string>): LabelledImage {
+  const { path, file, width, height, size, modified } = image
+  const { cell } = cellGrid(taskOf(labeller, image).plan, labeller.model.architecture)
+  return { path, file, width, height, size, modified, rasters, heatmaps: heatmaps && { cell, rasters: heatmaps } }
 }
 
 /** What a head's raster of a task says of itself. */
-async function fileOf(labeller: Labeller, { image, plan, fromRow, toRow }: Task, head: string): Promise<LabelFile> {
-  const whole = fromRow === 0 && toRow === tilesOf(plan).rows
+async function fileOf(labeller: Labeller, { image, plan, fromRow, toRow }: Task, head: string): Promise<RasterFile> {
   const notes = await notesOf(labeller, image, head)
   return {
     width: image.width,
     height: Math.min(toRow * plan.tile, image.height) - fromRow * plan.tile,
     tile: plan.tile,
-    key: `${labeller.key} ${image.size ?? 0} ${image.modified ?? 0}`,
-    notes: whole ? notes : { ...notes, tags: [] }
+    key: keyOfImage(labeller, image),
+    notes: isWhole({ plan, fromRow, toRow }) ? notes : { ...notes, tags: [] }
   }
 }
 
@@ -147,30 +179,34 @@ async function labelTask(
   signal: AbortSignal,
   onRows: (rows: number) => void
 ): Promise<void> {
-  const { plan, fromRow, toRow, rasters } = task
-  const writers: Record<string, LabelWriter> = {}
+  const { plan, fromRow, toRow, rasters, heatmaps } = task
+  const { architecture } = labeller.model
+  const writers: Record<string, RasterWriter> = {}
+  const heatWriters: Record<string, HeatmapWriter> = {}
   const { columns } = tilesOf(plan)
+  const sink: Sink = {
+    async tile(column, row, labels) {
+      // Of two heads one may have been told of more rows before a kill.
+      await Promise.all(Object.entries(writers).map(([head, writer]) => (row - fromRow < writer.rowsDone ? undefined : writer.write(column, row - fromRow, labels[head]))))
+    },
+    ...(heatmaps && { cells: async (cells, probabilities) => void (await Promise.all(Object.entries(heatWriters).map(([head, writer]) => writer.add(cells, probabilities[head])))) })
+  }
   try {
-    for (const [head, path] of Object.entries(rasters)) writers[head] = await LabelWriter.open(path, await fileOf(labeller, task, head))
-    for (const block of blocksOf(plan, labeller.model.architecture, firstRow, toRow)) {
+    for (const [head, path] of Object.entries(rasters)) writers[head] = await RasterWriter.open(path, await fileOf(labeller, task, head))
+    for (const [head, path] of Object.entries(heatmaps ?? {})) heatWriters[head] = await HeatmapWriter.open(path, await heatmapFileOf(labeller, task, head))
+    for (const block of blocksOf(plan, architecture, firstRow, toRow)) {
       if (signal.aborted) throw new SmaltiError('Cancelled')
-      await segmenter.label(plan, block, read, async (column, row, labels) => {
-        // Of two heads one may have been told of more rows before a kill.
-        await Promise.all(Object.entries(writers).map(([head, writer]) => (row - fromRow < writer.rowsDone ? undefined : writer.write(column, row - fromRow, labels[head]))))
-      })
+      await segmenter.label(plan, block, read, sink)
       if (block.column + block.across < columns) continue
       const rows = block.row + block.down
+      for (const writer of Object.values(heatWriters)) await writer.endRows(cellRowsAbove(plan, architecture, rows))
       for (const writer of Object.values(writers)) if (rows - fromRow > writer.rowsDone) await writer.endRows(rows - fromRow)
       onRows(rows)
     }
-    for (const writer of Object.values(writers)) await writer.finish()
+    for (const writer of [...Object.values(heatWriters), ...Object.values(writers)]) await writer.finish()
   } catch (fault) {
-    for (const writer of Object.values(writers)) await writer.pause().catch(() => undefined)
+    for (const writer of [...Object.values(heatWriters), ...Object.values(writers)]) await writer.pause().catch(() => undefined)
     throw fault
   }
 }
 
-/** Absolute paths of an image's rasters in a folder, by head. */
-export function rastersIn(folder: string, heads: readonly string[], image: string): Record<string, string> {
-  return Object.fromEntries(heads.map((head) => [head, join(folder, head, `${image}.tif`)]))
-}

@@ -3,15 +3,17 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
 import { type CatalogueImage, type SkippedFile, skippedFile } from '../contract/imagery.ts'
-import { type CleanUp, type Shard, cleanUp } from '../contract/labels.ts'
+import { type Shard, cleanUp } from '../contract/labels.ts'
+import { openRaster } from '../imagery/openRaster.ts'
+import { HeatmapWriter, cellsOf } from '../labels/heatmaps.ts'
 import { openLabels } from '../labels/source.ts'
 import { writeLabels } from '../labels/writeLabels.ts'
 import { readIfPresent, writeJsonSafely } from '../project/files.ts'
-import { type LabelSet, type LabelledImage, placeOf, rasterPath, saveLabelIndex } from '../project/labelSets.ts'
-import { blockRows, tilesOf } from '../segmentation/segment.ts'
+import { type LabelSet, type LabelledImage, heatmapPaths, placeOf, rasterPaths, saveLabelIndex } from '../project/labelSets.ts'
+import { blockRows, blocksOf, cellRowsAbove, tilesOf } from '../segmentation/segment.ts'
 import { cleanRasters, rawPath } from './cleaning.ts'
 import type { JobContext } from './job.ts'
-import { type Labeller, type Task, classesOf, entryOf, labelTasks, notesOf, rastersIn, taskOf } from './labelling.ts'
+import { type Labeller, type Task, classesOf, entryOf, filesOf, heatmapFileOf, labelTasks, notesOf, taskOf } from './labelling.ts'
 import type { PreparedLabelling } from './labellingOf.ts'
 
 /** What a finished shard says of itself. */
@@ -21,7 +23,7 @@ const shardSummary = z.object({
   key: z.string(),
   skipped: z.array(skippedFile),
   /** What the shard was asked for, and merging has to do likewise. */
-  asked: z.object({ cleanUp: cleanUp.optional(), area: z.string().optional() })
+  asked: z.object({ cleanUp: cleanUp.optional(), area: z.string().optional(), heatmaps: z.boolean().optional() })
 })
 export type ShardOptions = z.infer<typeof shardSummary>['asked']
 
@@ -37,7 +39,7 @@ interface Piece {
 /** Rows of tiles by shard: runs of whole blocks, of about the same number of pixels each. */
 function piecesOf(labeller: Labeller, images: readonly CatalogueImage[], of: number): Piece[][] {
   const units = images.flatMap((image) => {
-    const { plan } = taskOf(labeller, image, {})
+    const { plan } = taskOf(labeller, image)
     const [{ rows }, step] = [tilesOf(plan), blockRows(plan)]
     return Array.from({ length: Math.ceil(rows / step) }, (_, b) => ({ image, from: b * step, to: Math.min(rows, (b + 1) * step), pixels: image.width * step * plan.tile }))
   })
@@ -54,6 +56,11 @@ function piecesOf(labeller: Labeller, images: readonly CatalogueImage[], of: num
   return shards
 }
 
+/** A piece with the folder of the shard that labelled it. */
+interface StoredPiece extends Piece {
+  folder: string
+}
+
 const pieceName = ({ image, from, to }: Piece): string => `${image.path}.rows-${from}-${to}`
 
 /** Labels one shard's rows into rasters of their own. @throws as `labelTasks` does */
@@ -61,11 +68,11 @@ export async function labelShard({ labeller }: PreparedLabelling, set: LabelSet,
   const folder = shardFolder(set, labeller.key, shard)
   const heads = labeller.model.architecture.heads.map(({ name }) => name)
   const pieces = piecesOf(labeller, images, shard.of)[shard.number - 1]
-  const done = new Set((await readdir(folder, { recursive: true }).catch(() => [])).filter((name) => name.endsWith('.tif')))
+  const done = new Set((await readdir(folder, { recursive: true }).catch(() => [])).filter((name) => name.endsWith('.tif')).map((name) => join(folder, name)))
   await mkdir(folder, { recursive: true })
   const tasks = pieces
-    .filter((piece) => !heads.every((head) => done.has(join(head, `${pieceName(piece)}.tif`))))
-    .map((piece): Task => taskOf(labeller, piece.image, rastersIn(folder, heads, pieceName(piece)), piece))
+    .map((piece): Task => taskOf(labeller, piece.image, { rasters: rasterPaths(folder, heads, pieceName(piece)), heatmaps: asked.heatmaps ? heatmapPaths(folder, heads, pieceName(piece)) : undefined }, piece))
+    .filter((task) => !filesOf(task).every((path) => done.has(path)))
   const skipped: SkippedFile[] = []
   const { waitingShare } = await labelTasks(labeller, tasks, context, () => Promise.resolve(), (file) => void skipped.push(file))
   await writeJsonSafely(join(folder, SUMMARY), { ...shard, key: labeller.key, skipped, asked })
@@ -87,8 +94,10 @@ export async function shardOptions(set: LabelSet): Promise<ShardOptions> {
  * Makes the label rasters that an undivided segmentation would have made, byte for byte, from those of all shards.
  * @throws ShardMissing naming those that are not there or not finished
  */
-export async function mergeShards({ labeller, meta }: PreparedLabelling, set: LabelSet, sources: string[], images: readonly CatalogueImage[], skipped: readonly SkippedFile[], cleaning: CleanUp | undefined, context: JobContext): Promise<{ images: number; shards: number; skipped: SkippedFile[] }> {
-  const { key, model: { architecture } } = labeller
+export async function mergeShards({ labeller, meta }: PreparedLabelling, set: LabelSet, sources: string[], images: readonly CatalogueImage[], skipped: readonly SkippedFile[], { cleanUp: cleaning, heatmaps: keepsHeatmaps }: ShardOptions, context: JobContext): Promise<{ images: number; shards: number; skipped: SkippedFile[] }> {
+  const { key, model } = labeller
+  const heads = model.architecture.heads.map(({ name }) => name)
+  const rawOrNot = (path: string): string => (cleaning ? rawPath(path) : path)
   const found = (await readdir(set.folder).catch(() => [])).flatMap((name) => {
     const of = SHARD_FOLDER.exec(name)?.[2]
     return of !== undefined && name.startsWith(key) ? [Number(of)] : []
@@ -109,26 +118,15 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
   for (const [i, image] of images.entries()) {
     context.onProgress({ stage: `Merging ${image.path}`, share: i / images.length })
     if (unreadable.has(image.path)) continue
-    const pieces = shards.flatMap((list, s) => list.filter((piece) => piece.image.path === image.path).map((piece) => ({ ...piece, shard: s + 1 })))
-    const rasters: Record<string, string> = {}
-    for (const { name: head } of architecture.heads) {
-      rasters[head] = rasterPath(key, head, image.path)
-      const opened = await Promise.all(pieces.map(async (piece) => ({ ...piece, labels: await openLabels(join(shardFolder(set, key, { number: piece.shard, of }), head, `${pieceName(piece)}.tif`)) })))
-      const { plan } = taskOf(labeller, image, {})
-      try {
-        const file = { width: image.width, height: image.height, tile: plan.tile, key, notes: await notesOf(labeller, image, head) }
-        const path = placeOf(set, rasters[head])
-        await writeLabels(cleaning ? rawPath(path) : path, file, (window) => {
-          const row = window.top / plan.tile
-          const piece = opened.find(({ from, to }) => row >= from && row < to)!
-          return piece.labels.read({ ...window, top: window.top - piece.from * plan.tile }, context.signal)
-        }, context.signal)
-      } finally {
-        for (const { labels } of opened) await labels.close()
-      }
+    const pieces = shards.flatMap((list, s) => list.filter((piece) => piece.image.path === image.path).map((piece): StoredPiece => ({ ...piece, folder: shardFolder(set, key, { number: s + 1, of }) })))
+    const rasters = rasterPaths(key, heads, image.path)
+    const heatmaps = keepsHeatmaps ? heatmapPaths(key, heads, image.path) : undefined
+    for (const head of heads) {
+      await mergeLabels(labeller, image, head, pieces, (piece) => rasterPaths(piece.folder, heads, pieceName(piece))[head], rawOrNot(placeOf(set, rasters[head])), context.signal)
+      if (heatmaps) await mergeHeatmaps(labeller, image, head, pieces, (piece) => heatmapPaths(piece.folder, heads, pieceName(piece))[head], placeOf(set, heatmaps[head]), context.signal)
     }
     if (cleaning) await cleanRasters(Object.fromEntries(Object.entries(rasters).map(([head, path]) => [head, placeOf(set, path)])), labeller, image, cleaning, context.signal)
-    entries.push(entryOf(image, rasters))
+    entries.push(entryOf(labeller, image, rasters, heatmaps))
   }
   const unique = [...new Map(passed.map((file) => [file.path, file])).values()]
   await saveLabelIndex(set, {
@@ -137,4 +135,50 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
   })
   for (let number = 1; number <= of; number++) await rm(shardFolder(set, key, { number, of }), { recursive: true, force: true })
   return { images: entries.length, shards: of, skipped: unique }
+}
+
+/** Opens the files of an image's pieces for as long as `work` needs them. */
+async function withPieces<T extends { close(): Promise<void> }>(pieces: readonly StoredPiece[], open: (piece: StoredPiece) => Promise<T>, work: (opened: readonly (StoredPiece & { file: T })[]) => Promise<void>): Promise<void> {
+  const opened: (StoredPiece & { file: T })[] = []
+  try {
+    for (const piece of pieces) opened.push({ ...piece, file: await open(piece) })
+    await work(opened)
+  } finally {
+    for (const { file } of opened) await file.close()
+  }
+}
+
+function mergeLabels(labeller: Labeller, image: CatalogueImage, head: string, pieces: readonly StoredPiece[], pathOf: (piece: StoredPiece) => string, path: string, signal: AbortSignal): Promise<void> {
+  return withPieces(pieces, (piece) => openLabels(pathOf(piece)), async (opened) => {
+    const { plan } = taskOf(labeller, image)
+    const file = { width: image.width, height: image.height, tile: plan.tile, key: labeller.key, notes: await notesOf(labeller, image, head) }
+    await writeLabels(path, file, (window) => {
+      const row = window.top / plan.tile
+      const piece = opened.find(({ from, to }) => row >= from && row < to)!
+      return piece.file.read({ ...window, top: window.top - piece.from * plan.tile }, signal)
+    }, signal)
+  })
+}
+
+/** Gives the cells in the order in which an undivided segmentation gives them. */
+function mergeHeatmaps(labeller: Labeller, image: CatalogueImage, head: string, pieces: readonly StoredPiece[], pathOf: (piece: StoredPiece) => string, path: string, signal: AbortSignal): Promise<void> {
+  const { architecture } = labeller.model
+  return withPieces(pieces, (piece) => openRaster(pathOf(piece)), async (opened) => {
+    const whole = taskOf(labeller, image)
+    const writer = await HeatmapWriter.open(path, await heatmapFileOf(labeller, whole, head))
+    try {
+      for (const { from, to, file } of opened) {
+        const top = cellRowsAbove(whole.plan, architecture, from)
+        for (const block of blocksOf(whole.plan, architecture, from, to)) {
+          if (signal.aborted) throw new SmaltiError('Cancelled')
+          for (const { cells } of block.regions) if (cells.width * cells.height > 0) await writer.add(cells, await cellsOf(file, { ...cells, top: cells.top - top }, signal))
+          if (block.column + block.across === tilesOf(whole.plan).columns) await writer.endRows(cellRowsAbove(whole.plan, architecture, block.row + block.down))
+        }
+      }
+      await writer.finish()
+    } catch (fault) {
+      await writer.pause().catch(() => undefined)
+      throw fault
+    }
+  })
 }

@@ -1,6 +1,7 @@
-import type { ClusterClass } from '../contract/labels.ts'
+import type { ClusterClass, Measures } from '../contract/labels.ts'
 import type { Georeference } from '../imagery/georeference.ts'
 import type { Size } from '../imagery/raster.ts'
+import type { Heatmap } from '../labels/heatmaps.ts'
 import type { LabelSource } from '../labels/source.ts'
 import type { OutFolder } from './outFolder.ts'
 
@@ -16,6 +17,8 @@ export interface ExportItem extends Size {
   /** Path of a label raster that holds exactly these labels, if there is one. */
   raster?: string
   open(): Promise<LabelSource>
+  /** Probabilities of the classes, where heatmaps were kept. */
+  openHeatmap?(): Promise<Heatmap>
 }
 
 export interface ExportContext {
@@ -23,6 +26,7 @@ export interface ExportContext {
   items: readonly ExportItem[]
   /** Names and colours of the labels from 0. */
   classes: readonly ClusterClass[]
+  measures: Measures
   signal: AbortSignal
   onProgress(share: number): void
 }
@@ -30,6 +34,6 @@ export interface ExportContext {
 /** One way of writing labels. */
 export interface ExportFormat {
   /** Names of all files that it will write. */
-  files(items: readonly ExportItem[], classes: readonly ClusterClass[]): string[]
+  files(items: readonly ExportItem[], classes: readonly ClusterClass[], measures: Measures): string[]
   write(context: ExportContext): Promise<void>
 }

@@ -1,14 +1,12 @@
-import { type FileHandle, rm } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { NO_LABEL, type ClusterClass } from '../contract/labels.ts'
 import { rgbOf } from '../classes/palette.ts'
-import { openSource } from '../imagery/byteSource.ts'
-import { TAG, readDirectories } from '../imagery/formats/tiff/directory.ts'
-import { type Placed, type RasterNotes, encodeDirectories, encodeHeader, headerBytes, needsBigTiff, pyramidOf, tileSide } from '../labels/tiffFile.ts'
+import { type RasterNotes, escapedXml, tileSide } from '../labels/tiffFile.ts'
 import { writeLabels } from '../labels/writeLabels.ts'
-import { discardUnfinished, writeWhole } from '../labels/writer.ts'
 import { countLabels, withLabels } from './areas.ts'
 import type { ExportContext, ExportFormat, ExportItem } from './format.ts'
+import { measureNames, writeMeasures } from './measures.ts'
+import { throughRaster, writeOptimised } from './optimised.ts'
 
 const namesOf = (stem: string): { raster: string; table: string; style: string } => ({ raster: `${stem}.tif`, table: `${stem}.tif.aux.xml`, style: `${stem}.qml` })
 
@@ -17,7 +15,7 @@ const namesOf = (stem: string): { raster: string; table: string; style: string }
  * own tags; a colour table; beside it an attribute table that GDAL reads and a style that QGIS takes by its name.
  */
 export const labelGeoTiff: ExportFormat = {
-  files: (items) => items.flatMap(({ stem }) => Object.values(namesOf(stem))),
+  files: (items, _, measures) => items.flatMap(({ stem }) => [...Object.values(namesOf(stem)), ...measureNames(stem, measures)]),
   async write(context) {
     const { out, items, classes, signal, onProgress } = context
     for (const [done, item] of items.entries()) {
@@ -25,61 +23,24 @@ export const labelGeoTiff: ExportFormat = {
       const notes: RasterNotes = { tags: item.georeference?.tags ?? [], colours: classes.map(({ colour }) => colour), nodata: NO_LABEL }
       const counts = await withLabels(item, (labels) => countLabels(labels, signal))
       await out.stream(names.raster, async (handle, path) => {
-        const changed = `${path}.labels`
-        try {
-          await writeOptimised(handle, item.raster ?? (await relabelled(item, changed, notes, context)), item, notes)
-        } finally {
-          await rm(changed, { force: true })
-          await discardUnfinished(changed)
-        }
+        if (item.raster) await writeOptimised(handle, item.raster, item, notes)
+        else await throughRaster(path, async (changed) => {
+          await relabelled(item, changed, notes, context)
+          await writeOptimised(handle, changed, item, notes)
+        })
       })
       await out.write(names.table, attributeTable(item, classes, counts))
       await out.write(names.style, qgisStyle(classes))
+      await writeMeasures(item, context)
       onProgress((done + 1) / items.length)
     }
   }
 }
 
 /** Labels that differ from the stored ones, as a raster of their own. */
-async function relabelled(item: ExportItem, path: string, notes: RasterNotes, { signal }: ExportContext): Promise<string> {
+async function relabelled(item: ExportItem, path: string, notes: RasterNotes, { signal }: ExportContext): Promise<void> {
   const file = { width: item.width, height: item.height, tile: tileSide(item), notes, key: basename(path) }
   await withLabels(item, (labels) => writeLabels(path, file, (window) => labels.read(window, signal), signal))
-  return path
-}
-
-/** Copies tiles as they are stored behind all directories, the smallest overview first. */
-async function writeOptimised(handle: FileHandle, path: string, item: ExportItem, notes: RasterNotes): Promise<void> {
-  const source = await openSource(path)
-  try {
-    const directories = await readDirectories(source)
-    const tile = (await directories[0].number(TAG.tileWidth))!
-    const stored = await Promise.all(directories.map(async (directory): Promise<Placed[]> => {
-      const [offsets, counts] = [(await directory.numbers(TAG.tileOffsets))!, (await directory.numbers(TAG.tileByteCounts))!]
-      return offsets.map((offset, i) => ({ offset, bytes: counts[i] }))
-    }))
-    const grid = { width: item.width, height: item.height, tile }
-    const [sizes, big] = [pyramidOf(grid), needsBigTiff(grid)]
-    const start = headerBytes(big)
-    let end = start + encodeDirectories(start, sizes, tile, stored, notes, big).length
-    const placed = stored.map((tiles) => tiles.map((entry) => ({ ...entry })))
-    for (let level = sizes.length - 1; level >= 0; level--) {
-      for (const entry of placed[level]) {
-        entry.offset = end
-        end += entry.bytes
-      }
-    }
-    await writeWhole(handle, Buffer.concat([encodeHeader(big, start), encodeDirectories(start, sizes, tile, placed, notes, big)]), 0)
-    for (let level = sizes.length - 1; level >= 0; level--) {
-      for (const [i, { offset, bytes }] of stored[level].entries()) await writeWhole(handle, await source.read(offset, bytes), placed[level][i].offset)
-    }
-  } finally {
-    await source.close()
-  }
-}
-
-/** Text of XML, line ends and all. */
-export function escaped(text: string): string {
-  return text.replace(/[&<>"'\r\n\t]/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 
 const FIELDS: [name: string, type: 'integer' | 'real' | 'text', usage: number][] = [
@@ -97,16 +58,16 @@ const TYPES = { integer: 0, real: 1, text: 2 }
 function attributeTable({ georeference, pixelArea }: ExportItem, classes: readonly ClusterClass[], counts: Float64Array): string {
   const fields = FIELDS.map(([name, type, usage], i) => `      <FieldDefn index="${i}"><Name>${name}</Name><Type>${TYPES[type]}</Type><Usage>${usage}</Usage></FieldDefn>`)
   const rows = classes.map(({ name, colour }, value) => {
-    const cells = [value, escaped(name), ...rgbOf(colour), counts[value], pixelArea === undefined ? 0 : counts[value] * pixelArea]
+    const cells = [value, escapedXml(name), ...rgbOf(colour), counts[value], pixelArea === undefined ? 0 : counts[value] * pixelArea]
     return `      <Row index="${value}">${cells.map((cell) => `<F>${cell}</F>`).join('')}</Row>`
   })
-  const place = georeference?.wkt === undefined ? '' : `  <SRS>${escaped(georeference.wkt)}</SRS>\n`
+  const place = georeference?.wkt === undefined ? '' : `  <SRS>${escapedXml(georeference.wkt)}</SRS>\n`
   return `<PAMDataset>\n${place}  <PAMRasterBand band="1">\n    <GDALRasterAttributeTable tableType="thematic">\n${[...fields, ...rows].join('\n')}\n    </GDALRasterAttributeTable>\n  </PAMRasterBand>\n</PAMDataset>\n`
 }
 
 /** QGIS' style of a raster with a colour for each value. */
 export function qgisStyle(classes: readonly ClusterClass[]): string {
-  const entries = classes.map(({ name, colour }, value) => `        <paletteEntry value="${value}" color="${colour}" alpha="255" label="${escaped(name)}"/>`)
+  const entries = classes.map(({ name, colour }, value) => `        <paletteEntry value="${value}" color="${colour}" alpha="255" label="${escapedXml(name)}"/>`)
   return `<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 <qgis version="3.22" styleCategories="Symbology">
   <pipe>

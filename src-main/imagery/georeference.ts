@@ -36,6 +36,7 @@ const GEO_TAGS = [TAG.pixelScale, TAG.tiePoints, TAG.transformation, TAG.geoKeys
 const ASCII = 2
 const KEY = { rasterType: 1025, geographic: 2048, projected: 3072, model: 1024 }
 const USER_DEFINED = 32767
+const PIXEL_IS_AREA = 1
 const PIXEL_IS_POINT = 2
 
 /** What a TIFF's own tags say of its place, or undefined where they say nothing. */
@@ -170,6 +171,16 @@ export function transformTags([x, xc, xr, y, yc, yr]: Transform): GeoTag[] {
     { tag: TAG.pixelScale, type: DOUBLE, values: [xc, -yr, 0] },
     { tag: TAG.tiePoints, type: DOUBLE, values: [0, 0, 0, x, y, 0] }
   ]
+}
+
+/** The tags of a raster whose pixels cover `cell` of these each, as measured from the upper left corner. */
+export function tagsOfCells({ transform, tags }: Georeference, cell: Size): GeoTag[] {
+  // Control points and camera models name pixels of the image itself.
+  if (!transform) return []
+  const [x, xc, xr, y, yc, yr] = transform
+  const system = tags.filter(({ tag }) => tag === TAG.geoKeys || tag === TAG.geoDoubles || tag === TAG.geoTexts)
+  const corners = system.map((entry) => (entry.tag === TAG.geoKeys ? { ...entry, values: (entry.values as number[]).map((value, i, keys) => (i % 4 === 3 && keys[i - 3] === KEY.rasterType ? PIXEL_IS_AREA : value)) } : entry))
+  return [...transformTags([x, xc * cell.width, xr * cell.height, y, yc * cell.width, yr * cell.height]), ...corners]
 }
 
 const METRES_PER_DEGREE = 111_320

@@ -63,7 +63,7 @@ export function samplesOf(type: SampleType, bytes: Uint8Array): Samples {
 }
 
 /** How many bands or pixels an image may claim before it is called absurd. */
-export const MOST_BANDS = 64
+export const MOST_BANDS = 256
 export const MOST_SIDE = 2 ** 24
 
 /** Why no program of this kind could read such a size, or undefined where it can. */

@@ -20,6 +20,8 @@ export interface Placed {
 export interface TileGrid extends Size {
   /** Side of a tile. */
   tile: number
+  /** Planes of values, 1 when absent; each has tiles of its own. */
+  bands?: number
 }
 
 /** What is said of a raster besides its tiles. */
@@ -29,6 +31,10 @@ export interface RasterNotes {
   colours?: readonly string[]
   /** The value without data. */
   nodata?: number
+  /** Names of the bands. */
+  names?: readonly string[]
+  /** What a step of the stored values is worth, for values that measure something. */
+  step?: number
 }
 
 export const tilesAlong = (length: number, tile: number): number => Math.ceil(length / tile)
@@ -61,8 +67,8 @@ export function packTile(values: Uint8Array, side: number): Promise<Buffer> {
 const MOST_CLASSIC = 4e9
 
 /** Whether a raster whose tiles compress not at all could outgrow 32-bit offsets. */
-export function needsBigTiff({ width, height, tile }: TileGrid): boolean {
-  return tilesAlong(width, tile) * tilesAlong(height, tile) * tile * tile * 1.4 > MOST_CLASSIC
+export function needsBigTiff({ width, height, tile, bands = 1 }: TileGrid): boolean {
+  return tilesAlong(width, tile) * tilesAlong(height, tile) * tile * tile * bands * 1.4 > MOST_CLASSIC
 }
 
 /** Field types of TIFF 6.0 and BigTIFF. */
@@ -71,17 +77,17 @@ const BYTES: Record<number, number> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1
 
 export type Field = [tag: number, type: number, values: readonly number[] | string]
 
-function fieldsOf(level: number, size: Size, tile: number, tiles: readonly Placed[], { tags, colours, nodata }: RasterNotes, big: boolean): Field[] {
+function fieldsOf(level: number, size: Size, { tile, bands = 1 }: TileGrid, tiles: readonly Placed[], { tags, colours, nodata, names, step }: RasterNotes, big: boolean): Field[] {
   const place = big ? TYPE.long8 : TYPE.long
   const fields: Field[] = [
     [254, TYPE.long, [level > 0 ? 1 : 0]],
     [256, TYPE.long, [size.width]],
     [257, TYPE.long, [size.height]],
-    [258, TYPE.short, [8]],
+    [258, TYPE.short, Array<number>(bands).fill(8)],
     [259, TYPE.short, [8]],
     [262, TYPE.short, [colours ? 3 : 1]],
-    [277, TYPE.short, [1]],
-    [284, TYPE.short, [1]],
+    [277, TYPE.short, [bands]],
+    [284, TYPE.short, [bands > 1 ? 2 : 1]],
     [317, TYPE.short, [2]],
     [322, TYPE.long, [tile]],
     [323, TYPE.long, [tile]],
@@ -92,9 +98,26 @@ function fieldsOf(level: number, size: Size, tile: number, tiles: readonly Place
     const table = colours.map(rgbOf)
     fields.push([320, TYPE.short, [0, 1, 2].flatMap((channel) => Array.from({ length: 256 }, (_, i) => (table[i]?.[channel] ?? 0) * 257))])
   }
+  // Not colours, not transparency: bands of their own.
+  if (bands > 1) fields.push([338, TYPE.short, Array<number>(bands - 1).fill(0)])
   if (level === 0) for (const { tag, type, values } of tags) fields.push([tag, type, values])
+  if (level === 0 && (names || step !== undefined)) fields.push([42112, TYPE.ascii, gdalMetadata(bands, names, step)])
   if (nodata !== undefined) fields.push([42113, TYPE.ascii, String(nodata)])
   return fields.sort(([a], [b]) => a - b)
+}
+
+/** What GDAL and QGIS read of bands beyond the standard's fields: names, and what a stored step is worth. */
+function gdalMetadata(bands: number, names: readonly string[] = [], step?: number): string {
+  const items = Array.from({ length: bands }, (_, band) => {
+    const name = names[band] === undefined ? '' : `<Item name="DESCRIPTION" sample="${band}" role="description">${escapedXml(names[band])}</Item>`
+    return step === undefined ? name : `${name}<Item name="SCALE" sample="${band}" role="scale">${step}</Item><Item name="OFFSET" sample="${band}" role="offset">0</Item>`
+  })
+  return `<GDALMetadata>${items.join('')}</GDALMetadata>`
+}
+
+/** Text of XML, line ends and all. */
+export function escapedXml(text: string): string {
+  return text.replace(/[&<>"'\r\n\t]/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 
 export const headerBytes = (big: boolean): number => (big ? 16 : 8)
@@ -117,11 +140,12 @@ export function encodeHeader(big: boolean, directory: number): Buffer {
  * The directories of a raster and its overviews, each followed by its values, to be placed at `start`. Their length
  * does not depend on where the tiles lie.
  */
-export function encodeDirectories(start: number, sizes: readonly Size[], tile: number, tiles: readonly (readonly Placed[])[], notes: RasterNotes, big: boolean): Buffer {
+export function encodeDirectories(start: number, grid: TileGrid, tiles: readonly (readonly Placed[])[], notes: RasterNotes): Buffer {
   const parts: Buffer[] = []
+  const [sizes, big] = [pyramidOf(grid), needsBigTiff(grid)]
   let at = start
   sizes.forEach((size, level) => {
-    const part = encodeDirectory(at, fieldsOf(level, size, tile, tiles[level], notes, big), level < sizes.length - 1, big)
+    const part = encodeDirectory(at, fieldsOf(level, size, grid, tiles[level], notes, big), level < sizes.length - 1, big)
     parts.push(part)
     at += part.length
   })
@@ -189,6 +213,24 @@ export function halve(values: Uint8Array, side: number, into: Uint8Array, quarte
     for (let c = 0; c < half; c++, from += 2, to++) {
       const [a, b, d, e] = [values[from], values[from + 1], values[from + side], values[from + side + 1]]
       into[to] = a === b && d === e && a === d ? a : mostFrequent(a, b, d, e)
+    }
+  }
+}
+
+/** Half of a tile by the mean of each 2×2 values, those without data not counted; written as `halve` does. */
+export function halveByMean(values: Uint8Array, side: number, into: Uint8Array, quarter: { column: number; row: number }): void {
+  const half = side / 2
+  for (let r = 0; r < half; r++) {
+    let from = 2 * r * side
+    let to = (quarter.row * half + r) * side + quarter.column * half
+    for (let c = 0; c < half; c++, from += 2, to++) {
+      let [sum, count] = [0, 0]
+      for (const value of [values[from], values[from + 1], values[from + side], values[from + side + 1]]) {
+        if (value === NO_LABEL) continue
+        sum += value
+        count++
+      }
+      into[to] = count > 0 ? Math.round(sum / count) : NO_LABEL
     }
   }
 }

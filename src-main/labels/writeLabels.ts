@@ -2,12 +2,12 @@ import { SmaltiError } from '../contract/errors.ts'
 import { NO_LABEL } from '../contract/labels.ts'
 import type { Window } from '../imagery/raster.ts'
 import { tilesAlong } from './tiffFile.ts'
-import { type LabelFile, LabelWriter } from './writer.ts'
+import { type RasterFile, RasterWriter } from './writer.ts'
 
 /** Writes a label raster from whatever gives its windows. @throws Cancelled, DiskFull, FolderNotWritable */
-export async function writeLabels(path: string, file: LabelFile, read: (window: Window) => Promise<Uint8Array>, signal: AbortSignal): Promise<void> {
+export async function writeLabels(path: string, file: RasterFile, read: (window: Window) => Promise<Uint8Array>, signal: AbortSignal): Promise<void> {
   const { width, height, tile } = file
-  const writer = await LabelWriter.open(path, file)
+  const writer = await RasterWriter.open(path, file)
   try {
     for (let row = writer.rowsDone; row < tilesAlong(height, tile); row++) {
       for (let column = 0; column < tilesAlong(width, tile); column++) {

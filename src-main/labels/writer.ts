@@ -5,7 +5,7 @@ import { inflate } from 'node:zlib'
 import { asSmaltiError } from '../contract/errors.ts'
 import { NO_LABEL } from '../contract/labels.ts'
 import { syncFolder } from '../project/files.ts'
-import { type Placed, type RasterNotes, type TileGrid, encodeDirectories, encodeHeader, halve, headerBytes, needsBigTiff, packTile, pyramidOf, tilesAlong } from './tiffFile.ts'
+import { type Placed, type RasterNotes, type TileGrid, encodeDirectories, encodeHeader, halve, halveByMean, headerBytes, needsBigTiff, packTile, pyramidOf, tilesAlong } from './tiffFile.ts'
 
 const inflated = promisify(inflate)
 /** Tiles that are packed at a time. */
@@ -13,10 +13,12 @@ const AT_ONCE = 6
 /** Rows are told to the journal at most this often, so that small tiles do not wait for the disk. */
 const FLUSH_MILLISECONDS = 2000
 
-export interface LabelFile extends TileGrid {
+export interface RasterFile extends TileGrid {
   notes: RasterNotes
-  /** What the labels depend on: a raster begun for anything else is not gone on with. */
+  /** What the values depend on: a raster begun for anything else is not gone on with. */
   key: string
+  /** How overviews are made: `mode` for labels, the default, `mean` for what is measured. */
+  overviews?: 'mode' | 'mean'
 }
 
 /** Names of a raster that is not finished, and of the list of what is written of it. */
@@ -30,13 +32,13 @@ interface JournalLine {
 }
 
 /**
- * Writes a label raster tile by tile, with its overviews as they become complete: tiles first, then the directories,
+ * Writes a raster of 8-bit values, 255 where there is no data, tile by tile, with its overviews as they become complete: tiles first, then the directories,
  * and last the bytes of the header that point to them. After a kill it goes on behind the last rows that were told to
  * the journal, and ends with the same bytes.
  */
-export class LabelWriter {
+export class RasterWriter {
   readonly #path: string
-  readonly #file: LabelFile
+  readonly #file: RasterFile
   readonly #handle: FileHandle
   readonly #journal: FileHandle
   readonly #sizes
@@ -53,7 +55,7 @@ export class LabelWriter {
   /** Tile rows that need not be written again. */
   rowsDone = 0
 
-  private constructor(path: string, file: LabelFile, handle: FileHandle, journal: FileHandle) {
+  private constructor(path: string, file: RasterFile, handle: FileHandle, journal: FileHandle) {
     this.#path = path
     this.#file = file
     this.#handle = handle
@@ -61,18 +63,18 @@ export class LabelWriter {
     this.#sizes = pyramidOf(file)
     this.#big = needsBigTiff(file)
     this.#end = headerBytes(this.#big)
-    this.#placed = this.#sizes.map(({ width, height }) => Array<Placed>(tilesAlong(width, file.tile) * tilesAlong(height, file.tile)))
+    this.#placed = this.#sizes.map((_, level) => Array<Placed>(this.#tilesOf(level) * (file.bands ?? 1)))
   }
 
   /** Begins a raster, or goes on with one that was begun for the same key. @throws DiskFull, FolderNotWritable */
-  static async open(path: string, file: LabelFile): Promise<LabelWriter> {
+  static async open(path: string, file: RasterFile): Promise<RasterWriter> {
     try {
       await mkdir(dirname(path), { recursive: true })
       const lines = await readJournal(path, file)
       const resumed = lines !== undefined
       const handle = await open(growing(path), resumed ? 'r+' : 'w+')
       const journal = await open(journalOf(path), resumed ? 'r+' : 'w')
-      const writer = new LabelWriter(path, file, handle, journal)
+      const writer = new RasterWriter(path, file, handle, journal)
       if (lines) await writer.#resume(lines)
       else await writer.#begin()
       return writer
@@ -99,6 +101,16 @@ export class LabelWriter {
     await this.#rebuildPending()
   }
 
+  /** Tiles of one band. */
+  #tilesOf(level: number): number {
+    const { width, height } = this.#sizes[level]
+    return tilesAlong(width, this.#file.tile) * tilesAlong(height, this.#file.tile)
+  }
+
+  #indexOf(level: number, column: number, row: number, band: number): number {
+    return band * this.#tilesOf(level) + row * tilesAlong(this.#sizes[level].width, this.#file.tile) + column
+  }
+
   /** Overview tiles of which a part of the tiles below is written. */
   async #rebuildPending(): Promise<void> {
     const { tile } = this.#file
@@ -106,47 +118,45 @@ export class LabelWriter {
       const across = tilesAlong(this.#sizes[level].width, tile)
       for (const [index, placed] of this.#placed[level].entries()) {
         if (!placed) continue
-        const [column, row] = [index % across, Math.floor(index / across)]
-        if (this.#placed[level + 1][this.#parentIndex(level, column, row)]) continue
-        this.#joinParent(level, column, row, await readTile(this.#handle, placed, tile))
+        const [band, within] = [Math.floor(index / this.#tilesOf(level)), index % this.#tilesOf(level)]
+        const [column, row] = [within % across, Math.floor(within / across)]
+        if (this.#placed[level + 1][this.#indexOf(level + 1, column >> 1, row >> 1, band)]) continue
+        this.#joinParent(level, column, row, band, await readTile(this.#handle, placed, tile))
       }
     }
   }
 
-  #parentIndex(level: number, column: number, row: number): number {
-    return (row >> 1) * tilesAlong(this.#sizes[level + 1].width, this.#file.tile) + (column >> 1)
-  }
-
   /** Adds a tile to the one above; returns that one when nothing is missing any more. */
-  #joinParent(level: number, column: number, row: number, values: Uint8Array): Uint8Array | undefined {
-    const { tile } = this.#file
+  #joinParent(level: number, column: number, row: number, band: number, values: Uint8Array): Uint8Array | undefined {
+    const { tile, overviews } = this.#file
     const { width, height } = this.#sizes[level]
-    const key = `${level + 1}/${this.#parentIndex(level, column, row)}`
+    const key = `${level + 1}/${this.#indexOf(level + 1, column >> 1, row >> 1, band)}`
     let parent = this.#pending.get(key)
     if (!parent) {
       const along = (first: number, length: number): number => Math.min(2, tilesAlong(length, tile) - first)
       parent = { values: new Uint8Array(tile * tile).fill(NO_LABEL), missing: along(column & ~1, width) * along(row & ~1, height) }
       this.#pending.set(key, parent)
     }
-    halve(values, tile, parent.values, { column: column & 1, row: row & 1 })
+    const half = overviews === 'mean' ? halveByMean : halve
+    half(values, tile, parent.values, { column: column & 1, row: row & 1 })
     if (--parent.missing > 0) return undefined
     this.#pending.delete(key)
     return parent.values
   }
 
   /**
-   * Takes a tile, row-major and padded with 255; returns when there is room for another. All tiles of a row must have
-   * been taken before `endRows` is told of it. @throws DiskFull, FolderNotWritable
+   * Takes a tile of a band, row-major and padded with 255; returns when there is room for another. All tiles of a row
+   * must have been taken before `endRows` is told of it. @throws DiskFull, FolderNotWritable
    */
-  async write(column: number, row: number, values: Uint8Array): Promise<void> {
-    this.#append(0, column, row, values)
+  async write(column: number, row: number, values: Uint8Array, band = 0): Promise<void> {
+    this.#append(0, column, row, band, values)
     while (this.#waiting.length > AT_ONCE) await this.#waiting.shift()
     if (this.#fault !== undefined) throw asSmaltiError(this.#fault, this.#path)
   }
 
-  #append(level: number, column: number, row: number, values: Uint8Array): void {
+  #append(level: number, column: number, row: number, band: number, values: Uint8Array): void {
     const packed = packTile(values, this.#file.tile)
-    const index = row * tilesAlong(this.#sizes[level].width, this.#file.tile) + column
+    const index = this.#indexOf(level, column, row, band)
     this.#writing = this.#writing.then(async () => {
       if (this.#fault !== undefined) return
       try {
@@ -160,8 +170,8 @@ export class LabelWriter {
       }
     })
     this.#waiting.push(this.#writing)
-    const parent = level + 1 < this.#sizes.length ? this.#joinParent(level, column, row, values) : undefined
-    if (parent) this.#append(level + 1, column >> 1, row >> 1, parent)
+    const parent = level + 1 < this.#sizes.length ? this.#joinParent(level, column, row, band, values) : undefined
+    if (parent) this.#append(level + 1, column >> 1, row >> 1, band, parent)
   }
 
   /** Tells that all tiles above a row are taken. @throws DiskFull, FolderNotWritable */
@@ -199,8 +209,7 @@ export class LabelWriter {
     try {
       await this.#settle()
       const start = this.#end + (this.#end % 2)
-      const { tile, notes } = this.#file
-      await writeWhole(this.#handle, encodeDirectories(start, this.#sizes, tile, this.#placed, notes, this.#big), start)
+      await writeWhole(this.#handle, encodeDirectories(start, this.#file, this.#placed, this.#file.notes), start)
       await this.#handle.sync()
       await writeWhole(this.#handle, encodeHeader(this.#big, start), 0)
       await this.#handle.sync()
@@ -231,7 +240,7 @@ export class LabelWriter {
 }
 
 /** Rows of a raster that was begun for the same key and need not be written again. */
-export async function rowsWritten(path: string, file: LabelFile): Promise<number> {
+export async function rowsWritten(path: string, file: RasterFile): Promise<number> {
   return (await readJournal(path, file))?.at(-1)?.rows ?? 0
 }
 
@@ -241,10 +250,10 @@ export async function discardUnfinished(path: string): Promise<void> {
   await rm(journalOf(path), { force: true })
 }
 
-const identity = ({ width, height, tile, key }: LabelFile): object => ({ width, height, tile, key })
+const identity = ({ width, height, tile, bands, key }: RasterFile): object => ({ width, height, tile, bands, key })
 
 /** What the journal tells, if it was begun for the same raster; the line that a kill cut off does not count. */
-async function readJournal(path: string, file: LabelFile): Promise<JournalLine[] | undefined> {
+async function readJournal(path: string, file: RasterFile): Promise<JournalLine[] | undefined> {
   const text = await readFile(journalOf(path), 'utf8').catch(() => undefined)
   const started = await stat(growing(path)).then(() => true, () => false)
   if (text === undefined || !started) return undefined

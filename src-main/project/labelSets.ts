@@ -17,7 +17,9 @@ const labelledImage = z.object({
   size: z.number().optional(),
   modified: z.number().optional(),
   /** Label rasters below the set's folder, by head. */
-  rasters: z.record(z.string(), z.string())
+  rasters: z.record(z.string(), z.string()),
+  /** Heatmaps likewise, if they were kept, and how many pixels of the image one of theirs covers. */
+  heatmaps: z.object({ cell: z.object({ width: z.number(), height: z.number() }), rasters: z.record(z.string(), z.string()) }).optional()
 })
 export type LabelledImage = z.infer<typeof labelledImage>
 
@@ -65,8 +67,9 @@ export function labelSetOf(project: Project, sources?: readonly string[]): Label
 const indexPath = ({ folder }: LabelSet): string => join(folder, 'labels.json')
 const donePath = ({ folder }: LabelSet, key: string): string => join(folder, key, 'done.jsonl')
 
-/** Where an image's label raster lies below its set's folder. */
-export const rasterPath = (key: string, head: string, image: string): string => `${key}/${head}/${image}.tif`
+/** Where an image's label rasters, and its heatmaps, lie below a folder, by head. */
+export const rasterPaths = (folder: string, heads: readonly string[], image: string): Record<string, string> => Object.fromEntries(heads.map((head) => [head, `${folder}/${head}/${image}.tif`]))
+export const heatmapPaths = (folder: string, heads: readonly string[], image: string): Record<string, string> => rasterPaths(`${folder}/heatmaps`, heads, image)
 
 export const placeOf = ({ folder }: LabelSet, path: string): string => join(folder, path)
 
@@ -100,9 +103,9 @@ const KEY = /^[0-9a-f]{16}(\.shard-\d+-of-\d+)?$/
 
 /** Removes rasters of images that the set no longer holds. */
 export async function removeOrphans(set: LabelSet, former: LabelIndex, images: ReadonlySet<string>): Promise<void> {
-  for (const { path, rasters } of former.images) {
+  for (const { path, rasters, heatmaps } of former.images) {
     if (images.has(path)) continue
-    for (const raster of Object.values(rasters)) if (!raster.startsWith('..')) await rm(placeOf(set, raster), { force: true })
+    for (const raster of [...Object.values(rasters), ...Object.values(heatmaps?.rasters ?? {})]) if (!raster.startsWith('..')) await rm(placeOf(set, raster), { force: true })
   }
 }
 

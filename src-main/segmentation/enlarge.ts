@@ -1,3 +1,4 @@
+import type { Placement } from '../imagery/grid.ts'
 import type { Window } from '../imagery/raster.ts'
 
 /** A heatmap of a window at the network's resolution. */
@@ -6,25 +7,6 @@ export interface Heatmap {
   values: Float32Array
   side: number
   clusters: number
-}
-
-/** Where output pixels lie between coarse pixels along an axis. */
-export interface Placement {
-  /** The coarse pixel before each output pixel, or at it. */
-  before: Int32Array
-  /** Weight of the one behind. */
-  weight: Float32Array
-}
-
-/** @param position  coarse coordinate of output pixel i; outside the heatmap its border continues */
-export function placements(length: number, side: number, position: (i: number) => number): Placement {
-  const [before, weight] = [new Int32Array(length), new Float32Array(length)]
-  for (let i = 0; i < length; i++) {
-    const at = Math.min(Math.max(position(i), 0), side - 1)
-    before[i] = Math.min(Math.floor(at), Math.max(side - 2, 0))
-    weight[i] = at - before[i]
-  }
-  return { before, weight }
 }
 
 /** The most probable cluster of each coarse pixel; the first of equally probable ones. */

@@ -1,12 +1,13 @@
 import type { Backend, Execution } from '../backends/program.ts'
 import type { CatalogueImage } from '../contract/imagery.ts'
-import { NO_LABEL } from '../contract/labels.ts'
+import { NO_LABEL, SURE } from '../contract/labels.ts'
+import { type Placement, placements } from '../imagery/grid.ts'
 import { BORROWED, type Scale, scaledSize } from '../imagery/pictures.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 import { inferenceProgram } from '../learning/inference.ts'
 import { type Architecture, outputStride, receptiveHalo } from '../learning/network/architecture.ts'
 import { foldWeights } from '../learning/network/forward.ts'
-import { type Placement, enlargeLabels, placements, strongest } from './enlarge.ts'
+import { enlargeLabels, strongest } from './enlarge.ts'
 
 /** Side that a window of the network should cover, in its input pixels: large enough that the halo is a small part of the work. */
 export const COVERED = 512
@@ -30,6 +31,8 @@ export interface Region {
   area: Window
   /** What the network reads, in pixels of the scaled image; may reach beyond it. */
   window: Window
+  /** Pixels of the network's resolution whose centres lie in the area. */
+  cells: Window
 }
 
 /** A block of whole tiles and the regions that label it, in the order in which they are to be read. */
@@ -97,7 +100,7 @@ export function* blocksOf(plan: Plan, architecture: Architecture, fromRow: numbe
       for (let top = row * tile; top < Math.min((row + down) * tile, image.height); top += covered) {
         for (let left = column * tile; left < Math.min((column + across) * tile, image.width); left += covered) {
           const area = { left, top, width: Math.min(covered, image.width - left), height: Math.min(covered, image.height - top) }
-          regions.push({ area, window: windowOf(plan, architecture, left, top) })
+          regions.push({ area, window: windowOf(plan, architecture, left, top), cells: cellsIn(plan, architecture, area) })
         }
       }
       yield { column, row, across, down, regions }
@@ -115,15 +118,59 @@ function windowOf({ image, scaled, side }: Plan, architecture: Architecture, lef
   return { left: start(left, scaled.width / image.width), top: start(top, scaled.height / image.height), width: side, height: side }
 }
 
+/** The network's resolution over an image: cells across and down, and how many pixels of the full image one covers. */
+export interface CellGrid extends Size {
+  cell: Size
+}
+
+export function cellGrid({ image, scaled }: Plan, architecture: Architecture): CellGrid {
+  const stride = outputStride(architecture)
+  return {
+    width: Math.ceil(scaled.width / stride),
+    height: Math.ceil(scaled.height / stride),
+    cell: { width: (stride * image.width) / scaled.width, height: (stride * image.height) / scaled.height }
+  }
+}
+
+/** Every cell of an image lies in exactly one of the areas that cover it. */
+function cellsIn(plan: Plan, architecture: Architecture, { left, top, width, height }: Window): Window {
+  const { image } = plan
+  const grid = cellGrid(plan, architecture)
+  const first = (at: number, length: number, cell: number, cells: number): number => (at >= length ? cells : Math.max(0, Math.ceil(at / cell - 0.5)))
+  const column = first(left, image.width, grid.cell.width, grid.width)
+  const row = first(top, image.height, grid.cell.height, grid.height)
+  return {
+    left: column,
+    top: row,
+    width: first(left + width, image.width, grid.cell.width, grid.width) - column,
+    height: first(top + height, image.height, grid.cell.height, grid.height) - row
+  }
+}
+
+/** Rows of cells that lie above a row of tiles. */
+export function cellRowsAbove(plan: Plan, architecture: Architecture, row: number): number {
+  const { image, tile } = plan
+  return cellsIn(plan, architecture, { left: 0, top: Math.min(row * tile, image.height), width: 0, height: 0 }).top
+}
+
 /** Labels of a tile, by head: the most probable cluster of each pixel, 255 without data. */
 export type TileLabels = Record<string, Uint8Array>
+
+/** Assignment probabilities of a region's cells, by head: a plane a cluster, 0…254 of 254, 255 without data. */
+export type CellProbabilities = Record<string, Uint8Array>
+
+/** Who takes what is found. */
+export interface Sink {
+  tile(column: number, row: number, labels: TileLabels): Promise<void>
+  cells?(cells: Window, probabilities: CellProbabilities): Promise<void>
+}
 
 export interface Segmenter {
   /**
    * Labels a block: reads its regions one after the other and gives its tiles row by row.
    * @param read  the next region's window
    */
-  label(plan: Plan, block: Block, read: () => Promise<ReadWindow>, take: (column: number, row: number, tile: TileLabels) => Promise<void>): Promise<void>
+  label(plan: Plan, block: Block, read: () => Promise<ReadWindow>, sink: Sink): Promise<void>
   /** Milliseconds in which it waited for windows to be read and for tiles to be taken. */
   waited(): number
   dispose(): Promise<void>
@@ -148,22 +195,27 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
   }
 
   return {
-    async label(plan, block, read, take) {
+    async label(plan, block, read, sink) {
       const { image, tile } = plan
       const tiles = Array.from({ length: block.across * block.down }, () =>
         Object.fromEntries(architecture.heads.map(({ name }) => [name, new Uint8Array(tile * tile).fill(NO_LABEL)]))
       )
-      for (const { area, window } of block.regions) {
+      for (const { area, window, cells } of block.regions) {
         const { values, valid } = await timed(read())
-        if (valid && !valid.includes(1)) continue
+        const planes = (of: (name: string, clusters: number) => Uint8Array): CellProbabilities => Object.fromEntries(architecture.heads.map(({ name, clusters }) => [name, of(name, clusters)]))
+        if (valid && !valid.includes(1)) {
+          if (sink.cells) await timed(sink.cells(cells, planes((_, clusters) => new Uint8Array(clusters * cells.width * cells.height).fill(NO_LABEL))))
+          continue
+        }
         const masked = image.gaps === true
         const network = await compile(`network ${window.width} ${masked}`, () => backend.compile(inferenceProgram(architecture, subHeads, { window: window.width, masked }), folded))
         const ones = masked ? Float32Array.from(valid ?? new Uint8Array(window.width ** 2).fill(1)) : undefined
         const heatmaps = await network.run({ image: values, ...(ones && { valid: ones }) })
         for (const { name, clusters } of architecture.heads) enlarge(plan, block, area, window, heatmaps[`heatmap${name}`], clusters, tiles.map((labels) => labels[name]))
         if (valid) blank(plan, block, area, window, valid, tiles)
+        if (sink.cells) await timed(sink.cells(cells, planes((name, clusters) => cellPlanes(heatmaps[`heatmap${name}`], clusters, cells, window, valid, stride))))
       }
-      for (const [i, labels] of tiles.entries()) await timed(take(block.column + (i % block.across), block.row + Math.floor(i / block.across), labels))
+      for (const [i, labels] of tiles.entries()) await timed(sink.tile(block.column + (i % block.across), block.row + Math.floor(i / block.across), labels))
     },
     waited: () => waited,
     async dispose() {
@@ -202,4 +254,25 @@ function blank({ image, scaled, tile }: Plan, block: Block, area: Window, window
       for (const plane of Object.values(tiles[(row - block.row) * block.across + column - block.column])) plane[(y - row * tile) * tile + x - column * tile] = NO_LABEL
     }
   }
+}
+
+/** Planes of the probabilities of some cells of a window; cells none of whose pixels holds data have none. */
+function cellPlanes(values: Float32Array, clusters: number, cells: Window, window: Window, valid: Uint8Array | undefined, stride: number): Uint8Array {
+  const planes = new Uint8Array(clusters * cells.width * cells.height)
+  const side = window.width / stride
+  for (let r = 0; r < cells.height; r++) {
+    const row = cells.top + r - window.top / stride
+    for (let c = 0; c < cells.width; c++) {
+      const column = cells.left + c - window.left / stride
+      const there = !valid || holdsData(valid, window.width, column * stride, row * stride, stride)
+      const from = (row * side + column) * clusters
+      for (let k = 0; k < clusters; k++) planes[(k * cells.height + r) * cells.width + c] = there ? Math.round(values[from + k] * SURE) : NO_LABEL
+    }
+  }
+  return planes
+}
+
+function holdsData(valid: Uint8Array, width: number, left: number, top: number, side: number): boolean {
+  for (let y = top; y < top + side; y++) if (valid.subarray(y * width + left, y * width + left + side).includes(1)) return true
+  return false
 }

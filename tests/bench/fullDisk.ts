@@ -35,7 +35,7 @@ export async function measureFullDisk(times: number, seed: number): Promise<void
   }
   const uniform = uniformFrom(seed)
   try {
-    const { fresh, whole, expected } = await labelledScene(base, 3000)
+    const { fresh, whole, expected } = await labelledScene(base, 2000)
     const need = (await used(whole)) - (await used(fresh))
     /** Leaves so many bytes of room. */
     const fill = async (room: number): Promise<void> => {
@@ -47,10 +47,10 @@ export async function measureFullDisk(times: number, seed: number): Promise<void
       const project = join(disk, 'p')
       await cp(fresh, project, { recursive: true })
       await fill(need * uniform())
-      const { code, stderr } = await run(['segment', project])
+      const { code, stderr } = await run(['segment', project, '--heatmaps'])
       named += Number(code === 2 && stderr.includes('The disk is full'))
       await rm(join(disk, 'filler'))
-      await measured(['segment', project])
+      await measured(['segment', project, '--heatmaps'])
       ended += Number((await labelHash(project)) === expected)
       await rm(project, { recursive: true })
     }
@@ -58,16 +58,17 @@ export async function measureFullDisk(times: number, seed: number): Promise<void
     const lines: string[] = []
     for (const format of EXPORT_FORMATS) {
       const out = join(disk, 'out')
-      await measured(['export', whole, '--format', format, '--out', out, '--sieve', '100px'])
+      const command = ['export', whole, '--format', format, '--out', out, '--majority', '1', ...(format === 'geotiff' ? ['--confidence', '--probabilities'] : [])]
+      await measured(command)
       const size = await used(out)
       await rm(out, { recursive: true })
       let [well, tried] = [0, 0]
-      for (; tried < Math.ceil(times / 5); tried++) {
+      for (; tried < times; tried++) {
         await fill(size * 0.9 * uniform())
-        const { code, stderr } = await run(['export', whole, '--format', format, '--out', out, '--sieve', '100px'])
+        const { code, stderr } = await run(command)
         const left = (await readdir(out, { recursive: true }).catch(() => [])).filter((name) => /\.partial|\.part$|\.rows$/.test(name))
         await rm(join(disk, 'filler'))
-        const again = await run(['export', whole, '--format', format, '--out', out, '--sieve', '100px'])
+        const again = await run(command)
         const good = code === 2 && stderr.includes('The disk is full') && left.length === 0 && again.code === 0
         if (!good) lines.push(`  ${format}: ended ${code} ${stderr.trim().split('\n').at(-1)}, left ${left.join()}, then ${again.code} ${again.stderr.trim().split('\n').at(-1)}`)
         well += Number(good)

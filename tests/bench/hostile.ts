@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import sharp, { type Sharp } from 'sharp'
 import { type Uniform, integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
 
-const GEOTIFFS = '../shared/data/geotiff/images'
+export const GEOTIFFS = '../shared/data/geotiff/images'
 const LIMIT_SECONDS = 5
 
 interface Ended {

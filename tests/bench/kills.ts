@@ -13,14 +13,14 @@ export async function labelHash(project: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** A project that is trained on a scene, once as it is then and once labelled without a disturbance. */
+/** A project that is trained on a scene, once as it is then and once labelled, heatmaps kept, without a disturbance. */
 export async function labelledScene(base: string, side: number): Promise<{ fresh: string; whole: string; seconds: number; expected: string }> {
   const [images, whole, fresh] = [join(base, 'images'), join(base, 'whole'), join(base, 'fresh')]
   await mkdir(images)
   await writeScene(join(images, 'scene.tif'), side)
   await measured(['train', images, '--project', whole, '--preset', 'preview', '--backend', 'onnxruntime'])
   await cp(whole, fresh, { recursive: true })
-  const { seconds } = await measured(['segment', whole])
+  const { seconds } = await measured(['segment', whole, '--heatmaps'])
   return { fresh, whole, seconds, expected: await labelHash(whole) }
 }
 
@@ -34,11 +34,11 @@ export async function measureKills(times: number, seed: number): Promise<void> {
     for (let time = 0; time < times; time++) {
       const project = join(base, `killed-${time}`)
       await cp(fresh, project, { recursive: true })
-      const child = startSmalti(['segment', project])
+      const child = startSmalti(['segment', project, '--heatmaps'])
       await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * uniform()))
       child.kill('SIGKILL')
       await new Promise((resolve) => child.on('close', resolve))
-      await measured(['segment', project])
+      await measured(['segment', project, '--heatmaps'])
       same += Number((await labelHash(project)) === expected)
       clean += Number(!(await readdir(project, { recursive: true })).some((name) => /\.(part|rows|partial|lock)$|done\.jsonl$/.test(name)))
       await rm(project, { recursive: true })

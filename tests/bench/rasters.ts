@@ -1,7 +1,8 @@
-/** `npm run bench -- rasters [reading|torch|scale|small|hostile|disk|kills] [arguments]`: scenes at scale, and files that mean harm. */
+/** `npm run bench -- rasters [reading|torch|scale|small|hostile|disk|kills|overlay] [arguments]`: scenes at scale, and files that mean harm. */
 import { measureFullDisk } from './fullDisk.ts'
 import { measureHostile } from './hostile.ts'
 import { measureKills } from './kills.ts'
+import { measureOverlay } from './overlay.ts'
 import { measureReading } from './reading.ts'
 import { measureScale, measureSmall } from './scale.ts'
 import { measureAgainstTorch } from './torchSegment.ts'
@@ -14,7 +15,8 @@ const parts: Record<string, () => Promise<void>> = {
   small: () => measureSmall(Number(first ?? 50_000)),
   hostile: () => measureHostile(Number(first ?? 1000), Number(second ?? 1)),
   disk: () => measureFullDisk(Number(first ?? 20), Number(second ?? 1)),
-  kills: () => measureKills(Number(first ?? 20), Number(second ?? 1))
+  kills: () => measureKills(Number(first ?? 20), Number(second ?? 1)),
+  overlay: () => measureOverlay()
 }
 for (const [name, measure] of Object.entries(parts)) if (part === 'all' || part === name) await measure()
 process.exit(0)

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmod, cp, mkdir, readFile, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import sharp from 'sharp'
@@ -22,6 +23,8 @@ interface Described {
   transform: number[]
   projection: string | null
   nodata: number | null
+  names: string[]
+  scale: number | null
   overviews: number[][]
   colours: number[][] | null
   table: string[][] | null
@@ -266,6 +269,46 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect((await ask<Described>({ ask: 'describe', path: join(folder, 'points-out', 'gcp.tif') })).controlPoints).toBe(4)
   })
 
+  it('have probabilities, where heatmaps are kept, that GDAL lays on them and that agree with the labels', async () => {
+    const p = join(folder, 'heatmaps.smalti')
+    await cp(project, p, { recursive: true })
+    const out = join(folder, 'measures')
+    const refused = await smalti('export', p, '--format', 'geotiff', '--confidence', '--out', out)
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--heatmaps')])
+    expect((await smalti('export', p, '--format', 'csv', '--probabilities', '--out', out)).stderr).toContain('geotiff')
+    expect(existsSync(out)).toBe(false)
+    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--heatmaps', '--json'))).toMatchObject({ images: 2, labelled: 2 })
+    expect(await rasterHashes(p)).toMatchObject(await rasterHashes(project))
+    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--json'))).toMatchObject({ labelled: 0 })
+    const exported = await smalti('export', p, '--format', 'geotiff', '--confidence', '--probabilities', '--out', out, '--json')
+    expect(exported.code, exported.stderr).toBe(0)
+    expect(json<CommandOutput<'export'>>(exported).files).toBe(10)
+    const [labels, confidence, probabilities] = await Promise.all(['north.tif', 'north.confidence.tif', 'north.probabilities.tif'].map((name) => ask<Described>({ ask: 'describe', path: join(out, name) })))
+    expect([confidence.width, confidence.height, confidence.transform, confidence.projection]).toEqual([labels.width, labels.height, labels.transform, labels.projection])
+    const [x, across, , y, , down] = labels.transform
+    expect([probabilities.width, probabilities.height, probabilities.transform, probabilities.projection]).toEqual([175, 175, [x, 4 * across, 0, y, 0, 4 * down], labels.projection])
+    expect(probabilities.names).toEqual(Array.from({ length: 8 }, (_, k) => `Cluster ${k + 1}`))
+    for (const { nodata, scale } of [confidence, probabilities]) expect([nodata, scale]).toEqual([255, 1 / 254])
+    if (hasCogeo) for (const name of ['north.confidence.tif', 'north.probabilities.tif']) expect(validate(join(out, name))).toContain('is a valid cloud optimized GeoTIFF')
+    const values = async (name: string, side: number): Promise<number[][]> => (await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(out, name), windows: [[0, 0, side, side, 0]] })).windows[0]
+    const [[label], [sure], planes] = [await values('north.tif', 700), await values('north.confidence.tif', 700), await values('north.probabilities.tif', 175)]
+    expect(sure.every((value, i) => (value === 255) === (label[i] === 255))).toBe(true)
+    // In the middle of four cells that one cluster leads, that is the label, and no less sure than the least sure of them.
+    let looked = 0
+    for (let r = 0; r < 174; r++) {
+      for (let c = 12; c < 174; c++) {
+        const cells = [r * 175 + c, r * 175 + c + 1, (r + 1) * 175 + c, (r + 1) * 175 + c + 1]
+        const leaders = cells.map((cell) => planes.reduce((best, plane, k) => (plane[cell] > planes[best][cell] ? k : best), 0))
+        if (new Set(leaders).size > 1) continue
+        const [least, most] = [Math.min, Math.max].map((pick) => pick(...cells.map((cell) => planes[leaders[0]][cell])))
+        const pixel = (4 * r + 4) * 700 + 4 * c + 4
+        looked++
+        expect([label[pixel], sure[pixel] >= least - 1, sure[pixel] <= most + 1]).toEqual([leaders[0], true, true])
+      }
+    }
+    expect(looked).toBeGreaterThan(5000)
+  })
+
   it('are labelled in shards, and merged byte for byte; a missing shard is named', async () => {
     const p = join(folder, 'shards.smalti')
     await cp(project, p, { recursive: true })
@@ -279,6 +322,21 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(both.map(({ code }) => code)).toEqual([0, 0])
     expect(json<CommandOutput<'mergeShards'>>(await smalti('merge-shards', p, '--json'))).toMatchObject({ images: 2, shards: 3 })
     expect(await rasterHashes(p)).toEqual(await rasterHashes(project))
+    expect(await leftOver(p)).toEqual([])
+  })
+
+  it('keep heatmaps in shards too, merged byte for byte', async () => {
+    const [p, whole] = [join(folder, 'shards-heat.smalti'), join(folder, 'whole-heat.smalti')]
+    for (const copy of [p, whole]) {
+      await cp(project, copy, { recursive: true })
+      await rm(join(copy, 'runs', 'run-0001', 'labels'), { recursive: true })
+    }
+    await smalti('segment', whole, '--heatmaps')
+    for (const shard of ['1/3', '2/3', '3/3']) expect((await smalti('segment', p, '--heatmaps', '--shard', shard)).code).toBe(0)
+    expect((await smalti('merge-shards', p)).code).toBe(0)
+    const hashes = await rasterHashes(whole)
+    expect(Object.keys(hashes)).toHaveLength(8)
+    expect(await rasterHashes(p)).toEqual(hashes)
     expect(await leftOver(p)).toEqual([])
   })
 

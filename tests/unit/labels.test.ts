@@ -9,7 +9,7 @@ import { type PatchPolygon, doubledArea, polygonsOf } from '../../src-main/label
 import { openLabels } from '../../src-main/labels/source.ts'
 import { needsBigTiff, pyramidOf } from '../../src-main/labels/tiffFile.ts'
 import { writeLabels } from '../../src-main/labels/writeLabels.ts'
-import { type LabelFile, LabelWriter } from '../../src-main/labels/writer.ts'
+import { type RasterFile, RasterWriter } from '../../src-main/labels/writer.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 import { labelsOf, readAll, speckled } from '../fixtures/labels.ts'
 
@@ -18,7 +18,7 @@ let folder: string
 beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'smalti-labels-'))))
 afterEach(() => rm(folder, { recursive: true }))
 
-const fileOf = (width: number, height: number, tile: number): LabelFile => ({ width, height, tile, key: 'k', notes: { tags: [], colours: ['#ff0000', '#00ff00'], nodata: 255 } })
+const fileOf = (width: number, height: number, tile: number): RasterFile => ({ width, height, tile, key: 'k', notes: { tags: [], colours: ['#ff0000', '#00ff00'], nodata: 255 } })
 
 /** The most frequent of each 2×2 labels, counted the slow way. */
 function halvedSlowly(values: Uint8Array, width: number, height: number): { values: Uint8Array; width: number; height: number } {
@@ -56,7 +56,7 @@ describe('label raster', () => {
 
   /** Writes until a row, as a process that is then killed would leave it. */
   async function begin(path: string, rows: number, key = 'k'): Promise<void> {
-    const writer = await LabelWriter.open(path, { ...fileOf(width, height, tile), key })
+    const writer = await RasterWriter.open(path, { ...fileOf(width, height, tile), key })
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < 5; column++) {
         const whole = new Uint8Array(tile * tile).fill(255)
@@ -92,7 +92,7 @@ describe('label raster', () => {
     await copyFile(path, join(folder, 'before.tif'))
     await begin(path, 2, 'old')
     expect(Buffer.compare(await readFile(path), await readFile(join(folder, 'before.tif')))).toBe(0)
-    const anew = await LabelWriter.open(path, { ...fileOf(width, height, tile), key: 'new' })
+    const anew = await RasterWriter.open(path, { ...fileOf(width, height, tile), key: 'new' })
     expect(anew.rowsDone).toBe(0)
     await anew.pause()
   })

@@ -11,8 +11,9 @@ import { normalFrom, uniformFrom } from '../../src-main/learning/random.ts'
 import { standardise } from '../../src-main/imagery/statistics.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
 import { interpolationMatrix } from '../../src-main/learning/views/geometry.ts'
-import { enlargeLabels, placements, strongest } from '../../src-main/segmentation/enlarge.ts'
-import { type ReadWindow, blocksOf, createSegmenter, planOf, tilesOf } from '../../src-main/segmentation/segment.ts'
+import { placements } from '../../src-main/imagery/grid.ts'
+import { enlargeLabels, strongest } from '../../src-main/segmentation/enlarge.ts'
+import { type CellGrid, type ReadWindow, blocksOf, cellGrid, createSegmenter, planOf, tilesOf } from '../../src-main/segmentation/segment.ts'
 
 const SIDE = 300
 const image = (): CatalogueImage => ({ path: 'scene.png', file: join(folder, 'scene.png'), width: SIDE, height: SIDE, bands: ['red', 'green', 'blue'], type: 'uint8' })
@@ -27,12 +28,15 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** All of an image's labels, windows read where they are asked for. */
-async function label(scale: number, covered: number, tile = 128): Promise<Uint8Array> {
+/** All of an image's labels and the probabilities of its cells [6, rows, columns], windows read where they are asked for. */
+async function segment(scale: number, covered: number, tile = 128): Promise<{ labels: Uint8Array; cells: Uint8Array; grid: CellGrid }> {
   const reader = new PictureReader({ scale, bands: { roles: ['red', 'green', 'blue'] } })
   const segmenter = createSegmenter(onnxruntimeBackend(), { architecture, weights, subHeads: { A: 0 } })
   const plan = planOf(architecture, image(), scale, tile, covered)
   const labels = new Uint8Array(SIDE * SIDE)
+  const grid = cellGrid(plan, architecture)
+  const cells = new Uint8Array(6 * grid.width * grid.height).fill(255)
+  const given = new Uint8Array(grid.width * grid.height)
   for (const block of blocksOf(plan, architecture, 0, tilesOf(plan).rows)) {
     const windows = block.regions.map(({ window }) => window)
     const read = async (): Promise<ReadWindow> => {
@@ -40,16 +44,27 @@ async function label(scale: number, covered: number, tile = 128): Promise<Uint8A
       standardise(values, statistics)
       return { values, valid }
     }
-    await segmenter.label(plan, block, read, (column, row, { A }) => {
-      for (let r = 0; r < tile && row * tile + r < SIDE; r++) labels.set(A.subarray(r * tile, r * tile + Math.min(tile, SIDE - column * tile)), (row * tile + r) * SIDE + column * tile)
-      return Promise.resolve()
+    await segmenter.label(plan, block, read, {
+      tile(column, row, { A }) {
+        for (let r = 0; r < tile && row * tile + r < SIDE; r++) labels.set(A.subarray(r * tile, r * tile + Math.min(tile, SIDE - column * tile)), (row * tile + r) * SIDE + column * tile)
+        return Promise.resolve()
+      },
+      cells({ left, top, width, height }, { A }) {
+        for (let k = 0; k < 6; k++) {
+          for (let r = 0; r < height; r++) cells.set(A.subarray((k * height + r) * width, (k * height + r + 1) * width), (k * grid.height + top + r) * grid.width + left)
+        }
+        for (let r = top; r < top + height; r++) for (let c = left; c < left + width; c++) given[r * grid.width + c]++
+        return Promise.resolve()
+      }
     })
   }
+  expect(given.every((times) => times === 1)).toBe(true)
   await segmenter.dispose()
   await reader.close()
-  return labels
+  return { labels, cells, grid }
 }
 
+const label = async (scale: number, covered: number, tile?: number): Promise<Uint8Array> => (await segment(scale, covered, tile)).labels
 const agreement = (a: Uint8Array, b: Uint8Array): number => a.reduce((same, value, i) => same + Number(value === b[i]), 0) / a.length
 
 describe('tiled inference', () => {
@@ -58,6 +73,17 @@ describe('tiled inference', () => {
     expect(new Set(whole).size).toBeGreaterThan(2)
     expect(whole).not.toContain(255)
     for (const covered of [64, 128, 300]) expect(agreement(whole, await label(scale, covered))).toBeGreaterThan(0.9999)
+  })
+
+  it.each([1, 0.37, 1.7])('gives each cell of the network’s resolution once, with the same probabilities whatever the window, at scale %d', async (scale) => {
+    const whole = await segment(scale, 2048, 304)
+    expect(whole.grid.width).toBe(Math.ceil(Math.round(SIDE * scale) / 4))
+    for (const covered of [64, 128]) {
+      const { cells } = await segment(scale, covered)
+      expect(Math.max(...cells.map((value, i) => Math.abs(value - whole.cells[i])))).toBeLessThanOrEqual(1)
+    }
+    const pixels = whole.grid.width * whole.grid.height
+    for (let i = 0; i < pixels; i++) expect([0, 1, 2, 3, 4, 5].reduce((sum, k) => sum + whole.cells[k * pixels + i], 0)).toBeGreaterThan(250)
   })
 
   it('finds the clusters that lead after interpolation, as the direct formula does', () => {

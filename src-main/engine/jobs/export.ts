@@ -6,6 +6,7 @@ import { openOutFolder } from '../../export/outFolder.ts'
 import { pixelArea } from '../../imagery/georeference.ts'
 import { georeferenceOfFile } from '../../imagery/openRaster.ts'
 import { cleaned } from '../../labels/cleaned.ts'
+import { openHeatmap } from '../../labels/heatmaps.ts'
 import { openLabels, translated } from '../../labels/source.ts'
 import { type LabelIndex, type LabelSet, labelSetOf, loadLabelIndex, placeOf } from '../../project/labelSets.ts'
 import { openProject } from '../../project/project.ts'
@@ -14,37 +15,41 @@ import { exportModel } from '../exportModel.ts'
 import type { Job } from '../job.ts'
 
 export const exportJob: Job<'export'> = async (input, context) => {
-  const { project: folder, format: name, out, head, images, cleanUp, overwrite } = input
+  const { project: folder, format: name, out, head, images, cleanUp, measures = {}, overwrite } = input
   const { signal, onProgress } = context
   const project = await openProject(folder)
+  const measured = measures.confidence || measures.probabilities
+  if (measured && name !== 'geotiff') throw new SmaltiError('InvalidSetting', { setting: measures.confidence ? 'confidence' : 'probabilities', reason: 'is written beside label GeoTIFFs only (--format geotiff)' })
   if (name === 'onnx') return exportModel(project, input, context)
   const set = labelSetOf(project, images)
   const index = await loadLabelIndex(project, set)
   if (!index || index.images.length === 0) throw new SmaltiError('NothingSegmented', { path: folder })
+  const without = index.images.find(({ heatmaps }) => !heatmaps)
+  if (measured && without) throw new SmaltiError('HeatmapsMissing', { path: without.path })
   const scheme = await loadScheme(project, head)
-  const table = scheme && tableOf(scheme)
+  const classOf = scheme && { table: tableOf(scheme), classes: scheme.classes.length }
   const stems = uniqueStems(index.images.map(({ path }) => path))
   const items: ExportItem[] = []
   // One after the other: thousands of files cannot be open at a time.
-  for (const [i, image] of index.images.entries()) items.push(await itemOf(set, image, stems[i], head, table, cleanUp))
+  for (const [i, image] of index.images.entries()) items.push(await itemOf(set, image, stems[i], head, classOf, cleanUp))
   const classes = scheme ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour })) : index.classes[head]
   const format = FORMATS[name]
-  const names = format.files(items, classes)
+  const names = format.files(items, classes, measures)
   const target = await openOutFolder(out, names, { sources: index.sources, images: index.images.map(({ file }) => file), project: folder }, overwrite)
-  await format.write({ out: target, items, classes, signal, onProgress: (share) => onProgress({ stage: 'Exporting', share }) })
+  await format.write({ out: target, items, classes, measures, signal, onProgress: (share) => onProgress({ stage: 'Exporting', share }) })
   await target.finish()
   return { out: target.folder, files: names.filter((file) => file !== 'classes.json').length, head, format: name }
 }
 
-async function itemOf(set: LabelSet, image: LabelIndex['images'][number], stem: string, head: string, table: Uint8Array | undefined, cleanUp: CleanUp | undefined): Promise<ExportItem> {
-  const { path, file, width, height } = image
+async function itemOf(set: LabelSet, image: LabelIndex['images'][number], stem: string, head: string, classOf: { table: Uint8Array; classes: number } | undefined, cleanUp: CleanUp | undefined): Promise<ExportItem> {
+  const { path, file, width, height, heatmaps } = image
   const raster = placeOf(set, image.rasters[head])
   // The image itself may have gone since; its labels have its place too.
   const georeference = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : await georeferenceOfFile({ file, placed: true }).catch(() => undefined)
   const whole = georeference && (await georeferenceOfFile({ file, placed: true }).catch(() => undefined))
   const place = georeference && { ...georeference, wkt: whole?.wkt, crs: georeference.crs ?? whole?.crs, epsg: georeference.epsg ?? whole?.epsg, geographic: whole?.geographic ?? georeference.geographic }
   const area = pixelArea(place, { width, height })
-  const changed = table !== undefined || cleanUp !== undefined
+  const changed = classOf !== undefined || cleanUp !== undefined
   return {
     path, stem, width, height,
     georeference: place,
@@ -52,9 +57,10 @@ async function itemOf(set: LabelSet, image: LabelIndex['images'][number], stem: 
     raster: changed || !raster.endsWith('.tif') ? undefined : raster,
     async open() {
       const labels = await openLabels(raster)
-      const classed = table ? translated(labels, table) : labels
+      const classed = classOf ? translated(labels, classOf.table) : labels
       return cleanUp ? cleaned(classed, cleanUp, area === undefined ? undefined : Math.sqrt(area)) : classed
-    }
+    },
+    openHeatmap: heatmaps && (() => openHeatmap(placeOf(set, heatmaps.rasters[head]), heatmaps.cell, classOf))
   }
 }
 

@@ -14,6 +14,6 @@ export const mergeShardsJob: Job<'mergeShards'> = async (input, context) => {
     const asked = await shardOptions(set)
     const labelling = await prepareLabelling(project, loaded, asked, context)
     const { images, skipped } = await visibleImages(labelling, sources, context)
-    return { project: project.folder, labels: set.folder, ...(await mergeShards(labelling, set, sources, images, skipped, asked.cleanUp, context)) }
+    return { project: project.folder, labels: set.folder, ...(await mergeShards(labelling, set, sources, images, skipped, asked, context)) }
   })
 }

@@ -1,11 +1,12 @@
+import { rm } from 'node:fs/promises'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
 import { warningsOf } from '../../imagery/catalogue.ts'
 import { withLock } from '../../project/lock.ts'
-import { type LabelSet, type LabelledImage, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterPath, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
+import { type LabelSet, type LabelledImage, heatmapPaths, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterPaths, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
 import { loadTrainedRun, openProject, type Project, type RunMeta } from '../../project/project.ts'
 import { cleanRasters, rawPath } from '../cleaning.ts'
-import { classesOf, entryOf, labelTasks, taskOf } from '../labelling.ts'
+import { type Task, classesOf, entryOf, labelTasks, taskOf } from '../labelling.ts'
 import { type PreparedLabelling, prepareLabelling, visibleImages } from '../labellingOf.ts'
 import type { Job, JobContext } from '../job.ts'
 import { labelShard } from '../shards.ts'
@@ -21,7 +22,7 @@ export const segmentJob: Job<'segment'> = async (input, context) => {
   const { images, skipped } = await visibleImages(labelling, input.images ?? loaded.meta.catalogue.sources, context)
   if (images.length === 0) throw new SmaltiError('NoReadableImages', { path: (input.images ?? project.sources).join(', '), files: skipped.length, reason: skipped[0] && `${skipped[0].path}: ${skipped[0].reason}.` })
   const outcome = input.shard
-    ? await withLock(input.project, () => labelShard(labelling, set, images, input.shard!, { cleanUp: input.cleanUp, area: input.area }, context), `shard-${input.shard.number}-of-${input.shard.of}`)
+    ? await withLock(input.project, () => labelShard(labelling, set, images, input.shard!, { cleanUp: input.cleanUp, area: input.area, heatmaps: input.heatmaps }, context), `shard-${input.shard.number}-of-${input.shard.of}`)
     : await withLock(input.project, () => labelAll(project, set, labelling, loaded.meta, images, skipped, input, context))
   const seconds = (performance.now() - started) / 1e3
   return { project: project.folder, labels: set.folder, ...outcome, warnings: warningsOf(images), backend: labelling.labeller.backend.name, seconds }
@@ -45,16 +46,18 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
   const todo = images.filter((image) => {
     const found = known.get(image.path)
     const same = found !== undefined && found.file === image.file && found.size === image.size && found.modified === image.modified && found.width === image.width && found.height === image.height
-    if (same) finished.set(image.path, found)
-    return !same
+    const enough = same && (!input.heatmaps || found.heatmaps !== undefined)
+    if (enough) finished.set(image.path, found)
+    return !enough
   })
-  const rasters = (image: string): Record<string, string> => Object.fromEntries(heads.map((head) => [head, rasterPath(key, head, image)]))
+  const filesOf = (image: string): Pick<Task, 'rasters' | 'heatmaps'> => ({ rasters: rasterPaths(key, heads, image), heatmaps: input.heatmaps ? heatmapPaths(key, heads, image) : undefined })
   const inSet = (paths: Record<string, string>): Record<string, string> => Object.fromEntries(Object.entries(paths).map(([head, path]) => [head, placeOf(set, path)]))
   const done = await openDoneList(set, key)
   const cleaning = input.cleanUp
   const tasks = todo.map((image) => {
-    const places = inSet(rasters(image.path))
-    return taskOf(labeller, image, cleaning ? Object.fromEntries(Object.entries(places).map(([head, path]) => [head, rawPath(path)])) : places)
+    const files = filesOf(image.path)
+    const places = inSet(files.rasters)
+    return taskOf(labeller, image, { rasters: cleaning ? Object.fromEntries(Object.entries(places).map(([head, path]) => [head, rawPath(path)])) : places, heatmaps: files.heatmaps && inSet(files.heatmaps) })
   })
   const save = (partial: boolean): Promise<void> =>
     saveLabelIndex(set, {
@@ -74,8 +77,11 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
       tasks,
       context,
       async ({ image }) => {
-        if (cleaning) await cleanRasters(inSet(rasters(image.path)), labeller, image, cleaning, context.signal)
-        const entry = entryOf(image, rasters(image.path))
+        const files = filesOf(image.path)
+        if (cleaning) await cleanRasters(inSet(files.rasters), labeller, image, cleaning, context.signal)
+        // Those of an image that has changed since would belong to the former one.
+        if (!files.heatmaps) for (const path of Object.values(inSet(heatmapPaths(key, heads, image.path)))) await rm(path, { force: true })
+        const entry = entryOf(labeller, image, files.rasters, files.heatmaps)
         await done.add(entry)
         finished.set(image.path, entry)
       },

@@ -1,0 +1,53 @@
+import { basename } from 'node:path'
+import { type Measures, NO_LABEL, SURE } from '../contract/labels.ts'
+import { tagsOfCells } from '../imagery/georeference.ts'
+import { confidenceOf, writeHeatmap } from '../labels/heatmaps.ts'
+import { type RasterNotes, tileSide } from '../labels/tiffFile.ts'
+import { writeLabels } from '../labels/writeLabels.ts'
+import type { ExportContext, ExportItem } from './format.ts'
+import { throughRaster, writeOptimised } from './optimised.ts'
+
+const NAMES: Record<keyof Measures, (stem: string) => string> = {
+  confidence: (stem) => `${stem}.confidence.tif`,
+  probabilities: (stem) => `${stem}.probabilities.tif`
+}
+
+/** Names of the files that are written beside an image's labels. */
+export function measureNames(stem: string, measures: Measures): string[] {
+  return (Object.keys(NAMES) as (keyof Measures)[]).filter((measure) => measures[measure]).map((measure) => NAMES[measure](stem))
+}
+
+/**
+ * Writes how sure an image's classes are: `confidence`, on the image's grid, how probable the most probable class of a
+ * pixel is; `probabilities`, on the network's, how probable each class is, a band each. Stored in steps of 1/254.
+ * @throws Cancelled, DiskFull, FolderNotWritable
+ */
+export async function writeMeasures(item: ExportItem, { out, classes, measures, signal }: ExportContext): Promise<void> {
+  const steps = { nodata: NO_LABEL, step: 1 / SURE }
+  if (measures.confidence) {
+    const notes: RasterNotes = { ...steps, tags: item.georeference?.tags ?? [], names: ['Confidence'] }
+    const [heatmap, labels] = [await item.openHeatmap!(), await item.open()]
+    const confidence = confidenceOf(heatmap, labels)
+    try {
+      await out.stream(NAMES.confidence(item.stem), (handle, path) => throughRaster(path, async (raster) => {
+        const file = { width: item.width, height: item.height, tile: tileSide(item), overviews: 'mean' as const, notes, key: basename(path) }
+        await writeLabels(raster, file, (window) => confidence.read(window, signal), signal)
+        await writeOptimised(handle, raster, item, notes)
+      }))
+    } finally {
+      await confidence.close()
+    }
+  }
+  if (measures.probabilities) {
+    const heatmap = await item.openHeatmap!()
+    const notes: RasterNotes = { ...steps, tags: item.georeference ? tagsOfCells(item.georeference, heatmap.cell) : [], names: classes.map(({ name }) => name) }
+    try {
+      await out.stream(NAMES.probabilities(item.stem), (handle, path) => throughRaster(path, async (raster) => {
+        await writeHeatmap(raster, heatmap, { notes, key: basename(path) }, signal)
+        await writeOptimised(handle, raster, heatmap, notes)
+      }))
+    } finally {
+      await heatmap.close()
+    }
+  }
+}

@@ -1,7 +1,7 @@
 /** Reads and prepares windows on its own thread, ahead of the network. */
 import { parentPort } from 'node:worker_threads'
 import { SmaltiError } from '../contract/errors.ts'
-import type { BandStatistics } from '../contract/imagery.ts'
+import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import { PictureReader } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
 import type { WindowReply, WindowRequest } from './windowSource.ts'
@@ -9,6 +9,7 @@ import type { WindowReply, WindowRequest } from './windowSource.ts'
 const port = parentPort!
 let reader: PictureReader | undefined
 let statistics: BandStatistics = []
+let last: CatalogueImage | undefined
 const answer = (reply: WindowReply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer)
 
 port.on('message', (request: WindowRequest) => {
@@ -18,6 +19,9 @@ port.on('message', (request: WindowRequest) => {
     return
   }
   const { number, image, window } = request
+  // Images come one after the other: of many small ones, those that are done would fill what is kept.
+  if (last && last.path !== image.path) reader!.forget(last)
+  last = image
   void reader!.read(image, window).then(
     ({ values, valid }) => {
       standardise(values, statistics)

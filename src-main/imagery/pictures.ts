@@ -124,6 +124,15 @@ export class PictureReader {
     return this.read(image, { left: 0, top: 0, ...scaledSize(image, this.scale) })
   }
 
+  /** Lets go of what is kept of an image that will not be read again. */
+  forget({ path }: CatalogueImage): void {
+    for (const [key, { bytes }] of this.#pieces) {
+      if (!key.startsWith(`${path}\n`)) continue
+      this.#pieces.delete(key)
+      this.#keptBytes -= bytes
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#open.values()].map(async ({ image }) => (await image.catch(() => undefined))?.raster.close()))
     this.#open.clear()
@@ -188,7 +197,7 @@ export class PictureReader {
     this.#pieces.set(key, { values, bytes })
     this.#keptBytes += bytes
     values.catch(() => {
-      if (this.#pieces.delete(key)) this.#keptBytes -= bytes
+      if (this.#pieces.get(key)?.values === values && this.#pieces.delete(key)) this.#keptBytes -= bytes
     })
     return values
   }

@@ -64,14 +64,22 @@ def label_window(model, path, column, row, width, height, halo):
     return found
 
 
-def halo_of(model, side):
-    """Pixels beyond a window that its labels depend on, rounded up to a multiple of 32."""
+def notes_of(model):
+    """What the model says of itself."""
     import onnxruntime
 
     # Not the workers' session: what this process holds would travel along with the functions.
-    notes = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map
+
+
+def windows_of(model, side, width, height):
+    """Side of the windows of a scene, and pixels beyond one that its labels depend on, rounded up to a multiple of 32."""
+    notes = notes_of(model)
+    if json.loads(notes.get("upright", "false")):
+        # Classes depend on the row of a pixel in its image, which has to be given whole.
+        return max(width, height), 0
     overlap, tile = json.loads(notes.get("tiles_overlap", "20")), json.loads(notes.get("tile_size", str(side)))
-    return int(np.ceil(overlap / 100 * tile / 2 / 32)) * 32
+    return side, int(np.ceil(overlap / 100 * tile / 2 / 32)) * 32
 
 
 def segment(client, model, path, target, side, retries):
@@ -82,7 +90,7 @@ def segment(client, model, path, target, side, retries):
             "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "predictor": 2, "nodata": NO_LABEL, "BIGTIFF": "IF_SAFER",
         }
         width, height = scene.width, scene.height
-    halo = halo_of(model, side)
+    side, halo = windows_of(model, side, width, height)
     places = {}
     partial = target.with_suffix(".partial.tif")
     for row in range(0, height, side):

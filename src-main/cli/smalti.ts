@@ -15,7 +15,7 @@ import { progressPrinter } from './progressLine.ts'
 const INPUT_FAULTS = new Set<string>([
   'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'LabelsUnreadable', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'ProjectTooNew',
   'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'HeatmapsMissing', 'CheckpointUnreadable', 'CheckpointMismatch',
-  'BackendUnavailable', 'TruthMissing', 'TruthMismatch', 'InvalidSetting'
+  'BackendUnavailable', 'TruthMissing', 'TruthInColour', 'TruthMismatch', 'InvalidSetting'
 ])
 const EXIT = { ok: 0, failed: 1, badInput: 2, interrupted: 130 }
 
@@ -111,23 +111,26 @@ program
   .option('--steps <n>', 'exact number of steps instead of the limits of time', count(1, 1e9))
   .option('--seed <n>', 'of all random choices', count(0, 2 ** 31 - 1), DEFAULT_SETTINGS.seed)
   .option('--scale <f>', 'factor on the size of the images, at most 1', number((f) => f > 0 && f <= 1, 'above 0 and at most 1'), DEFAULT_SETTINGS.scale)
+  .addOption(new Option('--upright <how>', 'whether a pixel’s row says something of its class, as in photographs with the sky above').choices(['auto', 'yes', 'no']).default(DEFAULT_SETTINGS.upright))
   .option('--gsd <metres>', 'ground sampling distance to which georeferenced images are brought', positive)
   .option('--bands <list>', 'bands looked at, counted from 1, such as 4,3,2; all that the images have in common otherwise', (text: string) => numbers(1, 64, text))
   .addOption(area('training, labels and exports'))
   .addOption(backend().default(DEFAULT_SETTINGS.backend))
+  .option('--retime', 'with --backend auto, measure anew which is the fastest here', false)
   .option('--json', 'print one JSON object as the last line')
   .addHelpText('after', examples('smalti train photos --project photos.smalti\nsmalti train scenes --project p --classes 6 --over 30 --scale 0.5 --minutes 20\nsmalti train flight-1 flight-2 extra.tif --project p --bands 4,3,2 --gsd 0.2 --area aoi.geojson\nsmalti train scenes --project p --preset preview'))
   .action(async (paths: string[], options) => {
-    const { classes, over, preset, method, minutes, steps, seed, scale, gsd, bands } = options
+    const { classes, over, preset, method, minutes, steps, seed, scale, gsd, bands, upright } = options
     const recipe = options.recipe === undefined ? undefined : ((await readJson(options.recipe, '--recipe')) as RecipeChanges)
-    const settings = { classes, over, preset, method, recipe, minutes, steps, seed, scale, gsd, bands, area: options.area && resolve(options.area), backend: options.backend }
-    return perform('train', { sources: placed(paths), project: resolve(options.project), settings }, options.json, (output) => {
+    const settings = { classes, over, preset, method, recipe, minutes, steps, seed, scale, gsd, bands, upright, area: options.area && resolve(options.area), backend: options.backend }
+    return perform('train', { sources: placed(paths), project: resolve(options.project), settings, retime: options.retime }, options.json, (output) => {
       const heads = output.report?.heads.map(({ name, information, ceiling }) => `  head ${name}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`).join('\n') ?? ''
+      const rows = output.upright?.used ? `\nThe row of a pixel counts: ${output.upright.reason}.` : ''
       const from = output.resumedFrom ? ` (from step ${output.resumedFrom})` : ''
       if (output.method !== 'information') {
-        return `Clustered ${output.images} images by ${output.method} in ${duration(output.seconds)} with ${output.backend}.\nProject: ${output.project}${skippedText(output.skipped)}`
+        return `Clustered ${output.images} images by ${output.method} in ${duration(output.seconds)} with ${output.backend}.${rows}\nProject: ${output.project}${skippedText(output.skipped)}`
       }
-      return `Trained ${output.steps} steps${from} on ${output.images} images in ${duration(output.seconds)} with ${output.backend} (${output.device}).\n${heads}\nProject: ${output.project}${warningText(output.warnings)}${skippedText(output.skipped)}`
+      return `Trained ${output.steps} steps${from} on ${output.images} images in ${duration(output.seconds)} with ${output.backend} (${output.device}).\n${heads}${rows}\nProject: ${output.project}${warningText(output.warnings)}${skippedText(output.skipped)}`
     })
   })
 
@@ -196,27 +199,33 @@ program
     )
   )
 
+const SHOWN_DECISIONS = new Set([2, 3, 5, 8, 12, 20, 30, 40])
+
 program
   .command('evaluate')
   .description('compare label masks with known truth')
   .argument('<project>')
   .requiredOption('--truth <path>', 'masks (PNG, GeoTIFF) or GeoJSON with the names of the images, or one GeoJSON file; value 255 is not scored')
   .addOption(images())
-  .option('--truth-map <file>', 'JSON from mask values to classes, {"0":0,"5":1}; values not named are not scored')
+  .option('--truth-map <file>', 'JSON from mask values or colours to classes, {"0":0,"5":1} or {"#ff0000":0}; what is not named is not scored')
   .addOption(head)
+  .option('--boundary <px>', 'also the errors no farther than so many pixels from a true boundary', count(1, 100))
+  .option('--curve', 'also the best accuracy with 1 to 40 nodes of the tree of clusters: what so many decisions are worth', false)
   .addOption(new Option('--mapping <how>', 'how clusters are given to classes').choices(['many-to-one', 'hungarian']).default('many-to-one'))
   .option('--json', 'print one JSON object as the last line')
   .addHelpText('after', examples('smalti evaluate p --truth masks\nsmalti evaluate p --truth masks --truth-map map.json --head B --mapping hungarian'))
   .action(async (project: string, options) => {
     const truthMap = options.truthMap === undefined ? undefined : ((await readJson(options.truthMap, '--truth-map')) as Record<string, number>)
-    const input = { project: resolve(project), images: options.images && placed(options.images), truth: resolve(options.truth), truthMap, head: options.head, mapping: options.mapping }
+    const input = { project: resolve(project), images: options.images && placed(options.images), truth: resolve(options.truth), truthMap, head: options.head, mapping: options.mapping, curve: options.curve, boundary: options.boundary }
     return perform('evaluate', input, options.json, (output) =>
       [
         `Head ${output.head}, ${output.how}, ${output.images} images, ${output.pixels} pixels`,
         `  accuracy  ${output.accuracy.toFixed(4)}  (largest class ${output.majority.toFixed(4)})`,
         `  NMI       ${output.nmi.toFixed(4)}`,
         `  ARI       ${output.ari.toFixed(4)}`,
-        `  mIoU      ${output.miou.toFixed(4)}`
+        `  mIoU      ${output.miou.toFixed(4)}`,
+        ...(output.boundary ? [`  errors    ${output.boundary.errorRate.toFixed(4)} of ${output.boundary.pixels} pixels within ${options.boundary} of a boundary`] : []),
+        ...(output.curve?.flatMap((accuracy, i) => (SHOWN_DECISIONS.has(i + 1) ? [`  ${String(i + 1).padStart(2)} decisions  ${accuracy.toFixed(4)}`] : [])) ?? [])
       ].join('\n')
     )
   })

@@ -7,3 +7,10 @@ export const scheme = z.object({
   of: z.array(z.int())
 })
 export type Scheme = z.infer<typeof scheme>
+
+/** Clusters joined step by step: `joins[i]` makes node `count + i` of two earlier ones; `cost` rises. Cut, it gives any number of groups. */
+export const clusterTree = z.object({
+  count: z.int().min(1),
+  joins: z.array(z.object({ parts: z.tuple([z.int(), z.int()]), cost: z.number() }))
+})
+export type ClusterTree = z.infer<typeof clusterTree>

@@ -3,7 +3,7 @@ import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS } from './recipe.ts'
 import { BACKENDS, BACKEND_CHOICES, HEADS, trainingSettings } from './settings.ts'
-import { architecture, stepShape, trainingReport } from './training.ts'
+import { architecture, stepShape, trainingReport, upright } from './training.ts'
 
 const folder = z.string().min(1)
 /** Folders and files of images, and addresses of GeoTIFFs. */
@@ -63,12 +63,20 @@ export const COMMANDS = {
   catalogue: { input: z.object({ sources }), output: catalogue },
   openProject: { input: z.object({ project: folder }), output: projectState },
   train: {
-    input: z.object({ sources, project: folder, settings: trainingSettings }),
+    input: z.object({
+      sources,
+      project: folder,
+      settings: trainingSettings,
+      /** With the backend `auto`: measures anew which is the fastest, and remembers that. */
+      retime: z.boolean().optional()
+    }),
     output: z.object({
       project: folder,
       run: z.string(),
       method: z.enum(METHODS),
       backend: z.string(),
+      /** The backend was asked for, found to be the fastest now or earlier, or is the one that every installation has. */
+      backendChosen: z.enum(['asked', 'measured', 'remembered', 'embedded']),
       device: z.string(),
       resumedFrom: z.int(),
       steps: z.int(),
@@ -77,6 +85,7 @@ export const COMMANDS = {
       skipped: z.array(skippedFile),
       /** Images that are used, with what a user should know of them. */
       warnings: z.array(skippedFile),
+      upright: upright.optional(),
       report: trainingReport.optional()
     })
   },
@@ -147,11 +156,20 @@ export const COMMANDS = {
       images: sources.optional(),
       /** Folder of masks or GeoJSON files named like the images, or one GeoJSON file. */
       truth: folder,
-      truthMap: z.record(z.string().regex(/^\d+$/), z.int().min(0).max(254)).optional(),
+      /** Class of each value of a mask, or of each colour (`#rrggbb`); what it does not name is not scored. */
+      truthMap: z.record(z.string().regex(/^(\d+|#[0-9a-f]{6})$/i), z.int().min(0).max(254)).optional(),
       head,
-      mapping: z.enum(['many-to-one', 'hungarian'])
+      mapping: z.enum(['many-to-one', 'hungarian']),
+      /** Also what decisions of a person are worth, see `decisionCurve`. */
+      curve: z.boolean().optional(),
+      /** Also the errors no farther than so many pixels from a true boundary. */
+      boundary: z.int().min(1).max(100).optional()
     }),
-    output: scores.extend({ head, how: z.string(), images: z.int(), classes: z.array(z.int()), confusion: z.array(z.array(z.number())) })
+    output: scores.extend({
+      /** Accuracies with 1, 2 … nodes of the tree of clusters, chosen well. */
+      curve: z.array(z.number()).optional(),
+      boundary: z.object({ pixels: z.number(), errorRate: z.number() }).optional(),
+       head, how: z.string(), images: z.int(), classes: z.array(z.int()), confusion: z.array(z.array(z.number())) })
   },
   export: {
     input: z.object({

@@ -34,6 +34,7 @@ const SENTENCES = {
   TrainingDiverged: (d) => `Training gave numbers that are not finite at step ${d.step}, ${d.times} times in a row.`,
   TruthMissing: (d) => `No truth mask in ${d.path} has the name of a segmented image.`,
   TruthMismatch: (d) => `The truth mask ${d.path} measures ${d.found}, its image ${d.expected}.`,
+  TruthInColour: (d) => `The truth mask ${d.path} holds colours (${d.colour}), not classes. Say which class each colour is: --truth-map with {"#rrggbb": class}.`,
   InvalidSetting: (d) => `${d.setting}: ${d.reason}.`,
   ShapeMismatch: (d) => `The shapes do not match: ${d.expected} and ${d.found}.`,
   EngineStopped: (d) => `The engine stopped unexpectedly (${d.reason}). The project is as it was last saved.`,

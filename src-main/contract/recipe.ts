@@ -49,6 +49,8 @@ export const recipe = z.strictObject({
   sobel: z.boolean(),
   /** Sides of the boxes whose statistics enter the heads; none when empty. */
   statistics: boxes,
+  /** Statistics come from the box of least variance about each pixel (Kuwahara et al. 1976), with this weight λ of likeness; null takes the box centred on it. */
+  kuwahara: z.number().min(0).max(10).nullable(),
   /** Heads begin as k-means on the statistics, with soft assignments of this temperature; 0 begins at random. */
   warmStart: z.number().min(0),
   /** Sizes of further over-clustering heads, which only help to train the trunk. */
@@ -56,7 +58,7 @@ export const recipe = z.strictObject({
   /** Head B learns by itself, or is head A with its clusters merged so that they tell most about their neighbours. */
   headB: z.enum(['trained', 'merged']),
   /**
-   * After training, head A becomes k-means on the network's features and, weighing `share` as much, the statistics of
+   * After training, head A becomes k-means on the trunk's features and, weighing `share` as much, the statistics of
    * these boxes; it starts from the clusters that were learnt. null leaves the head as it was trained.
    */
   refit: z.strictObject({ boxes, share: z.number().min(0).max(10) }).nullable(),

@@ -44,6 +44,8 @@ export const trainingSettings = z.object({
   bands: z.array(z.int().min(1).max(64)).min(1).max(64).optional(),
   /** GeoJSON file whose polygons are the part of the images that counts. */
   area: z.string().min(1).optional(),
+  /** Whether images have their top at the top, so that a pixel's row says something of its class. */
+  upright: z.enum(['auto', 'yes', 'no']).default('auto'),
   backend: z.enum(BACKEND_CHOICES)
 })
 export type TrainingSettings = z.infer<typeof trainingSettings>
@@ -55,5 +57,6 @@ export const DEFAULT_SETTINGS: TrainingSettings = {
   preset: 'quick',
   seed: 1,
   scale: 1,
+  upright: 'auto',
   backend: 'auto'
 }

@@ -42,6 +42,10 @@ export const architecture = z.object({
   ),
   /** Sides in pixels of the boxes whose statistics enter the heads beside the trunk's features; none when absent. */
   statistics: z.array(z.int().positive()).optional(),
+  /** Statistics come from the box of least variance about each pixel, with this weight λ of likeness; from the box centred on it when absent. */
+  kuwahara: z.number().min(0).optional(),
+  /** Clusters also depend on how far up or down its image a pixel lies. */
+  upright: z.boolean().optional(),
   /** The features are averaged over the whole crop: one answer for each image instead of each pixel. */
   wholeImage: z.boolean().optional(),
   heads: z.array(
@@ -75,3 +79,12 @@ export const stepShape = z.object({
   averaging: z.number().optional()
 })
 export type StepShape = z.infer<typeof stepShape>
+
+/** Whether clusters depend on the row of a pixel, and why. */
+export const upright = z.object({
+  used: z.boolean(),
+  reason: z.string(),
+  /** η² of `rowEffect`, where it was measured. */
+  effect: z.number().optional()
+})
+export type Upright = z.infer<typeof upright>

@@ -11,6 +11,7 @@ import { type Architecture, initialWeights, trunk } from '../learning/network/ar
 import { normalFrom, uniformFrom } from '../learning/random.ts'
 import { type StepShape, correctedRate, initialState, trainingStep } from '../learning/trainingStep.ts'
 import { displacementMatrix } from '../learning/views/geometry.ts'
+import { rememberBackend, rememberedBackend } from './backendMemory.ts'
 import { startEngineProcess } from './childProcess.ts'
 import type { Job } from './job.ts'
 
@@ -154,13 +155,28 @@ export async function tryBackend(name: keyof typeof STARTERS, step?: TimedStep, 
   }
 }
 
+/** How a backend came to be used: `embedded` is what every installation has. */
+export type Chosen = 'asked' | 'measured' | 'remembered' | 'embedded'
+
 /**
- * The backend that a user asked for; with `auto` the fastest on this very step.
+ * The backend that a user asked for; with `auto` the fastest on this very step, as it was measured here once, for
+ * timings differ from one time to the next and backends compute a little differently.
+ * @param retime  measures it anew
  * @throws BackendUnavailable when it is asked for by name and cannot be used, or none can; Cancelled
  */
-export async function chooseBackend(choice: Choice, step: TimedStep, signal: AbortSignal): Promise<Backend> {
-  if (choice !== 'auto') return startedBackend(choice)
-  const trials: { name: keyof typeof STARTERS; milliseconds?: number; reason?: string }[] = []
+export async function chooseBackend(choice: Choice, step: TimedStep, retime: boolean, signal: AbortSignal): Promise<{ backend: Backend; chosen: Chosen }> {
+  if (choice !== 'auto') return { backend: await startedBackend(choice), chosen: 'asked' }
+  const known = retime ? undefined : await rememberedBackend(step)
+  const finding = known && (await probe(known))
+  if (finding?.backend) return { backend: finding.backend, chosen: 'remembered' }
+  const fastest = await fastestBackend(step, signal)
+  // A folder that cannot be written costs the next training its timing, and nothing else.
+  await rememberBackend(step, fastest).catch(() => undefined)
+  return { backend: await startedBackend(fastest), chosen: 'measured' }
+}
+
+async function fastestBackend(step: TimedStep, signal: AbortSignal): Promise<(typeof BACKENDS)[number]> {
+  const trials: { name: (typeof BACKENDS)[number]; milliseconds?: number; reason?: string }[] = []
   let limit = Infinity
   for (const name of BACKENDS) {
     const started = performance.now()
@@ -171,7 +187,7 @@ export async function chooseBackend(choice: Choice, step: TimedStep, signal: Abo
   if (usable.length === 0) {
     throw new SmaltiError('BackendUnavailable', { backend: trials.map(({ name }) => name).join(', '), reason: trials.map(({ reason }) => reason).join('; ') })
   }
-  return startedBackend(usable.reduce((best, trial) => (trial.milliseconds! < best.milliseconds! ? trial : best)).name)
+  return usable.reduce((best, trial) => (trial.milliseconds! < best.milliseconds! ? trial : best)).name
 }
 
 /** A backend for inference: the one named, else the embedded one. @throws BackendUnavailable */

@@ -1,10 +1,12 @@
 import type { Recipe } from '../contract/recipe.ts'
 import type { PictureReader } from '../imagery/pictures.ts'
-import { type HeadWeights, mergedHead, refittedHead } from '../learning/clusterHeads.ts'
+import type { ClusterTree } from '../contract/classes.ts'
+import { ASSIGNMENT_TEMPERATURE, type Assignment, type HeadWeights, clusteringSpace, kMeansAssignment, kMeansHeads, mergedHead, refittedHead, treeOfClusters } from '../learning/clusterHeads.ts'
 import type { SurveyShape } from '../learning/inference.ts'
 import { type Points, columnsOf } from '../learning/kMeans.ts'
+import { type Architecture, mergesRefitted, refitFeatures } from '../learning/network/architecture.ts'
 import { meanStatistics } from '../learning/network/patchStatistics.ts'
-import { uniformFrom } from '../learning/random.ts'
+import { type Uniform, uniformFrom } from '../learning/random.ts'
 import { appliedWeights } from '../learning/trainingStep.ts'
 import { type RunMeta, chosenSubHeads } from '../project/project.ts'
 import { inferenceBackend } from './compute.ts'
@@ -28,18 +30,53 @@ export async function surveyRun({ meta, reader }: SurveyedRun, weights: Record<s
   return surveyPixels(backend, model, reader, catalogue.images, { measured, window: crop, uniform: uniformFrom(settings.seed, SURVEY_STREAM), signal })
 }
 
-/** What follows training: heads that are refitted, and heads that join another's clusters. @throws as `surveyPixels` does */
-export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state: Record<string, Float32Array>, signal: AbortSignal): Promise<HeadWeights> {
-  const { heads } = run.meta.architecture
-  if (!heads.some(({ refit, mergedFrom }) => refit ?? mergedFrom)) return {}
-  const boxes = heads.find(({ refit }) => refit)?.refit
-  const pixels = await surveyRun(run, appliedWeights(state), { merging: MERGING_BOXES, ...(boxes && { refit: boxes }) }, signal)
-  const alike = columnsOf(pixels.merging, meanStatistics(run.meta.architecture.bands, MERGING_BOXES))
-  const weights: HeadWeights = {}
-  for (const head of heads) {
-    const { mergedFrom, name, refit } = head
-    if (refit) Object.assign(weights, refittedHead(head, pixels.features, pixels.refit, recipe.refit?.share ?? 0, pixels[`heatmap${name}`]))
-    if (mergedFrom !== undefined) Object.assign(weights, mergedHead(head, alike, pixels[`heatmap${mergedFrom}`]))
+/** k-means on features that are not learnt, the tree of its clusters, and heads that are its cuts. @throws as `surveyPixels` does */
+export async function clusteredWeights(run: SurveyedRun, state: Record<string, Float32Array>, uniform: Uniform, signal: AbortSignal): Promise<Conclusion> {
+  const { architecture } = run.meta
+  const merges = architecture.heads.some(({ mergedFrom }) => mergedFrom !== undefined)
+  const { features, merging } = await surveyRun(run, state, merges ? { merging: MERGING_BOXES } : {}, signal)
+  const weights = kMeansHeads(architecture, features, ASSIGNMENT_TEMPERATURE, uniform)
+  if (!merges) return { weights }
+  const own = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
+  return joined(architecture, weights, Object.fromEntries(own.map(({ name }) => [name, kMeansAssignment(architecture, name, features, weights)])), merging)
+}
+
+/** Adds the heads that join another's clusters. */
+function joined(architecture: Architecture, weights: HeadWeights, assignments: Readonly<Record<string, Assignment>>, merging: Points): Conclusion {
+  const looks = columnsOf(merging, meanStatistics(architecture.bands, MERGING_BOXES))
+  let tree: ClusterTree | undefined
+  for (const head of architecture.heads) {
+    if (head.mergedFrom === undefined) continue
+    tree = treeOfClusters(assignments[head.mergedFrom], looks, architecture.upright === true)
+    Object.assign(weights, mergedHead(head, tree))
   }
-  return weights
+  return { weights, tree }
+}
+
+export interface Conclusion {
+  weights: HeadWeights
+  /** Of the clusters of the head that others join. */
+  tree?: ClusterTree
+}
+
+/** What follows training: heads that are refitted, the tree of their clusters, and heads that are its cuts. @throws as `surveyPixels` does */
+export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state: Record<string, Float32Array>, signal: AbortSignal): Promise<Conclusion> {
+  const { architecture } = run.meta
+  const { heads } = architecture
+  if (!heads.some(({ refit, mergedFrom }) => refit ?? mergedFrom)) return { weights: {} }
+  const boxes = heads.find(({ refit }) => refit)?.refit
+  const weights = appliedWeights(state)
+  const pixels = await surveyRun(run, weights, { merging: MERGING_BOXES, ...(boxes && { refit: boxes }) }, signal)
+  const found: HeadWeights = {}
+  const assignments: Record<string, Assignment> = {}
+  for (const head of heads.filter(({ mergedFrom }) => mergedFrom === undefined)) {
+    const heatmap = pixels[`heatmap${head.name}`]
+    assignments[head.name] = { space: clusteringSpace(architecture, pixels.features), heatmap }
+    if (!head.refit) continue
+    const features = columnsOf(pixels.features, [...Array(refitFeatures(architecture)).keys()])
+    const refitted = refittedHead(head, { features, statistics: pixels.refit, rows: pixels.row, share: recipe.refit?.share ?? 0 }, heatmap)
+    Object.assign(found, refitted.weights)
+    if (mergesRefitted(architecture)) assignments[head.name] = refitted
+  }
+  return joined(architecture, found, assignments, pixels.merging)
 }

@@ -32,6 +32,8 @@ export async function exportModel(project: Project, { out, head, overwrite = fal
     standardization_mean: JSON.stringify(meta.statistics.map(() => 0)),
     standardization_std: JSON.stringify(meta.statistics.map(() => 1 / 255)),
     bands: JSON.stringify(meta.bands.numbers ?? meta.bands.roles),
+    // Its clusters depend on the row of a pixel in its image, so that it wants images whole.
+    ...(architecture.upright && { upright: JSON.stringify(true) }),
     ...(resolution !== undefined && { resolution: JSON.stringify(resolution) })
   }
   const target = await openOutFolder(out, Object.values(FILES), { sources: project.sources, images: meta.catalogue.images.map(({ file }) => file), project: project.folder }, overwrite)

@@ -46,7 +46,7 @@ export async function prepareLabelling(
   const architecture = { ...meta.architecture, heads: meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)) }
   const training = new PictureReader(sightOf(project, meta))
   // A run that was stopped has not settled its clusters yet.
-  const concluding = meta.finished ? {} : await concludingWeights({ meta, reader: training }, recipeOf(meta.settings), arrays, context.signal)
+  const concluding = meta.finished ? {} : (await concludingWeights({ meta, reader: training }, recipeOf(meta.settings), arrays, context.signal)).weights
   await training.close()
   const model = { architecture, weights: { ...appliedWeights(arrays), ...concluding }, subHeads: chosenSubHeads(meta) }
   const area = areaPath === undefined ? meta.area : await readArea(areaPath, '--area')

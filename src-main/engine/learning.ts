@@ -6,7 +6,7 @@ import type { TrainingSettings } from '../contract/settings.ts'
 import type { Architecture } from '../learning/network/architecture.ts'
 import type { TrainingRun } from '../learning/trainer.ts'
 import { type StepShape, trainingStep } from '../learning/trainingStep.ts'
-import { chooseBackend } from './compute.ts'
+import { type Chosen, chooseBackend } from './compute.ts'
 import { type CropSourceConfig, startCropSource } from './cropSource.ts'
 import type { JobContext } from './job.ts'
 
@@ -19,6 +19,8 @@ export interface Learning {
   crops: CropSourceConfig
   /** How long, and on what; without steps or minutes, the recipe decides. */
   wanted: Pick<TrainingSettings, 'steps' | 'minutes' | 'backend'>
+  /** Measures anew which backend is the fastest. */
+  retime?: boolean
 }
 
 /** A run that lacks only where it starts and where it is kept. */
@@ -39,13 +41,13 @@ const cropThreads = ({ onGpu }: Backend): number => (onGpu ? Math.max(1, Math.mi
  * back when `work` is done. @throws BackendUnavailable, Cancelled and what `work` throws
  */
 export async function withTraining<T>(
-  { architecture, recipe, shape, state, crops, wanted }: Learning,
+  { architecture, recipe, shape, state, crops, wanted, retime = false }: Learning,
   context: JobContext,
   onSkipped: (file: SkippedFile) => void,
-  work: (run: ReadyRun, backend: Backend) => Promise<T>
+  work: (run: ReadyRun, backend: Backend, chosen: Chosen) => Promise<T>
 ): Promise<T> {
   context.onProgress({ stage: 'Choosing the backend' })
-  const backend = await chooseBackend(wanted.backend, { architecture, shape }, context.signal)
+  const { backend, chosen } = await chooseBackend(wanted.backend, { architecture, shape }, retime, context.signal)
   const execution = await backend.compile(trainingStep(architecture, shape), state)
   const source = startCropSource(crops, cropThreads(backend), onSkipped)
   const run: ReadyRun = {
@@ -63,7 +65,7 @@ export async function withTraining<T>(
     signal: context.signal
   }
   try {
-    return await work(run, backend)
+    return await work(run, backend, chosen)
   } finally {
     await source.stop()
     await execution.dispose()

@@ -1,6 +1,7 @@
-import { averageLinkage } from './averageLinkage.ts'
+import type { ClusterTree } from '../contract/classes.ts'
+import { clusterTree, cutTree } from './clusterTree.ts'
 import { type Clustering, type Moments, type Points, beside, columnMoments, kMeans, kMeansFrom, standardised } from './kMeans.ts'
-import { type Architecture, featureChannels, mergeParameter, refitParameters, trunkChannels } from './network/architecture.ts'
+import { type Architecture, featureChannels, mergeParameter, refitParameters, rowInFeatures, trunkChannels } from './network/architecture.ts'
 import type { Uniform } from './random.ts'
 
 /** Softness of k-means' assignments in finished heads, in units of the mean squared distance to the nearest centre. */
@@ -30,6 +31,21 @@ function nearestCentre(
   return { filter, bias }
 }
 
+/** Weight of the row against all statistics together. */
+const ROW_WEIGHT = 0.6
+
+/** Moments after whose standardisation a block of columns, all together, weighs as much as given. */
+function weighed({ mean, deviation }: Moments, blocks: readonly { width: number; weight: number }[]): Moments {
+  const units = blocks.flatMap(({ width, weight }) => Array<number>(width).fill(Math.sqrt(width) / weight))
+  return { mean, deviation: deviation.map((value, d) => value * units[d]) }
+}
+
+/** Moments by which features are standardised before they are clustered. */
+function clusteringMoments(architecture: Architecture, features: Points): Moments {
+  const rows = Number(rowInFeatures(architecture))
+  return weighed(columnMoments(features), [{ width: features.width - rows, weight: 1 }, { width: rows, weight: ROW_WEIGHT }])
+}
+
 /**
  * Heads whose clusters are k-means on the features.
  *
@@ -37,7 +53,7 @@ function nearestCentre(
  * @param temperature  in units of the features' mean squared distance to their nearest centre
  */
 export function kMeansHeads(architecture: Architecture, features: Points, temperature: number, uniform: Uniform): HeadWeights {
-  const moments = columnMoments(features)
+  const moments = clusteringMoments(architecture, features)
   const points = standardised(features, moments)
   const { width } = features
   const channels = featureChannels(architecture)
@@ -59,6 +75,14 @@ export function kMeansHeads(architecture: Architecture, features: Points, temper
   return weights
 }
 
+/** Features as `kMeansHeads` clusters them. */
+export const clusteringSpace = (architecture: Architecture, features: Points): Points => standardised(features, clusteringMoments(architecture, features))
+
+/** What a head of `kMeansHeads` makes of the features. */
+export function kMeansAssignment(architecture: Architecture, head: string, features: Points, weights: HeadWeights): Assignment {
+  return { space: clusteringSpace(architecture, features), heatmap: softAssignment(features, weights[`head${head}/filter`], weights[`head${head}/bias`]) }
+}
+
 /**
  * The start of a warm run: soft k-means on the statistics, with the trunk's part of each head small.
  * @param random      the heads' random start
@@ -77,25 +101,56 @@ export function warmHeads(architecture: Architecture, random: HeadWeights, stati
   return heads
 }
 
+/** Sampled pixels as they were clustered. */
+export interface Assignment {
+  /** Standardised, each block of columns with its weight. */
+  space: Points
+  /** Probabilities [count, C]. */
+  heatmap: Points
+}
+
 /**
- * Head A once more, as k-means on what the network sees: Lloyd's algorithm on its features and on the statistics,
+ * Head A once more, as k-means on what the network sees: Lloyd's algorithm on the trunk's features and on statistics,
  * starting from the means of the learnt clusters. Training ends with clusters of much the same mass; this lets them
  * settle where the pixels are, and a cluster that training lost comes back.
  *
  * @param features    sampled pixels
  * @param statistics  of the same pixels, for the head's `refit` boxes
  * @param share       weight of all statistics against all features
+ * @param rows        where the pixels lie in their images, for upright ones
  * @param heatmap     the head's probabilities of the same pixels, [count, C]
  */
-export function refittedHead(head: Architecture['heads'][number], features: Points, statistics: Points, share: number, heatmap: Points): HeadWeights {
-  const points = beside(features, statistics)
-  const { mean, deviation } = columnMoments(points)
-  const unit = (d: number): number => (d < features.width ? Math.sqrt(features.width) : Math.sqrt(statistics.width) / share)
-  const moments = { mean, deviation: deviation.map((value, d) => value * unit(d)) }
+export function refittedHead(
+  head: Architecture['heads'][number],
+  { features, statistics, rows, share }: { features: Points; statistics: Points; rows?: Points; share: number },
+  heatmap: Points
+): Assignment & { weights: HeadWeights } {
+  const blocks = [{ points: features, weight: 1 }, { points: statistics, weight: share }, ...(rows ? [{ points: rows, weight: ROW_WEIGHT * share }] : [])]
+  const points = blocks.map((block) => block.points).reduce(beside)
+  const moments = weighed(columnMoments(points), blocks.map(({ points: { width }, weight }) => ({ width, weight })))
   const scaled = standardised(points, moments)
   const { filter, bias } = nearestCentre(kMeansFrom(scaled, clusterMeans(scaled, heatmap)), scaled, moments, ASSIGNMENT_TEMPERATURE)
   const names = refitParameters(head.name)
-  return { [names.filter]: filter, [names.bias]: bias }
+  return { weights: { [names.filter]: filter, [names.bias]: bias }, space: scaled, heatmap: softAssignment(points, filter, bias) }
+}
+
+/** Softmax of a 1×1 convolution of the points. */
+function softAssignment({ values, count, width }: Points, filter: Float32Array, bias: Float32Array): Points {
+  const clusters = bias.length
+  const result = new Float32Array(count * clusters)
+  for (let i = 0; i < count; i++) {
+    const row = result.subarray(i * clusters, (i + 1) * clusters)
+    for (let c = 0; c < clusters; c++) {
+      let logit = bias[c]
+      for (let d = 0; d < width; d++) logit += filter[c * width + d] * values[i * width + d]
+      row[c] = logit
+    }
+    const highest = row.reduce((a, b) => Math.max(a, b))
+    let total = 0
+    for (let c = 0; c < clusters; c++) total += row[c] = Math.exp(row[c] - highest)
+    for (let c = 0; c < clusters; c++) row[c] /= total
+  }
+  return { values: result, count, width: clusters }
 }
 
 /** Shares below this count as nothing when clusters are averaged. */
@@ -117,17 +172,28 @@ function clusterMeans({ values, count, width }: Points, heatmap: Points): Float3
 }
 
 /**
- * The matrix of a merged head: average linkage of its source's clusters by their mean statistics, so that clusters
- * which look alike are joined whatever their sizes. (Information prefers groups of equal mass, and so splits what
- * covers half of the images.)
+ * The tree of a head's clusters by what their pixels look like. Of views from above clusters belong together which
+ * look alike on average, whatever their sizes: average linkage of mean colours and gradients. In upright photographs
+ * place and texture count, too: Ward's linkage in the space in which they were clustered. (Information prefers groups of
+ * equal mass, and so splits what covers half of the images.)
  *
- * @param statistics  sampled pixels
- * @param heatmap     the source's probabilities of the same pixels, [count, C]
+ * @param looks  mean bands and gradients of the sampled pixels
  */
-export function mergedHead(head: Architecture['heads'][number], statistics: Points, heatmap: Points): HeadWeights {
-  const means = clusterMeans(standardised(statistics, columnMoments(statistics)), heatmap)
-  const groupOf = averageLinkage({ values: means, count: heatmap.width, width: statistics.width }, head.clusters)
-  const matrix = new Float32Array(heatmap.width * head.clusters)
-  groupOf.forEach((group, c) => (matrix[c * head.clusters + group] = 1))
+export function treeOfClusters({ space, heatmap }: Assignment, looks: Points, upright: boolean): ClusterTree {
+  const points = upright ? space : standardised(looks, columnMoments(looks))
+  const means = { values: clusterMeans(points, heatmap), count: heatmap.width, width: points.width }
+  return clusterTree(means, massesOf(heatmap), upright ? 'ward' : 'average')
+}
+
+function massesOf({ values, count, width }: Points): number[] {
+  const masses = Array<number>(width).fill(0)
+  values.forEach((value, i) => (masses[i % width] += value / count))
+  return masses
+}
+
+/** The matrix of a head that is a cut of its source's tree. */
+export function mergedHead(head: Architecture['heads'][number], tree: ClusterTree): HeadWeights {
+  const matrix = new Float32Array(tree.count * head.clusters)
+  cutTree(tree, head.clusters).forEach((group, c) => (matrix[c * head.clusters + group] = 1))
   return { [mergeParameter(head.name)]: matrix }
 }

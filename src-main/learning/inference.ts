@@ -1,34 +1,53 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { NamedTensors, Program, Shape } from '../backends/program.ts'
-import { type Architecture, outputStride, parametersOf } from './network/architecture.ts'
-import { headOutputs, inferenceFeatures, inferencePass } from './network/forward.ts'
-import { patchStatistics } from './network/patchStatistics.ts'
+import { type Architecture, outputStride, parametersOf, windowMargin } from './network/architecture.ts'
+import { type SeenWindow, headOutputs, inferenceFeatures, inferencePass, lookedAt, measured, rowMap } from './network/forward.ts'
 
 export interface InferenceShape {
   /** Side of the square window read, in input pixels, a multiple of the network's stride. */
   window: number
   /** Some pixels are without data. */
   masked: boolean
+  /** What only the statistics see of each border, see `windowMargin`, whose answer it is when absent. */
+  margin?: number
 }
+
+/** Side of what a program gives of a window, in output pixels: all but its margin. */
+export function coarseSide(architecture: Architecture, { window, margin = windowMargin(architecture) }: Pick<InferenceShape, 'window' | 'margin'>): number {
+  return (window - 2 * margin) / outputStride(architecture)
+}
+
+/** Inputs of programs that apply the network to one window. */
+function windowInputs(architecture: Architecture, shape: InferenceShape): Record<string, Shape> {
+  const { window, masked } = shape
+  return {
+    image: [1, architecture.bands, window, window],
+    ...(masked && { valid: [1, 1, window, window] }),
+    ...(architecture.upright && { rows: [coarseSide(architecture, shape)] })
+  }
+}
+
+const seenBy = (architecture: Architecture, { margin = windowMargin(architecture) }: InferenceShape, fed: NamedTensors): SeenWindow => ({ images: fed.image as tf.Tensor4D, valid: fed.valid as tf.Tensor4D | undefined, margin, rows: fed.rows })
 
 /**
  * The network applied to one window.
  *
- * Inputs: `image` [1, bands, window, window]; with `masked`, `valid` [1, 1, window, window], 1 where a pixel holds data.
- * Outputs: for each head X its heatmap `heatmapX` [coarse, coarse, C], coarse = window / stride.
+ * Inputs: `image` [1, bands, window, window]; with `masked`, `valid` [1, 1, window, window], 1 where a pixel holds data;
+ * for upright images `rows` [coarse], see `rowPlaces`. Outputs: for each head X its heatmap `heatmapX` [coarse, coarse, C],
+ * coarse = `coarseSide`.
  *
  * @param subHeads  which sub-head of each head is used
  */
-export function inferenceProgram(architecture: Architecture, subHeads: Record<string, number>, { window, masked }: InferenceShape): Program {
-  const coarse = window / outputStride(architecture)
+export function inferenceProgram(architecture: Architecture, subHeads: Record<string, number>, shape: InferenceShape): Program {
+  const coarse = coarseSide(architecture, shape)
   return {
     name: 'inference',
-    inputs: { image: [1, architecture.bands, window, window], ...(masked && { valid: [1, 1, window, window] }) },
+    inputs: windowInputs(architecture, shape),
     state: foldedShapes(architecture),
     constantState: true,
     outputs: architecture.heads.map(({ name }) => `heatmap${name}`),
     evaluate(fed, weights) {
-      const heatmaps = inferencePass(architecture, weights, fed.image as tf.Tensor4D, fed.valid as tf.Tensor4D | undefined)
+      const heatmaps = inferencePass(architecture, weights, seenBy(architecture, shape, fed))
       const outputs: NamedTensors = {}
       for (const { name, clusters } of architecture.heads) outputs[`heatmap${name}`] = tf.reshape(heatmaps[name][subHeads[name]], [coarse, coarse, clusters])
       return { outputs, state: {} }
@@ -46,43 +65,50 @@ function foldedShapes(architecture: Architecture): Record<string, Shape> {
   return shapes
 }
 
-export interface SurveyShape {
-  /** Side of the square window in input pixels, a multiple of the network's stride. */
-  window: number
-  /** Some pixels are without data. */
-  masked: boolean
+export interface SurveyShape extends InferenceShape {
   /** Boxes of the patch statistics that are measured, by the names that they get. */
   statistics: Readonly<Record<string, readonly number[]>>
 }
 
 /**
- * What is known of every pixel of a window at the network's resolution, for clustering outside the network: input
- * `image` [1, bands, window, window] and, with `masked`, `valid` [1, 1, window, window]; outputs `features` [pixels, `featureChannels`], the statistics [pixels, S] and
- * for each head X that learns `heatmapX` [pixels, C] of its chosen sub-head.
+ * What is known of every pixel of a window at the network's resolution, for clustering outside the network: inputs as
+ * `inferenceProgram`'s; outputs `features` [pixels, `featureChannels`], the statistics [pixels, S], for upright images `row`
+ * [pixels, 1], and for each head X that learns `heatmapX` [pixels, C] of its chosen sub-head.
  */
-export function surveyProgram(architecture: Architecture, subHeads: Record<string, number>, { window, masked, statistics }: SurveyShape): Program {
+export function surveyProgram(architecture: Architecture, subHeads: Record<string, number>, shape: SurveyShape): Program {
   const heads = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
   const rows = (map: tf.Tensor4D): tf.Tensor => tf.reshape(map, [-1, map.shape[3]])
   return {
     name: 'survey',
-    inputs: { image: [1, architecture.bands, window, window], ...(masked && { valid: [1, 1, window, window] }) },
+    inputs: windowInputs(architecture, shape),
     state: foldedShapes(architecture),
     constantState: true,
-    outputs: ['features', ...Object.keys(statistics), ...heads.map(({ name }) => `heatmap${name}`)],
+    outputs: ['features', ...Object.keys(shape.statistics), ...(architecture.upright ? ['row'] : []), ...heads.map(({ name }) => `heatmap${name}`)],
     evaluate(fed, weights) {
-      const image = fed.image as tf.Tensor4D
-      const valid = fed.valid as tf.Tensor4D | undefined
-      const mask = valid && (tf.transpose(valid, [0, 2, 3, 1]) as tf.Tensor4D)
-      const features = inferenceFeatures(architecture, weights, image, valid)
+      const { features, around } = lookedAt(architecture, weights, seenBy(architecture, shape, fed))
       const heatmaps = headOutputs(architecture, weights, features)
       const outputs: NamedTensors = { features: rows(features) }
-      for (const [name, boxes] of Object.entries(statistics)) {
-        outputs[name] = rows(patchStatistics(tf.transpose(image, [0, 2, 3, 1]) as tf.Tensor4D, boxes, outputStride(architecture), mask))
-      }
+      for (const [name, boxes] of Object.entries(shape.statistics)) outputs[name] = rows(measured(architecture, boxes, around))
+      if (architecture.upright) outputs.row = rows(rowMap(architecture, around))
       for (const { name } of heads) outputs[`heatmap${name}`] = rows(heatmaps[name][subHeads[name]])
       return { outputs, state: {} }
     }
   }
+}
+
+/**
+ * Where the rows of a window's output lie in their image: −√3 at its top, √3 at its bottom, so that rows have variance 1;
+ * mirrored beyond.
+ * @param top     the window's first row in the image
+ * @param height  of the image
+ */
+export function rowPlaces(architecture: Architecture, { top, window, height, margin = windowMargin(architecture) }: Pick<InferenceShape, 'window' | 'margin'> & { top: number; height: number }): Float32Array {
+  const stride = outputStride(architecture)
+  return Float32Array.from({ length: coarseSide(architecture, { window, margin }) }, (_, i) => {
+    const share = (top + margin + (i + 0.5) * stride) / height
+    const within = Math.abs(share) % 2
+    return Math.sqrt(3) * (2 * (within > 1 ? 2 - within : within) - 1)
+  })
 }
 
 /** Features of whole images: input `images` [n, bands, side, side]; output `features` [n, `featureChannels`]. */
@@ -94,7 +120,7 @@ export function wholeImageProgram(architecture: Architecture, { images, side }: 
     constantState: true,
     outputs: ['features'],
     evaluate(fed, weights) {
-      const features = inferenceFeatures(architecture, weights, fed.images as tf.Tensor4D)
+      const features = inferenceFeatures(architecture, weights, { images: fed.images as tf.Tensor4D })
       return { outputs: { features: tf.reshape(features, [images, features.shape[3]]) }, state: {} }
     }
   }

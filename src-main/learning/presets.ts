@@ -15,8 +15,9 @@ const STILL: ViewRecipe = {
   blur: 0,
   noise: 0
 }
-/** Sides of the boxes of the patch statistics, wherever they are used. */
+/** Sides of the boxes of the patch statistics: those that are learnt with fit a crop. */
 const BOXES = [9, 21, 45]
+const WIDER_BOXES = [...BOXES, 93]
 const JITTER = { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 }
 
 /**
@@ -29,10 +30,11 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   method: 'information',
   sobel: false,
   statistics: BOXES,
+  kuwahara: 0.3,
   warmStart: 6,
   auxiliary: [],
   headB: 'merged',
-  refit: { boxes: BOXES, share: 1 },
+  refit: { boxes: WIDER_BOXES, share: 2 },
   subHeads: 1,
   crop: 160,
   objective: 'pooled',
@@ -49,7 +51,7 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
 }
 
 /** Clusters that begin at random, and nothing but bands to learn from. */
-const COLD = { statistics: [], warmStart: 0 }
+const COLD = { statistics: [], kuwahara: null, warmStart: 0 }
 
 /** Settings of the code published with IIC (Ji, Henriques, Vedaldi 2019), as its authors ran it for each data set. */
 const PUBLISHED: Omit<Recipe, 'lambda' | 'rate' | 'pairs' | 'crop' | 'sobel' | 'views' | 'radius'> = {
@@ -70,7 +72,7 @@ const POTSDAM = { ...PUBLISHED, sobel: false, crop: 200, views: POTSDAM_VIEWS }
 const SMALL = { layers: '64s2,64,M,128,128,256', width: 0.5 }
 
 const RECIPES: Record<Preset, Recipe> = {
-  preview: { ...OWN, method: 'kmeans-patches', layers: 'A,A', width: 1, pairs: 1, minutes: 1 },
+  preview: { ...OWN, statistics: WIDER_BOXES, method: 'kmeans-patches', layers: 'A,A', width: 1, pairs: 1, minutes: 1 },
   quick: { ...OWN, ...SMALL, pairs: 5, minutes: 5, steps: 600 },
   balanced: { ...OWN, ...SMALL, pairs: 20, minutes: 30, steps: 800 },
   thorough: { ...OWN, layers: '64s2,64,M,128,128,256,256', width: 1, pairs: 32, minutes: 180, steps: 3000 },
@@ -105,26 +107,30 @@ export function recipeOf({ preset, method, recipe = {} }: Pick<TrainingSettings,
 function withMethod(base: Recipe, method: Recipe['method']): Recipe {
   switch (method) {
     case 'kmeans-bands':
-      return { ...base, method, layers: 'A', statistics: [] }
+      return { ...base, method, layers: 'A', statistics: [], kuwahara: null }
     case 'kmeans-patches':
       return { ...base, method, layers: RECIPES.preview.layers, statistics: RECIPES.preview.statistics }
     case 'random-cnn':
     case 'random-cnn-kmeans':
-      return { ...base, ...(base.method !== 'information' && SMALL), method, statistics: [] }
+      return { ...base, ...(base.method !== 'information' && SMALL), method, statistics: [], kuwahara: null }
     case 'information':
       return base.method === method ? base : { ...RECIPES.quick }
   }
 }
 
-export function architectureOf(recipe: Recipe, bands: number, settings: Pick<TrainingSettings, 'classes' | 'over'>): Architecture {
+/** @param upright  whether the row of a pixel counts, where anything is clustered by its statistics */
+export function architectureOf(recipe: Recipe, bands: number, settings: Pick<TrainingSettings, 'classes' | 'over'>, upright = false): Architecture {
   const { subHeads } = recipe
   const learnt = recipe.method === 'information'
-  const merged = learnt && recipe.headB === 'merged'
+  const byStatistics = learnt ? recipe.refit !== null : recipe.method === 'kmeans-patches'
+  const merged = byStatistics && recipe.headB === 'merged'
   return {
     bands,
     sobel: recipe.sobel,
     layers: trunk(recipe.layers, recipe.width),
     statistics: recipe.statistics.length > 0 ? recipe.statistics : undefined,
+    kuwahara: recipe.kuwahara ?? undefined,
+    upright: (upright && byStatistics) || undefined,
     heads: [
       { name: 'A', clusters: settings.over, subHeads, refit: (learnt && recipe.refit?.boxes) || undefined },
       { name: 'B', clusters: settings.classes, subHeads: merged ? 1 : subHeads, mergedFrom: merged ? 'A' : undefined },

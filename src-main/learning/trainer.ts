@@ -149,7 +149,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
 }
 
 /** What stays of a report when a newer one comes. */
-function withoutJoint(report: TrainingReport): TrainingReport {
+export function withoutJoint(report: TrainingReport): TrainingReport {
   return report.heads.some(({ joint }) => joint) ? { ...report, heads: report.heads.map((head) => ({ ...head, joint: undefined })) } : report
 }
 

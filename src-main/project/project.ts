@@ -2,9 +2,10 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type BandRole, type Catalogue, area, bandChoice, bandStatistics, catalogue } from '../contract/imagery.ts'
+import { clusterTree } from '../contract/classes.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, trainingSettings } from '../contract/settings.ts'
-import { architecture, trainingReport } from '../contract/training.ts'
+import { architecture, trainingReport, upright } from '../contract/training.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { makeFolder, readIfPresent, writeJsonSafely } from './files.ts'
 
@@ -33,6 +34,9 @@ export const runMeta = z.object({
   area: area.optional(),
   crop: z.int(),
   architecture: architecture,
+  upright: upright.optional(),
+  /** Of head A's clusters, once they are settled. */
+  tree: clusterTree.optional(),
   position: z.object({ step: z.int(), seconds: z.number(), rateFactor: z.number(), history: z.array(trainingReport) }),
   /** What training remembers besides its weights, see `TrainingMemory`. */
   memory: z.object({ bestInformation: z.number(), risen: z.object({ information: z.number(), progress: z.number() }) }).optional(),

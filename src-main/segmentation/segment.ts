@@ -4,13 +4,15 @@ import { NO_LABEL, SURE } from '../contract/labels.ts'
 import { type Placement, placements } from '../imagery/grid.ts'
 import { BORROWED, type Scale, scaledSize } from '../imagery/pictures.ts'
 import type { Size, Window } from '../imagery/raster.ts'
-import { inferenceProgram } from '../learning/inference.ts'
-import { type Architecture, outputStride, receptiveHalo } from '../learning/network/architecture.ts'
+import { inferenceProgram, rowPlaces } from '../learning/inference.ts'
+import { type Architecture, outputStride, receptiveHalo, windowMargin } from '../learning/network/architecture.ts'
 import { foldWeights } from '../learning/network/forward.ts'
-import { enlargeLabels, strongest } from './enlarge.ts'
+import { type Heatmap, enlargeLabels, strongest } from './enlarge.ts'
 
 /** Side that a window of the network should cover, in its input pixels: large enough that the halo is a small part of the work. */
-export const COVERED = 512
+const COVERED = 512
+const COVERED_WITH_WIDE_HALO = 1024
+const WIDE_HALO = 64
 const SMALLEST_PART = 32
 
 export interface Model {
@@ -62,7 +64,7 @@ export interface Plan {
  * the network sees and continues the image mirrored, so that labels do not depend on where windows lie. Where the
  * image is scaled down, a window covers several tiles; where it is enlarged, a part of one.
  */
-export function planOf(architecture: Architecture, image: CatalogueImage, scale: Scale, tile: number, covered = COVERED): Plan {
+export function planOf(architecture: Architecture, image: CatalogueImage, scale: Scale, tile: number, covered = receptiveHalo(architecture) > WIDE_HALO ? COVERED_WITH_WIDE_HALO : COVERED): Plan {
   const stride = outputStride(architecture)
   const scaled = scaledSize(image, scale)
   const ratio = Math.max(scaled.width / image.width, scaled.height / image.height)
@@ -210,10 +212,12 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
         const masked = image.gaps === true
         const network = await compile(`network ${window.width} ${masked}`, () => backend.compile(inferenceProgram(architecture, subHeads, { window: window.width, masked }), folded))
         const ones = masked ? Float32Array.from(valid ?? new Uint8Array(window.width ** 2).fill(1)) : undefined
-        const heatmaps = await network.run({ image: values, ...(ones && { valid: ones }) })
-        for (const { name, clusters } of architecture.heads) enlarge(plan, block, area, window, heatmaps[`heatmap${name}`], clusters, tiles.map((labels) => labels[name]))
+        const rows = architecture.upright && rowPlaces(architecture, { top: window.top, window: window.width, height: plan.scaled.height })
+        const heatmaps = await network.run({ image: values, ...(ones && { valid: ones }), ...(rows && { rows }) })
+        const covered = coveredBy(window)
+        for (const { name, clusters } of architecture.heads) enlarge(plan, block, area, covered, heatmaps[`heatmap${name}`], clusters, tiles.map((labels) => labels[name]))
         if (valid) blank(plan, block, area, window, valid, tiles)
-        if (sink.cells) await timed(sink.cells(cells, planes((name, clusters) => cellPlanes(heatmaps[`heatmap${name}`], clusters, cells, window, valid, stride))))
+        if (sink.cells) await timed(sink.cells(cells, planes((name, clusters) => cellPlanes({ values: heatmaps[`heatmap${name}`], side: covered.width / stride, clusters }, cells, { window, covered, stride }, valid))))
       }
       for (const [i, labels] of tiles.entries()) await timed(sink.tile(block.column + (i % block.across), block.row + Math.floor(i / block.across), labels))
     },
@@ -223,7 +227,13 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
     }
   }
 
-  /** Writes the labels of an area into the tiles that it lies in. */
+  /** What of a window its heatmaps cover. */
+  function coveredBy({ left, top, width, height }: Window): Window {
+    const margin = windowMargin(architecture)
+    return { left: left + margin, top: top + margin, width: width - 2 * margin, height: height - 2 * margin }
+  }
+
+  /** Writes the labels of an area into the tiles that it lies in, from heatmaps that cover a window. */
   function enlarge({ image, scaled, tile }: Plan, block: Block, area: Window, window: Window, values: Float32Array, clusters: number, tiles: readonly Uint8Array[]): void {
     const heatmap = { values, side: window.width / stride, clusters }
     const winners = strongest(heatmap)
@@ -256,16 +266,15 @@ function blank({ image, scaled, tile }: Plan, block: Block, area: Window, window
   }
 }
 
-/** Planes of the probabilities of some cells of a window; cells none of whose pixels holds data have none. */
-function cellPlanes(values: Float32Array, clusters: number, cells: Window, window: Window, valid: Uint8Array | undefined, stride: number): Uint8Array {
+/** Planes of the probabilities of some cells; cells none of whose pixels holds data have none. */
+function cellPlanes({ values, side, clusters }: Heatmap, cells: Window, { window, covered, stride }: { window: Window; covered: Window; stride: number }, valid?: Uint8Array): Uint8Array {
   const planes = new Uint8Array(clusters * cells.width * cells.height)
-  const side = window.width / stride
   for (let r = 0; r < cells.height; r++) {
-    const row = cells.top + r - window.top / stride
+    const y = (cells.top + r) * stride
     for (let c = 0; c < cells.width; c++) {
-      const column = cells.left + c - window.left / stride
-      const there = !valid || holdsData(valid, window.width, column * stride, row * stride, stride)
-      const from = (row * side + column) * clusters
+      const x = (cells.left + c) * stride
+      const there = !valid || holdsData(valid, window.width, x - window.left, y - window.top, stride)
+      const from = (((y - covered.top) / stride) * side + (x - covered.left) / stride) * clusters
       for (let k = 0; k < clusters; k++) planes[(k * cells.height + r) * cells.width + c] = there ? Math.round(values[from + k] * SURE) : NO_LABEL
     }
   }

@@ -25,7 +25,9 @@ const at = (set: string): string => `../shared/data/${set}`
 export const SETS: Record<string, DataSet> = {
   dubai72: { folder: at('dubai72'), masks: 'masks', scale: 0.5, classes: 5, over: 20 },
   camvid: { folder: at('camvid'), masks: 'masks', scale: 0.5, classes: 3, over: 15, truthMap: { '0': 0, '5': 1, '3': 2, '4': 2 } },
-  cocostuff3: { folder: at('cocostuff21'), masks: 'masks_stuff3', scale: 0.33, classes: 3, over: 15 }
+  cocostuff3: { folder: at('cocostuff21'), masks: 'masks_stuff3', scale: 0.33, classes: 3, over: 15 },
+  'camvid-11': { folder: at('camvid'), masks: 'masks', scale: 0.5, classes: 11, over: 33 },
+  'cocostuff-15': { folder: at('cocostuff21'), masks: 'masks', scale: 0.33, classes: 15, over: 45 }
 }
 
 export const isHere = (set: string): boolean => set in SETS && existsSync(SETS[set].folder)
@@ -36,6 +38,10 @@ export interface Result {
   /** Head B, one cluster to one class. */
   hungarian: number
   majority: number
+  /** Of head A, no farther than 5 pixels from a true boundary. */
+  boundaryErrors: number
+  /** Best accuracies with 1, 2 … decisions; absent without a tree. */
+  curve?: number[]
   steps: number
   seconds: number
   waitingShare: number
@@ -66,7 +72,7 @@ interface Trial {
   train(until?: number): Promise<Trained | undefined>
   /** Of what the project's newest checkpoint labels. */
   segment(): Promise<void>
-  score(head: 'A' | 'B', mapping: 'many-to-one' | 'hungarian'): Promise<Scores>
+  score(head: 'A' | 'B', mapping: 'many-to-one' | 'hungarian', curve?: boolean): Promise<Scores>
 }
 
 /** @param every  one image in so many is scored */
@@ -93,23 +99,28 @@ async function withTrial<T>(set: string, settings: Partial<TrainingSettings>, ev
       async segment() {
         await segmentJob({ project, images: [scored] }, context)
       },
-      score: (head, mapping) => evaluateJob({ project, images: [scored], truth: resolve(folder, masks), truthMap, head, mapping }, context)
+      score: (head, mapping, curve) => evaluateJob({ project, images: [scored], truth: resolve(folder, masks), truthMap, head, mapping, curve, boundary: BOUNDARY }, context)
     })
   } finally {
     await rm(project, { recursive: true })
   }
 }
 
+const BOUNDARY = 5
+const hasTree = async (project: string): Promise<boolean> => (await loadRun(await openProject(project)))!.meta.tree !== undefined
+
 /** Trains, segments and evaluates once; `every` so many images are scored. */
 export function measure(set: string, settings: Partial<TrainingSettings>, every = 1): Promise<Result> {
-  return withTrial(set, settings, every, async ({ train, segment, score }) => {
+  return withTrial(set, settings, every, async ({ project, train, segment, score }) => {
     const { steps, seconds, report } = (await train())!
     await segment()
-    const [a, b] = [await score('A', 'many-to-one'), await score('B', 'hungarian')]
+    const [a, b] = [await score('A', 'many-to-one', await hasTree(project)), await score('B', 'hungarian')]
     return {
       manyToOne: a.accuracy,
       hungarian: b.accuracy,
       majority: a.majority,
+      boundaryErrors: a.boundary!.errorRate,
+      curve: a.curve,
       steps,
       seconds,
       waitingShare: report?.waitingShare ?? 0,

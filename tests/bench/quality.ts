@@ -16,7 +16,7 @@ for (let seed = 1; seed <= Number(seeds); seed++) {
   const found = await measure(set, settings)
   console.log(
     `${set} ${preset} seed ${seed}: ${found.steps} steps ${found.seconds.toFixed(0)} s  A many-to-one ${found.manyToOne.toFixed(4)}  B Hungarian ${found.hungarian.toFixed(4)} ` +
-      `(majority ${found.majority.toFixed(2)})  A ${found.information?.toFixed(3) ?? '-'} nats, ${found.clustersUsed} clusters used, waited ${(100 * found.waitingShare).toFixed(1)} %  ${changes}`
+      `(majority ${found.majority.toFixed(2)})  errors near boundaries ${found.boundaryErrors.toFixed(3)}  decisions ${[5, 8, 12].map((n) => `${n}: ${found.curve?.[n - 1]?.toFixed(3) ?? '-'}`).join(' ')}  A ${found.information?.toFixed(3) ?? '-'} nats, ${found.clustersUsed} clusters used, waited ${(100 * found.waitingShare).toFixed(1)} %  ${changes}`
   )
 }
 process.exit(0)

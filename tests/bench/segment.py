@@ -16,7 +16,7 @@ from torch.nn import functional as F
 path, network_path, out = sys.argv[1:4]
 network = json.load(open(network_path))
 torch.set_num_threads(network["threads"])
-SIDE, HALO, STRIDE = network["side"], network["halo"], network["stride"]
+SIDE, HALO, STRIDE, MARGIN = network["side"], network["halo"], network["stride"], network["margin"]
 
 
 def tensor(entry):
@@ -40,31 +40,39 @@ def statistics(x, boxes):
     for side in boxes:
         reach = 2 * max(0, round((side / STRIDE - 1) / 2)) + 1
         m = F.avg_pool2d(F.avg_pool2d(cells, (reach, 1), 1, (reach // 2, 0), count_include_pad=False), (1, reach), 1, (0, reach // 2), count_include_pad=False)
-        parts += [m[:, :bands], torch.sqrt(F.relu(m[:, bands + 1 :] - m[:, :bands] ** 2) + 1e-6), m[:, bands : bands + 1]]
-    return torch.cat(parts, 1)
+        variance = F.relu(m[:, bands + 1 :] - m[:, :bands] ** 2)
+        measured = torch.cat([m[:, :bands], torch.sqrt(variance + 1e-6), m[:, bands : bands + 1]], 1)
+        parts.append(least_variance(measured, variance, cells[:, :bands], reach // 2) if reach > 1 else measured)
+    edge = MARGIN // STRIDE
+    return torch.cat(parts, 1)[:, :, edge : cells.shape[2] - edge, edge : cells.shape[3] - edge]
+
+
+def least_variance(measured, variance, own, r):
+    h, w = own.shape[2:]
+    spread = F.pad(variance.sum(1, keepdim=True), (r, r, r, r), value=1e6)
+    choices = F.pad(measured, (r, r, r, r))
+    least, best = None, None
+    for dy, dx in [(0, 0), (-r, -r), (-r, 0), (-r, r), (0, -r), (0, r), (r, -r), (r, 0), (r, r)]:
+        choice = choices[:, :, r + dy : r + dy + h, r + dx : r + dx + w]
+        cost = spread[:, :, r + dy : r + dy + h, r + dx : r + dx + w] + network["likeness"] * ((choice[:, : own.shape[1]] - own) ** 2).sum(1, keepdim=True)
+        best = choice if best is None else torch.where(cost < least, choice, best)
+        least = cost if least is None else torch.minimum(least, cost)
+    return best
 
 
 def heatmaps(x):
     x = ((x - mean) / deviation).contiguous(memory_format=torch.channels_last)
     image = x
+    x = x[:, :, MARGIN : x.shape[2] - MARGIN, MARGIN : x.shape[3] - MARGIN]
     for i, layer in enumerate(layers):
         if layer["kind"] == "pool":
             x = F.avg_pool2d(x, 2) if layer.get("average") else F.max_pool2d(x, 2)
         else:
             x = F.pad(x, (0, 1, 0, 1)) if layer["stride"] == 2 else F.pad(x, (layer["dilation"],) * 4)
             x = F.relu_(F.conv2d(x, filters[i], weights[f"trunk{i}/bias"], stride=layer["stride"], dilation=layer["dilation"]))
-    features = torch.cat([x, statistics(image, network["statistics"])], 1) if network["statistics"] else x
-    found = {}
-    learnt = F.softmax(F.conv2d(features, weights["headA/filter"], weights["headA/bias"]), 1)
-    if "headB/merge" in weights:
-        found["B"] = torch.einsum("nchw,ck->nkhw", learnt, weights["headB/merge"])
-    if "headA/refit/filter" in weights:
-        both = torch.cat([features, statistics(image, network["refit"])], 1)
-        learnt = F.softmax(F.conv2d(both, weights["headA/refit/filter"], weights["headA/refit/bias"]), 1)
-    found["A"] = learnt
-    if "B" not in found:
-        found["B"] = F.softmax(F.conv2d(features, weights["headB/filter"], weights["headB/bias"]), 1)
-    return found
+    both = torch.cat([x, statistics(image, network["refit"])], 1)
+    refitted = F.softmax(F.conv2d(both, weights["headA/refit/filter"], weights["headA/refit/bias"]), 1)
+    return {"A": refitted, "B": torch.einsum("nchw,ck->nkhw", refitted, weights["headB/merge"])}
 
 
 def main():
@@ -101,7 +109,7 @@ def main():
                 raise found
             column, row, values = found
             for name, heatmap in heatmaps(torch.from_numpy(values)[None]).items():
-                full = F.interpolate(heatmap, scale_factor=STRIDE, mode="bilinear", align_corners=False)[:, :, HALO : HALO + SIDE, HALO : HALO + SIDE]
+                full = F.interpolate(heatmap, scale_factor=STRIDE, mode="bilinear", align_corners=False)[:, :, HALO - MARGIN : HALO - MARGIN + SIDE, HALO - MARGIN : HALO - MARGIN + SIDE]
                 labels = full.argmax(1)[0].to(torch.uint8).numpy()
                 targets[name].GetRasterBand(1).WriteArray(labels[: height - row, : width - column], column, row)
     for name in list(targets):

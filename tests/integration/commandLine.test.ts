@@ -8,7 +8,7 @@ import { METHODS, type RecipeChanges } from '../../src-main/contract/recipe.ts'
 import { BACKENDS } from '../../src-main/contract/settings.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 import '../fixtures/gpu.ts'
-import { drawScenes, json, start, temporaryFolder, smalti } from '../fixtures/commandLine.ts'
+import { type Finished, drawScenes, json, start, temporaryFolder, smalti } from '../fixtures/commandLine.ts'
 
 const TRAIN = ['--classes', '5', '--over', '8', '--seed', '3', '--backend', 'onnxruntime']
 let folder: string
@@ -56,6 +56,46 @@ describe('the whole job', () => {
     const { classes, pixels } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--truth-map', map, '--head', 'B', '--mapping', 'hungarian', '--json'))
     expect(classes).toEqual([0, 1])
     expect(pixels).toBeLessThan(3 * 192 * 192)
+  })
+
+  it('measures which backend is the fastest once, and remembers it', async () => {
+    const train = (project: string, ...more: string[]): Promise<Finished> =>
+      smalti('train', scenes.images, '--project', join(folder, project), '--classes', '5', '--over', '8', '--steps', '2', '--recipe', join(folder, 'tiny.json'), '--backend', 'auto', '--json', ...more)
+    await writeFile(join(folder, 'tiny.json'), '{"layers":"8s2,M,8","pairs":2,"crop":64}')
+    const measured = json<CommandOutput<'train'>>(await train('measured.smalti', '--retime'))
+    expect(measured.backendChosen).toBe('measured')
+    const remembered = json<CommandOutput<'train'>>(await train('remembered.smalti'))
+    expect([remembered.backendChosen, remembered.backend]).toEqual(['remembered', measured.backend])
+  })
+
+  it('takes truth in colours only where it is told which class each is, and then scores it alike', async () => {
+    const [project, coloured, map] = [join(folder, 'whole.smalti'), join(folder, 'coloured'), join(folder, 'colours.json')]
+    const values = new Set<number>()
+    for (const name of (await readdir(scenes.truth, { recursive: true })).filter((entry) => entry.endsWith('.png'))) {
+      const { data, info } = await sharp(join(scenes.truth, name)).toColourspace('b-w').raw().toBuffer({ resolveWithObject: true })
+      const colours = Buffer.alloc(3 * data.length)
+      data.forEach((value, i) => colours.set([200, 10 * value, 40], 3 * i))
+      data.forEach((value) => values.add(value))
+      await mkdir(join(coloured, name, '..'), { recursive: true })
+      await sharp(colours, { raw: { width: info.width, height: info.height, channels: 3 } }).png().toFile(join(coloured, name))
+    }
+    const refused = await smalti('evaluate', project, '--truth', coloured)
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--truth-map')])
+    await writeFile(map, JSON.stringify(Object.fromEntries([...values].map((value) => [`#c8${(10 * value).toString(16).padStart(2, '0')}28`, value]))))
+    const [byColour, byValue] = [['--truth', coloured, '--truth-map', map], ['--truth', scenes.truth]].map((truth) => smalti('evaluate', project, ...truth, '--json'))
+    expect(json<CommandOutput<'evaluate'>>(await byColour)).toEqual(json<CommandOutput<'evaluate'>>(await byValue))
+  })
+
+  it('tells what decisions are worth, and how many errors lie near a boundary', async () => {
+    const { accuracy, curve, boundary, pixels } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', join(folder, 'whole.smalti'), '--truth', scenes.truth, '--curve', '--boundary', '5', '--json'))
+    expect(curve).toHaveLength(8)
+    expect(curve![7]).toBeCloseTo(accuracy, 9)
+    curve!.slice(1).forEach((value, i) => expect(value).toBeGreaterThanOrEqual(curve![i]))
+    expect(boundary!.pixels).toBeGreaterThan(0)
+    expect(boundary!.pixels).toBeLessThan(pixels)
+    expect(boundary!.errorRate).toBeGreaterThan(0)
+    const refused = await smalti('evaluate', join(folder, 'whole.smalti'), '--truth', scenes.truth, '--curve', '--head', 'B')
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('head A')])
   })
 
   it.each(METHODS.filter((method) => method !== 'information'))('clusters by %s in seconds, and segments with it', async (method) => {
@@ -129,7 +169,7 @@ describe('the whole job', () => {
 
   it('learns and labels on WebGPU, or says why it cannot', async () => {
     const recipe = join(folder, 'tiny.json')
-    await writeFile(recipe, JSON.stringify({ layers: '8,M,8', width: 1, pairs: 1, crop: 32 } satisfies RecipeChanges))
+    await writeFile(recipe, JSON.stringify({ layers: '8,M,8', width: 1, pairs: 1, crop: 32, statistics: [], warmStart: 0, refit: null } satisfies RecipeChanges))
     const project = join(folder, 'gpu.smalti')
     const { backends } = json<CommandOutput<'info'>>(await smalti('info', '--json'))
     const { used, reason } = backends.find(({ name }) => name === 'webgpu')!

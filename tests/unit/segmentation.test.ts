@@ -18,7 +18,12 @@ import { type CellGrid, type ReadWindow, blocksOf, cellGrid, createSegmenter, pl
 const SIDE = 300
 const image = (): CatalogueImage => ({ path: 'scene.png', file: join(folder, 'scene.png'), width: SIDE, height: SIDE, bands: ['red', 'green', 'blue'], type: 'uint8' })
 const architecture: Architecture = { bands: 3, layers: trunk('8s2,8,M,12,12', 1), heads: [{ name: 'A', clusters: 6, subHeads: 1 }] }
-const weights = initialWeights(architecture, normalFrom(uniformFrom(4)))
+/** Sees rows, and statistics of boxes wider than the trunk's field. */
+const refitted: Architecture = { bands: 3, layers: trunk('8s2,8,M,12', 1), statistics: [9], kuwahara: 0.3, upright: true, heads: [{ name: 'A', clusters: 6, subHeads: 1, refit: [9, 21, 45] }] }
+function weightsOf(network: Architecture): Record<string, Float32Array> {
+  const [normal, start] = [normalFrom(uniformFrom(7)), initialWeights(network, normalFrom(uniformFrom(4)))]
+  return Object.fromEntries(Object.entries(start).map(([name, values]) => [name, name.includes('refit/filter') ? values.map(() => 0.3 * normal()) : values]))
+}
 const statistics = [0, 1, 2].map(() => ({ mean: 0.4, deviation: 0.2, low: 0, high: 255 }))
 let folder: string
 
@@ -29,15 +34,15 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 /** All of an image's labels and the probabilities of its cells [6, rows, columns], windows read where they are asked for. */
-async function segment(scale: number, covered: number, tile = 128): Promise<{ labels: Uint8Array; cells: Uint8Array; grid: CellGrid }> {
+async function segment(scale: number, covered: number, tile = 128, network = architecture): Promise<{ labels: Uint8Array; cells: Uint8Array; grid: CellGrid }> {
   const reader = new PictureReader({ scale, bands: { roles: ['red', 'green', 'blue'] } })
-  const segmenter = createSegmenter(onnxruntimeBackend(), { architecture, weights, subHeads: { A: 0 } })
-  const plan = planOf(architecture, image(), scale, tile, covered)
+  const segmenter = createSegmenter(onnxruntimeBackend(), { architecture: network, weights: weightsOf(network), subHeads: { A: 0 } })
+  const plan = planOf(network, image(), scale, tile, covered)
   const labels = new Uint8Array(SIDE * SIDE)
-  const grid = cellGrid(plan, architecture)
+  const grid = cellGrid(plan, network)
   const cells = new Uint8Array(6 * grid.width * grid.height).fill(255)
   const given = new Uint8Array(grid.width * grid.height)
-  for (const block of blocksOf(plan, architecture, 0, tilesOf(plan).rows)) {
+  for (const block of blocksOf(plan, network, 0, tilesOf(plan).rows)) {
     const windows = block.regions.map(({ window }) => window)
     const read = async (): Promise<ReadWindow> => {
       const { values, valid } = await reader.read(image(), windows.shift()!)
@@ -64,19 +69,30 @@ async function segment(scale: number, covered: number, tile = 128): Promise<{ la
   return { labels, cells, grid }
 }
 
+const WHOLE = 2048
 const label = async (scale: number, covered: number, tile?: number): Promise<Uint8Array> => (await segment(scale, covered, tile)).labels
 const agreement = (a: Uint8Array, b: Uint8Array): number => a.reduce((same, value, i) => same + Number(value === b[i]), 0) / a.length
 
 describe('tiled inference', () => {
   it.each([1, 0.5, 0.37, 1.7])('gives the same labels whatever the window, at scale %d', async (scale) => {
-    const whole = await label(scale, 2048, 304)
+    const whole = await label(scale, WHOLE, 304)
     expect(new Set(whole).size).toBeGreaterThan(2)
     expect(whole).not.toContain(255)
     for (const covered of [64, 128, 300]) expect(agreement(whole, await label(scale, covered))).toBeGreaterThan(0.9999)
   })
 
+  it.each([1, 0.6])('does so for statistics in the box of least variance and for rows, at scale %d', async (scale) => {
+    const whole = await segment(scale, WHOLE, 304, refitted)
+    expect(new Set(whole.labels).size).toBeGreaterThan(2)
+    for (const covered of [64, 128]) {
+      const { labels, cells } = await segment(scale, covered, 128, refitted)
+      expect(agreement(whole.labels, labels)).toBeGreaterThan(0.9999)
+      expect(cells.filter((value, i) => Math.abs(value - whole.cells[i]) <= 1).length / cells.length).toBeGreaterThan(0.9999)
+    }
+  })
+
   it.each([1, 0.37, 1.7])('gives each cell of the network’s resolution once, with the same probabilities whatever the window, at scale %d', async (scale) => {
-    const whole = await segment(scale, 2048, 304)
+    const whole = await segment(scale, WHOLE, 304)
     expect(whole.grid.width).toBe(Math.ceil(Math.round(SIDE * scale) / 4))
     for (const covered of [64, 128]) {
       const { cells } = await segment(scale, covered)

@@ -1,8 +1,7 @@
 import '@tensorflow/tfjs-backend-cpu'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { averageLinkage } from '../../src-main/learning/averageLinkage.ts'
-import { kMeansHeads, mergedHead, refittedHead } from '../../src-main/learning/clusterHeads.ts'
+import { kMeansHeads, mergedHead, refittedHead, treeOfClusters } from '../../src-main/learning/clusterHeads.ts'
 import { columnMoments, kMeans, standardised } from '../../src-main/learning/kMeans.ts'
 import type { Architecture } from '../../src-main/learning/network/architecture.ts'
 import { featureChannels } from '../../src-main/learning/network/architecture.ts'
@@ -59,12 +58,51 @@ describe('patch statistics', () => {
   })
 })
 
+describe('statistics in the box of least variance', () => {
+  it.each([{ stride: 1, box: 5, cells: 5, likeness: 0 }, { stride: 2, box: 9, cells: 5, likeness: 0 }, { stride: 2, box: 9, cells: 5, likeness: 0.3 }])('equal loops over the nine boxes of $box pixels at stride $stride, λ $likeness', ({ stride, box, cells, likeness }) => {
+    const [found, centred] = [patchStatistics(image, [box], stride, { kuwahara: likeness }).arraySync()[0], patchStatistics(image, [box], stride).arraySync()[0]]
+    const [length, r] = [side / stride, (cells - 1) / 2]
+    const cost = (own: number[], row: number, column: number): number => {
+      const numbers = centred[row][column].slice(bands + 1)
+      const spread = numbers.slice(bands, 2 * bands).reduce((sum, deviation) => sum + deviation ** 2, 0)
+      return spread + likeness * own.slice(0, bands).reduce((sum, value, b) => sum + (numbers[b] - value) ** 2, 0)
+    }
+    let moved = 0
+    for (let row = 0; row < length; row++) {
+      for (let column = 0; column < length; column++) {
+        const own = centred[row][column]
+        const places = [0, -r, r].flatMap((dy) => [0, -r, r].map((dx) => [row + dy, column + dx])).filter(([y, x]) => y >= 0 && x >= 0 && y < length && x < length)
+        const [y, x] = places.reduce((best, place) => (cost(own, place[0], place[1]) < cost(own, best[0], best[1]) - 1e-6 ? place : best))
+        moved += Number(y !== row || x !== column)
+        found[row][column].slice(bands + 1).forEach((value, i) => expect(value).toBeCloseTo(centred[y][x][bands + 1 + i], 4))
+        expect(found[row][column].slice(0, bands + 1)).toEqual(own.slice(0, bands + 1))
+      }
+    }
+    expect(moved).toBeGreaterThan(length)
+  })
+
+  it('stay on one side of an edge', () => {
+    const halves = tf.tensor4d(Float32Array.from({ length: side * side * bands }, (_, i) => Number(Math.floor(i / bands) % side >= side / 2)), [1, side, side, bands])
+    const found = patchStatistics(halves, [5], 1, { kuwahara: 0.3 }).arraySync()[0]
+    for (const column of [side / 2 - 2, side / 2 - 1, side / 2, side / 2 + 1]) expect(found[6][column][bands + 1]).toBe(Number(column >= side / 2))
+  })
+
+  it('avoid boxes of which little holds data', () => {
+    const mask = Float32Array.from({ length: side * side }, (_, i) => Number(i % side >= 6))
+    const found = patchStatistics(image, [5], 1, { valid: tf.tensor4d(mask, [1, side, side, 1]), kuwahara: 0 }).arraySync()[0]
+    const centred = patchStatistics(image, [5], 1, { valid: tf.tensor4d(mask, [1, side, side, 1]) }).arraySync()[0]
+    const isFrom = (column: number, at: number): boolean => [0, -2, 2].some((dy) => centred[6 + dy]?.[at].slice(bands + 1).every((value, i) => Math.abs(value - found[6][column][bands + 1 + i]) < 1e-4))
+    expect(isFrom(6, 4)).toBe(false)
+    expect(isFrom(6, 6) || isFrom(6, 8)).toBe(true)
+  })
+})
+
 describe('statistics of an image with missing data', () => {
   it('are those of the pixels that are there, by loops over them', () => {
     const uniform = uniformFrom(4)
     const mask = Float32Array.from({ length: side * side }, (_, i) => Number(i % side > 5 && uniform() < 0.8))
     const valid = (r: number, c: number): boolean => mask[r * side + c] === 1
-    const found = patchStatistics(image, [9], 2, tf.tensor4d(mask, [1, side, side, 1]))
+    const found = patchStatistics(image, [9], 2, { valid: tf.tensor4d(mask, [1, side, side, 1]) })
     const rows = found.arraySync()[0]
     for (const [r, c] of [[0, 7], [3, 4], [6, 3], [7, 6]]) byLoops(r, c, 2, 5, valid).forEach((value, i) => expect(rows[r][c][i]).toBeCloseTo(value, 4))
   })
@@ -73,7 +111,7 @@ describe('statistics of an image with missing data', () => {
     const flat = tf.fill([1, side, side, bands], 0.7) as tf.Tensor4D
     const half = tf.tensor4d(Float32Array.from({ length: side * side }, (_, i) => Number(i % side >= side / 2)), [1, side, side, 1])
     const whole = patchStatistics(flat, [9], 2).arraySync()[0]
-    const masked = patchStatistics(flat, [9], 2, half).arraySync()[0]
+    const masked = patchStatistics(flat, [9], 2, { valid: half }).arraySync()[0]
     for (let r = 1; r < side / 2 - 2; r++) for (let c = side / 4; c < side / 2 - 2; c++) masked[r][c].forEach((value, i) => expect(value).toBeCloseTo(whole[4][4][i], 3))
   })
 })
@@ -121,26 +159,10 @@ describe('k-means', () => {
   })
 })
 
-describe('average linkage', () => {
-  it('joins the two groups whose points are nearest on average, and numbers what is left in order', () => {
-    const points = { values: Float32Array.of(0, 10, 1, 11, 30), count: 5, width: 1 }
-    expect(averageLinkage(points, 3)).toEqual([0, 1, 0, 1, 2])
-    expect(averageLinkage(points, 2)).toEqual([0, 0, 0, 0, 1])
-    expect(averageLinkage(points, 5)).toEqual([0, 1, 2, 3, 4])
-    expect(averageLinkage(points, 8)).toEqual([0, 1, 2, 3, 4])
-  })
-
-  it('is the mean over all pairs of members, not the distance of the means', () => {
-    // Between {0, 8} and 4 the mean distance is 4, between 4 and 7.9 it is 3.9.
-    const merged = averageLinkage({ values: Float32Array.of(0, 0, 0, 8, 4, 4, 4, 7.9), count: 4, width: 2 }, 2)
-    expect(merged[1]).toBe(merged[3])
-  })
-})
-
 describe('heads made by clustering', () => {
   const architecture: Architecture = { bands: 2, layers: [], statistics: [3], heads: [{ name: 'A', clusters: 4, subHeads: 1 }, { name: 'B', clusters: 2, subHeads: 1, mergedFrom: 'A' }] }
   const planar = tf.transpose(image, [0, 3, 1, 2]) as tf.Tensor4D
-  const features = inferenceFeatures(architecture, {}, planar)
+  const features = inferenceFeatures(architecture, {}, { images: planar })
   const points = { values: features.dataSync() as Float32Array, count: side * side, width: featureChannels(architecture) }
   const heads = kMeansHeads(architecture, points, 0.5, uniformFrom(3))
 
@@ -151,7 +173,7 @@ describe('heads made by clustering', () => {
       'headA/bias': tf.tensor1d(heads['headA/bias']),
       'headB/merge': tf.tensor2d([1, 0, 0, 1, 1, 0, 0, 1], [4, 2])
     }
-    const heatmaps = inferencePass(architecture, weights, planar)
+    const heatmaps = inferencePass(architecture, weights, { images: planar })
     const found = tf.argMax(heatmaps.A[0], 3).dataSync()
     const agreeing = expected.reduce((sum, k, i) => sum + Number(found[i] === k), 0)
     expect(agreeing / expected.length).toBeGreaterThan(0.98)
@@ -168,7 +190,7 @@ describe('heads made by clustering', () => {
     const heatmap = new Float32Array(count * 3)
     cloud.forEach((k, i) => (heatmap[i * 3 + ((k + Number(i % 9 < 3)) % 3)] = 1))
     const head = { name: 'A', clusters: 3, subHeads: 1, refit: [3] }
-    const weights = refittedHead(head, trunkPart, rest, 1, { values: heatmap, count, width: 3 })
+    const { weights, heatmap: settled } = refittedHead(head, { features: trunkPart, statistics: rest, share: 1 }, { values: heatmap, count, width: 3 })
     const [filter, bias] = [weights['headA/refit/filter'], weights['headA/refit/bias']]
     const label = (i: number): number => {
       const pixel = [...trunkPart.values.subarray(2 * i, 2 * i + 2), ...rest.values.subarray(2 * i, 2 * i + 2)]
@@ -176,14 +198,17 @@ describe('heads made by clustering', () => {
       return logits.indexOf(Math.max(...logits))
     }
     cloud.forEach((k, i) => expect(label(i)).toBe(k))
+    cloud.forEach((k, i) => expect(settled.values[3 * i + k]).toBeGreaterThan(0.9))
   })
 
-  it('join clusters whose pixels look alike, however large they are', () => {
+  it.each([false, true])('join clusters whose pixels look alike, however large they are (upright: %s)', (upright) => {
     const { values: statistics, count, width, cloud } = clouds()
     // Six clusters, two for each cloud, of very different mass.
     const heatmap = new Float32Array(count * 6)
     cloud.forEach((k, i) => (heatmap[i * 6 + k + (i % 30 < 3 ? 3 : 0)] = 1))
-    const merged = mergedHead({ name: 'B', clusters: 3, subHeads: 1, mergedFrom: 'A' }, { values: statistics, count, width }, { values: heatmap, count, width: 6 })
+    const assignment = { space: { values: statistics, count, width }, heatmap: { values: heatmap, count, width: 6 } }
+    const tree = treeOfClusters(assignment, assignment.space, upright)
+    const merged = mergedHead({ name: 'B', clusters: 3, subHeads: 1, mergedFrom: 'A' }, tree)
     const rows = Array.from({ length: 6 }, (_, c) => merged['headB/merge'].slice(3 * c, 3 * c + 3).join())
     expect(rows.slice(0, 3)).toEqual(rows.slice(3))
     expect(new Set(rows).size).toBe(3)

@@ -8,19 +8,20 @@ import { chooseBands } from '../../imagery/bands.ts'
 import { readCatalogue, warningsOf } from '../../imagery/catalogue.ts'
 import { PictureReader, type Scale, scaledSize } from '../../imagery/pictures.ts'
 import { sampleStatistics } from '../../imagery/statistics.ts'
-import { ASSIGNMENT_TEMPERATURE, kMeansHeads, warmHeads } from '../../learning/clusterHeads.ts'
+import { warmHeads } from '../../learning/clusterHeads.ts'
 import { type Architecture, initialWeights, outputStride } from '../../learning/network/architecture.ts'
 import { architectureOf, recipeOf } from '../../learning/presets.ts'
 import { normalFrom, uniformFrom } from '../../learning/random.ts'
-import { type TrainingMemory, type TrainingPosition, train } from '../../learning/trainer.ts'
+import { type TrainingMemory, type TrainingPosition, train, withoutJoint } from '../../learning/trainer.ts'
 import { type StepShape, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
 import { withLock } from '../../project/lock.ts'
 import { type Project, type RunMeta, loadRun, openOrCreateProject, saveCatalogue, saveProject, saveRun, startRun } from '../../project/project.ts'
-import { inferenceBackend } from '../compute.ts'
-import { type SurveyedRun, concludingWeights, surveyRun } from '../conclusion.ts'
+import { type Chosen, inferenceBackend } from '../compute.ts'
+import { type Conclusion, type SurveyedRun, clusteredWeights, concludingWeights, surveyRun } from '../conclusion.ts'
 import type { Job, JobContext } from '../job.ts'
 import { scaleOf, sightOf } from '../labellingOf.ts'
+import { judgeUpright } from '../upright.ts'
 import { memoryArrays, recalled } from '../trainingMemory.ts'
 import { type ReadyRun, withTraining } from '../learning.ts'
 
@@ -41,9 +42,12 @@ interface Prepared {
   memory?: TrainingMemory
 }
 
+type TrainInput = Parameters<Job<'train'>>[0]
+
 interface Outcome {
   position: TrainingPosition
   backend: Backend
+  chosen: Chosen
 }
 
 export const trainJob: Job<'train'> = async (input, context) => {
@@ -61,12 +65,14 @@ export const trainJob: Job<'train'> = async (input, context) => {
       context.onProgress({ stage: 'Training', skipped: file })
     }
     const learn = recipe.method === 'information' ? learnInformation : clusterFeatures
-    const { backend, position } = await learn(prepared, recipe, settings, context, onSkipped)
+    const { backend, chosen, position } = await learn(prepared, recipe, input, context, onSkipped)
+    const lastReport = position.history.at(-1)
     return {
       project: prepared.project.folder,
       run: prepared.project.run!,
       method: recipe.method,
       backend: backend.name,
+      backendChosen: chosen,
       device: backend.device,
       resumedFrom: prepared.meta.position.step,
       steps: position.step,
@@ -74,7 +80,8 @@ export const trainJob: Job<'train'> = async (input, context) => {
       images: prepared.meta.catalogue.images.length,
       skipped,
       warnings: warningsOf(prepared.meta.catalogue.images),
-      report: position.history.at(-1)
+      upright: prepared.meta.upright,
+      report: lastReport && withoutJoint(lastReport)
     }
   })
 }
@@ -83,7 +90,7 @@ export const trainJob: Job<'train'> = async (input, context) => {
 async function resumable(project: Project, settings: TrainingSettings, sources: readonly string[]): Promise<Prepared | undefined> {
   const loaded = await loadRun(project)
   if (!loaded || loaded.meta.finished || loaded.meta.catalogue.sources.join('\n') !== sources.join('\n')) return undefined
-  const decisive = ({ classes, over, preset, method, recipe, seed, scale, gsd, bands, area }: TrainingSettings): string => JSON.stringify([classes, over, preset, method, recipe, seed, scale, gsd, bands, area])
+  const decisive = ({ classes, over, preset, method, recipe, seed, scale, gsd, bands, area, upright }: TrainingSettings): string => JSON.stringify([classes, over, preset, method, recipe, seed, scale, gsd, bands, area, upright])
   const same = decisive(loaded.meta.settings) === decisive(settings)
   if (!same) return undefined
   const { meta } = loaded
@@ -95,8 +102,7 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
   const area = settings.area === undefined ? undefined : await readArea(settings.area, 'area')
   const placed = withPlaces(catalogue.images, settings, area !== undefined)
   const { choice, images: banded, skipped: lacking } = chooseBands(placed.images, settings.bands)
-  const architecture = architectureOf(recipe, choice.roles.length, settings)
-  const { crop, images, tooSmall } = chooseCrop(banded, scaleOf(settings), recipe, architecture)
+  const { crop, images, tooSmall } = chooseCrop(banded, scaleOf(settings), recipe, architectureOf(recipe, choice.roles.length, settings))
   const skipped = [...catalogue.skipped, ...placed.skipped, ...lacking, ...tooSmall]
   const stage = 'Measuring the bands'
   context.onProgress({ stage })
@@ -108,6 +114,9 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
     context.onProgress({ stage, skipped: file })
   }, (share, copying) => context.onProgress({ stage: copying ? `Preparing ${copying.path}, which cannot be read in parts` : stage, share }))
   const usable = images.filter(({ path }) => !unreadable.some((file) => file.path === path))
+  const judging = new PictureReader({ ...sight, ranges: statistics })
+  const upright = await judgeUpright(settings.upright, usable, judging, statistics, context.signal)
+  await judging.close()
   const meta: RunMeta = {
     settings,
     backend: settings.backend,
@@ -116,7 +125,8 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
     bands: choice,
     area,
     crop,
-    architecture,
+    architecture: architectureOf(recipe, choice.roles.length, settings, upright.used),
+    upright,
     position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
     finished: false
   }
@@ -159,17 +169,15 @@ async function startingState({ meta, reader }: SurveyedRun, recipe: Recipe, tria
 }
 
 /** k-means on features that are not learnt, and the heads of an untrained network. */
-async function clusterFeatures({ project, meta, state, reader }: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext): Promise<Outcome> {
+async function clusterFeatures({ project, meta, state, reader }: Prepared, recipe: Recipe, { settings }: TrainInput, context: JobContext): Promise<Outcome> {
   const started = performance.now()
   const backend = await inferenceBackend(settings.backend)
-  if (recipe.method !== 'random-cnn') {
-    context.onProgress({ stage: 'Clustering' })
-    const { features } = await surveyRun({ meta, reader }, state, {}, context.signal)
-    Object.assign(state, kMeansHeads(meta.architecture, features, ASSIGNMENT_TEMPERATURE, uniformFrom(settings.seed, STREAMS.clusters)))
-  }
+  context.onProgress({ stage: 'Clustering' })
+  const uniform = uniformFrom(settings.seed, STREAMS.clusters)
+  const { weights, tree }: Conclusion = recipe.method === 'random-cnn' ? { weights: {} } : await clusteredWeights({ meta, reader }, state, uniform, context.signal)
   const position = { ...meta.position, seconds: (performance.now() - started) / 1e3 }
-  await saveRun(project, { ...meta, position, finished: true }, state)
-  return { backend, position }
+  await saveRun(project, { ...meta, position, tree, finished: true }, { ...state, ...weights })
+  return { backend, chosen: settings.backend === 'auto' ? 'embedded' : 'asked', position }
 }
 
 /**
@@ -196,14 +204,14 @@ function chooseCrop(
   return { crop, images: images.filter(large), tooSmall }
 }
 
-async function learnInformation(prepared: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
+async function learnInformation(prepared: Prepared, recipe: Recipe, { settings, retime }: TrainInput, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
   const { project, meta, reader, state } = prepared
   const { architecture, bands, crop, catalogue, statistics } = meta
   const masked = isMasked(meta)
   const { pairs, radius, views } = recipe
   const shape = { pairs, bands: architecture.bands, coloured: inVisibleColours(bands), masked, crop, coarse: crop / outputStride(architecture), radius, drawn: drawnOf(recipe), warped: isWarped(views) }
   const crops = { sight: sightOf(project, meta), images: catalogue.images, statistics, shape, views, seed: settings.seed }
-  return withTraining({ architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted: settings }, context, onSkipped, async (run, backend) => {
+  return withTraining({ architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted: settings, retime }, context, onSkipped, async (run, backend, chosen) => {
     const position = meta.position.step > 0 ? meta.position : await bestStart(prepared, recipe, run)
     let saved = { position, state }
     await train({
@@ -217,9 +225,9 @@ async function learnInformation(prepared: Prepared, recipe: Recipe, settings: Tr
       }
     })
     context.onProgress({ stage: 'Settling the clusters', share: 1 })
-    const concluding = await concludingWeights({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
-    await saveRun(project, { ...meta, settings, position: saved.position, memory: undefined, finished: true }, { ...saved.state, ...concluding })
-    return { backend, position: saved.position }
+    const { weights: concluding, tree } = await concludingWeights({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
+    await saveRun(project, { ...meta, settings, position: saved.position, memory: undefined, tree, finished: true }, { ...saved.state, ...concluding })
+    return { backend, chosen, position: saved.position }
   })
 }
 

@@ -18,7 +18,11 @@ export function outputStride({ layers }: Architecture): number {
 }
 
 /** Input pixels, to each side of an output pixel's own square, that its value depends on. */
-export function receptiveHalo({ layers, sobel, statistics = [], heads }: Architecture): number {
+export function receptiveHalo(architecture: Architecture): number {
+  return Math.max(trunkHalo(architecture), statisticsHalo(architecture)) + outputStride(architecture)
+}
+
+function trunkHalo({ layers, sobel }: Architecture): number {
   let halo = sobel ? 1 : 0
   let stride = 1
   for (const layer of layers) {
@@ -29,8 +33,24 @@ export function receptiveHalo({ layers, sobel, statistics = [], heads }: Archite
       stride *= 2
     }
   }
-  const widest = Math.max(0, ...[...statistics, ...heads.flatMap(({ refit = [] }) => refit)].map((side) => stride * boxInCells(side, stride)))
-  return Math.max(halo, Math.ceil(widest / 2) + 1) + stride
+  return halo
+}
+
+function statisticsHalo(architecture: Architecture): number {
+  const { statistics = [], heads, kuwahara } = architecture
+  const stride = outputStride(architecture)
+  const widest = Math.max(0, ...[...statistics, ...heads.flatMap(({ refit = [] }) => refit)].map((side) => boxInCells(side, stride)))
+  // A box half its side away reaches as far beyond its centre again.
+  return kuwahara === undefined ? Math.ceil((stride * widest) / 2) + 1 : stride * Math.max(0, widest - 1) + 1
+}
+
+/**
+ * Input pixels of a window's border, a multiple of the stride, which the statistics need and the trunk does without:
+ * it is computed inside of them, and so are the heatmaps.
+ */
+export function windowMargin(architecture: Architecture): number {
+  const stride = outputStride(architecture)
+  return Math.floor(Math.max(0, statisticsHalo(architecture) - trunkHalo(architecture)) / stride) * stride
 }
 
 /** Channels that the first layer sees. */
@@ -44,11 +64,14 @@ export function trunkChannels({ bands, layers, statistics }: Architecture): numb
   return channels.at(-1) ?? (statistics ? 0 : bands)
 }
 
-/** Channels that the heads see: the trunk's, then the statistics. */
+/** Channels that the heads see: the trunk's, then the statistics, then, where there is no trunk, the row. */
 export function featureChannels(architecture: Architecture): number {
   const { bands, statistics } = architecture
-  return trunkChannels(architecture) + (statistics ? patchStatisticsCount(bands, statistics) : 0)
+  return trunkChannels(architecture) + (statistics ? patchStatisticsCount(bands, statistics) : 0) + Number(rowInFeatures(architecture))
 }
+
+/** A trunk learns from crops, which do not know their place. */
+export const rowInFeatures = (architecture: Architecture): boolean => architecture.upright === true && trunkChannels(architecture) === 0
 
 /**
  * Channels and pools of a trunk in the papers' shorthand: `64,128,M,256,256,512d2`; `s2` marks a stride, `A` an average pool.
@@ -75,10 +98,18 @@ export const mergeParameter = (head: string): string => `head${head}/merge`
 /** Names of what a refitted head computes with: filter [C, features and statistics, 1, 1] and bias [C]. */
 export const refitParameters = (head: string): { filter: string; bias: string } => ({ filter: `head${head}/refit/filter`, bias: `head${head}/refit/bias` })
 
-/** Channels that a refitted head sees: the features, then its statistics. */
+/** Channels that a refitted head sees: the trunk's, then its statistics, then the row. */
 export function refitChannels(architecture: Architecture, boxes: readonly number[]): number {
-  return featureChannels(architecture) + patchStatisticsCount(architecture.bands, boxes)
+  return refitFeatures(architecture) + patchStatisticsCount(architecture.bands, boxes) + Number(architecture.upright === true)
 }
+
+/** How many of the features a refitted head sees: the trunk's; with centred boxes, as runs had them at first, all. */
+export function refitFeatures(architecture: Architecture): number {
+  return architecture.kuwahara === undefined ? featureChannels(architecture) : trunkChannels(architecture)
+}
+
+/** Whether heads that join another's clusters join them as they were refitted, and not as runs did at first. */
+export const mergesRefitted = ({ kuwahara }: Architecture): boolean => kuwahara !== undefined
 
 interface Parameter {
   shape: number[]

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { type Architecture, KERNEL, outputStride, mergeParameter, refitParameters, trunkChannels } from './architecture.ts'
+import { type Architecture, KERNEL, mergeParameter, mergesRefitted, outputStride, refitFeatures, refitParameters, rowInFeatures, trunkChannels } from './architecture.ts'
 import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts'
 import { patchStatistics } from './patchStatistics.ts'
 
@@ -82,7 +82,7 @@ export function trainingPass(architecture: Architecture, weights: Weights, image
     moments[`${name}/runningVariance`] = variance
     x = output
   })
-  return { heatmaps: headOutputs(architecture, weights, featuresOf(architecture, seen, x, valid && channelsLast(valid))), moments }
+  return { heatmaps: headOutputs(architecture, weights, featuresOf(architecture, x, { image: seen, valid: valid && channelsLast(valid), margin: 0 })), moments }
 }
 
 const SOBEL = [1, 0, -1, 2, 0, -2, 1, 0, -1]
@@ -93,12 +93,45 @@ function withSobel(image: tf.Tensor4D): tf.Tensor4D {
   return tf.concat([image, tf.conv2d(tf.mean(image, 3, true) as tf.Tensor4D, filter, 1, 'same')], 3) as tf.Tensor4D
 }
 
-/** What the heads see, from the image and the trunk's output. */
-function featuresOf(architecture: Architecture, image: tf.Tensor4D, trunk: tf.Tensor4D, valid?: tf.Tensor4D): tf.Tensor4D {
+/** What is known of a window besides the trunk's output. */
+interface Surroundings {
+  /** float32 [n, h, w, bands] */
+  image: tf.Tensor4D
+  /** float32 [n, h, w, 1] */
+  valid?: tf.Tensor4D
+  /** Pixels of the border that the trunk's output does not cover. */
+  margin: number
+  /** Where the output's rows lie in their image, −√3 at its top and √3 at its bottom, float32 [rows]. */
+  rows?: tf.Tensor
+}
+
+/** What the heads see, from the trunk's output and what surrounds it. */
+function featuresOf(architecture: Architecture, trunk: tf.Tensor4D, around: Surroundings): tf.Tensor4D {
   const { statistics, wholeImage } = architecture
-  const measured = statistics ? patchStatistics(image, statistics, outputStride(architecture), valid) : undefined
-  const features = measured === undefined ? trunk : trunkChannels(architecture) === 0 ? measured : (tf.concat([trunk, measured], 3) as tf.Tensor4D)
+  const parts: tf.Tensor4D[] = trunkChannels(architecture) > 0 ? [trunk] : []
+  if (statistics) parts.push(measured(architecture, statistics, around))
+  if (rowInFeatures(architecture)) parts.push(rowMap(architecture, around))
+  const features = parts.length === 1 ? parts[0] : (tf.concat(parts, 3) as tf.Tensor4D)
   return wholeImage ? (tf.mean(features, [1, 2], true) as tf.Tensor4D) : features
+}
+
+/** Patch statistics where the trunk's output lies. */
+export function measured(architecture: Architecture, boxes: readonly number[], { image, valid, margin }: Surroundings): tf.Tensor4D {
+  const stride = outputStride(architecture)
+  return inner(patchStatistics(image, boxes, stride, { valid, kuwahara: architecture.kuwahara }), margin / stride)
+}
+
+const inner = (map: tf.Tensor4D, margin: number): tf.Tensor4D => {
+  const [n, h, w, channels] = map.shape
+  return margin === 0 ? map : tf.slice(map, [0, margin, margin, 0], [n, h - 2 * margin, w - 2 * margin, channels])
+}
+
+/** The rows' places as a map of one channel. */
+export function rowMap(architecture: Architecture, { image, margin, rows }: Surroundings): tf.Tensor4D {
+  const [n, h, w] = image.shape
+  const stride = outputStride(architecture)
+  const [oh, ow] = [(h - 2 * margin) / stride, (w - 2 * margin) / stride]
+  return tf.add(tf.zeros([n, oh, ow, 1]), tf.reshape(rows!, [1, oh, 1, 1])) as tf.Tensor4D
 }
 
 /** Heatmaps of the heads that learn. */
@@ -117,14 +150,16 @@ export function headOutputs(architecture: Architecture, weights: Weights, featur
 }
 
 /** Heatmaps of the heads that were refitted; one stands for all sub-heads. */
-function refittedOutputs(architecture: Architecture, weights: Weights, images: tf.Tensor4D, features: tf.Tensor4D, valid?: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
+function refittedOutputs(architecture: Architecture, weights: Weights, features: tf.Tensor4D, around: Surroundings): Record<string, tf.Tensor4D[]> {
+  const [n, h, w, channels] = features.shape
+  const fromTrunk = refitFeatures(architecture)
   return Object.fromEntries(
     architecture.heads.flatMap(({ name, subHeads, refit }) => {
       if (!refit) return []
       const { filter, bias } = refitParameters(name)
-      const measured = patchStatistics(channelsLast(images), refit, outputStride(architecture), valid && channelsLast(valid))
-      const both = tf.concat([features, measured], 3) as tf.Tensor4D
-      const heatmap = tf.softmax(tf.add(tf.conv2d(both, filterOf(weights[filter]), 1, 'same'), weights[bias])) as tf.Tensor4D
+      const seen = fromTrunk === channels ? features : tf.slice(features, [0, 0, 0, 0], [n, h, w, fromTrunk])
+      const parts = [seen, measured(architecture, refit, around), ...(architecture.upright ? [rowMap(architecture, around)] : [])]
+      const heatmap = tf.softmax(tf.add(tf.conv2d(tf.concat(parts, 3) as tf.Tensor4D, filterOf(weights[filter]), 1, 'same'), weights[bias])) as tf.Tensor4D
       return [[name, Array.from({ length: subHeads }, () => heatmap)]]
     })
   )
@@ -144,22 +179,43 @@ function withMerged(architecture: Architecture, weights: Weights, heatmaps: Reco
   return { ...heatmaps, ...Object.fromEntries(merged) }
 }
 
+/** A window as the network is applied to it. */
+export interface SeenWindow {
+  /** float32 [n, bands, h, w], z-scored */
+  images: tf.Tensor4D
+  /** 1 where a pixel holds data, float32 [n, 1, h, w]; all do when absent. */
+  valid?: tf.Tensor4D
+  /** Pixels of the border of which no heatmap is wanted, a multiple of the stride: the statistics look at them. */
+  margin?: number
+  /** Where the output's rows lie in their image, −√3 at its top and √3 at its bottom, float32 [rows]; for upright images. */
+  rows?: tf.Tensor
+}
+
 /**
  * The network as it is applied: batch normalisation folded into the filters.
  * @param weights  folded weights, see `foldWeights`
- * @param images   float32 [n, bands, h, w], z-scored
- * @param valid    1 where a pixel holds data, float32 [n, 1, h, w]; all do when absent
  */
-export function inferencePass(architecture: Architecture, weights: Weights, images: tf.Tensor4D, valid?: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
-  const features = inferenceFeatures(architecture, weights, images, valid)
+export function inferencePass(architecture: Architecture, weights: Weights, seen: SeenWindow): Record<string, tf.Tensor4D[]> {
+  if (mergesRefitted(architecture) && architecture.heads.every(({ refit, mergedFrom }) => refit ?? mergedFrom)) {
+    // Nothing is asked of the heads as they were learnt, nor of the statistics that they see.
+    const { features, around } = lookedAt({ ...architecture, statistics: undefined }, weights, seen)
+    return withMerged(architecture, weights, refittedOutputs(architecture, weights, features, around))
+  }
+  const { features, around } = lookedAt(architecture, weights, seen)
   const learnt = headOutputs(architecture, weights, features)
-  return { ...withMerged(architecture, weights, learnt), ...refittedOutputs(architecture, weights, images, features, valid) }
+  const refitted = refittedOutputs(architecture, weights, features, around)
+  return mergesRefitted(architecture) ? withMerged(architecture, weights, { ...learnt, ...refitted }) : { ...withMerged(architecture, weights, learnt), ...refitted }
 }
 
-/** What the heads see when the network is applied, float32 [n, h, w, `featureChannels`]. */
-export function inferenceFeatures(architecture: Architecture, weights: Weights, images: tf.Tensor4D, valid?: tf.Tensor4D): tf.Tensor4D {
-  const seen = channelsLast(images)
-  let x = architecture.sobel ? withSobel(seen) : seen
+/** What the heads see when the network is applied, float32 [n, rows, columns, `featureChannels`]. */
+export function inferenceFeatures(architecture: Architecture, weights: Weights, seen: SeenWindow): tf.Tensor4D {
+  return lookedAt(architecture, weights, seen).features
+}
+
+export function lookedAt(architecture: Architecture, weights: Weights, { images, valid, margin = 0, rows }: SeenWindow): { features: tf.Tensor4D; around: Surroundings } {
+  const image = channelsLast(images)
+  const within = inner(image, margin)
+  let x = architecture.sobel ? withSobel(within) : within
   architecture.layers.forEach((layer, index) => {
     if (layer.kind === 'pool') {
       x = pool(x, layer.average)
@@ -169,7 +225,8 @@ export function inferenceFeatures(architecture: Architecture, weights: Weights, 
     const map = tf.conv2d(x, filter, layer.stride, 'same', 'NHWC', layer.dilation)
     x = tf.relu(tf.add(map, weights[`trunk${index}/bias`])) as tf.Tensor4D
   })
-  return featuresOf(architecture, seen, x, valid && channelsLast(valid))
+  const around = { image, valid: valid && channelsLast(valid), margin, rows }
+  return { features: featuresOf(architecture, x, around), around }
 }
 
 /** Weights of `inferencePass` from those of training, and the shapes they have. */

@@ -1,6 +1,6 @@
 import { OnnxGraph } from '../../backends/onnx/graph.ts'
 import type { BandStatistics } from '../../contract/imagery.ts'
-import { type Architecture, KERNEL, featureChannels, mergeParameter, outputStride, refitChannels, refitParameters } from './architecture.ts'
+import { type Architecture, KERNEL, featureChannels, mergeParameter, mergesRefitted, outputStride, refitChannels, refitParameters, rowInFeatures, trunkChannels } from './architecture.ts'
 import { foldWeights } from './forward.ts'
 import { boxInCells } from './patchStatistics.ts'
 
@@ -37,7 +37,7 @@ export function portableModel({ architecture, weights, subHeads, statistics }: P
   const raw = graph.input('image', [1, architecture.bands, 'height', 'width'])
   const normalised = normalise(graph, raw, statistics)
   const { padded, height, width } = padToStride(graph, normalised, stride)
-  const coarse = headOf(graph, architecture, folded, subHeads, padded, head)
+  const coarse = headOf(graph, architecture, folded, subHeads, { image: padded, height }, head)
   const large = graph.add('Resize', [coarse, '', graph.floats(Float32Array.of(1, 1, stride, stride), [4])], { mode: 'linear', coordinate_transformation_mode: 'half_pixel' })
   const full = graph.add('Slice', [large, graph.integers([0, 0]), graph.add('Concat', [height, width], { axis: 0 }), graph.integers([2, 3])])
   if (output === 'labels') {
@@ -76,21 +76,41 @@ function convolve(graph: OnnxGraph, x: string, filter: Float32Array, shape: numb
   return graph.add('Conv', inputs, { pads, strides: [stride, stride], dilations: [dilation, dilation], kernel_shape: shape.slice(2) })
 }
 
+/** The image in channels-first order, and its own height, from which rows know their place. */
+interface Seen {
+  image: string
+  height: string
+}
+
 /** Heatmap of a head at the network's resolution. */
-function headOf(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, subHeads: Record<string, number>, image: string, name: string): string {
+function headOf(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, subHeads: Record<string, number>, seen: Seen, name: string): string {
   const head = architecture.heads.find((entry) => entry.name === name)!
-  const features = featuresOf(graph, architecture, weights, image)
   if (head.mergedFrom !== undefined) {
-    const source = learnt(graph, architecture, weights, subHeads, features, head.mergedFrom)
-    const clusters = architecture.heads.find((entry) => entry.name === head.mergedFrom)!.clusters
+    const from = architecture.heads.find((entry) => entry.name === head.mergedFrom)!
+    const source = mergesRefitted(architecture) ? headOf(graph, architecture, weights, subHeads, seen, from.name) : learnt(graph, architecture, weights, subHeads, featuresOf(graph, architecture, weights, seen), from.name)
     const matrix = weights[mergeParameter(name)]
-    const turned = Float32Array.from({ length: matrix.length }, (_, i) => matrix[(i % clusters) * head.clusters + Math.floor(i / clusters)])
-    return convolve(graph, source, turned, [head.clusters, clusters, 1, 1], undefined, [0, 0, 0, 0])
+    const turned = Float32Array.from({ length: matrix.length }, (_, i) => matrix[(i % from.clusters) * head.clusters + Math.floor(i / from.clusters)])
+    return convolve(graph, source, turned, [head.clusters, from.clusters, 1, 1], undefined, [0, 0, 0, 0])
   }
-  if (!head.refit) return learnt(graph, architecture, weights, subHeads, features, name)
+  if (!head.refit) return learnt(graph, architecture, weights, subHeads, featuresOf(graph, architecture, weights, seen), name)
   const { filter, bias } = refitParameters(name)
-  const both = graph.add('Concat', [features, statisticsOf(graph, architecture, image, head.refit)], { axis: 1 })
+  const trunk = mergesRefitted(architecture) ? trunkOf(graph, architecture, weights, seen.image) : featuresOf(graph, architecture, weights, seen)
+  const measured = statisticsOf(graph, architecture, seen.image, head.refit)
+  const both = graph.add('Concat', [trunk, measured, ...(architecture.upright ? [rowMap(graph, architecture, measured, seen)] : [])], { axis: 1 })
   return graph.add('Softmax', [convolve(graph, both, weights[filter], [head.clusters, refitChannels(architecture, head.refit), 1, 1], weights[bias], [0, 0, 0, 0])], { axis: 1 })
+}
+
+/** The rows' places between −√3 at the top of the image and √3 at its bottom, as a map of one channel like another map. */
+function rowMap(graph: OnnxGraph, architecture: Architecture, like: string, { height }: Seen): string {
+  const at = graph.integers([2])
+  const rows = graph.add('Squeeze', [graph.add('Gather', [graph.add('Shape', [like]), at], { axis: 0 })])
+  const scalar = (value: number): string => graph.floats(Float32Array.of(value), [])
+  const steps = graph.add('Cast', [graph.add('Range', [graph.add('Squeeze', [graph.integers([0])]), rows, graph.add('Squeeze', [graph.integers([1])])])], { to: 1 })
+  const centres = graph.add('Mul', [graph.add('Add', [steps, scalar(0.5)]), scalar(outputStride(architecture))])
+  const shares = graph.add('Div', [centres, graph.add('Cast', [height], { to: 1 })])
+  const places = graph.add('Mul', [graph.add('Sub', [graph.add('Mul', [shares, scalar(2)]), scalar(1)]), scalar(Math.sqrt(3))])
+  const nothing = graph.add('Mul', [graph.add('Slice', [like, graph.integers([0]), graph.integers([1]), graph.integers([1])]), scalar(0)])
+  return graph.add('Add', [nothing, graph.add('Reshape', [places, graph.integers([1, 1, -1, 1])])])
 }
 
 function learnt(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, subHeads: Record<string, number>, features: string, name: string): string {
@@ -102,7 +122,15 @@ function learnt(graph: OnnxGraph, architecture: Architecture, weights: Record<st
   return graph.add('Softmax', [convolve(graph, features, filter, [clusters, channels, 1, 1], bias, [0, 0, 0, 0])], { axis: 1 })
 }
 
-function featuresOf(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, image: string): string {
+/** What the heads see. */
+function featuresOf(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, seen: Seen): string {
+  const parts = trunkChannels(architecture) > 0 ? [trunkOf(graph, architecture, weights, seen.image)] : []
+  if (architecture.statistics) parts.push(statisticsOf(graph, architecture, seen.image, architecture.statistics))
+  if (rowInFeatures(architecture)) parts.push(rowMap(graph, architecture, parts[0], seen))
+  return parts.length === 1 ? parts[0] : graph.add('Concat', parts, { axis: 1 })
+}
+
+function trunkOf(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, image: string): string {
   let x = architecture.sobel ? withSobel(graph, image) : image
   let channels = architecture.bands + (architecture.sobel ? 2 : 0)
   architecture.layers.forEach((layer, index) => {
@@ -116,9 +144,7 @@ function featuresOf(graph: OnnxGraph, architecture: Architecture, weights: Recor
     x = graph.add('Relu', [convolve(graph, x, weights[`trunk${index}/filter`], shape, weights[`trunk${index}/bias`], pads, layer.stride, layer.dilation)])
     channels = layer.channels
   })
-  if (!architecture.statistics) return x
-  const measured = statisticsOf(graph, architecture, image, architecture.statistics)
-  return architecture.layers.some(({ kind }) => kind === 'convolution') ? graph.add('Concat', [x, measured], { axis: 1 }) : measured
+  return x
 }
 
 function withSobel(graph: OnnxGraph, image: string): string {
@@ -129,7 +155,7 @@ function withSobel(graph: OnnxGraph, image: string): string {
 
 /** `patchStatistics`, channels first. */
 function statisticsOf(graph: OnnxGraph, architecture: Architecture, image: string, boxes: readonly number[]): string {
-  const { bands } = architecture
+  const { bands, kuwahara } = architecture
   const stride = outputStride(architecture)
   const epsilon = graph.floats(Float32Array.of(EPSILON), [])
   const channelsFrom = (x: string, from: number, to: number): string => graph.add('Slice', [x, graph.integers([from]), graph.integers([to]), graph.integers([1])])
@@ -144,9 +170,36 @@ function statisticsOf(graph: OnnxGraph, architecture: Architecture, image: strin
     const mean = over(over(cells, reach, 1), 1, reach)
     const ofBands = channelsFrom(mean, 0, bands)
     const variance = graph.add('Relu', [graph.add('Sub', [channelsFrom(mean, bands + 1, 2 * bands + 1), graph.add('Mul', [ofBands, ofBands])])])
-    return [ofBands, graph.add('Sqrt', [graph.add('Add', [variance, epsilon])]), channelsFrom(mean, bands, bands + 1)]
+    const measured = [ofBands, graph.add('Sqrt', [graph.add('Add', [variance, epsilon])]), channelsFrom(mean, bands, bands + 1)]
+    if (kuwahara === undefined || reach === 1) return measured
+    return [leastVariance(graph, graph.add('Concat', measured, { axis: 1 }), { variance, means: ofBands, own: channelsFrom(cells, 0, bands), reach, likeness: kuwahara })]
   })
   return graph.add('Concat', [channelsFrom(cells, 0, bands + 1), ...parts], { axis: 1 })
+}
+
+/** A box that would reach beyond the image is no choice, as in `patchStatistics`. */
+const BEYOND = 1e6
+
+/** As in `patchStatistics`: of nine boxes the one of least variance, for maps of any size. */
+function leastVariance(graph: OnnxGraph, measured: string, { variance, means, own, reach, likeness }: { variance: string; means: string; own: string; reach: number; likeness: number }): string {
+  const r = (reach - 1) / 2
+  const axes = graph.integers([2, 3])
+  const total = (map: string): string => graph.add('ReduceSum', [map, graph.integers([1])], { keepdims: 1 })
+  const around = (map: string, value: number): string => graph.add('Pad', [map, graph.integers([0, 0, r, r, 0, 0, r, r]), graph.floats(Float32Array.of(value), [])])
+  const END = 2 ** 31 - 1
+  const at = (map: string, dy: number, dx: number): string =>
+    graph.add('Slice', [map, graph.integers([r + dy, r + dx]), graph.integers([dy === r ? END : dy - r, dx === r ? END : dx - r]), axes])
+  const [costs, candidates, choices] = [around(total(variance), BEYOND), around(means, 0), around(measured, 0)]
+  const weight = graph.floats(Float32Array.of(likeness), [])
+  let [least, best] = ['', '']
+  for (const [dy, dx] of [[0, 0], [-r, -r], [-r, 0], [-r, r], [0, -r], [0, r], [r, -r], [r, 0], [r, r]]) {
+    const difference = graph.add('Sub', [at(candidates, dy, dx), own])
+    const cost = graph.add('Add', [at(costs, dy, dx), graph.add('Mul', [total(graph.add('Mul', [difference, difference])), weight])])
+    const choice = at(choices, dy, dx)
+    best = best === '' ? choice : graph.add('Where', [graph.add('Less', [cost, least]), choice, best])
+    least = least === '' ? cost : graph.add('Min', [cost, least])
+  }
+  return best
 }
 
 function gradient(graph: OnnxGraph, image: string, epsilon: string): string {

@@ -201,41 +201,24 @@ function encodeValues(type: number, values: readonly number[] | string): Buffer 
   return buffer
 }
 
-/**
- * Half of a tile by the most frequent of each 2×2 values, those without a label not counted; of equally frequent ones
- * the first in reading order. Written into a quarter of the parent's tile.
- */
-export function halve(values: Uint8Array, side: number, into: Uint8Array, quarter: { column: number; row: number }): void {
+/** One value of four that lie in a square; those without data, 255, do not count. */
+type OfFour = (...four: [number, number, number, number]) => number
+
+/** Half of a tile, each 2×2 values made one by `ofFour`, four alike staying what they are. Written into a quarter of the parent's tile. */
+export function halve(values: Uint8Array, side: number, into: Uint8Array, quarter: { column: number; row: number }, ofFour: OfFour): void {
   const half = side / 2
   for (let r = 0; r < half; r++) {
     let from = 2 * r * side
     let to = (quarter.row * half + r) * side + quarter.column * half
     for (let c = 0; c < half; c++, from += 2, to++) {
       const [a, b, d, e] = [values[from], values[from + 1], values[from + side], values[from + side + 1]]
-      into[to] = a === b && d === e && a === d ? a : mostFrequent(a, b, d, e)
+      into[to] = a === b && d === e && a === d ? a : ofFour(a, b, d, e)
     }
   }
 }
 
-/** Half of a tile by the mean of each 2×2 values, those without data not counted; written as `halve` does. */
-export function halveByMean(values: Uint8Array, side: number, into: Uint8Array, quarter: { column: number; row: number }): void {
-  const half = side / 2
-  for (let r = 0; r < half; r++) {
-    let from = 2 * r * side
-    let to = (quarter.row * half + r) * side + quarter.column * half
-    for (let c = 0; c < half; c++, from += 2, to++) {
-      let [sum, count] = [0, 0]
-      for (const value of [values[from], values[from + 1], values[from + side], values[from + side + 1]]) {
-        if (value === NO_LABEL) continue
-        sum += value
-        count++
-      }
-      into[to] = count > 0 ? Math.round(sum / count) : NO_LABEL
-    }
-  }
-}
-
-function mostFrequent(...four: [number, number, number, number]): number {
+/** Of equally frequent ones the first in reading order. */
+export function mostFrequent(...four: [number, number, number, number]): number {
   let [best, most] = [NO_LABEL, 0]
   for (let i = 0; i < 4; i++) {
     if (four[i] === NO_LABEL) continue
@@ -244,4 +227,14 @@ function mostFrequent(...four: [number, number, number, number]): number {
     if (count > most) [best, most] = [four[i], count]
   }
   return best
+}
+
+export function meanOf(...four: [number, number, number, number]): number {
+  let [sum, count] = [0, 0]
+  for (const value of four) {
+    if (value === NO_LABEL) continue
+    sum += value
+    count++
+  }
+  return count > 0 ? Math.round(sum / count) : NO_LABEL
 }

@@ -5,7 +5,7 @@ import { inflate } from 'node:zlib'
 import { asSmaltiError } from '../contract/errors.ts'
 import { NO_LABEL } from '../contract/labels.ts'
 import { syncFolder } from '../project/files.ts'
-import { type Placed, type RasterNotes, type TileGrid, encodeDirectories, encodeHeader, halve, halveByMean, headerBytes, needsBigTiff, packTile, pyramidOf, tilesAlong } from './tiffFile.ts'
+import { type Placed, type RasterNotes, type TileGrid, encodeDirectories, encodeHeader, halve, headerBytes, meanOf, mostFrequent, needsBigTiff, packTile, pyramidOf, tilesAlong } from './tiffFile.ts'
 
 const inflated = promisify(inflate)
 /** Tiles that are packed at a time. */
@@ -137,8 +137,7 @@ export class RasterWriter {
       parent = { values: new Uint8Array(tile * tile).fill(NO_LABEL), missing: along(column & ~1, width) * along(row & ~1, height) }
       this.#pending.set(key, parent)
     }
-    const half = overviews === 'mean' ? halveByMean : halve
-    half(values, tile, parent.values, { column: column & 1, row: row & 1 })
+    halve(values, tile, parent.values, { column: column & 1, row: row & 1 }, overviews === 'mean' ? meanOf : mostFrequent)
     if (--parent.missing > 0) return undefined
     this.#pending.delete(key)
     return parent.values

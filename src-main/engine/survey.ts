@@ -13,7 +13,7 @@ import { type Uniform, integerBelow } from '../learning/random.ts'
 const WINDOWS = 96
 const PIXELS = 24_000
 /** Side of the part of a window from which pixels are drawn; beyond it lies what they see. */
-const CORE = 96
+const CORE = 160
 /** Places tried for each window before the images count as empty there. */
 const TRIES = 40
 

@@ -35,5 +35,7 @@ export interface ExportContext {
 export interface ExportFormat {
   /** Names of all files that it will write. */
   files(items: readonly ExportItem[], classes: readonly ClusterClass[], measures: Measures): string[]
+  /** Names of files that an earlier export of other labels may have left beside these, and that would be taken for theirs. */
+  outdated?(items: readonly ExportItem[], measures: Measures): string[]
   write(context: ExportContext): Promise<void>
 }

@@ -5,7 +5,7 @@ import { type RasterNotes, escapedXml, tileSide } from '../labels/tiffFile.ts'
 import { writeLabels } from '../labels/writeLabels.ts'
 import { countLabels, withLabels } from './areas.ts'
 import type { ExportContext, ExportFormat, ExportItem } from './format.ts'
-import { measureNames, writeMeasures } from './measures.ts'
+import { measureNames, otherMeasureNames, writeMeasures } from './measures.ts'
 import { throughRaster, writeOptimised } from './optimised.ts'
 
 const namesOf = (stem: string): { raster: string; table: string; style: string } => ({ raster: `${stem}.tif`, table: `${stem}.tif.aux.xml`, style: `${stem}.qml` })
@@ -16,6 +16,7 @@ const namesOf = (stem: string): { raster: string; table: string; style: string }
  */
 export const labelGeoTiff: ExportFormat = {
   files: (items, _, measures) => items.flatMap(({ stem }) => [...Object.values(namesOf(stem)), ...measureNames(stem, measures)]),
+  outdated: (items, measures) => items.flatMap(({ stem }) => otherMeasureNames(stem, measures)),
   async write(context) {
     const { out, items, classes, signal, onProgress } = context
     for (const [done, item] of items.entries()) {

@@ -17,6 +17,11 @@ export function measureNames(stem: string, measures: Measures): string[] {
   return (Object.keys(NAMES) as (keyof Measures)[]).filter((measure) => measures[measure]).map((measure) => NAMES[measure](stem))
 }
 
+/** Names of those that other labels may have left there, and that say nothing of these. */
+export function otherMeasureNames(stem: string, measures: Measures): string[] {
+  return (Object.keys(NAMES) as (keyof Measures)[]).filter((measure) => !measures[measure]).map((measure) => NAMES[measure](stem))
+}
+
 /**
  * Writes how sure an image's classes are: `confidence`, on the image's grid, how probable the most probable class of a
  * pixel is; `probabilities`, on the network's, how probable each class is, a band each. Stored in steps of 1/254.

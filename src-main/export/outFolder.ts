@@ -1,4 +1,5 @@
-import { type FileHandle, readFile, realpath, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { type FileHandle, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
@@ -16,8 +17,8 @@ export interface OutFolder {
   write(name: string, content: Uint8Array | string): Promise<void>
   /** Lets `fill` write a file piece by piece under another name, then gives it its own. @throws DiskFull, FolderNotWritable and what `fill` throws */
   stream(name: string, fill: (handle: FileHandle, path: string) => Promise<void>): Promise<void>
-  /** Tells the manifest what was written. */
-  finish(): Promise<void>
+  /** Removes `outdated` files, where they are as an earlier export left them, and tells the manifest what was written. */
+  finish(outdated?: readonly string[]): Promise<void>
 }
 
 export interface Territory {
@@ -44,7 +45,7 @@ export async function openOutFolder(out: string, names: readonly string[], { sou
     if (isFolder && inside(folder, place) && !(inside(folder, own) && own !== place)) throw new SmaltiError('AmongImages', { path: out })
   }
   const originals = new Set(await Promise.all(images.map(real)))
-  const written: Written = await readManifest(folder)
+  const written = new Map(Object.entries(await readManifest(folder)))
   for (const name of names) {
     const path = join(folder, name)
     if (relative(folder, path).startsWith('..')) throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `${name} leads out of the folder` })
@@ -52,16 +53,15 @@ export async function openOutFolder(out: string, names: readonly string[], { sou
     if (originals.has(target)) throw new SmaltiError('AmongImages', { path })
     const found = await stat(path).catch(() => undefined)
     if (!found || overwrite) continue
-    const ours = name in written && (written[name] === null || (written[name].size === found.size && written[name].modified === found.mtimeMs))
-    if (!ours) throw new SmaltiError('WouldOverwrite', { path, option: '--overwrite' })
+    if (!isOurs(written, name, found)) throw new SmaltiError('WouldOverwrite', { path, option: '--overwrite' })
   }
-  const note = async (): Promise<void> => writeJsonSafely(join(folder, MANIFEST), { format: 1, files: written })
+  const note = async (): Promise<void> => writeJsonSafely(join(folder, MANIFEST), { format: 1, files: Object.fromEntries(written) })
   // What a kill leaves behind must be known as ours the next time.
-  for (const name of names) written[name] = null
+  for (const name of names) written.set(name, null)
   await note()
   const settle = async (name: string): Promise<void> => {
     const { size, mtimeMs } = await stat(join(folder, name))
-    written[name] = { size, modified: mtimeMs }
+    written.set(name, { size, modified: mtimeMs })
   }
   return {
     folder,
@@ -73,8 +73,21 @@ export async function openOutFolder(out: string, names: readonly string[], { sou
       await fillFileSafely(join(folder, name), fill)
       await settle(name)
     },
-    finish: note
+    async finish(outdated = []) {
+      for (const name of outdated) {
+        const found = await stat(join(folder, name)).catch(() => undefined)
+        if (!found || !isOurs(written, name, found)) continue
+        await rm(join(folder, name))
+        written.delete(name)
+      }
+      await note()
+    }
   }
+}
+
+function isOurs(written: ReadonlyMap<string, Written[string]>, name: string, { size, mtimeMs }: Stats): boolean {
+  const known = written.get(name)
+  return known === null || (known?.size === size && known.modified === mtimeMs)
 }
 
 /** A path with its links followed as far as it exists. */

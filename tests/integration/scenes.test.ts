@@ -307,6 +307,10 @@ describe.skipIf(oracleLack)('scenes', () => {
       }
     }
     expect(looked).toBeGreaterThan(5000)
+    // Labels of another head leave no measures of this one beside them; what a user made of one of them stays.
+    await writeFile(join(out, 'süd, "b".confidence.tif'), 'edited')
+    expect((await smalti('export', p, '--format', 'geotiff', '--head', 'B', '--out', out)).code).toBe(0)
+    expect((await readdir(out)).filter((name) => /confidence|probabilities/.test(name))).toEqual(['süd, "b".confidence.tif'])
   })
 
   it('are labelled in shards, and merged byte for byte; a missing shard is named', async () => {

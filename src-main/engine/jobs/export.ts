@@ -37,7 +37,7 @@ export const exportJob: Job<'export'> = async (input, context) => {
   const names = format.files(items, classes, measures)
   const target = await openOutFolder(out, names, { sources: index.sources, images: index.images.map(({ file }) => file), project: folder }, overwrite)
   await format.write({ out: target, items, classes, measures, signal, onProgress: (share) => onProgress({ stage: 'Exporting', share }) })
-  await target.finish()
+  await target.finish(format.outdated?.(items, measures) ?? [])
   return { out: target.folder, files: names.filter((file) => file !== 'classes.json').length, head, format: name }
 }
 

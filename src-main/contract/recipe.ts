@@ -39,6 +39,14 @@ export const viewRecipe = z.strictObject({
 })
 export type ViewRecipe = z.infer<typeof viewRecipe>
 
+export const guidedFilter = z.strictObject({
+  /** Side in pixels of the boxes in which clusters follow the image. */
+  box: z.int().positive().max(255),
+  /** Variance of the z-scored image below which it counts as flat, ε of He, Sun, Tang 2010. */
+  epsilon: z.number().positive()
+})
+export type GuidedFilter = z.infer<typeof guidedFilter>
+
 /** Everything that a training run follows besides the user's own settings. */
 export const recipe = z.strictObject({
   method: z.enum(METHODS),
@@ -62,6 +70,8 @@ export const recipe = z.strictObject({
    * these boxes; it starts from the clusters that were learnt. null leaves the head as it was trained.
    */
   refit: z.strictObject({ boxes, share: z.number().min(0).max(10) }).nullable(),
+  /** Labels follow the image's edges between the network's pixels; null enlarges its heatmaps bilinearly. */
+  guidedFilter: guidedFilter.nullable(),
   subHeads: z.int().min(1).max(8),
   /** Side of the square crops in pixels. */
   crop: z.int().min(8).max(1024),

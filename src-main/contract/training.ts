@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { guidedFilter } from './recipe.ts'
 
 /** What is known of a head without labels. Information and entropies in nats. */
 export const headReport = z.object({
@@ -44,6 +45,8 @@ export const architecture = z.object({
   statistics: z.array(z.int().positive()).optional(),
   /** Statistics come from the box of least variance about each pixel, with this weight λ of likeness; from the box centred on it when absent. */
   kuwahara: z.number().min(0).optional(),
+  /** Heatmaps are filtered with the image as guide, and enlarged by it; bilinearly when absent. */
+  guidedFilter: guidedFilter.optional(),
   /** Clusters also depend on how far up or down its image a pixel lies. */
   upright: z.boolean().optional(),
   /** The features are averaged over the whole crop: one answer for each image instead of each pixel. */

@@ -42,7 +42,7 @@ export async function surveyPixels(
   const masked = images.some(({ gaps }) => gaps)
   const stride = outputStride(architecture)
   // Heads as they were learnt see no more than what is measured here.
-  const looking = { ...architecture, statistics: [...(architecture.statistics ?? []), ...Object.values(measured).flat()], heads: [] }
+  const looking = { ...architecture, statistics: [...(architecture.statistics ?? []), ...Object.values(measured).flat()], guidedFilter: undefined, heads: [] }
   const core = Math.floor(Math.min(window, CORE) / stride) * stride
   const halo = Math.ceil(receptiveHalo(looking) / stride) * stride
   const [side, margin] = [core + 2 * halo, windowMargin(looking)]

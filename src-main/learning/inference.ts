@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { NamedTensors, Program, Shape } from '../backends/program.ts'
-import { type Architecture, outputStride, parametersOf, windowMargin } from './network/architecture.ts'
-import { type SeenWindow, headOutputs, inferenceFeatures, inferencePass, lookedAt, measured, rowMap } from './network/forward.ts'
+import { type Architecture, filterBorder, outputStride, parametersOf, windowMargin } from './network/architecture.ts'
+import { type SeenWindow, guidedHeatmap, headOutputs, inferenceFeatures, inferencePass, lookedAt, measured, rowMap } from './network/forward.ts'
 
 export interface InferenceShape {
   /** Side of the square window read, in input pixels, a multiple of the network's stride. */
@@ -12,7 +12,7 @@ export interface InferenceShape {
   margin?: number
 }
 
-/** Side of what a program gives of a window, in output pixels: all but its margin. */
+/** Side of what the heads see of a window, in output pixels: all but its margin. */
 export function coarseSide(architecture: Architecture, { window, margin = windowMargin(architecture) }: Pick<InferenceShape, 'window' | 'margin'>): number {
   return (window - 2 * margin) / outputStride(architecture)
 }
@@ -33,23 +33,33 @@ const seenBy = (architecture: Architecture, { margin = windowMargin(architecture
  * The network applied to one window.
  *
  * Inputs: `image` [1, bands, window, window]; with `masked`, `valid` [1, 1, window, window], 1 where a pixel holds data;
- * for upright images `rows` [coarse], see `rowPlaces`. Outputs: for each head X its heatmap `heatmapX` [coarse, coarse, C],
- * coarse = `coarseSide`.
+ * for upright images `rows` [coarse], see `rowPlaces`, coarse = `coarseSide`. Outputs: for each head X its heatmap
+ * `heatmapX` [side, side, C], side = coarse − 2 `filterBorder`; with a guided filter also `slopesX` [side, side, C] and
+ * `guide` [side, side], see `LinearModels`.
  *
  * @param subHeads  which sub-head of each head is used
  */
 export function inferenceProgram(architecture: Architecture, subHeads: Record<string, number>, shape: InferenceShape): Program {
-  const coarse = coarseSide(architecture, shape)
+  const side = coarseSide(architecture, shape) - 2 * filterBorder(architecture)
+  const guided = architecture.guidedFilter !== undefined
   return {
     name: 'inference',
     inputs: windowInputs(architecture, shape),
     state: foldedShapes(architecture),
     constantState: true,
-    outputs: architecture.heads.map(({ name }) => `heatmap${name}`),
+    outputs: [...architecture.heads.flatMap(({ name }) => [`heatmap${name}`, ...(guided ? [`slopes${name}`] : [])]), ...(guided ? ['guide'] : [])],
     evaluate(fed, weights) {
-      const heatmaps = inferencePass(architecture, weights, seenBy(architecture, shape, fed))
+      const seen = seenBy(architecture, shape, fed)
+      const heatmaps = inferencePass(architecture, weights, seen)
       const outputs: NamedTensors = {}
-      for (const { name, clusters } of architecture.heads) outputs[`heatmap${name}`] = tf.reshape(heatmaps[name][subHeads[name]], [coarse, coarse, clusters])
+      for (const { name, clusters } of architecture.heads) {
+        const heatmap = heatmaps[name][subHeads[name]]
+        const models = guidedHeatmap(architecture, heatmap, seen)
+        outputs[`heatmap${name}`] = tf.reshape(models?.values ?? heatmap, [side, side, clusters])
+        if (!models) continue
+        outputs[`slopes${name}`] = tf.reshape(models.slopes, [side, side, clusters])
+        outputs.guide ??= tf.reshape(models.guide, [side, side])
+      }
       return { outputs, state: {} }
     }
   }

@@ -35,6 +35,7 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   auxiliary: [],
   headB: 'merged',
   refit: { boxes: WIDER_BOXES, share: 2 },
+  guidedFilter: { box: 21, epsilon: 0.05 },
   subHeads: 1,
   crop: 160,
   objective: 'pooled',
@@ -51,7 +52,7 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
 }
 
 /** Clusters that begin at random, and nothing but bands to learn from. */
-const COLD = { statistics: [], kuwahara: null, warmStart: 0 }
+const COLD = { statistics: [], kuwahara: null, warmStart: 0, guidedFilter: null }
 
 /** Settings of the code published with IIC (Ji, Henriques, Vedaldi 2019), as its authors ran it for each data set. */
 const PUBLISHED: Omit<Recipe, 'lambda' | 'rate' | 'pairs' | 'crop' | 'sobel' | 'views' | 'radius'> = {
@@ -107,12 +108,12 @@ export function recipeOf({ preset, method, recipe = {} }: Pick<TrainingSettings,
 function withMethod(base: Recipe, method: Recipe['method']): Recipe {
   switch (method) {
     case 'kmeans-bands':
-      return { ...base, method, layers: 'A', statistics: [], kuwahara: null }
+      return { ...base, method, layers: 'A', statistics: [], kuwahara: null, guidedFilter: null }
     case 'kmeans-patches':
       return { ...base, method, layers: RECIPES.preview.layers, statistics: RECIPES.preview.statistics }
     case 'random-cnn':
     case 'random-cnn-kmeans':
-      return { ...base, ...(base.method !== 'information' && SMALL), method, statistics: [], kuwahara: null }
+      return { ...base, ...(base.method !== 'information' && SMALL), method, statistics: [], kuwahara: null, guidedFilter: null }
     case 'information':
       return base.method === method ? base : { ...RECIPES.quick }
   }
@@ -130,6 +131,7 @@ export function architectureOf(recipe: Recipe, bands: number, settings: Pick<Tra
     layers: trunk(recipe.layers, recipe.width),
     statistics: recipe.statistics.length > 0 ? recipe.statistics : undefined,
     kuwahara: recipe.kuwahara ?? undefined,
+    guidedFilter: recipe.guidedFilter ?? undefined,
     upright: (upright && byStatistics) || undefined,
     heads: [
       { name: 'A', clusters: settings.over, subHeads, refit: (learnt && recipe.refit?.boxes) || undefined },

@@ -5,9 +5,9 @@ import { type Placement, placements } from '../imagery/grid.ts'
 import { BORROWED, type Scale, scaledSize } from '../imagery/pictures.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 import { inferenceProgram, rowPlaces } from '../learning/inference.ts'
-import { type Architecture, outputStride, receptiveHalo, windowMargin } from '../learning/network/architecture.ts'
+import { type Architecture, heatmapMargin, outputStride, receptiveHalo } from '../learning/network/architecture.ts'
 import { foldWeights } from '../learning/network/forward.ts'
-import { type Heatmap, enlargeLabels, strongest } from './enlarge.ts'
+import { type FullGuide, type Heatmap, enlargeLabels, meanOfPlanes, strongest } from './enlarge.ts'
 
 /** Side that a window of the network should cover, in its input pixels: large enough that the halo is a small part of the work. */
 const COVERED = 512
@@ -215,7 +215,11 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
         const rows = architecture.upright && rowPlaces(architecture, { top: window.top, window: window.width, height: plan.scaled.height })
         const heatmaps = await network.run({ image: values, ...(ones && { valid: ones }), ...(rows && { rows }) })
         const covered = coveredBy(window)
-        for (const { name, clusters } of architecture.heads) enlarge(plan, block, area, covered, heatmaps[`heatmap${name}`], clusters, tiles.map((labels) => labels[name]))
+        const full = architecture.guidedFilter && { values: meanOfPlanes(values, window.width ** 2), side: window.width }
+        for (const { name, clusters } of architecture.heads) {
+          const heatmap = { values: heatmaps[`heatmap${name}`], side: covered.width / stride, clusters, models: full && { slopes: heatmaps[`slopes${name}`], guide: heatmaps.guide } }
+          enlarge(plan, block, { area, window, covered }, heatmap, full, tiles.map((labels) => labels[name]))
+        }
         if (valid) blank(plan, block, area, window, valid, tiles)
         if (sink.cells) await timed(sink.cells(cells, planes((name, clusters) => cellPlanes({ values: heatmaps[`heatmap${name}`], side: covered.width / stride, clusters }, cells, { window, covered, stride }, valid))))
       }
@@ -229,23 +233,27 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
 
   /** What of a window its heatmaps cover. */
   function coveredBy({ left, top, width, height }: Window): Window {
-    const margin = windowMargin(architecture)
+    const margin = heatmapMargin(architecture)
     return { left: left + margin, top: top + margin, width: width - 2 * margin, height: height - 2 * margin }
   }
 
-  /** Writes the labels of an area into the tiles that it lies in, from heatmaps that cover a window. */
-  function enlarge({ image, scaled, tile }: Plan, block: Block, area: Window, window: Window, values: Float32Array, clusters: number, tiles: readonly Uint8Array[]): void {
-    const heatmap = { values, side: window.width / stride, clusters }
+  /** Writes the labels of an area into the tiles that it lies in, from a heatmap that covers a part of a window. */
+  function enlarge({ image, scaled, tile }: Plan, block: Block, { area, window, covered }: Record<'area' | 'window' | 'covered', Window>, heatmap: Heatmap, guide: Pick<FullGuide, 'values' | 'side'> | undefined, tiles: readonly Uint8Array[]): void {
     const winners = strongest(heatmap)
     const along = (start: number, length: number, ratio: number, origin: number): Placement => placements(length, heatmap.side, (i) => ((start + i + 0.5) * ratio - origin) / stride - 0.5)
+    const inWindow = (start: number, length: number, ratio: number, origin: number): Placement => placements(length, window.width, (i) => (start + i + 0.5) * ratio - origin - 0.5)
     for (let row = Math.floor(area.top / tile); row * tile < area.top + area.height; row++) {
       const [top, bottom] = [Math.max(area.top, row * tile), Math.min(area.top + area.height, (row + 1) * tile)]
-      const rows = along(top, bottom - top, scaled.height / image.height, window.top)
+      const down = [top, bottom - top, scaled.height / image.height] as const
+      const rows = along(...down, covered.top)
+      const guideRows = inWindow(...down, window.top)
       for (let column = Math.floor(area.left / tile); column * tile < area.left + area.width; column++) {
         const [left, right] = [Math.max(area.left, column * tile), Math.min(area.left + area.width, (column + 1) * tile)]
-        const columns = along(left, right - left, scaled.width / image.width, window.left)
+        const across = [left, right - left, scaled.width / image.width] as const
+        const columns = along(...across, covered.left)
+        const full = guide && { ...guide, rows: guideRows, columns: inWindow(...across, window.left) }
         const within = { left: left - column * tile, top: top - row * tile, width: right - left, height: bottom - top }
-        enlargeLabels(heatmap, winners, rows, columns, tiles[(row - block.row) * block.across + column - block.column], tile, within)
+        enlargeLabels(heatmap, winners, { rows, columns, full }, tiles[(row - block.row) * block.across + column - block.column], tile, within)
       }
     }
   }
@@ -275,7 +283,7 @@ function cellPlanes({ values, side, clusters }: Heatmap, cells: Window, { window
       const x = (cells.left + c) * stride
       const there = !valid || holdsData(valid, window.width, x - window.left, y - window.top, stride)
       const from = (((y - covered.top) / stride) * side + (x - covered.left) / stride) * clusters
-      for (let k = 0; k < clusters; k++) planes[(k * cells.height + r) * cells.width + c] = there ? Math.round(values[from + k] * SURE) : NO_LABEL
+      for (let k = 0; k < clusters; k++) planes[(k * cells.height + r) * cells.width + c] = there ? Math.round(Math.min(Math.max(values[from + k], 0), 1) * SURE) : NO_LABEL
     }
   }
   return planes

@@ -60,6 +60,18 @@ def least_variance(measured, variance, own, r):
     return best
 
 
+def followed(heatmap, image):
+    reach = 2 * max(0, round((network["guidedFilter"]["box"] / STRIDE - 1) / 2)) + 1
+    mean = lambda m: F.avg_pool2d(F.avg_pool2d(m, (reach, 1), 1), (1, reach), 1)
+    large = lambda m: F.interpolate(m, scale_factor=STRIDE, mode="bilinear", align_corners=False)
+    full = image.mean(1, keepdim=True)[:, :, MARGIN : image.shape[2] - MARGIN, MARGIN : image.shape[3] - MARGIN]
+    guide = F.avg_pool2d(full, STRIDE)
+    of_guide, of_map = mean(guide), mean(heatmap)
+    slope = (mean(heatmap * guide) - of_map * of_guide) / (F.relu(mean(guide * guide) - of_guide**2) + network["guidedFilter"]["epsilon"])
+    edge = (reach - 1) * STRIDE
+    return large(mean(slope)) * full[:, :, edge:-edge, edge:-edge] + large(mean(of_map - slope * of_guide)), MARGIN + edge
+
+
 def heatmaps(x):
     x = ((x - mean) / deviation).contiguous(memory_format=torch.channels_last)
     image = x
@@ -72,7 +84,7 @@ def heatmaps(x):
             x = F.relu_(F.conv2d(x, filters[i], weights[f"trunk{i}/bias"], stride=layer["stride"], dilation=layer["dilation"]))
     both = torch.cat([x, statistics(image, network["refit"])], 1)
     refitted = F.softmax(F.conv2d(both, weights["headA/refit/filter"], weights["headA/refit/bias"]), 1)
-    return {"A": refitted, "B": torch.einsum("nchw,ck->nkhw", refitted, weights["headB/merge"])}
+    return {name: followed(heatmap, image) for name, heatmap in {"A": refitted, "B": torch.einsum("nchw,ck->nkhw", refitted, weights["headB/merge"])}.items()}
 
 
 def main():
@@ -108,8 +120,8 @@ def main():
             if isinstance(found, Exception):
                 raise found
             column, row, values = found
-            for name, heatmap in heatmaps(torch.from_numpy(values)[None]).items():
-                full = F.interpolate(heatmap, scale_factor=STRIDE, mode="bilinear", align_corners=False)[:, :, HALO - MARGIN : HALO - MARGIN + SIDE, HALO - MARGIN : HALO - MARGIN + SIDE]
+            for name, (large, edge) in heatmaps(torch.from_numpy(values)[None]).items():
+                full = large[:, :, HALO - edge : HALO - edge + SIDE, HALO - edge : HALO - edge + SIDE]
                 labels = full.argmax(1)[0].to(torch.uint8).numpy()
                 targets[name].GetRasterBand(1).WriteArray(labels[: height - row, : width - column], column, row)
     for name in list(targets):

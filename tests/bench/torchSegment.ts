@@ -14,7 +14,7 @@ import { writeScene } from './scene.ts'
 const SIDE = 6000
 /** As Smalti's windows: what one covers, and its halo. */
 const COVERED = 1024
-const HALO = 96
+const HALO = 112
 
 /** `segment` against PyTorch doing the same, decode and encode included; PYTHONPATH says where torch is. */
 export async function measureAgainstTorch(): Promise<void> {
@@ -36,7 +36,7 @@ export async function measureAgainstTorch(): Promise<void> {
     const shapes = parametersOf(architecture)
     const weights = Object.fromEntries(Object.entries(folded).map(([name, values]) => [name, { shape: shapes[name]?.shape ?? [values.length], values: [...values] }]))
     const network = {
-      threads: availableParallelism(), side: COVERED, halo: HALO, stride: outputStride(architecture), layers: architecture.layers, margin: windowMargin(architecture), likeness: architecture.kuwahara, refit: architecture.heads[0].refit,
+      threads: availableParallelism(), side: COVERED, halo: HALO, stride: outputStride(architecture), layers: architecture.layers, margin: windowMargin(architecture), likeness: architecture.kuwahara, guidedFilter: architecture.guidedFilter, refit: architecture.heads[0].refit,
       mean: statistics.map(({ mean }) => mean), deviation: statistics.map(({ deviation }) => deviation), weights
     }
     await writeFile(join(base, 'network.json'), JSON.stringify(network))

@@ -75,7 +75,7 @@ describe.each([
 
   it.runIf(backend).each([false, true])('applies a network whose statistics seek the box of least variance, and which knows rows, like the plain CPU backend (masked: %s)', async (masked) => {
     const heads = [{ name: 'A', clusters: 5, subHeads: 1, refit: [9, 21] }, { name: 'B', clusters: 2, subHeads: 1, mergedFrom: 'A' }]
-    const architecture: Architecture = { bands: 3, layers: trunk('8s2,M,12', 1), statistics: [9], kuwahara: 0.3, upright: true, heads }
+    const architecture: Architecture = { bands: 3, layers: trunk('8s2,M,12', 1), statistics: [9], kuwahara: 0.3, guidedFilter: { box: 21, epsilon: 0.05 }, upright: true, heads }
     const uniform = uniformFrom(8)
     const weights = Object.fromEntries(Object.entries(initialWeights(architecture, normalFrom(uniform))).map(([name, values]) => [name, /refit|merge/.test(name) ? values.map(() => uniform() - 0.5) : values]))
     const program = inferenceProgram(architecture, { A: 0, B: 0 }, { window: 96, masked })

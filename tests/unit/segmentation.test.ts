@@ -18,8 +18,8 @@ import { type CellGrid, type ReadWindow, blocksOf, cellGrid, createSegmenter, pl
 const SIDE = 300
 const image = (): CatalogueImage => ({ path: 'scene.png', file: join(folder, 'scene.png'), width: SIDE, height: SIDE, bands: ['red', 'green', 'blue'], type: 'uint8' })
 const architecture: Architecture = { bands: 3, layers: trunk('8s2,8,M,12,12', 1), heads: [{ name: 'A', clusters: 6, subHeads: 1 }] }
-/** Sees rows, and statistics of boxes wider than the trunk's field. */
-const refitted: Architecture = { bands: 3, layers: trunk('8s2,8,M,12', 1), statistics: [9], kuwahara: 0.3, upright: true, heads: [{ name: 'A', clusters: 6, subHeads: 1, refit: [9, 21, 45] }] }
+/** Sees rows and statistics of boxes wider than the trunk's field, and follows edges. */
+const refitted: Architecture = { bands: 3, layers: trunk('8s2,8,M,12', 1), statistics: [9], kuwahara: 0.3, guidedFilter: { box: 21, epsilon: 0.05 }, upright: true, heads: [{ name: 'A', clusters: 6, subHeads: 1, refit: [9, 21, 45] }] }
 function weightsOf(network: Architecture): Record<string, Float32Array> {
   const [normal, start] = [normalFrom(uniformFrom(7)), initialWeights(network, normalFrom(uniformFrom(4)))]
   return Object.fromEntries(Object.entries(start).map(([name, values]) => [name, name.includes('refit/filter') ? values.map(() => 0.3 * normal()) : values]))
@@ -81,7 +81,7 @@ describe('tiled inference', () => {
     for (const covered of [64, 128, 300]) expect(agreement(whole, await label(scale, covered))).toBeGreaterThan(0.9999)
   })
 
-  it.each([1, 0.6])('does so for statistics in the box of least variance and for rows, at scale %d', async (scale) => {
+  it.each([1, 0.6, 1.5])('does so for statistics in the box of least variance, for rows and along edges, at scale %d', async (scale) => {
     const whole = await segment(scale, WHOLE, 304, refitted)
     expect(new Set(whole.labels).size).toBeGreaterThan(2)
     for (const covered of [64, 128]) {
@@ -102,21 +102,31 @@ describe('tiled inference', () => {
     for (let i = 0; i < pixels; i++) expect([0, 1, 2, 3, 4, 5].reduce((sum, k) => sum + whole.cells[k * pixels + i], 0)).toBeGreaterThan(250)
   })
 
-  it('finds the clusters that lead after interpolation, as the direct formula does', () => {
+  it.each(['bilinear', 'along a guide'])('finds which of the clusters about a pixel leads after interpolation, as the direct formula does: %s', (how) => {
     const uniform = uniformFrom(6)
     const [side, clusters] = [12, 9]
     const values = Float32Array.from({ length: side * side * clusters }, (_, i) => (i % clusters === Math.floor(i / clusters / 5) % 3 ? 0.6 : 0) + uniform())
-    const heatmap = { values, side, clusters }
+    const models = how === 'bilinear' ? undefined : { slopes: values.map(() => 2 * uniform() - 1), guide: Float32Array.from({ length: side * side }, uniform) }
+    const heatmap = { values, side, clusters, models }
     const [rows, columns] = [placements(50, side, (i) => 0.21 * i - 0.7), placements(40, side, (i) => 0.3 * i + 0.1)]
     const found = new Uint8Array(60 * 52)
-    enlargeLabels(heatmap, strongest(heatmap), rows, columns, found, 60, { left: 3, top: 2, width: 40, height: 50 })
-    const weights = (position: number): number[] => interpolationMatrix(1, side, () => position) as unknown as number[]
+    const leaders = strongest(heatmap)
+    const image = { values: Float32Array.from({ length: 30 * 30 }, uniform), side: 30 }
+    const full = models && { ...image, rows: placements(50, 30, (i) => 0.5 * i), columns: placements(40, 30, (i) => 0.6 * i + 0.2) }
+    enlargeLabels(heatmap, leaders, { rows, columns, full }, found, 60, { left: 3, top: 2, width: 40, height: 50 })
+    const weights = (position: number, length = side): number[] => interpolationMatrix(1, length, () => position) as unknown as number[]
     for (let r = 0; r < 50; r++) {
       for (let c = 0; c < 40; c++) {
         const [down, across] = [weights(0.21 * r - 0.7), weights(0.3 * c + 0.1)]
+        const [imageDown, imageAcross] = [weights(0.5 * r, 30), weights(0.6 * c + 0.2, 30)]
+        const here = image.values.reduce((sum, value, i) => sum + imageDown[Math.floor(i / 30)] * imageAcross[i % 30] * value, 0)
+        const about = new Set<number>()
+        const [top, left] = [Math.min(Math.max(Math.floor(0.21 * r - 0.7), 0), side - 2), Math.min(Math.max(Math.floor(0.3 * c + 0.1), 0), side - 2)]
+        for (const i of [0, 1, side, side + 1]) about.add(leaders[top * side + left + i])
         const direct = Array.from({ length: clusters }, (_, k) => {
+          if (!about.has(k)) return -Infinity
           let sum = 0
-          for (let y = 0; y < side; y++) for (let x = 0; x < side; x++) sum += down[y] * across[x] * values[(y * side + x) * clusters + k]
+          for (let i = 0; i < side * side; i++) sum += down[Math.floor(i / side)] * across[i % side] * (values[i * clusters + k] + (models ? models.slopes[i * clusters + k] * (here - models.guide[i]) : 0))
           return sum
         })
         expect(direct[found[(2 + r) * 60 + 3 + c]]).toBeCloseTo(Math.max(...direct), 5)

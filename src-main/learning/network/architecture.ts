@@ -1,4 +1,5 @@
 import type { Architecture } from '../../contract/training.ts'
+import { filterReach } from './guidedFilter.ts'
 import { boxInCells, patchStatisticsCount } from './patchStatistics.ts'
 
 /**
@@ -19,7 +20,7 @@ export function outputStride({ layers }: Architecture): number {
 
 /** Input pixels, to each side of an output pixel's own square, that its value depends on. */
 export function receptiveHalo(architecture: Architecture): number {
-  return Math.max(trunkHalo(architecture), statisticsHalo(architecture)) + outputStride(architecture)
+  return Math.max(trunkHalo(architecture), statisticsHalo(architecture)) + outputStride(architecture) * (1 + filterBorder(architecture))
 }
 
 function trunkHalo({ layers, sobel }: Architecture): number {
@@ -46,7 +47,7 @@ function statisticsHalo(architecture: Architecture): number {
 
 /**
  * Input pixels of a window's border, a multiple of the stride, which the statistics need and the trunk does without:
- * it is computed inside of them, and so are the heatmaps.
+ * it is computed inside of them.
  */
 export function windowMargin(architecture: Architecture): number {
   const stride = outputStride(architecture)
@@ -72,6 +73,14 @@ export function featureChannels(architecture: Architecture): number {
 
 /** A trunk learns from crops, which do not know their place. */
 export const rowInFeatures = (architecture: Architecture): boolean => architecture.upright === true && trunkChannels(architecture) === 0
+
+/** Output pixels of a window's border that only the guided filter sees. */
+export function filterBorder(architecture: Architecture): number {
+  return architecture.guidedFilter ? filterReach(architecture.guidedFilter, outputStride(architecture)) : 0
+}
+
+/** Input pixels of a window's border that its heatmaps do not cover. */
+export const heatmapMargin = (architecture: Architecture): number => windowMargin(architecture) + outputStride(architecture) * filterBorder(architecture)
 
 /**
  * Channels and pools of a trunk in the papers' shorthand: `64,128,M,256,256,512d2`; `s2` marks a stride, `A` an average pool.

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { type Architecture, KERNEL, mergeParameter, mergesRefitted, outputStride, refitFeatures, refitParameters, rowInFeatures, trunkChannels } from './architecture.ts'
 import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts'
+import { type LinearModels, guidedFilter } from './guidedFilter.ts'
 import { patchStatistics } from './patchStatistics.ts'
 
 type Weights = Record<string, tf.Tensor>
@@ -205,6 +206,21 @@ export function inferencePass(architecture: Architecture, weights: Weights, seen
   const learnt = headOutputs(architecture, weights, features)
   const refitted = refittedOutputs(architecture, weights, features, around)
   return mergesRefitted(architecture) ? withMerged(architecture, weights, { ...learnt, ...refitted }) : { ...withMerged(architecture, weights, learnt), ...refitted }
+}
+
+/** A heatmap that follows the image: its bands' mean is the guide, for its edges are what matters here. */
+export function guidedHeatmap(architecture: Architecture, heatmap: tf.Tensor4D, { images, valid, margin = 0 }: SeenWindow): LinearModels | undefined {
+  const filter = architecture.guidedFilter
+  if (!filter) return undefined
+  const stride = outputStride(architecture)
+  const cells = (planes: tf.Tensor): tf.Tensor4D => {
+    const map = inner(channelsLast(planes as tf.Tensor4D), margin)
+    return stride === 1 ? map : tf.avgPool(map, stride, stride, 'valid')
+  }
+  const mean = tf.mean(images, 1, true)
+  if (!valid) return guidedFilter(heatmap, cells(mean), filter, stride)
+  const share = cells(valid)
+  return guidedFilter(heatmap, tf.div(cells(tf.mul(mean, valid)), tf.maximum(share, 1e-4)), filter, stride, share)
 }
 
 /** What the heads see when the network is applied, float32 [n, rows, columns, `featureChannels`]. */

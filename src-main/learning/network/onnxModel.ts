@@ -2,6 +2,7 @@ import { OnnxGraph } from '../../backends/onnx/graph.ts'
 import type { BandStatistics } from '../../contract/imagery.ts'
 import { type Architecture, KERNEL, featureChannels, mergeParameter, mergesRefitted, outputStride, refitChannels, refitParameters, rowInFeatures, trunkChannels } from './architecture.ts'
 import { foldWeights } from './forward.ts'
+import type { GuidedFilter } from '../../contract/recipe.ts'
 import { boxInCells } from './patchStatistics.ts'
 
 /** As in `patchStatistics`. */
@@ -38,7 +39,8 @@ export function portableModel({ architecture, weights, subHeads, statistics }: P
   const normalised = normalise(graph, raw, statistics)
   const { padded, height, width } = padToStride(graph, normalised, stride)
   const coarse = headOf(graph, architecture, folded, subHeads, { image: padded, height }, head)
-  const large = graph.add('Resize', [coarse, '', graph.floats(Float32Array.of(1, 1, stride, stride), [4])], { mode: 'linear', coordinate_transformation_mode: 'half_pixel' })
+  const enlarged = (map: string): string => graph.add('Resize', [map, '', graph.floats(Float32Array.of(1, 1, stride, stride), [4])], { mode: 'linear', coordinate_transformation_mode: 'half_pixel' })
+  const large = architecture.guidedFilter ? followingImage(graph, coarse, padded, { filter: architecture.guidedFilter, stride, enlarged }) : enlarged(coarse)
   const full = graph.add('Slice', [large, graph.integers([0, 0]), graph.add('Concat', [height, width], { axis: 0 }), graph.integers([2, 3])])
   if (output === 'labels') {
     const winner = graph.add('ArgMax', [full], { axis: 1, keepdims: 1 })
@@ -69,6 +71,30 @@ function padToStride(graph: OnnxGraph, image: string, stride: number): { padded:
   const none = graph.integers([0, 0, 0, 0, 0, 0])
   const pads = graph.add('Concat', [none, missing(height), missing(width)], { axis: 0 })
   return { padded: graph.add('Pad', [image, pads], { mode: 'edge' }), height, width }
+}
+
+/** `guidedFilter`, and the enlargement of its linear models; probabilities are brought back into 0…1. */
+function followingImage(graph: OnnxGraph, heatmap: string, image: string, { filter, stride, enlarged }: { filter: GuidedFilter; stride: number; enlarged(map: string): string }): string {
+  const full = graph.add('ReduceMean', [image, graph.integers([1])], { keepdims: 1 })
+  const guide = stride === 1 ? full : graph.add('AveragePool', [full], { kernel_shape: [stride, stride], strides: [stride, stride] })
+  const reach = boxInCells(filter.box, stride)
+  const mean = (map: string): string => boxMeans(graph, map, reach)
+  const [ofGuide, ofMap] = [mean(guide), mean(heatmap)]
+  const covariance = graph.add('Sub', [mean(graph.add('Mul', [heatmap, guide])), graph.add('Mul', [ofMap, ofGuide])])
+  const variance = graph.add('Relu', [graph.add('Sub', [mean(graph.add('Mul', [guide, guide])), graph.add('Mul', [ofGuide, ofGuide])])])
+  const slope = graph.add('Div', [covariance, graph.add('Add', [variance, graph.floats(Float32Array.of(filter.epsilon), [])])])
+  const offset = graph.add('Sub', [ofMap, graph.add('Mul', [slope, ofGuide])])
+  const followed = graph.add('Add', [graph.add('Mul', [enlarged(mean(slope)), full]), enlarged(mean(offset))])
+  return graph.add('Clip', [followed, graph.floats(Float32Array.of(0), []), graph.floats(Float32Array.of(1), [])])
+}
+
+/** Means over square boxes of an odd side, of those pixels of each that lie within the map. */
+function boxMeans(graph: OnnxGraph, map: string, reach: number): string {
+  const over = (x: string, rows: number, columns: number): string => {
+    const [r, c] = [(rows - 1) / 2, (columns - 1) / 2]
+    return graph.add('AveragePool', [x], { kernel_shape: [rows, columns], strides: [1, 1], pads: [r, c, r, c], count_include_pad: 0 })
+  }
+  return over(over(map, reach, 1), 1, reach)
 }
 
 function convolve(graph: OnnxGraph, x: string, filter: Float32Array, shape: number[], bias: Float32Array | undefined, pads: number[], stride = 1, dilation = 1): string {
@@ -161,13 +187,9 @@ function statisticsOf(graph: OnnxGraph, architecture: Architecture, image: strin
   const channelsFrom = (x: string, from: number, to: number): string => graph.add('Slice', [x, graph.integers([from]), graph.integers([to]), graph.integers([1])])
   const moments = graph.add('Concat', [image, gradient(graph, image, epsilon), graph.add('Mul', [image, image])], { axis: 1 })
   const cells = stride === 1 ? moments : graph.add('AveragePool', [moments], { kernel_shape: [stride, stride], strides: [stride, stride] })
-  const over = (x: string, rows: number, columns: number): string => {
-    const [r, c] = [(rows - 1) / 2, (columns - 1) / 2]
-    return graph.add('AveragePool', [x], { kernel_shape: [rows, columns], strides: [1, 1], pads: [r, c, r, c], count_include_pad: 0 })
-  }
   const parts = boxes.flatMap((side) => {
     const reach = boxInCells(side, stride)
-    const mean = over(over(cells, reach, 1), 1, reach)
+    const mean = boxMeans(graph, cells, reach)
     const ofBands = channelsFrom(mean, 0, bands)
     const variance = graph.add('Relu', [graph.add('Sub', [channelsFrom(mean, bands + 1, 2 * bands + 1), graph.add('Mul', [ofBands, ofBands])])])
     const measured = [ofBands, graph.add('Sqrt', [graph.add('Add', [variance, epsilon])]), channelsFrom(mean, bands, bands + 1)]

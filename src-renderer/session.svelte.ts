@@ -1,4 +1,5 @@
 import type { Progress } from '../src-main/contract/commands.ts'
+import type { ClusterDescriptions } from '../src-main/contract/classes.ts'
 import type { ClusterClass, ExportFormatName } from '../src-main/contract/labels.ts'
 import { SmaltiError, asSmaltiError } from '../src-main/contract/errors.ts'
 import type { Catalogue, SkippedFile } from '../src-main/contract/imagery.ts'
@@ -40,6 +41,8 @@ class Session {
   finished = $state(false)
   segmented = $state.raw<SegmentedImage[]>([])
   classes = $state.raw<Partial<Record<HeadName, ClusterClass[]>>>({})
+  /** What is known of the clusters of the labels. */
+  clusters = $state.raw<ClusterDescriptions>({})
   /** Counts segmentations, so that the viewer asks for fresh label tiles. */
   labelVersion = $state(0)
   skippedLater = $state.raw<SkippedFile[]>([])
@@ -192,11 +195,12 @@ class Session {
       this.history = state.history
       this.segmented = state.segmented
       this.classes = state.classes ?? {}
+      this.clusters = state.clusters ?? {}
       this.labelVersion++
       if (state.settings) this.settings = state.settings
     } catch (fault) {
       if (!(fault instanceof SmaltiError && fault.name === 'ProjectNotFound')) throw fault
-      Object.assign(this, { trained: false, finished: false, history: [], segmented: [], classes: {} })
+      Object.assign(this, { trained: false, finished: false, history: [], segmented: [], classes: {}, clusters: {} })
     }
   }
 }

@@ -9,6 +9,7 @@ import { BACKEND_CHOICES, DEFAULT_SETTINGS, HEADS, PRESETS } from '../contract/s
 import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp, type PatchSize, type Shard } from '../contract/labels.ts'
 import { isAddress } from '../imagery/byteSource.ts'
 import { startEngineProcess } from '../engine/childProcess.ts'
+import { descriptionText } from './descriptionText.ts'
 import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */
@@ -197,6 +198,18 @@ program
     perform('mergeShards', { project: resolve(project), images: options.images && placed(options.images) }, options.json, (output) =>
       `Merged ${output.shards} shards of ${output.images} images.\nLabels: ${output.labels}${skippedText(output.skipped)}`
     )
+  )
+
+program
+  .command('describe')
+  .description('what is known of the clusters of a segmentation: shares, area, certainty, mean bands, neighbours, certain places')
+  .argument('<project>')
+  .addOption(images())
+  .addOption(head)
+  .option('--json', 'print one JSON object as the last line')
+  .addHelpText('after', examples('smalti describe photos.smalti\nsmalti describe photos.smalti --head B --json'))
+  .action((project: string, options) =>
+    perform('describe', { project: resolve(project), images: options.images && placed(options.images), head: options.head }, options.json, descriptionText)
   )
 
 const SHOWN_DECISIONS = new Set([2, 3, 5, 8, 12, 20, 30, 40])

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { clusterDescriptions, headDescription } from './classes.ts'
 import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS } from './recipe.ts'
@@ -41,7 +42,9 @@ export const projectState = z.object({
   segmented: z.array(segmentedImage),
   /** The segmentation was stopped before the last image. */
   partial: z.boolean(),
-  classes: z.record(head, z.array(clusterClass)).optional()
+  classes: z.record(head, z.array(clusterClass)).optional(),
+  /** Of the labels; labels of earlier versions have none. */
+  clusters: clusterDescriptions.optional()
 })
 export type ProjectState = z.infer<typeof projectState>
 
@@ -149,6 +152,11 @@ export const COMMANDS = {
   mergeShards: {
     input: z.object({ project: folder, images: sources.optional() }),
     output: z.object({ project: folder, labels: folder, images: z.int(), shards: z.int(), skipped: z.array(skippedFile) })
+  },
+  /** What is known of the clusters of a segmentation. */
+  describe: {
+    input: z.object({ project: folder, images: sources.optional(), head }),
+    output: headDescription.extend({ head, names: z.array(z.string()) })
   },
   evaluate: {
     input: z.object({

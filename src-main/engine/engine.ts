@@ -5,6 +5,7 @@ import { type FromEngine, toEngine } from '../contract/messages.ts'
 import { readCatalogue } from '../imagery/catalogue.ts'
 import { trialJob } from './compute.ts'
 import type { Job } from './job.ts'
+import { describeJob } from './jobs/describe.ts'
 import { evaluateJob } from './jobs/evaluate.ts'
 import { exportJob } from './jobs/export.ts'
 import { groupJob } from './jobs/group.ts'
@@ -33,6 +34,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     group: groupJob,
     segment: segmentJob,
     mergeShards: mergeShardsJob,
+    describe: describeJob,
     evaluate: evaluateJob,
     export: exportJob,
     trial: trialJob,

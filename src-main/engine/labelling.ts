@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { z } from 'zod'
 import type { Backend } from '../backends/program.ts'
 import { clusterColours, clusterNames } from '../classes/palette.ts'
 import { SmaltiError } from '../contract/errors.ts'
@@ -10,7 +12,9 @@ import type { Sight } from '../imagery/pictures.ts'
 import { type HeatmapFile, HeatmapWriter, cellRowsWritten } from '../labels/heatmaps.ts'
 import { type RasterFile, RasterWriter, discardUnfinished, rowsWritten } from '../labels/writer.ts'
 import { type RasterNotes, tileSide } from '../labels/tiffFile.ts'
+import { readIfPresent, writeFileSafely } from '../project/files.ts'
 import type { LabelIndex, LabelledImage } from '../project/labelSets.ts'
+import { type HeadSums, headSums, joinedSums } from '../segmentation/clusterSums.ts'
 import { type Block, type Model, type Plan, type Sink, blockRows, blocksOf, cellGrid, cellRowsAbove, createSegmenter, planOf, tilesOf } from '../segmentation/segment.ts'
 import type { JobContext } from './job.ts'
 import { startWindowSource } from './windowSource.ts'
@@ -53,7 +57,7 @@ const KEPT_BYTES = 256 * 2 ** 20
  * while the network goes on, and nothing is ever held of a scene but what lies between. Rows that an earlier process
  * wrote are not labelled again.
  *
- * @param onDone  called when a task's rasters are complete
+ * @param onDone  called when a task's rasters are complete, with what was added up meanwhile
  * @returns       share of the time in which the network waited to be fed or relieved
  * @throws Cancelled, DiskFull, FolderNotWritable; what was written by then is gone on with
  */
@@ -61,7 +65,7 @@ export async function labelTasks(
   labeller: Labeller,
   tasks: readonly Task[],
   context: JobContext,
-  onDone: (task: Task) => Promise<void>,
+  onDone: (task: Task, sums: HeadSums) => Promise<void>,
   onSkipped: (file: SkippedFile) => void
 ): Promise<{ waitingShare: number }> {
   const { model: { architecture }, statistics, sight } = labeller
@@ -71,14 +75,14 @@ export async function labelTasks(
   const started = performance.now()
   const weightOf = (task: Task): number => task.image.width * (task.toRow - task.fromRow) * task.plan.tile
   const total = tasks.reduce((sum, task) => sum + weightOf(task), 0)
-  const firstRows = new Map<Task, number>()
+  const begun = new Map<Task, Begun>()
   for (const task of tasks) {
-    if (filesOf(task).some((path) => existsSync(`${path}.rows`))) firstRows.set(task, await rowToGoOnWith(labeller, task))
+    if (filesOf(task).some((path) => existsSync(`${path}.rows`))) begun.set(task, await begunAt(task, await rowToGoOnWith(labeller, task)))
   }
-  const firstRow = (task: Task): number => firstRows.get(task) ?? task.fromRow
+  const beginning = (task: Task): Begun => begun.get(task) ?? { row: task.fromRow, sums: {} }
   const requests = function* (from: number): Generator<{ image: CatalogueImage; window: Block['regions'][number]['window'] }> {
     for (const task of tasks.slice(from)) {
-      for (const { regions } of blocksOf(task.plan, architecture, firstRow(task), task.toRow)) for (const { window } of regions) yield { image: task.image, window }
+      for (const { regions } of blocksOf(task.plan, architecture, beginning(task).row, task.toRow)) for (const { window } of regions) yield { image: task.image, window }
     }
   }
   let done = 0
@@ -93,12 +97,13 @@ export async function labelTasks(
         context.onProgress({ stage, share, remaining: share > 0 ? (elapsed * (1 - share)) / share : undefined })
       }
       try {
-        await labelTask(labeller, task, firstRow(task), segmenter, () => source.next(), context.signal, onRows)
-        await onDone(task)
+        await onDone(task, await labelTask(labeller, task, beginning(task), segmenter, () => source.next(), context.signal, onRows))
+        await rm(sumsPath(task), { force: true })
       } catch (fault) {
         if (!(fault instanceof SmaltiError) || (fault.name !== 'UnreadableImage' && fault.name !== 'AreaUnreachable')) throw fault
         const file = { path: task.image.path, reason: fault.name === 'UnreadableImage' ? String(fault.details.reason) : fault.message }
         for (const path of filesOf(task)) await discardUnfinished(path)
+        await rm(sumsPath(task), { force: true })
         onSkipped(file)
         context.onProgress({ stage, skipped: file })
         source.restart(requests(number + 1))
@@ -146,6 +151,19 @@ async function rowToGoOnWith(labeller: Labeller, task: Task): Promise<number> {
   return first
 }
 
+/** Where an image that is labelled in part goes on, and what was added up before. */
+const begunTask = z.object({ row: z.int(), sums: headSums })
+type Begun = z.infer<typeof begunTask>
+
+const sumsPath = (task: Task): string => `${filesOf(task)[0]}.sums`
+
+/** Where a task goes on: from its beginning, rasters apart, if what was added up until the row is not known. */
+async function begunAt(task: Task, row: number): Promise<Begun> {
+  const told = await readIfPresent(sumsPath(task))
+  const states = told ? z.array(begunTask).parse(JSON.parse(told.toString())) : []
+  return states.find((state) => state.row === row) ?? { row: task.fromRow, sums: {} }
+}
+
 /** Names and colours of the clusters of all heads. */
 export function classesOf({ model }: Labeller): LabelIndex['classes'] {
   return Object.fromEntries(model.architecture.heads.map(({ name, clusters }) => [name, clusterNames(clusters)]))
@@ -173,21 +191,25 @@ async function fileOf(labeller: Labeller, { image, plan, fromRow, toRow }: Task,
 async function labelTask(
   labeller: Labeller,
   task: Task,
-  firstRow: number,
+  { row: firstRow, sums: before }: Begun,
   segmenter: ReturnType<typeof createSegmenter>,
   read: Parameters<typeof segmenter.label>[2],
   signal: AbortSignal,
   onRows: (rows: number) => void
-): Promise<void> {
+): Promise<HeadSums> {
   const { plan, fromRow, toRow, rasters, heatmaps } = task
   const { architecture } = labeller.model
   const writers: Record<string, RasterWriter> = {}
   const heatWriters: Record<string, HeatmapWriter> = {}
   const { columns } = tilesOf(plan)
+  let [sums, told]: [HeadSums, Begun | undefined] = [before, undefined]
   const sink: Sink = {
     async tile(column, row, labels) {
       // Of two heads one may have been told of more rows before a kill.
       await Promise.all(Object.entries(writers).map(([head, writer]) => (row - fromRow < writer.rowsDone ? undefined : writer.write(column, row - fromRow, labels[head]))))
+    },
+    sums(found) {
+      sums = Object.fromEntries(Object.entries(found).map(([head, more]) => [head, joinedSums([sums[head] ?? [], more])]))
     },
     ...(heatmaps && { cells: async (cells, probabilities) => void (await Promise.all(Object.entries(heatWriters).map(([head, writer]) => writer.add(cells, probabilities[head])))) })
   }
@@ -199,11 +221,16 @@ async function labelTask(
       await segmenter.label(plan, block, read, sink)
       if (block.column + block.across < columns) continue
       const rows = block.row + block.down
+      // After a kill the rasters may be told of this row or of the one before.
+      const now = { row: rows, sums }
+      if (rows < toRow) await writeFileSafely(sumsPath(task), JSON.stringify(told ? [now, told] : [now]))
+      told = now
       for (const writer of Object.values(heatWriters)) await writer.endRows(cellRowsAbove(plan, architecture, rows))
       for (const writer of Object.values(writers)) if (rows - fromRow > writer.rowsDone) await writer.endRows(rows - fromRow)
       onRows(rows)
     }
     for (const writer of [...Object.values(heatWriters), ...Object.values(writers)]) await writer.finish()
+    return sums
   } catch (fault) {
     for (const writer of [...Object.values(heatWriters), ...Object.values(writers)]) await writer.pause().catch(() => undefined)
     throw fault

@@ -11,7 +11,10 @@ import { writeLabels } from '../labels/writeLabels.ts'
 import { readIfPresent, writeJsonSafely } from '../project/files.ts'
 import { type LabelSet, type LabelledImage, heatmapPaths, placeOf, rasterPaths, saveLabelIndex } from '../project/labelSets.ts'
 import { blockRows, blocksOf, cellRowsAbove, tilesOf } from '../segmentation/segment.ts'
+import { linesOf, openLineFile } from '../project/lineFile.ts'
+import { headSums, joinedSums } from '../segmentation/clusterSums.ts'
 import { cleanRasters, rawPath } from './cleaning.ts'
+import { describeSet, openDescriber } from './describing.ts'
 import type { JobContext } from './job.ts'
 import { type Labeller, type Task, classesOf, entryOf, filesOf, heatmapFileOf, labelTasks, notesOf, taskOf } from './labelling.ts'
 import type { PreparedLabelling } from './labellingOf.ts'
@@ -29,6 +32,10 @@ export type ShardOptions = z.infer<typeof shardSummary>['asked']
 
 const shardFolder = (set: LabelSet, key: string, { number, of }: Shard): string => join(set.folder, `${key}.shard-${number}-of-${of}`)
 const SUMMARY = 'shard.json'
+/** What was added up while each piece was labelled. */
+const SUMS = 'sums.jsonl'
+const pieceSums = z.object({ piece: z.string(), heads: headSums })
+type PieceSums = z.infer<typeof pieceSums>
 
 interface Piece {
   image: CatalogueImage
@@ -74,7 +81,8 @@ export async function labelShard({ labeller }: PreparedLabelling, set: LabelSet,
     .map((piece): Task => taskOf(labeller, piece.image, { rasters: rasterPaths(folder, heads, pieceName(piece)), heatmaps: asked.heatmaps ? heatmapPaths(folder, heads, pieceName(piece)) : undefined }, piece))
     .filter((task) => !filesOf(task).every((path) => done.has(path)))
   const skipped: SkippedFile[] = []
-  const { waitingShare } = await labelTasks(labeller, tasks, context, () => Promise.resolve(), (file) => void skipped.push(file))
+  const sums = await openLineFile<PieceSums>(join(folder, SUMS))
+  const { waitingShare } = await labelTasks(labeller, tasks, context, ({ image, fromRow, toRow }, heads) => sums.add({ piece: pieceName({ image, from: fromRow, to: toRow }), heads }), (file) => void skipped.push(file)).finally(() => sums.close())
   await writeJsonSafely(join(folder, SUMMARY), { ...shard, key: labeller.key, skipped, asked })
   return { images: new Set(pieces.map(({ image }) => image.path)).size, labelled: tasks.length - skipped.length, skipped, waitingShare }
 }
@@ -115,6 +123,9 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
   const shards = piecesOf(labeller, images, of)
   const unreadable = new Set(passed.map(({ path }) => path))
   const entries: LabelledImage[] = []
+  const sumsOfPieces = new Map<string, PieceSums['heads']>()
+  for (let number = 1; number <= of; number++) for await (const { piece, heads: sums } of linesOf(join(shardFolder(set, key, { number, of }), SUMS), pieceSums)) sumsOfPieces.set(piece, sums)
+  const describer = await openDescriber(labeller, set)
   for (const [i, image] of images.entries()) {
     context.onProgress({ stage: `Merging ${image.path}`, share: i / images.length })
     if (unreadable.has(image.path)) continue
@@ -126,13 +137,18 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
       if (heatmaps) await mergeHeatmaps(labeller, image, head, pieces, (piece) => heatmapPaths(piece.folder, heads, pieceName(piece))[head], placeOf(set, heatmaps[head]), context.signal)
     }
     if (cleaning) await cleanRasters(Object.fromEntries(Object.entries(rasters).map(([head, path]) => [head, placeOf(set, path)])), labeller, image, cleaning, context.signal)
-    entries.push(entryOf(labeller, image, rasters, heatmaps))
+    const entry = entryOf(labeller, image, rasters, heatmaps)
+    const sums = Object.fromEntries(heads.map((head) => [head, joinedSums(pieces.map((piece) => sumsOfPieces.get(pieceName(piece))?.[head] ?? []))]))
+    await describer.add(image, entry, sums, context.signal)
+    entries.push(entry)
   }
+  await describer.close()
   const unique = [...new Map(passed.map((file) => [file.path, file])).values()]
   await saveLabelIndex(set, {
     step: meta.position.step, key, sources, images: entries, skipped: unique, partial: false, cleanUp: cleaning,
     classes: classesOf(labeller)
   })
+  await describeSet(labeller, set, new Set(entries.map(({ path }) => path)))
   for (let number = 1; number <= of; number++) await rm(shardFolder(set, key, { number, of }), { recursive: true, force: true })
   return { images: entries.length, shards: of, skipped: unique }
 }

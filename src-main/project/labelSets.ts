@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, open, readFile, readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { clusterClass, cleanUp } from '../contract/labels.ts'
-import { asSmaltiError } from '../contract/errors.ts'
 import { skippedFile } from '../contract/imagery.ts'
-import { makeFolder, readIfPresent, writeJsonSafely } from './files.ts'
+import { writeJsonSafely } from './files.ts'
+import { type LineFile, linesOf, openLineFile } from './lineFile.ts'
 import { type Project, readJson, runFolder } from './project.ts'
 
 const labelledImage = z.object({
@@ -115,39 +115,9 @@ export async function removeOrphans(set: LabelSet, former: LabelIndex, images: R
  */
 export async function labelledSoFar(set: LabelSet, key: string, index: LabelIndex | undefined): Promise<Map<string, LabelledImage>> {
   const known = new Map((index?.key === key ? index.images : []).map((image) => [image.path, image]))
-  const told = (await readIfPresent(donePath(set, key)))?.toString() ?? ''
-  for (const line of told.split('\n').slice(0, -1)) {
-    try {
-      const image = labelledImage.parse(JSON.parse(line))
-      known.set(image.path, image)
-    } catch {
-      break // The line that a kill cut off; what follows it was written by nobody.
-    }
-  }
+  for await (const image of linesOf(donePath(set, key), labelledImage)) known.set(image.path, image)
   return known
 }
 
-/** A list to which finished images are added as they come, so that many cost no more each than few. */
-export async function openDoneList(set: LabelSet, key: string): Promise<{ add(image: LabelledImage): Promise<void>; close(): Promise<void> }> {
-  const path = donePath(set, key)
-  let handle: FileHandle
-  try {
-    await makeFolder(join(set.folder, key))
-    const whole = await readFile(path, 'utf8').catch(() => '')
-    handle = await open(path, 'a')
-    // A line that was cut off would swallow the next.
-    await handle.truncate(Buffer.byteLength(whole.slice(0, whole.lastIndexOf('\n') + 1)))
-  } catch (fault) {
-    throw asSmaltiError(fault, path)
-  }
-  return {
-    async add(image) {
-      try {
-        await handle.appendFile(`${JSON.stringify(image)}\n`)
-      } catch (fault) {
-        throw asSmaltiError(fault, path)
-      }
-    },
-    close: () => handle.close()
-  }
-}
+/** A list to which finished images are added as they come. @throws DiskFull, FolderNotWritable */
+export const openDoneList = (set: LabelSet, key: string): Promise<LineFile<LabelledImage>> => openLineFile(donePath(set, key))

@@ -7,6 +7,7 @@ import type { Size, Window } from '../imagery/raster.ts'
 import { inferenceProgram, rowPlaces } from '../learning/inference.ts'
 import { type Architecture, heatmapMargin, outputStride, receptiveHalo } from '../learning/network/architecture.ts'
 import { foldWeights } from '../learning/network/forward.ts'
+import { type HeadSums, meanBands, sumsOf } from './clusterSums.ts'
 import { type FullGuide, type Heatmap, enlargeLabels, meanOfPlanes, strongest } from './enlarge.ts'
 
 /** Side that a window of the network should cover, in its input pixels: large enough that the halo is a small part of the work. */
@@ -165,6 +166,8 @@ export type CellProbabilities = Record<string, Uint8Array>
 export interface Sink {
   tile(column: number, row: number, labels: TileLabels): Promise<void>
   cells?(cells: Window, probabilities: CellProbabilities): Promise<void>
+  /** What the cells of a region add up to, by head. */
+  sums?(sums: HeadSums): void
 }
 
 export interface Segmenter {
@@ -216,10 +219,16 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
         const heatmaps = await network.run({ image: values, ...(ones && { valid: ones }), ...(rows && { rows }) })
         const covered = coveredBy(window)
         const full = architecture.guidedFilter && { values: meanOfPlanes(values, window.width ** 2), side: window.width }
+        const view = sink.sums && { cells, cell: cellGrid(plan, architecture).cell, bands: meanBands(cells, { values, valid, window, stride }) }
+        const first = { row: cells.top - covered.top / stride, column: cells.left - covered.left / stride }
+        const sums: HeadSums = {}
         for (const { name, clusters } of architecture.heads) {
           const heatmap = { values: heatmaps[`heatmap${name}`], side: covered.width / stride, clusters, models: full && { slopes: heatmaps[`slopes${name}`], guide: heatmaps.guide } }
-          enlarge(plan, block, { area, window, covered }, heatmap, full, tiles.map((labels) => labels[name]))
+          const winners = strongest(heatmap)
+          if (view) sums[name] = sumsOf(view, heatmap, winners, first)
+          enlarge(plan, block, { area, window, covered }, { ...heatmap, winners }, full, tiles.map((labels) => labels[name]))
         }
+        sink.sums?.(sums)
         if (valid) blank(plan, block, area, window, valid, tiles)
         if (sink.cells) await timed(sink.cells(cells, planes((name, clusters) => cellPlanes({ values: heatmaps[`heatmap${name}`], side: covered.width / stride, clusters }, cells, { window, covered, stride }, valid))))
       }
@@ -238,8 +247,7 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
   }
 
   /** Writes the labels of an area into the tiles that it lies in, from a heatmap that covers a part of a window. */
-  function enlarge({ image, scaled, tile }: Plan, block: Block, { area, window, covered }: Record<'area' | 'window' | 'covered', Window>, heatmap: Heatmap, guide: Pick<FullGuide, 'values' | 'side'> | undefined, tiles: readonly Uint8Array[]): void {
-    const winners = strongest(heatmap)
+  function enlarge({ image, scaled, tile }: Plan, block: Block, { area, window, covered }: Record<'area' | 'window' | 'covered', Window>, { winners, ...heatmap }: Heatmap & { winners: Uint8Array }, guide: Pick<FullGuide, 'values' | 'side'> | undefined, tiles: readonly Uint8Array[]): void {
     const along = (start: number, length: number, ratio: number, origin: number): Placement => placements(length, heatmap.side, (i) => ((start + i + 0.5) * ratio - origin) / stride - 0.5)
     const inWindow = (start: number, length: number, ratio: number, origin: number): Placement => placements(length, window.width, (i) => (start + i + 0.5) * ratio - origin - 0.5)
     for (let row = Math.floor(area.top / tile); row * tile < area.top + area.height; row++) {

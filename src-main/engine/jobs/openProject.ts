@@ -1,10 +1,12 @@
 import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
+import { loadDescriptions } from '../describing.ts'
 import { isTrained, loadRun, openProject } from '../../project/project.ts'
 import type { Job } from '../job.ts'
 
 export const openProjectJob: Job<'openProject'> = async ({ project: folder }) => {
   const project = await openProject(folder)
-  const [run, labels] = [await loadRun(project), await loadLabelIndex(project, labelSetOf(project))]
+  const set = labelSetOf(project)
+  const [run, labels] = [await loadRun(project), await loadLabelIndex(project, set)]
   return {
     folder,
     sources: project.sources,
@@ -15,6 +17,7 @@ export const openProjectJob: Job<'openProject'> = async ({ project: folder }) =>
     finished: run?.meta.finished ?? false,
     segmented: labels?.images.map(({ path, width, height }) => ({ path, width, height })) ?? [],
     partial: labels?.partial ?? false,
+    clusters: labels && (await loadDescriptions(project, set, labels)),
     classes: labels?.classes as { A: { name: string; colour: string }[]; B: { name: string; colour: string }[] } | undefined
   }
 }

@@ -6,6 +6,7 @@ import { withLock } from '../../project/lock.ts'
 import { type LabelSet, type LabelledImage, heatmapPaths, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterPaths, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
 import { loadTrainedRun, openProject, type Project, type RunMeta } from '../../project/project.ts'
 import { cleanRasters, rawPath } from '../cleaning.ts'
+import { describeSet, openDescriber } from '../describing.ts'
 import { type Task, classesOf, entryOf, labelTasks, taskOf } from '../labelling.ts'
 import { type PreparedLabelling, prepareLabelling, visibleImages } from '../labellingOf.ts'
 import type { Job, JobContext } from '../job.ts'
@@ -53,14 +54,15 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
   const filesOf = (image: string): Pick<Task, 'rasters' | 'heatmaps'> => ({ rasters: rasterPaths(key, heads, image), heatmaps: input.heatmaps ? heatmapPaths(key, heads, image) : undefined })
   const inSet = (paths: Record<string, string>): Record<string, string> => Object.fromEntries(Object.entries(paths).map(([head, path]) => [head, placeOf(set, path)]))
   const done = await openDoneList(set, key)
+  const describer = await openDescriber(labeller, set)
   const cleaning = input.cleanUp
   const tasks = todo.map((image) => {
     const files = filesOf(image.path)
     const places = inSet(files.rasters)
     return taskOf(labeller, image, { rasters: cleaning ? Object.fromEntries(Object.entries(places).map(([head, path]) => [head, rawPath(path)])) : places, heatmaps: files.heatmaps && inSet(files.heatmaps) })
   })
-  const save = (partial: boolean): Promise<void> =>
-    saveLabelIndex(set, {
+  const save = async (partial: boolean): Promise<void> => {
+    await saveLabelIndex(set, {
       step: meta.position.step,
       key,
       sources: input.images ?? meta.catalogue.sources,
@@ -70,18 +72,21 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
       cleanUp: cleaning,
       classes: classesOf(labeller)
     })
+    await describeSet(labeller, set, new Set(finished.keys()))
+  }
   let waitingShare = 0
   try {
     ;({ waitingShare } = await labelTasks(
       labeller,
       tasks,
       context,
-      async ({ image }) => {
+      async ({ image }, sums) => {
         const files = filesOf(image.path)
         if (cleaning) await cleanRasters(inSet(files.rasters), labeller, image, cleaning, context.signal)
         // Those of an image that has changed since would belong to the former one.
         if (!files.heatmaps) for (const path of Object.values(inSet(heatmapPaths(key, heads, image.path)))) await rm(path, { force: true })
         const entry = entryOf(labeller, image, files.rasters, files.heatmaps)
+        await describer.add(image, entry, sums, context.signal)
         await done.add(entry)
         finished.set(image.path, entry)
       },
@@ -94,6 +99,7 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
     throw fault
   } finally {
     await done.close()
+    await describer.close()
   }
   if (finished.size === 0) throw new SmaltiError('NoReadableImages', { path: (input.images ?? project.sources).join(', '), files: images.length, reason: passed.at(-1) && `${passed.at(-1)!.path}: ${passed.at(-1)!.reason}.` })
   if (former?.key === key) await removeOrphans(set, former, new Set(finished.keys()))

@@ -40,14 +40,16 @@ export function portableModel({ architecture, weights, subHeads, statistics }: P
   const { padded, height, width } = padToStride(graph, normalised, stride)
   const coarse = headOf(graph, architecture, folded, subHeads, { image: padded, height }, head)
   const enlarged = (map: string): string => graph.add('Resize', [map, '', graph.floats(Float32Array.of(1, 1, stride, stride), [4])], { mode: 'linear', coordinate_transformation_mode: 'half_pixel' })
-  const large = architecture.guidedFilter ? followingImage(graph, coarse, padded, { filter: architecture.guidedFilter, stride, enlarged }) : enlarged(coarse)
+  const clusters = clustersOf(architecture, head)
+  const guided = architecture.guidedFilter && followingImage(graph, coarse, padded, { filter: architecture.guidedFilter, stride, enlarged })
+  const large = guided ? (output === 'labels' ? amongLeaders(graph, guided, clusters, enlarged) : within01(graph, guided.large)) : enlarged(coarse)
   const full = graph.add('Slice', [large, graph.integers([0, 0]), graph.add('Concat', [height, width], { axis: 0 }), graph.integers([2, 3])])
   if (output === 'labels') {
     const winner = graph.add('ArgMax', [full], { axis: 1, keepdims: 1 })
     const labels = table ? graph.add('Gather', [graph.bytes(table), winner], { axis: 0 }) : graph.add('Cast', [winner], { to: 2 })
     graph.output('labels', [1, 1, 'height', 'width'], labels, 'uint8')
   } else {
-    graph.output('probabilities', [1, classes, 'height', 'width'], table ? joined(graph, full, table, { clusters: clustersOf(architecture, head), classes }) : full)
+    graph.output('probabilities', [1, classes, 'height', 'width'], table ? joined(graph, full, table, { clusters, classes }) : full)
   }
   return graph.serialise(notes)
 }
@@ -73,8 +75,8 @@ function padToStride(graph: OnnxGraph, image: string, stride: number): { padded:
   return { padded: graph.add('Pad', [image, pads], { mode: 'edge' }), height, width }
 }
 
-/** `guidedFilter`, and the enlargement of its linear models; probabilities are brought back into 0…1. */
-function followingImage(graph: OnnxGraph, heatmap: string, image: string, { filter, stride, enlarged }: { filter: GuidedFilter; stride: number; enlarged(map: string): string }): string {
+/** `guidedFilter`: the heatmap that it gives, and the enlargement of its linear models. */
+function followingImage(graph: OnnxGraph, heatmap: string, image: string, { filter, stride, enlarged }: { filter: GuidedFilter; stride: number; enlarged(map: string): string }): Record<'coarse' | 'large', string> {
   const full = graph.add('ReduceMean', [image, graph.integers([1])], { keepdims: 1 })
   const guide = stride === 1 ? full : graph.add('AveragePool', [full], { kernel_shape: [stride, stride], strides: [stride, stride] })
   const reach = boxInCells(filter.box, stride)
@@ -84,8 +86,18 @@ function followingImage(graph: OnnxGraph, heatmap: string, image: string, { filt
   const variance = graph.add('Relu', [graph.add('Sub', [mean(graph.add('Mul', [guide, guide])), graph.add('Mul', [ofGuide, ofGuide])])])
   const slope = graph.add('Div', [covariance, graph.add('Add', [variance, graph.floats(Float32Array.of(filter.epsilon), [])])])
   const offset = graph.add('Sub', [ofMap, graph.add('Mul', [slope, ofGuide])])
-  const followed = graph.add('Add', [graph.add('Mul', [enlarged(mean(slope)), full]), enlarged(mean(offset))])
-  return graph.add('Clip', [followed, graph.floats(Float32Array.of(0), []), graph.floats(Float32Array.of(1), [])])
+  const [slopes, offsets] = [mean(slope), mean(offset)]
+  const follow = (by: string, at: string, from: string): string => graph.add('Add', [graph.add('Mul', [by, at]), from])
+  return { coarse: follow(slopes, guide, offsets), large: follow(enlarged(slopes), full, enlarged(offsets)) }
+}
+
+const within01 = (graph: OnnxGraph, map: string): string => graph.add('Clip', [map, graph.floats(Float32Array.of(0), []), graph.floats(Float32Array.of(1), [])])
+
+/** Takes clusters out of the choice that lead at none of the coarse pixels about a pixel. */
+function amongLeaders(graph: OnnxGraph, { coarse, large }: Record<'coarse' | 'large', string>, clusters: number, enlarged: (map: string) => string): string {
+  const leaders = graph.add('OneHot', [graph.add('ArgMax', [coarse], { axis: 1, keepdims: 0 }), graph.integers([clusters]), graph.floats(Float32Array.of(0, 1), [2])], { axis: 1 })
+  const scalar = (value: number): string => graph.floats(Float32Array.of(value), [])
+  return graph.add('Where', [graph.add('Greater', [enlarged(leaders), scalar(0)]), large, scalar(-1e3)])
 }
 
 /** Means over square boxes of an odd side, of those pixels of each that lie within the map. */

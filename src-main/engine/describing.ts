@@ -1,0 +1,127 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type ClusterDescriptions, clusterDescriptions } from '../contract/classes.ts'
+import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
+import { countNeighbours } from '../labels/neighbours.ts'
+import { openLabels } from '../labels/source.ts'
+import { writeJsonSafely } from '../project/files.ts'
+import { type LabelIndex, type LabelSet, type LabelledImage, placeOf } from '../project/labelSets.ts'
+import { linesOf, openLineFile } from '../project/lineFile.ts'
+import { type Project, readJson } from '../project/project.ts'
+import { type HeadSums, clusterSums } from '../segmentation/clusterSums.ts'
+import type { Labeller } from './labelling.ts'
+
+const imageDescription = z.object({
+  path: z.string(),
+  /** Square metres of a pixel. */
+  pixelArea: z.number().optional(),
+  heads: z.record(z.string(), z.object({ sums: clusterSums, pixels: z.array(z.number()), /** Label, label, pairs. */ pairs: z.array(z.tuple([z.int(), z.int(), z.number()])) }))
+})
+type ImageDescription = z.infer<typeof imageDescription>
+
+const imagesPath = (set: LabelSet, key: string): string => join(set.folder, key, 'clusters.jsonl')
+const totalPath = (set: LabelSet, key: string): string => join(set.folder, key, 'clusters.json')
+
+export interface Describer {
+  /** Describes an image whose rasters are complete. @throws DiskFull, FolderNotWritable, Cancelled */
+  add(image: CatalogueImage, entry: LabelledImage, sums: HeadSums, signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/** Describes the clusters of a set's images as they come. @throws DiskFull, FolderNotWritable */
+export async function openDescriber({ model, key }: Labeller, set: LabelSet): Promise<Describer> {
+  const lines = await openLineFile<ImageDescription>(imagesPath(set, key))
+  return {
+    async add(image, { rasters }, sums, signal) {
+      const heads: ImageDescription['heads'] = {}
+      for (const { name, clusters } of model.architecture.heads) {
+        const labels = await openLabels(placeOf(set, rasters[name]))
+        try {
+          const { pixels, pairs } = await countNeighbours(labels, clusters, signal)
+          heads[name] = { sums: sums[name] ?? [], pixels: [...pixels], pairs: [...pairs].flatMap((n, i): [number, number, number][] => (n > 0 ? [[Math.floor(i / clusters), i % clusters, n]] : [])) }
+        } finally {
+          await labels.close()
+        }
+      }
+      await lines.add({ path: image.path, pixelArea: image.gsd === undefined ? undefined : image.gsd ** 2, heads })
+    },
+    close: () => lines.close()
+  }
+}
+
+/** Certain places that are shown of each cluster. */
+const SHOWN = 9
+
+/** Adds up the descriptions of a set's images, and keeps them beside its labels. @throws DiskFull, FolderNotWritable */
+export async function describeSet({ model, key, statistics }: Labeller, set: LabelSet, images: ReadonlySet<string>): Promise<void> {
+  const latest = new Map<string, number>()
+  let line = 0
+  for await (const { path } of linesOf(imagesPath(set, key), imageDescription)) latest.set(path, line++)
+  const heads = Object.fromEntries(model.architecture.heads.map(({ name, clusters }) => [name, new Total(clusters)]))
+  line = 0
+  for await (const described of linesOf(imagesPath(set, key), imageDescription)) {
+    // An image that was labelled again has a later line.
+    if (latest.get(described.path) === line++ && images.has(described.path)) for (const [name, total] of Object.entries(heads)) total.add(described, name)
+  }
+  await writeJsonSafely(totalPath(set, key), Object.fromEntries(Object.entries(heads).map(([name, total]) => [name, total.description(statistics)])))
+}
+
+/** @throws ProjectUnreadable */
+export async function loadDescriptions(project: Project, set: LabelSet, index: LabelIndex): Promise<ClusterDescriptions | undefined> {
+  return readJson(project.folder, totalPath(set, index.key), clusterDescriptions)
+}
+
+/** What a head's clusters add up to over images. */
+class Total {
+  readonly #clusters: number
+  readonly #pixels: number[]
+  readonly #squareMetres: number[]
+  readonly #neighbours: number[]
+  readonly #sums = new Map<number, { cells: number; confidence: number; bands: number[]; patches: { path: string; x: number; y: number; score: number }[] }>()
+  #placed = true
+
+  constructor(clusters: number) {
+    this.#clusters = clusters
+    this.#pixels = Array<number>(clusters).fill(0)
+    this.#squareMetres = Array<number>(clusters).fill(0)
+    this.#neighbours = Array<number>(clusters ** 2).fill(0)
+  }
+
+  add({ path, pixelArea, heads }: ImageDescription, head: string): void {
+    if (!(head in heads)) return
+    const { sums, pixels, pairs } = heads[head]
+    if (pixelArea === undefined) this.#placed = false
+    pixels.forEach((n, k) => {
+      this.#pixels[k] += n
+      this.#squareMetres[k] += n * (pixelArea ?? 0)
+    })
+    for (const [a, b, n] of pairs) this.#neighbours[a * this.#clusters + b] += n
+    for (const { cluster, cells, confidence, bands, patches } of sums) {
+      const into = this.#sums.get(cluster) ?? { cells: 0, confidence: 0, bands: bands.map(() => 0), patches: [] }
+      this.#sums.set(cluster, into)
+      into.cells += cells
+      into.confidence += confidence
+      bands.forEach((sum, b) => (into.bands[b] += sum))
+      // The best place of each image comes before the second of any.
+      patches.forEach(({ x, y, score }, rank) => into.patches.push({ path, x, y, score: score - 1000 * rank }))
+      into.patches.sort((a, b) => b.score - a.score)
+      into.patches.length = Math.min(into.patches.length, SHOWN)
+    }
+  }
+
+  description(statistics: BandStatistics): ClusterDescriptions[string] {
+    return {
+      clusters: this.#pixels.map((pixels, k) => {
+        const sums = this.#sums.get(k)
+        return {
+          pixels,
+          squareMetres: this.#placed ? this.#squareMetres[k] : undefined,
+          confidence: sums && sums.confidence / sums.cells,
+          bands: sums?.bands.map((sum, b) => statistics[b].low + (statistics[b].mean + (sum / sums.cells) * statistics[b].deviation) * (statistics[b].high - statistics[b].low)) ?? [],
+          patches: sums?.patches.map(({ path, x, y }) => ({ path, x, y })) ?? []
+        }
+      }),
+      neighbours: this.#neighbours
+    }
+  }
+}

@@ -155,6 +155,9 @@ async function rowToGoOnWith(labeller: Labeller, task: Task): Promise<number> {
 const begunTask = z.object({ row: z.int(), sums: headSums })
 type Begun = z.infer<typeof begunTask>
 
+/** Rasters say how far they are some rows later, all at once. */
+const ROWS_TOLD = 8
+
 const sumsPath = (task: Task): string => `${filesOf(task)[0]}.sums`
 
 /** Where a task goes on: from its beginning, rasters apart, if what was added up until the row is not known. */
@@ -202,7 +205,8 @@ async function labelTask(
   const writers: Record<string, RasterWriter> = {}
   const heatWriters: Record<string, HeatmapWriter> = {}
   const { columns } = tilesOf(plan)
-  let [sums, told]: [HeadSums, Begun | undefined] = [before, undefined]
+  let sums = before
+  let told: Begun[] = []
   const sink: Sink = {
     async tile(column, row, labels) {
       // Of two heads one may have been told of more rows before a kill.
@@ -221,10 +225,8 @@ async function labelTask(
       await segmenter.label(plan, block, read, sink)
       if (block.column + block.across < columns) continue
       const rows = block.row + block.down
-      // After a kill the rasters may be told of this row or of the one before.
-      const now = { row: rows, sums }
-      if (rows < toRow) await writeFileSafely(sumsPath(task), JSON.stringify(told ? [now, told] : [now]))
-      told = now
+      told = [{ row: rows, sums }, ...told].slice(0, ROWS_TOLD)
+      if (rows < toRow) await writeFileSafely(sumsPath(task), JSON.stringify(told))
       for (const writer of Object.values(heatWriters)) await writer.endRows(cellRowsAbove(plan, architecture, rows))
       for (const writer of Object.values(writers)) if (rows - fromRow > writer.rowsDone) await writer.endRows(rows - fromRow)
       onRows(rows)

@@ -76,13 +76,16 @@ export async function labelShard({ labeller }: PreparedLabelling, set: LabelSet,
   const heads = labeller.model.architecture.heads.map(({ name }) => name)
   const pieces = piecesOf(labeller, images, shard.of)[shard.number - 1]
   const done = new Set((await readdir(folder, { recursive: true }).catch(() => [])).filter((name) => name.endsWith('.tif')).map((name) => join(folder, name)))
+  const nameOf = ({ image, fromRow, toRow }: Task): string => pieceName({ image, from: fromRow, to: toRow })
+  const summed = new Set<string>()
+  for await (const { piece } of linesOf(join(folder, SUMS), pieceSums)) summed.add(piece)
   await mkdir(folder, { recursive: true })
   const tasks = pieces
     .map((piece): Task => taskOf(labeller, piece.image, { rasters: rasterPaths(folder, heads, pieceName(piece)), heatmaps: asked.heatmaps ? heatmapPaths(folder, heads, pieceName(piece)) : undefined }, piece))
-    .filter((task) => !filesOf(task).every((path) => done.has(path)))
+    .filter((task) => !(filesOf(task).every((path) => done.has(path)) && summed.has(nameOf(task))))
   const skipped: SkippedFile[] = []
   const sums = await openLineFile<PieceSums>(join(folder, SUMS))
-  const { waitingShare } = await labelTasks(labeller, tasks, context, ({ image, fromRow, toRow }, heads) => sums.add({ piece: pieceName({ image, from: fromRow, to: toRow }), heads }), (file) => void skipped.push(file)).finally(() => sums.close())
+  const { waitingShare } = await labelTasks(labeller, tasks, context, (task, heads) => sums.add({ piece: nameOf(task), heads }), (file) => void skipped.push(file)).finally(() => sums.close())
   await writeJsonSafely(join(folder, SUMMARY), { ...shard, key: labeller.key, skipped, asked })
   return { images: new Set(pieces.map(({ image }) => image.path)).size, labelled: tasks.length - skipped.length, skipped, waitingShare }
 }
@@ -126,23 +129,26 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
   const sumsOfPieces = new Map<string, PieceSums['heads']>()
   for (let number = 1; number <= of; number++) for await (const { piece, heads: sums } of linesOf(join(shardFolder(set, key, { number, of }), SUMS), pieceSums)) sumsOfPieces.set(piece, sums)
   const describer = await openDescriber(labeller, set)
-  for (const [i, image] of images.entries()) {
-    context.onProgress({ stage: `Merging ${image.path}`, share: i / images.length })
-    if (unreadable.has(image.path)) continue
-    const pieces = shards.flatMap((list, s) => list.filter((piece) => piece.image.path === image.path).map((piece): StoredPiece => ({ ...piece, folder: shardFolder(set, key, { number: s + 1, of }) })))
-    const rasters = rasterPaths(key, heads, image.path)
-    const heatmaps = keepsHeatmaps ? heatmapPaths(key, heads, image.path) : undefined
-    for (const head of heads) {
-      await mergeLabels(labeller, image, head, pieces, (piece) => rasterPaths(piece.folder, heads, pieceName(piece))[head], rawOrNot(placeOf(set, rasters[head])), context.signal)
-      if (heatmaps) await mergeHeatmaps(labeller, image, head, pieces, (piece) => heatmapPaths(piece.folder, heads, pieceName(piece))[head], placeOf(set, heatmaps[head]), context.signal)
+  try {
+    for (const [i, image] of images.entries()) {
+      context.onProgress({ stage: `Merging ${image.path}`, share: i / images.length })
+      if (unreadable.has(image.path)) continue
+      const pieces = shards.flatMap((list, s) => list.filter((piece) => piece.image.path === image.path).map((piece): StoredPiece => ({ ...piece, folder: shardFolder(set, key, { number: s + 1, of }) })))
+      const rasters = rasterPaths(key, heads, image.path)
+      const heatmaps = keepsHeatmaps ? heatmapPaths(key, heads, image.path) : undefined
+      for (const head of heads) {
+        await mergeLabels(labeller, image, head, pieces, (piece) => rasterPaths(piece.folder, heads, pieceName(piece))[head], rawOrNot(placeOf(set, rasters[head])), context.signal)
+        if (heatmaps) await mergeHeatmaps(labeller, image, head, pieces, (piece) => heatmapPaths(piece.folder, heads, pieceName(piece))[head], placeOf(set, heatmaps[head]), context.signal)
+      }
+      if (cleaning) await cleanRasters(Object.fromEntries(Object.entries(rasters).map(([head, path]) => [head, placeOf(set, path)])), labeller, image, cleaning, context.signal)
+      const entry = entryOf(labeller, image, rasters, heatmaps)
+      const sums = Object.fromEntries(heads.map((head) => [head, joinedSums(pieces.map((piece) => sumsOfPieces.get(pieceName(piece))?.[head] ?? []))]))
+      await describer.add(image, entry, sums, context.signal)
+      entries.push(entry)
     }
-    if (cleaning) await cleanRasters(Object.fromEntries(Object.entries(rasters).map(([head, path]) => [head, placeOf(set, path)])), labeller, image, cleaning, context.signal)
-    const entry = entryOf(labeller, image, rasters, heatmaps)
-    const sums = Object.fromEntries(heads.map((head) => [head, joinedSums(pieces.map((piece) => sumsOfPieces.get(pieceName(piece))?.[head] ?? []))]))
-    await describer.add(image, entry, sums, context.signal)
-    entries.push(entry)
+  } finally {
+    await describer.close()
   }
-  await describer.close()
   const unique = [...new Map(passed.map((file) => [file.path, file])).values()]
   await saveLabelIndex(set, {
     step: meta.position.step, key, sources, images: entries, skipped: unique, partial: false, cleanUp: cleaning,

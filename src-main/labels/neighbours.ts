@@ -19,16 +19,37 @@ export async function countNeighbours(labels: LabelSource, count: number, signal
     if (signal.aborted) throw new SmaltiError('Cancelled')
     const stripe = await labels.read(window, signal)
     const { width } = window
-    for (const label of stripe) pixels[label]++
+    countRuns(pixels, stripe)
     for (let r = 0; r < window.height; r++) {
       const row = r * width
-      for (let c = 1; c < width; c++) pairs[stripe[row + c - 1] * 256 + stripe[row + c]]++
-      const [former, from] = r > 0 ? [stripe, row - width] : [above, 0]
-      if (former) for (let c = 0; c < width; c++) pairs[former[from + c] * 256 + stripe[row + c]]++
+      countPairs(pairs, stripe, row, stripe, row + 1, width - 1)
+      if (r > 0) countPairs(pairs, stripe, row - width, stripe, row, width)
+      else if (above) countPairs(pairs, above, 0, stripe, row, width)
     }
     above = stripe.slice((window.height - 1) * width)
   }
   const symmetric = new Float64Array(count * count)
   for (let a = 0; a < Math.min(count, NO_LABEL); a++) for (let b = 0; b < count; b++) symmetric[a * count + b] = pairs[a * 256 + b] + pairs[b * 256 + a]
   return { pixels: pixels.slice(0, count), pairs: symmetric }
+}
+
+/** Counts in runs, for labels rarely change, and one counter raised again and again is slow. */
+function countRuns(counts: Float64Array, labels: Uint8Array): void {
+  let begun = 0
+  for (let i = 1; i <= labels.length; i++) {
+    if (i < labels.length && labels[i] === labels[begun]) continue
+    counts[labels[begun]] += i - begun
+    begun = i
+  }
+}
+
+function countPairs(pairs: Float64Array, a: Uint8Array, fromA: number, b: Uint8Array, fromB: number, length: number): void {
+  let [pair, begun] = [-1, 0]
+  for (let i = 0; i < length; i++) {
+    const next = a[fromA + i] * 256 + b[fromB + i]
+    if (next === pair) continue
+    if (pair >= 0) pairs[pair] += i - begun
+    ;[pair, begun] = [next, i]
+  }
+  if (pair >= 0) pairs[pair] += length - begun
 }

@@ -56,45 +56,63 @@ export function meanOfPlanes(planes: Float32Array, pixels: number): Float32Array
 export function enlargeLabels({ values, side, clusters, models }: Heatmap, winners: Uint8Array, { rows, columns, full }: Places, into: Uint8Array, width: number, area: Window): void {
   const below = side > 1 ? side : 0
   const right = side > 1 ? 1 : 0
-  const leaders = [0, 0, 0, 0]
+  const runs = runsOf(columns.before, area.width)
+  // Of each leader, at the left and at the right of a run: its offset and its slope, interpolated down.
+  const lines = new Float64Array(4 * LINE)
   for (let r = 0; r < area.height; r++) {
     const row = rows.before[r] * side
     const down = rows.weight[r]
-    let to = (area.top + r) * width + area.left
-    for (let c = 0; c < area.width; c++, to++) {
-      const at = row + columns.before[c]
-      const winner = winners[at]
-      if (winners[at + right] === winner && winners[at + below] === winner && winners[at + below + right] === winner) {
-        into[to] = winner
+    const start = (area.top + r) * width + area.left
+    for (let run = 0; run + 1 < runs.length; run++) {
+      const [from, to] = [runs[run], runs[run + 1]]
+      const at = row + columns.before[from]
+      const [k0, k1, k2, k3] = [winners[at], winners[at + right], winners[at + below], winners[at + below + right]]
+      if (k0 === k1 && k0 === k2 && k0 === k3) {
+        into.fill(k0, start + from, start + to)
         continue
       }
-      const across = columns.weight[c]
-      const [w00, w01, w10, w11] = [(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across]
-      const [i00, i01, i10, i11] = [at * clusters, (at + right) * clusters, (at + below) * clusters, (at + below + right) * clusters]
-      leaders[0] = winner
-      leaders[1] = winners[at + right]
-      leaders[2] = winners[at + below]
-      leaders[3] = winners[at + below + right]
-      let [best, most] = [winner, -Infinity]
-      if (models && full) {
-        const { slopes, guide } = models
-        const here = guideAt(full, r, c)
-        const [d00, d01, d10, d11] = [w00 * (here - guide[at]), w01 * (here - guide[at + right]), w10 * (here - guide[at + below]), w11 * (here - guide[at + below + right])]
-        for (const k of leaders) {
-          const value =
-            w00 * values[i00 + k] + w01 * values[i01 + k] + w10 * values[i10 + k] + w11 * values[i11 + k] +
-            d00 * slopes[i00 + k] + d01 * slopes[i01 + k] + d10 * slopes[i10 + k] + d11 * slopes[i11 + k]
-          if (value > most) [most, best] = [value, k]
-        }
-      } else {
-        for (const k of leaders) {
-          const value = w00 * values[i00 + k] + w01 * values[i01 + k] + w10 * values[i10 + k] + w11 * values[i11 + k]
-          if (value > most) [most, best] = [value, k]
+      let leaders = 0
+      const line = (k: number): void => {
+        for (let l = 0; l < leaders; l++) if (lines[l * LINE] === k) return
+        const base = leaders++ * LINE
+        lines[base] = k
+        for (let end = 0; end < 2; end++) {
+          const [upper, lower] = [at + end * right, at + end * right + below]
+          const [u, l] = [upper * clusters + k, lower * clusters + k]
+          const [su, sl] = models ? [models.slopes[u], models.slopes[l]] : [0, 0]
+          const [vu, vl] = models ? [values[u] - su * models.guide[upper], values[l] - sl * models.guide[lower]] : [values[u], values[l]]
+          lines[base + 1 + end] = vu + down * (vl - vu)
+          lines[base + 3 + end] = su + down * (sl - su)
         }
       }
-      into[to] = best
+      line(k0)
+      line(k1)
+      line(k2)
+      line(k3)
+      for (let c = from; c < to; c++) {
+        const across = columns.weight[c]
+        const here = full ? guideAt(full, r, c) : 0
+        let [best, most] = [k0, -Infinity]
+        for (let base = 0; base < leaders * LINE; base += LINE) {
+          const offset = lines[base + 1] + across * (lines[base + 2] - lines[base + 1])
+          const slope = lines[base + 3] + across * (lines[base + 4] - lines[base + 3])
+          const value = offset + slope * here
+          if (value > most) [most, best] = [value, lines[base]]
+        }
+        into[start + c] = best
+      }
     }
   }
+}
+
+/** Numbers kept of a leader: its cluster, and offset and slope at both ends. */
+const LINE = 5
+
+/** Where runs of output pixels begin that lie between the same coarse ones, and where the last ends. */
+function runsOf(before: Int32Array, length: number): number[] {
+  const runs: number[] = []
+  for (let c = 0; c < length; c++) if (c === 0 || before[c] !== before[c - 1]) runs.push(c)
+  return [...runs, length]
 }
 
 function guideAt({ values, side, rows, columns }: FullGuide, r: number, c: number): number {

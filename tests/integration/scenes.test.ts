@@ -56,7 +56,7 @@ async function rasterHashes(project: string): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(names.map(async (name) => [name.replace(/[0-9a-f]{16}/, 'KEY'), createHash('sha256').update(await readFile(join(project, 'runs', name))).digest('hex')] as const)))
 }
 
-const leftOver = async (project: string): Promise<string[]> => (await readdir(project, { recursive: true })).filter((name) => /\.(part|rows|partial|lock)$|done\.jsonl$|shard-/.test(name))
+const leftOver = async (project: string): Promise<string[]> => (await readdir(project, { recursive: true })).filter((name) => /\.(part|rows|sums|partial|lock)$|done\.jsonl$|shard-/.test(name))
 
 describe.skipIf(oracleLack)('scenes', () => {
   let project: string
@@ -276,7 +276,15 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(done.code, done.stderr).toBe(0)
     expect(await rasterHashes(p)).toEqual(await rasterHashes(project))
     expect(await leftOver(p)).toEqual([])
+    expect(await described(p)).toEqual(await described(project))
   })
+
+  /** What `describe` says, but for the last digits. */
+  async function described(p: string): Promise<unknown> {
+    const found = await smalti('describe', p, '--json')
+    expect(found.code, found.stderr).toBe(0)
+    return JSON.parse(found.stdout, (_, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(9)) : value))
+  }
 
   it('stay a project that opens, marked partial, when they are stopped', async () => {
     const many = join(folder, 'many')
@@ -375,6 +383,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(both.map(({ code }) => code)).toEqual([0, 0])
     expect(json<CommandOutput<'mergeShards'>>(await smalti('merge-shards', p, '--json'))).toMatchObject({ images: 2, shards: 3 })
     expect(await rasterHashes(p)).toEqual(await rasterHashes(project))
+    expect(await described(p)).toEqual(await described(project))
     expect(await leftOver(p)).toEqual([])
   })
 

@@ -15,6 +15,7 @@ import { surveyPixels } from './survey.ts'
 /** Boxes of the mean colours and gradients by which a head's clusters are joined, in pixels. */
 const MERGING_BOXES = [9, 21]
 const SURVEY_STREAM = 3
+const REFIT_STREAM = 4
 
 export interface SurveyedRun {
   meta: RunMeta
@@ -67,6 +68,7 @@ export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state:
   const boxes = heads.find(({ refit }) => refit)?.refit
   const weights = appliedWeights(state)
   const pixels = await surveyRun(run, weights, { merging: MERGING_BOXES, ...(boxes && { refit: boxes }) }, signal)
+  const uniform = uniformFrom(run.meta.settings.seed, REFIT_STREAM)
   const found: HeadWeights = {}
   const assignments: Record<string, Assignment> = {}
   for (const head of heads.filter(({ mergedFrom }) => mergedFrom === undefined)) {
@@ -74,7 +76,7 @@ export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state:
     assignments[head.name] = { space: clusteringSpace(architecture, pixels.features), heatmap }
     if (!head.refit) continue
     const features = columnsOf(pixels.features, [...Array(refitFeatures(architecture)).keys()])
-    const refitted = refittedHead(head, { features, statistics: pixels.refit, rows: pixels.row, share: recipe.refit?.share ?? 0 }, heatmap)
+    const refitted = refittedHead(head, { features, statistics: pixels.refit, rows: pixels.row, share: recipe.refit?.share ?? 0 }, heatmap, uniform)
     Object.assign(found, refitted.weights)
     if (mergesRefitted(architecture)) assignments[head.name] = refitted
   }

@@ -33,6 +33,8 @@ function nearestCentre(
 
 /** Weight of the row against all statistics together. */
 const ROW_WEIGHT = 0.6
+/** Weight of a trunk that does not know the row, against one of views from above. */
+const TRUNK_OF_UPRIGHT = 0.5
 
 /** Moments after whose standardisation a block of columns, all together, weighs as much as given. */
 function weighed({ mean, deviation }: Moments, blocks: readonly { width: number; weight: number }[]): Moments {
@@ -112,7 +114,8 @@ export interface Assignment {
 /**
  * Head A once more, as k-means on what the network sees: Lloyd's algorithm on the trunk's features and on statistics,
  * starting from the means of the learnt clusters. Training ends with clusters of much the same mass; this lets them
- * settle where the pixels are, and a cluster that training lost comes back.
+ * settle where the pixels are, and a cluster that training lost comes back. A trunk learns from crops, which do not know
+ * their row: of upright images it counts half as much, and k-means++ starts compete with the learnt one, by inertia.
  *
  * @param features    sampled pixels
  * @param statistics  of the same pixels, for the head's `refit` boxes
@@ -123,13 +126,16 @@ export interface Assignment {
 export function refittedHead(
   head: Architecture['heads'][number],
   { features, statistics, rows, share }: { features: Points; statistics: Points; rows?: Points; share: number },
-  heatmap: Points
+  heatmap: Points,
+  uniform: Uniform
 ): Assignment & { weights: HeadWeights } {
-  const blocks = [{ points: features, weight: 1 }, { points: statistics, weight: share }, ...(rows ? [{ points: rows, weight: ROW_WEIGHT * share }] : [])]
+  const blocks = [{ points: features, weight: rows ? TRUNK_OF_UPRIGHT : 1 }, { points: statistics, weight: share }, ...(rows ? [{ points: rows, weight: ROW_WEIGHT * share }] : [])]
   const points = blocks.map((block) => block.points).reduce(beside)
   const moments = weighed(columnMoments(points), blocks.map(({ points: { width }, weight }) => ({ width, weight })))
   const scaled = standardised(points, moments)
-  const { filter, bias } = nearestCentre(kMeansFrom(scaled, clusterMeans(scaled, heatmap)), scaled, moments, ASSIGNMENT_TEMPERATURE)
+  const settled = kMeansFrom(scaled, clusterMeans(scaled, heatmap))
+  const anew = rows && kMeans(scaled, heatmap.width, uniform)
+  const { filter, bias } = nearestCentre(anew && anew.inertia < settled.inertia ? anew : settled, scaled, moments, ASSIGNMENT_TEMPERATURE)
   const names = refitParameters(head.name)
   return { weights: { [names.filter]: filter, [names.bias]: bias }, space: scaled, heatmap: softAssignment(points, filter, bias) }
 }

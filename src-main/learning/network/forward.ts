@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { type Architecture, KERNEL, mergeParameter, mergesRefitted, outputStride, refitFeatures, refitParameters, rowInFeatures, trunkChannels } from './architecture.ts'
 import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts'
 import { type LinearModels, guidedFilter } from './guidedFilter.ts'
-import { patchStatistics } from './patchStatistics.ts'
+import { SMALLEST_SHARE, patchStatistics } from './patchStatistics.ts'
 
 type Weights = Record<string, tf.Tensor>
 
@@ -220,7 +220,7 @@ export function guidedHeatmap(architecture: Architecture, heatmap: tf.Tensor4D, 
   const mean = tf.mean(images, 1, true)
   if (!valid) return guidedFilter(heatmap, cells(mean), filter, stride)
   const share = cells(valid)
-  return guidedFilter(heatmap, tf.div(cells(tf.mul(mean, valid)), tf.maximum(share, 1e-4)), filter, stride, share)
+  return guidedFilter(heatmap, tf.div(cells(tf.mul(mean, valid)), tf.maximum(share, SMALLEST_SHARE)), filter, stride, share)
 }
 
 /** What the heads see when the network is applied, float32 [n, rows, columns, `featureChannels`]. */

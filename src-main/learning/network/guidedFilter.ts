@@ -1,9 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { GuidedFilter } from '../../contract/recipe.ts'
-import { boxInCells } from './patchStatistics.ts'
-
-/** Keeps the share of valid pixels in a box from being nothing. */
-const SMALLEST_SHARE = 1e-4
+import { SMALLEST_SHARE, boxInCells } from './patchStatistics.ts'
 
 /** Pixels of a map's border that the filter takes in and does not give: half a box for its models, and half for their mean. */
 export function filterReach({ box }: GuidedFilter, stride: number): number {

@@ -23,7 +23,7 @@ export function boxInCells(side: number, stride: number): number {
 }
 
 /** Keeps the share of valid pixels in a box from being nothing. */
-const SMALLEST_SHARE = 1e-4
+export const SMALLEST_SHARE = 1e-4
 
 /** Which box's statistics a pixel takes: of those that hold it, the one of least variance, with this weight λ of likeness. */
 export interface PatchOptions {

@@ -16,7 +16,7 @@ import { progressPrinter } from './progressLine.ts'
 const INPUT_FAULTS = new Set<string>([
   'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'LabelsUnreadable', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'ProjectTooNew',
   'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'HeatmapsMissing', 'CheckpointUnreadable', 'CheckpointMismatch',
-  'BackendUnavailable', 'TruthMissing', 'TruthInColour', 'TruthMismatch', 'InvalidSetting'
+  'BackendUnavailable', 'FeaturesUnusable', 'TruthMissing', 'TruthInColour', 'TruthMismatch', 'InvalidSetting'
 ])
 const EXIT = { ok: 0, failed: 1, badInput: 2, interrupted: 130 }
 
@@ -44,6 +44,7 @@ function shardOf(text: string): Shard {
 }
 /** Paths become absolute, addresses stay. */
 const placed = (paths: readonly string[]): string[] => paths.map((path) => (isAddress(path) ? path : resolve(path)))
+const decimals = (text: string): number[] => text.split(',').map(number(Number.isFinite, 'numbers such as 0.485,0.456,0.406'))
 const positive = number((value) => Number.isFinite(value) && value > 0, 'a number above 0')
 
 /** Runs a command in the engine with a progress line, and prints its result. */
@@ -107,6 +108,9 @@ program
   .option('--over <n>', 'over-clusters (head A)', count(2, 250), DEFAULT_SETTINGS.over)
   .addOption(new Option('--preset <name>', 'recipe').choices(PRESETS).default(DEFAULT_SETTINGS.preset))
   .addOption(new Option('--method <name>', 'how clusters are found (the preset decides otherwise)').choices(METHODS))
+  .option('--features <file>', 'ONNX vision network whose features are clustered instead of learning any')
+  .option('--features-mean <list>', 'what is taken from each of its bands of 0…1; its own metadata or ImageNet’s otherwise', decimals)
+  .option('--features-std <list>', 'what they are divided by then', decimals)
   .option('--recipe <file>', 'JSON with changes to the preset, such as {"radius":5,"views":{"quarterTurns":true}}')
   .option('--minutes <n>', 'train for at most so long; the preset may be done before', positive)
   .option('--steps <n>', 'exact number of steps instead of the limits of time', count(1, 1e9))
@@ -123,7 +127,8 @@ program
   .action(async (paths: string[], options) => {
     const { classes, over, preset, method, minutes, steps, seed, scale, gsd, bands, upright } = options
     const recipe = options.recipe === undefined ? undefined : ((await readJson(options.recipe, '--recipe')) as RecipeChanges)
-    const settings = { classes, over, preset, method, recipe, minutes, steps, seed, scale, gsd, bands, upright, area: options.area && resolve(options.area), backend: options.backend }
+    const features = options.features === undefined ? undefined : { file: resolve(options.features), mean: options.featuresMean, std: options.featuresStd }
+    const settings = { classes, over, preset, method, features, recipe, minutes, steps, seed, scale, gsd, bands, upright, area: options.area && resolve(options.area), backend: options.backend }
     return perform('train', { sources: placed(paths), project: resolve(options.project), settings, retime: options.retime }, options.json, (output) => {
       const heads = output.report?.heads.map(({ name, information, ceiling }) => `  head ${name}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`).join('\n') ?? ''
       const rows = output.upright?.used ? `\nThe row of a pixel counts: ${output.upright.reason}.` : ''

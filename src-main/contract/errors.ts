@@ -30,6 +30,7 @@ const SENTENCES = {
   AmongImages: (d) => `${d.path} lies among the images of the project, where nothing is ever written. Choose a folder of its own.`,
   CheckpointUnreadable: (d) => `The checkpoint ${d.path} cannot be read: ${d.reason}.`,
   CheckpointMismatch: (d) => `The project was trained with other settings (${d.setting}: ${d.found}; asked: ${d.expected}).`,
+  FeaturesUnusable: (d) => `The network ${d.path} cannot be used for its features: ${d.reason}.`,
   BackendUnavailable: (d) => `The backend ${d.backend} cannot be used here: ${d.reason}.`,
   TrainingDiverged: (d) => `Training gave numbers that are not finite at step ${d.step}, ${d.times} times in a row.`,
   TruthMissing: (d) => `No truth mask in ${d.path} has the name of a segmented image.`,

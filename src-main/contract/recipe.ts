@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-export const METHODS = ['information', 'kmeans-bands', 'kmeans-patches', 'random-cnn', 'random-cnn-kmeans'] as const
+export const METHODS = ['information', 'kmeans-bands', 'kmeans-patches', 'random-cnn', 'random-cnn-kmeans', 'features'] as const
 /** How whole images are grouped: by learning, or by k-means on their pixels. */
 export const GROUP_METHODS = ['information', 'kmeans-pixels'] as const
 export const OBJECTIVES = ['pooled', 'perDisplacement'] as const

@@ -29,6 +29,8 @@ export const trainingSettings = z.object({
   preset: z.enum(PRESETS),
   /** How clusters are found; the preset's way when absent. */
   method: z.enum(METHODS).optional(),
+  /** An ONNX network whose features are clustered, and how it wants its bands: (0…1 − mean) / std, by band or for all. */
+  features: z.object({ file: z.string().min(1), mean: z.array(z.number()).min(1).optional(), std: z.array(z.number().positive()).min(1).optional() }).optional(),
   /** Changes to the preset's recipe. */
   recipe: recipeChanges.optional(),
   /** Time limit of training in place of the preset's; its steps may be done before. */

@@ -41,6 +41,18 @@ export const architecture = z.object({
       z.object({ kind: z.literal('pool'), average: z.boolean().optional() })
     ])
   ),
+  /** A network of others in place of a trunk, whose features are not trained; `layers` tell how finely they are looked at. */
+  backbone: z
+    .object({
+      /** SHA-256 of its file. */
+      digest: z.string(),
+      channels: z.int(),
+      /** Side in pixels of what one feature stands for. */
+      stride: z.int(),
+      /** Pixels to each side that a window holds beyond those that are labelled. */
+      halo: z.int()
+    })
+    .optional(),
   /** Sides in pixels of the boxes whose statistics enter the heads beside the trunk's features; none when absent. */
   statistics: z.array(z.int().positive()).optional(),
   /** Statistics come from the box of least variance about each pixel, with this weight λ of likeness; from the box centred on it when absent. */

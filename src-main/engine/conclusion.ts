@@ -10,6 +10,7 @@ import { type Uniform, uniformFrom } from '../learning/random.ts'
 import { appliedWeights } from '../learning/trainingStep.ts'
 import { type RunMeta, chosenSubHeads } from '../project/project.ts'
 import { inferenceBackend } from './compute.ts'
+import { frozenTrunkOf } from './features.ts'
 import { surveyPixels } from './survey.ts'
 
 /** Boxes of the mean colours and gradients by which a head's clusters are joined, in pixels. */
@@ -26,7 +27,7 @@ export interface SurveyedRun {
 /** Looks at pixels all over a run's images with the given weights. @throws as `surveyPixels` does */
 export async function surveyRun({ meta, reader }: SurveyedRun, weights: Record<string, Float32Array>, measured: SurveyShape['statistics'], signal: AbortSignal): Promise<Record<string, Points>> {
   const { architecture, catalogue, crop, settings, statistics } = meta
-  const model = { architecture, weights, subHeads: chosenSubHeads(meta), statistics }
+  const model = { architecture, weights, subHeads: chosenSubHeads(meta), statistics, trunk: await frozenTrunkOf(meta) }
   const backend = await inferenceBackend(settings.backend)
   return surveyPixels(backend, model, reader, catalogue.images, { measured, window: crop, uniform: uniformFrom(settings.seed, SURVEY_STREAM), signal })
 }
@@ -60,7 +61,7 @@ export interface Conclusion {
   tree?: ClusterTree
 }
 
-/** What follows training: heads that are refitted, the tree of their clusters, and heads that are its cuts. @throws as `surveyPixels` does */
+/** What follows training, or stands in its place where the features are those of another network: heads that are refitted, the tree of their clusters, and heads that are its cuts. @throws as `surveyPixels` does */
 export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state: Record<string, Float32Array>, signal: AbortSignal): Promise<Conclusion> {
   const { architecture } = run.meta
   const { heads } = architecture
@@ -71,8 +72,10 @@ export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state:
   const uniform = uniformFrom(run.meta.settings.seed, REFIT_STREAM)
   const found: HeadWeights = {}
   const assignments: Record<string, Assignment> = {}
+  const anew = recipe.method === 'features' ? kMeansHeads(architecture, pixels.features, ASSIGNMENT_TEMPERATURE, uniform) : {}
+  Object.assign(found, anew)
   for (const head of heads.filter(({ mergedFrom }) => mergedFrom === undefined)) {
-    const heatmap = pixels[`heatmap${head.name}`]
+    const heatmap = `head${head.name}/filter` in anew ? kMeansAssignment(architecture, head.name, pixels.features, anew).heatmap : pixels[`heatmap${head.name}`]
     assignments[head.name] = { space: clusteringSpace(architecture, pixels.features), heatmap }
     if (!head.refit) continue
     const features = columnsOf(pixels.features, [...Array(refitFeatures(architecture)).keys()])

@@ -5,11 +5,11 @@ import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import { countNeighbours } from '../labels/neighbours.ts'
 import { openLabels } from '../labels/source.ts'
 import { writeJsonSafely } from '../project/files.ts'
-import { type LabelIndex, type LabelSet, type LabelledImage, placeOf } from '../project/labelSets.ts'
+import { type Cut, type LabelIndex, type LabelSet, type LabelledImage, placeOf } from '../project/labelSets.ts'
 import { linesOf, openLineFile } from '../project/lineFile.ts'
 import { type Project, readJson } from '../project/project.ts'
-import { type HeadSums, clusterSums } from '../segmentation/clusterSums.ts'
-import type { Labeller } from './labelling.ts'
+import { type HeadSums, clusterSums, joinedSums } from '../segmentation/clusterSums.ts'
+import { type Labeller, clusterCounts } from './labelling.ts'
 
 const imageDescription = z.object({
   path: z.string(),
@@ -18,6 +18,7 @@ const imageDescription = z.object({
   heads: z.record(z.string(), z.object({ sums: clusterSums, pixels: z.array(z.number()), /** Label, label, pairs. */ pairs: z.array(z.tuple([z.int(), z.int(), z.number()])) }))
 })
 type ImageDescription = z.infer<typeof imageDescription>
+type HeadDescription = ImageDescription['heads'][string]
 
 const imagesPath = (set: LabelSet, key: string): string => join(set.folder, key, 'clusters.jsonl')
 const totalPath = (set: LabelSet, key: string): string => join(set.folder, key, 'clusters.json')
@@ -53,15 +54,16 @@ export async function openDescriber({ model, key }: Labeller, set: LabelSet): Pr
 const SHOWN = 9
 
 /** Adds up the descriptions of a set's images, and keeps them beside its labels. @throws DiskFull, FolderNotWritable */
-export async function describeSet({ model, key, statistics }: Labeller, set: LabelSet, images: ReadonlySet<string>): Promise<void> {
+export async function describeSet(labeller: Labeller, set: LabelSet, images: ReadonlySet<string>): Promise<void> {
+  const { key, statistics, cuts } = labeller
   const latest = new Map<string, number>()
   let line = 0
   for await (const { path } of linesOf(imagesPath(set, key), imageDescription)) latest.set(path, line++)
-  const heads = Object.fromEntries(model.architecture.heads.map(({ name, clusters }) => [name, new Total(clusters)]))
+  const heads = Object.fromEntries(Object.entries(clusterCounts(labeller)).map(([name, clusters]) => [name, new Total(clusters)]))
   line = 0
   for await (const described of linesOf(imagesPath(set, key), imageDescription)) {
     // An image that was labelled again has a later line.
-    if (latest.get(described.path) === line++ && images.has(described.path)) for (const [name, total] of Object.entries(heads)) total.add(described, name)
+    if (latest.get(described.path) === line++ && images.has(described.path)) for (const [name, total] of Object.entries(heads)) total.add(described, described.heads[cuts[name]?.of ?? name], cuts[name])
   }
   await writeJsonSafely(totalPath(set, key), Object.fromEntries(Object.entries(heads).map(([name, total]) => [name, total.description(statistics)])))
 }
@@ -87,25 +89,25 @@ class Total {
     this.#neighbours = Array<number>(clusters ** 2).fill(0)
   }
 
-  add({ path, pixelArea, heads }: ImageDescription, head: string): void {
-    if (!(head in heads)) return
-    const { sums, pixels, pairs } = heads[head]
+  /** Adds an image's clusters, or their groups. */
+  add({ path, pixelArea }: ImageDescription, { sums, pixels, pairs }: HeadDescription, cut?: Cut): void {
+    const into = (cluster: number): number => cut?.groups[cluster] ?? cluster
     if (pixelArea === undefined) this.#placed = false
     pixels.forEach((n, k) => {
-      this.#pixels[k] += n
-      this.#squareMetres[k] += n * (pixelArea ?? 0)
+      this.#pixels[into(k)] += n
+      this.#squareMetres[into(k)] += n * (pixelArea ?? 0)
     })
-    for (const [a, b, n] of pairs) this.#neighbours[a * this.#clusters + b] += n
-    for (const { cluster, cells, confidence, bands, patches } of sums) {
-      const into = this.#sums.get(cluster) ?? { cells: 0, confidence: 0, bands: bands.map(() => 0), patches: [] }
-      this.#sums.set(cluster, into)
-      into.cells += cells
-      into.confidence += confidence
-      bands.forEach((sum, b) => (into.bands[b] += sum))
+    for (const [a, b, n] of pairs) this.#neighbours[into(a) * this.#clusters + into(b)] += n
+    for (const { cluster, cells, confidence, bands, patches } of joinedSums([sums.map((of) => ({ ...of, cluster: into(of.cluster) }))])) {
+      const total = this.#sums.get(cluster) ?? { cells: 0, confidence: 0, bands: bands.map(() => 0), patches: [] }
+      this.#sums.set(cluster, total)
+      total.cells += cells
+      total.confidence += confidence
+      bands.forEach((sum, b) => (total.bands[b] += sum))
       // The best place of each image comes before the second of any.
-      patches.forEach(({ x, y, score }, rank) => into.patches.push({ path, x, y, score: score - 1000 * rank }))
-      into.patches.sort((a, b) => b.score - a.score)
-      into.patches.length = Math.min(into.patches.length, SHOWN)
+      patches.forEach(({ x, y, score }, rank) => total.patches.push({ path, x, y, score: score - 1000 * rank }))
+      total.patches.sort((a, b) => b.score - a.score)
+      total.patches.length = Math.min(total.patches.length, SHOWN)
     }
   }
 

@@ -1,12 +1,14 @@
 import type { CommandInput, CommandOutput } from '../contract/commands.ts'
+import { SmaltiError } from '../contract/errors.ts'
 import type { RunMeta } from '../project/project.ts'
 import { openOutFolder } from '../export/outFolder.ts'
-import { clusterNames } from '../classes/palette.ts'
 import { receptiveHalo } from '../learning/network/architecture.ts'
 import { portableModel } from '../learning/network/onnxModel.ts'
 import { type Project, loadTrainedRun } from '../project/project.ts'
-import { loadScheme, tableOf } from '../project/scheme.ts'
+import { tableOfCut } from '../project/labelSets.ts'
+import { following, loadScheme, tableOf } from '../project/scheme.ts'
 import type { JobContext } from './job.ts'
+import { classesOf } from './labelling.ts'
 import { prepareLabelling } from './labellingOf.ts'
 
 const FILES = { probabilities: 'probabilities.onnx', labels: 'labels.onnx' } as const
@@ -19,8 +21,10 @@ export async function exportModel(project: Project, { out, head, overwrite = fal
   const { meta } = loaded
   const { labeller } = await prepareLabelling(project, loaded, {}, context)
   const { architecture } = labeller.model
+  if (architecture.backbone) throw new SmaltiError('InvalidSetting', { setting: 'format', reason: `the run clusters the features of ${meta.settings.features?.file}, which cannot be joined to one network with it` })
   const scheme = await loadScheme(project, head)
-  const classes = scheme ? scheme.classes : clusterNames(architecture.heads.find(({ name }) => name === head)!.clusters)
+  const cut = labeller.cuts[head]
+  const classes = scheme ? scheme.classes : classesOf(labeller)[head]
   const names = Object.fromEntries(classes.map(({ name }, value) => [value, name]))
   const resolution = resolutionOf(meta)
   const notes = {
@@ -39,7 +43,7 @@ export async function exportModel(project: Project, { out, head, overwrite = fal
   const target = await openOutFolder(out, Object.values(FILES), { sources: project.sources, images: meta.catalogue.images.map(({ file }) => file), project: project.folder }, overwrite)
   const network = { ...labeller.model, statistics: meta.statistics }
   for (const [output, file] of Object.entries(FILES)) {
-    await target.write(file, portableModel(network, { head, table: scheme && tableOf(scheme), classes: classes.length }, output as keyof typeof FILES, notes))
+    await target.write(file, portableModel(network, { head: cut?.of ?? head, table: following(cut && tableOfCut(cut), scheme && tableOf(scheme)), classes: classes.length }, output as keyof typeof FILES, notes))
   }
   await target.finish()
   return { out: target.folder, files: Object.keys(FILES).length, head, format: 'onnx' }

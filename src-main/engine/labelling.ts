@@ -13,7 +13,7 @@ import { type HeatmapFile, HeatmapWriter, cellRowsWritten } from '../labels/heat
 import { type RasterFile, RasterWriter, discardUnfinished, rowsWritten } from '../labels/writer.ts'
 import { type RasterNotes, tileSide } from '../labels/tiffFile.ts'
 import { readIfPresent, writeFileSafely } from '../project/files.ts'
-import type { LabelIndex, LabelledImage } from '../project/labelSets.ts'
+import type { Cut, LabelIndex, LabelledImage } from '../project/labelSets.ts'
 import { type HeadSums, headSums, joinedSums } from '../segmentation/clusterSums.ts'
 import { type Block, type Model, type Plan, type Sink, blockRows, blocksOf, cellGrid, cellRowsAbove, createSegmenter, planOf, tilesOf } from '../segmentation/segment.ts'
 import type { JobContext } from './job.ts'
@@ -22,7 +22,10 @@ import { startWindowSource } from './windowSource.ts'
 /** What labels depend on besides the images. */
 export interface Labeller {
   backend: Backend
+  /** With the heads whose labels are stored. */
   model: Model
+  /** The other heads, which are groups of their clusters. */
+  cuts: Record<string, Cut>
   statistics: BandStatistics
   sight: Sight
   key: string
@@ -168,8 +171,14 @@ async function begunAt(task: Task, row: number): Promise<Begun> {
 }
 
 /** Names and colours of the clusters of all heads. */
-export function classesOf({ model }: Labeller): LabelIndex['classes'] {
-  return Object.fromEntries(model.architecture.heads.map(({ name, clusters }) => [name, clusterNames(clusters)]))
+export function classesOf(labeller: Labeller): LabelIndex['classes'] {
+  return Object.fromEntries(Object.entries(clusterCounts(labeller)).map(([name, clusters]) => [name, clusterNames(clusters)]))
+}
+
+/** How many clusters each head has. */
+export function clusterCounts({ model, cuts }: Pick<Labeller, 'model' | 'cuts'>): Record<string, number> {
+  const stored = model.architecture.heads.map(({ name, clusters }) => [name, clusters])
+  return Object.fromEntries([...stored, ...Object.entries(cuts).map(([name, { groups }]) => [name, Math.max(...groups) + 1])])
 }
 
 /** A labelled image as its set's index lists it. */

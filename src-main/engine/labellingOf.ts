@@ -7,12 +7,15 @@ import { HEADS, type TrainingSettings } from '../contract/settings.ts'
 import { readArea } from '../imagery/area.ts'
 import { readCatalogue } from '../imagery/catalogue.ts'
 import { PictureReader, type Scale, type Sight } from '../imagery/pictures.ts'
+import { mergedGroups } from '../learning/clusterHeads.ts'
+import { mergesRefitted } from '../learning/network/architecture.ts'
 import { recipeOf } from '../learning/presets.ts'
 import { appliedWeights } from '../learning/trainingStep.ts'
 import type { Checkpoint } from '../project/checkpoint.ts'
 import { type Project, type RunMeta, chosenSubHeads, copiesFolder } from '../project/project.ts'
 import { inferenceBackend } from './compute.ts'
 import { concludingWeights } from './conclusion.ts'
+import { frozenTrunkOf } from './features.ts'
 import type { JobContext } from './job.ts'
 import type { Labeller } from './labelling.ts'
 
@@ -43,12 +46,15 @@ export async function prepareLabelling(
 ): Promise<PreparedLabelling> {
   const backend: Backend = await inferenceBackend(wanted ?? meta.settings.backend)
   // Auxiliary heads have done their part in training.
-  const architecture = { ...meta.architecture, heads: meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)) }
+  const heads = meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name))
+  const isCut = ({ mergedFrom }: (typeof heads)[number]): boolean => mergedFrom !== undefined && mergesRefitted(meta.architecture)
+  const architecture = { ...meta.architecture, heads: heads.filter((head) => !isCut(head)) }
   const training = new PictureReader(sightOf(project, meta))
   // A run that was stopped has not settled its clusters yet.
   const concluding = meta.finished ? {} : (await concludingWeights({ meta, reader: training }, recipeOf(meta.settings), arrays, context.signal)).weights
   await training.close()
-  const model = { architecture, weights: { ...appliedWeights(arrays), ...concluding }, subHeads: chosenSubHeads(meta) }
+  const model = { architecture, weights: { ...appliedWeights(arrays), ...concluding }, subHeads: chosenSubHeads(meta), trunk: await frozenTrunkOf(meta) }
+  const cuts = Object.fromEntries(heads.filter(isCut).map(({ name, mergedFrom }) => [name, { of: mergedFrom!, groups: mergedGroups(meta.architecture, name, model.weights) }]))
   const area = areaPath === undefined ? meta.area : await readArea(areaPath, '--area')
   const sight = { ...sightOf(project, meta), area }
   const digest = createHash('sha256').update(JSON.stringify([architecture, model.subHeads, meta.statistics, { ...sight, copies: undefined }, cleanUp ?? null]))
@@ -56,7 +62,7 @@ export async function prepareLabelling(
     // Moments of the optimiser and what training remembers are no part of the network.
     if (!/^memory\/|\/(moment[12]|average)$/.test(name)) digest.update(name).update(new Uint8Array(Float32Array.from(model.weights[name]).buffer))
   }
-  return { meta, labeller: { backend, model, statistics: meta.statistics, sight, key: digest.digest('hex').slice(0, 16) } }
+  return { meta, labeller: { backend, model, cuts, statistics: meta.statistics, sight, key: digest.digest('hex').slice(0, 16) } }
 }
 
 /** The images of some sources that a run can label, and why not the others. @throws what reading a catalogue throws */

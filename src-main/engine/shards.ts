@@ -152,7 +152,8 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
   const unique = [...new Map(passed.map((file) => [file.path, file])).values()]
   await saveLabelIndex(set, {
     step: meta.position.step, key, sources, images: entries, skipped: unique, partial: false, cleanUp: cleaning,
-    classes: classesOf(labeller)
+    classes: classesOf(labeller),
+    cuts: labeller.cuts
   })
   await describeSet(labeller, set, new Set(entries.map(({ path }) => path)))
   for (let number = 1; number <= of; number++) await rm(shardFolder(set, key, { number, of }), { recursive: true, force: true })

@@ -5,7 +5,8 @@ import { type Picture, type PictureReader, VALID_SHARE, imageByArea, mostlyValid
 import { standardise } from '../imagery/statistics.ts'
 import { type SurveyShape, coarseSide, rowPlaces, surveyProgram } from '../learning/inference.ts'
 import { type Points, pointsOf } from '../learning/kMeans.ts'
-import { type Architecture, outputStride, receptiveHalo, windowMargin } from '../learning/network/architecture.ts'
+import { type Architecture, outputStride, receptiveHalo, windowMargin, windowStep } from '../learning/network/architecture.ts'
+import type { FrozenTrunk } from '../learning/network/backbone.ts'
 import { foldWeights } from '../learning/network/forward.ts'
 import { type Uniform, integerBelow } from '../learning/random.ts'
 
@@ -22,6 +23,7 @@ export interface SurveyedModel {
   weights: Record<string, Float32Array>
   subHeads: Record<string, number>
   statistics: BandStatistics
+  trunk?: FrozenTrunk
 }
 
 /**
@@ -34,7 +36,7 @@ export interface SurveyedModel {
  */
 export async function surveyPixels(
   backend: Backend,
-  { architecture, weights, subHeads, statistics }: SurveyedModel,
+  { architecture, weights, subHeads, statistics, trunk }: SurveyedModel,
   reader: PictureReader,
   images: readonly CatalogueImage[],
   { measured, window, uniform, signal }: { measured: SurveyShape['statistics']; window: number; uniform: Uniform; signal: AbortSignal }
@@ -43,8 +45,9 @@ export async function surveyPixels(
   const stride = outputStride(architecture)
   // Heads as they were learnt see no more than what is measured here.
   const looking = { ...architecture, statistics: [...(architecture.statistics ?? []), ...Object.values(measured).flat()], guidedFilter: undefined, heads: [] }
-  const core = Math.floor(Math.min(window, CORE) / stride) * stride
-  const halo = Math.ceil(receptiveHalo(looking) / stride) * stride
+  const step = windowStep(looking)
+  const core = Math.max(step, Math.floor(Math.min(window, CORE) / step) * step)
+  const halo = Math.ceil(receptiveHalo(looking) / step) * step
   const [side, margin] = [core + 2 * halo, windowMargin(looking)]
   const across = coarseSide(architecture, { window: side, margin })
   const program = surveyProgram(architecture, subHeads, { window: side, margin, masked, statistics: measured })
@@ -60,7 +63,8 @@ export async function surveyPixels(
       standardise(values, statistics)
       const mask = masked ? Float32Array.from(valid ?? new Uint8Array(side * side).fill(1)) : undefined
       const rows = architecture.upright && rowPlaces(architecture, { top: top - halo, window: side, margin, height })
-      const outputs = await execution.run({ image: values, ...(mask && { valid: mask }), ...(rows && { rows }) })
+      const backbone = trunk && (await trunk.features(values, side))
+      const outputs = await execution.run({ image: values, ...(mask && { valid: mask }), ...(rows && { rows }), ...(backbone && { backbone }) })
       const cells = cellsWithin(valid, { side, halo, stride })
       // Of cells counted over the window, where they stand in what the program gives.
       const place = (cell: number): number => (Math.floor(cell / (side / stride)) - margin / stride) * across + (cell % (side / stride)) - margin / stride

@@ -197,6 +197,13 @@ function massesOf({ values, count, width }: Points): number[] {
   return masses
 }
 
+/** Group of each of its source's clusters in a merged head. */
+export function mergedGroups({ heads }: Architecture, name: string, weights: Record<string, Float32Array>): number[] {
+  const { clusters } = heads.find((head) => head.name === name)!
+  const matrix = weights[mergeParameter(name)]
+  return Array.from({ length: matrix.length / clusters }, (_, c) => matrix.subarray(c * clusters, (c + 1) * clusters).indexOf(1))
+}
+
 /** The matrix of a head that is a cut of its source's tree. */
 export function mergedHead(head: Architecture['heads'][number], tree: ClusterTree): HeadWeights {
   const matrix = new Float32Array(tree.count * head.clusters)

@@ -23,17 +23,21 @@ function windowInputs(architecture: Architecture, shape: InferenceShape): Record
   return {
     image: [1, architecture.bands, window, window],
     ...(masked && { valid: [1, 1, window, window] }),
-    ...(architecture.upright && { rows: [coarseSide(architecture, shape)] })
+    ...(architecture.upright && { rows: [coarseSide(architecture, shape)] }),
+    ...(architecture.backbone && { backbone: backboneShape(architecture.backbone, window) })
   }
 }
 
-const seenBy = (architecture: Architecture, { margin = windowMargin(architecture) }: InferenceShape, fed: NamedTensors): SeenWindow => ({ images: fed.image as tf.Tensor4D, valid: fed.valid as tf.Tensor4D | undefined, margin, rows: fed.rows })
+const backboneShape = ({ stride, channels }: NonNullable<Architecture['backbone']>, window: number): Shape => [1, window / stride, window / stride, channels]
+
+const seenBy = (architecture: Architecture, { margin = windowMargin(architecture) }: InferenceShape, fed: NamedTensors): SeenWindow => ({ images: fed.image as tf.Tensor4D, valid: fed.valid as tf.Tensor4D | undefined, margin, rows: fed.rows, backbone: fed.backbone as tf.Tensor4D | undefined })
 
 /**
  * The network applied to one window.
  *
  * Inputs: `image` [1, bands, window, window]; with `masked`, `valid` [1, 1, window, window], 1 where a pixel holds data;
- * for upright images `rows` [coarse], see `rowPlaces`, coarse = `coarseSide`. Outputs: for each head X its heatmap
+ * for upright images `rows` [coarse], see `rowPlaces`, coarse = `coarseSide`; for a network of others its features of the
+ * window, `backbone` [1, window / its stride, window / its stride, its channels]. Outputs: for each head X its heatmap
  * `heatmapX` [side, side, C], side = coarse − 2 `filterBorder`; with a guided filter also `slopesX` [side, side, C] and
  * `guide` [side, side], see `LinearModels`.
  *

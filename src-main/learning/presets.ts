@@ -98,8 +98,12 @@ const RECIPES: Record<Preset, Recipe> = {
   'iic-2019-potsdam-6': { ...POTSDAM, lambda: { A: 1, B: 1 }, rate: 1e-6, pairs: 60, radius: 5 }
 }
 
+/** Weight of the statistics beside the features of a network of others. */
+const FEATURES_SHARE = 1
+
 /** The preset's recipe with the user's changes. */
-export function recipeOf({ preset, method, recipe = {} }: Pick<TrainingSettings, 'preset' | 'method' | 'recipe'>): Recipe {
+export function recipeOf({ preset, method: asked, features, recipe = {} }: Pick<TrainingSettings, 'preset' | 'method' | 'features' | 'recipe'>): Recipe {
+  const method = features ? 'features' : asked
   const base = method === undefined ? RECIPES[preset] : withMethod(RECIPES[preset], method)
   return { ...base, ...recipe, views: { ...base.views, ...recipe.views } }
 }
@@ -114,27 +118,30 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
     case 'random-cnn':
     case 'random-cnn-kmeans':
       return { ...base, ...(base.method !== 'information' && SMALL), method, statistics: [], kuwahara: null, guidedFilter: null }
+    case 'features':
+      return { ...RECIPES.quick, method, layers: RECIPES.preview.layers, statistics: [], refit: { boxes: WIDER_BOXES, share: FEATURES_SHARE } }
     case 'information':
       return base.method === method ? base : { ...RECIPES.quick }
   }
 }
 
 /** @param upright  whether the row of a pixel counts, where anything is clustered by its statistics */
-export function architectureOf(recipe: Recipe, bands: number, settings: Pick<TrainingSettings, 'classes' | 'over'>, upright = false): Architecture {
+export function architectureOf(recipe: Recipe, bands: number, settings: Pick<TrainingSettings, 'classes' | 'over'>, upright = false, backbone?: Architecture['backbone']): Architecture {
   const { subHeads } = recipe
-  const learnt = recipe.method === 'information'
-  const byStatistics = learnt ? recipe.refit !== null : recipe.method === 'kmeans-patches'
+  const refitted = recipe.method === 'information' || recipe.method === 'features'
+  const byStatistics = refitted ? recipe.refit !== null : recipe.method === 'kmeans-patches'
   const merged = byStatistics && recipe.headB === 'merged'
   return {
     bands,
     sobel: recipe.sobel,
     layers: trunk(recipe.layers, recipe.width),
+    backbone,
     statistics: recipe.statistics.length > 0 ? recipe.statistics : undefined,
     kuwahara: recipe.kuwahara ?? undefined,
     guidedFilter: recipe.guidedFilter ?? undefined,
     upright: (upright && byStatistics) || undefined,
     heads: [
-      { name: 'A', clusters: settings.over, subHeads, refit: (learnt && recipe.refit?.boxes) || undefined },
+      { name: 'A', clusters: settings.over, subHeads, refit: (refitted && recipe.refit?.boxes) || undefined },
       { name: 'B', clusters: settings.classes, subHeads: merged ? 1 : subHeads, mergedFrom: merged ? 'A' : undefined },
       ...recipe.auxiliary.map((clusters, i) => ({ name: `C${i + 1}`, clusters, subHeads }))
     ]

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
-import { clusterClass, cleanUp } from '../contract/labels.ts'
+import { NO_LABEL, clusterClass, cleanUp } from '../contract/labels.ts'
 import { skippedFile } from '../contract/imagery.ts'
 import { writeJsonSafely } from './files.ts'
 import { type LineFile, linesOf, openLineFile } from './lineFile.ts'
@@ -23,6 +23,14 @@ const labelledImage = z.object({
 })
 export type LabelledImage = z.infer<typeof labelledImage>
 
+const cut = z.object({
+  of: z.string(),
+  /** Of each of its clusters the one that it belongs to here. */
+  groups: z.array(z.int())
+})
+/** A head whose clusters are groups of another's, and whose labels are a table of its labels. */
+export type Cut = z.infer<typeof cut>
+
 const labelIndex = z.object({
   format: z.literal(2),
   /** Step of the checkpoint that made the labels. */
@@ -31,6 +39,8 @@ const labelIndex = z.object({
   key: z.string(),
   sources: z.array(z.string()),
   images: z.array(labelledImage),
+  /** Heads without rasters of their own. */
+  cuts: z.record(z.string(), cut).optional(),
   skipped: z.array(skippedFile),
   /** It was stopped before the last image. */
   partial: z.boolean(),
@@ -72,6 +82,23 @@ export const rasterPaths = (folder: string, heads: readonly string[], image: str
 export const heatmapPaths = (folder: string, heads: readonly string[], image: string): Record<string, string> => rasterPaths(`${folder}/heatmaps`, heads, image)
 
 export const placeOf = ({ folder }: LabelSet, path: string): string => join(folder, path)
+
+/** Where the labels of a head lie, its heatmap likewise, and what stands for which of its labels where it is a cut of another. */
+export function storedHead(set: LabelSet, { cuts = {} }: Pick<LabelIndex, 'cuts'>, { rasters, heatmaps }: LabelledImage, head: string): { raster: string; heatmap?: string; table?: Uint8Array } {
+  const stored = cuts[head]?.of ?? head
+  return {
+    raster: placeOf(set, rasters[stored]),
+    heatmap: heatmaps && placeOf(set, heatmaps.rasters[stored]),
+    table: stored === head ? undefined : tableOfCut(cuts[head])
+  }
+}
+
+/** Label of each label of the head that is cut. */
+export function tableOfCut({ groups }: Cut): Uint8Array {
+  const table = new Uint8Array(256).fill(NO_LABEL)
+  table.set(groups)
+  return table
+}
 
 /** @throws ProjectUnreadable, ProjectTooNew */
 export async function loadLabelIndex(project: Project, set: LabelSet): Promise<LabelIndex | undefined> {

@@ -17,6 +17,9 @@ export async function loadScheme(project: Project, head: string): Promise<Scheme
   return found?.history[Math.min(found.cursor, found.history.length - 1)].schemes[head]
 }
 
+/** What the labels become that one table after the other is applied to; either may be missing. */
+export const following = (first: Uint8Array | undefined, second: Uint8Array | undefined): Uint8Array | undefined => (first && second ? first.map((value) => second[value]) : (first ?? second))
+
 /** Place of each cluster's class in the scheme's list; ignored classes have no label. */
 export function tableOf({ classes, of }: Scheme): Uint8Array {
   const table = new Uint8Array(256).fill(NO_LABEL)

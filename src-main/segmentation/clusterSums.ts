@@ -33,7 +33,7 @@ export function joinedSums(all: readonly ClusterSums[]): ClusterSums {
   for (const sums of all.flat()) {
     const into = byCluster.get(sums.cluster)
     if (!into) {
-      byCluster.set(sums.cluster, structuredClone(sums))
+      byCluster.set(sums.cluster, { ...sums, bands: [...sums.bands], patches: [...sums.patches] })
       continue
     }
     into.cells += sums.cells

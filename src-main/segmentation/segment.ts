@@ -5,7 +5,8 @@ import { type Placement, placements } from '../imagery/grid.ts'
 import { BORROWED, type Scale, scaledSize } from '../imagery/pictures.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 import { inferenceProgram, rowPlaces } from '../learning/inference.ts'
-import { type Architecture, heatmapMargin, outputStride, receptiveHalo } from '../learning/network/architecture.ts'
+import { type Architecture, heatmapMargin, outputStride, receptiveHalo, windowStep } from '../learning/network/architecture.ts'
+import type { FrozenTrunk } from '../learning/network/backbone.ts'
 import { foldWeights } from '../learning/network/forward.ts'
 import { type HeadSums, meanBands, sumsOf } from './clusterSums.ts'
 import { type FullGuide, type Heatmap, enlargeLabels, meanOfPlanes, strongest } from './enlarge.ts'
@@ -20,6 +21,8 @@ export interface Model {
   architecture: Architecture
   weights: Record<string, Float32Array>
   subHeads: Record<string, number>
+  /** What computes the features where the trunk is a network of others. */
+  trunk?: FrozenTrunk
 }
 
 /** What is read for a region: z-scored planes of a square window, and which of its pixels hold data. */
@@ -66,15 +69,15 @@ export interface Plan {
  * image is scaled down, a window covers several tiles; where it is enlarged, a part of one.
  */
 export function planOf(architecture: Architecture, image: CatalogueImage, scale: Scale, tile: number, covered = receptiveHalo(architecture) > WIDE_HALO ? COVERED_WITH_WIDE_HALO : COVERED): Plan {
-  const stride = outputStride(architecture)
+  const step = windowStep(architecture)
   const scaled = scaledSize(image, scale)
   const ratio = Math.max(scaled.width / image.width, scaled.height / image.height)
   let region = tile
   while (2 * region * ratio <= covered && region < Math.max(image.width, image.height)) region *= 2
   while (region * ratio > covered && region % 2 === 0 && region > SMALLEST_PART) region /= 2
   const halo = haloOf(architecture, image)
-  const wanted = Math.min(region * ratio, Math.max(scaled.width, scaled.height)) + 2 * (halo + stride)
-  const side = roundedUp(wanted, SIZES_APART * stride)
+  const wanted = Math.min(region * ratio, Math.max(scaled.width, scaled.height)) + 2 * (halo + step)
+  const side = roundedUp(wanted, SIZES_APART * step)
   return { image, tile, side, covered: region, scaled }
 }
 
@@ -84,8 +87,8 @@ const roundedUp = (value: number, step: number): number => Math.ceil(value / ste
 
 /** Pixels beyond its own that a label depends on, a multiple of the stride. */
 function haloOf(architecture: Architecture, { gaps }: Pick<CatalogueImage, 'gaps'>): number {
-  const stride = outputStride(architecture)
-  return Math.ceil((receptiveHalo(architecture) + (gaps ? BORROWED : 0)) / stride) * stride
+  const step = windowStep(architecture)
+  return Math.ceil((receptiveHalo(architecture) + (gaps ? BORROWED : 0)) / step) * step
 }
 
 /** Tiles across and down an image. */
@@ -115,9 +118,9 @@ export function* blocksOf(plan: Plan, architecture: Architecture, fromRow: numbe
 export const blockRows = ({ covered, tile }: Plan): number => Math.max(1, covered / tile)
 
 function windowOf({ image, scaled, side }: Plan, architecture: Architecture, left: number, top: number): Window {
-  const stride = outputStride(architecture)
+  const step = windowStep(architecture)
   const halo = haloOf(architecture, image)
-  const start = (at: number, ratio: number): number => Math.floor((at * ratio - halo) / stride) * stride
+  const start = (at: number, ratio: number): number => Math.floor((at * ratio - halo) / step) * step
   return { left: start(left, scaled.width / image.width), top: start(top, scaled.height / image.height), width: side, height: side }
 }
 
@@ -182,7 +185,7 @@ export interface Segmenter {
 }
 
 /** The network and the enlargement of its heatmaps on a backend, compiled for each size once. */
-export function createSegmenter(backend: Backend, { architecture, weights, subHeads }: Model): Segmenter {
+export function createSegmenter(backend: Backend, { architecture, weights, subHeads, trunk }: Model): Segmenter {
   const folded = foldWeights(architecture, weights)
   const stride = outputStride(architecture)
   const compiled = new Map<string, Promise<Execution>>()
@@ -216,7 +219,8 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
         const network = await compile(`network ${window.width} ${masked}`, () => backend.compile(inferenceProgram(architecture, subHeads, { window: window.width, masked }), folded))
         const ones = masked ? Float32Array.from(valid ?? new Uint8Array(window.width ** 2).fill(1)) : undefined
         const rows = architecture.upright && rowPlaces(architecture, { top: window.top, window: window.width, height: plan.scaled.height })
-        const heatmaps = await network.run({ image: values, ...(ones && { valid: ones }), ...(rows && { rows }) })
+        const backbone = trunk && (await trunk.features(values, window.width))
+        const heatmaps = await network.run({ image: values, ...(ones && { valid: ones }), ...(rows && { rows }), ...(backbone && { backbone }) })
         const covered = coveredBy(window)
         const full = architecture.guidedFilter && { values: meanOfPlanes(values, window.width ** 2), side: window.width }
         const view = sink.sums && { cells, cell: cellGrid(plan, architecture).cell, bands: meanBands(cells, { values, valid, window, stride }) }

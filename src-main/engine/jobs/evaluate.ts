@@ -10,9 +10,9 @@ import { fillRings, inPixels, readArea } from '../../imagery/area.ts'
 import { georeferenceOfFile, openRaster } from '../../imagery/openRaster.ts'
 import type { Size } from '../../imagery/raster.ts'
 import { type LabelSource, openLabels, stripes, translated } from '../../labels/source.ts'
-import { type LabelledImage, labelSetOf, loadLabelIndex, placeOf } from '../../project/labelSets.ts'
+import { type LabelledImage, labelSetOf, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
 import { type Project, loadTrainedRun, openProject } from '../../project/project.ts'
-import { loadScheme, tableOf } from '../../project/scheme.ts'
+import { following, loadScheme, tableOf } from '../../project/scheme.ts'
 import type { Job } from '../job.ts'
 
 type Input = Parameters<Job<'evaluate'>>[0]
@@ -38,10 +38,11 @@ export const evaluateJob: Job<'evaluate'> = async (input, { signal, onProgress }
   const counts = emptyConfusion(scheme ? scheme.classes.length : index.classes[input.head].length, MASK_VALUES)
   const near = emptyConfusion(counts.length, MASK_VALUES)
   for (const [done, { image, truth }] of pairs.entries()) {
-    const labels = await openLabels(placeOf(set, image.rasters[input.head]))
+    const { raster, table } = storedHead(set, index, image, input.head)
+    const labels = translated(await openLabels(raster), following(table, scheme && tableOf(scheme)))
     const expected = await openTruth(truth, image, input.truthMap)
     try {
-      await countPixels({ all: counts, near }, scheme ? translated(labels, tableOf(scheme)) : labels, expected, { path: truth, reach: input.boundary ?? 0 }, signal, (share) => onProgress({ stage: 'Comparing with the truth', share: (done + share) / pairs.length }))
+      await countPixels({ all: counts, near }, labels, expected, { path: truth, reach: input.boundary ?? 0 }, signal, (share) => onProgress({ stage: 'Comparing with the truth', share: (done + share) / pairs.length }))
     } finally {
       await labels.close()
       await expected.close()

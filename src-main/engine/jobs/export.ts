@@ -8,9 +8,9 @@ import { georeferenceOfFile } from '../../imagery/openRaster.ts'
 import { cleaned } from '../../labels/cleaned.ts'
 import { openHeatmap } from '../../labels/heatmaps.ts'
 import { openLabels, translated } from '../../labels/source.ts'
-import { type LabelIndex, type LabelSet, labelSetOf, loadLabelIndex, placeOf } from '../../project/labelSets.ts'
+import { type LabelledImage, labelSetOf, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
 import { openProject } from '../../project/project.ts'
-import { loadScheme, tableOf } from '../../project/scheme.ts'
+import { following, loadScheme, tableOf } from '../../project/scheme.ts'
 import { exportModel } from '../exportModel.ts'
 import type { Job } from '../job.ts'
 
@@ -27,12 +27,14 @@ export const exportJob: Job<'export'> = async (input, context) => {
   const without = index.images.find(({ heatmaps }) => !heatmaps)
   if (measured && without) throw new SmaltiError('HeatmapsMissing', { path: without.path })
   const scheme = await loadScheme(project, head)
-  const classOf = scheme && { table: tableOf(scheme), classes: scheme.classes.length }
   const stems = uniqueStems(index.images.map(({ path }) => path))
   const items: ExportItem[] = []
   // One after the other: thousands of files cannot be open at a time.
-  for (const [i, image] of index.images.entries()) items.push(await itemOf(set, image, stems[i], head, classOf, cleanUp))
   const classes = scheme ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour })) : index.classes[head]
+  for (const [i, image] of index.images.entries()) {
+    const { table, ...stored } = storedHead(set, index, image, head)
+    items.push(await itemOf(image, stems[i], { ...stored, table: following(table, scheme && tableOf(scheme)), classes: classes.length }, cleanUp))
+  }
   const format = FORMATS[name]
   const names = format.files(items, classes, measures)
   const target = await openOutFolder(out, names, { sources: index.sources, images: index.images.map(({ file }) => file), project: folder }, overwrite)
@@ -41,26 +43,31 @@ export const exportJob: Job<'export'> = async (input, context) => {
   return { out: target.folder, files: names.filter((file) => file !== 'classes.json').length, head, format: name }
 }
 
-async function itemOf(set: LabelSet, image: LabelIndex['images'][number], stem: string, head: string, classOf: { table: Uint8Array; classes: number } | undefined, cleanUp: CleanUp | undefined): Promise<ExportItem> {
-  const { path, file, width, height, heatmaps } = image
-  const raster = placeOf(set, image.rasters[head])
+/** Labels as they are stored, and the class of each value where they are not the classes themselves. */
+interface StoredLabels {
+  raster: string
+  heatmap?: string
+  table?: Uint8Array
+  classes: number
+}
+
+async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, stem: string, { raster, heatmap, table, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
   // The image itself may have gone since; its labels have its place too.
   const georeference = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : await georeferenceOfFile({ file, placed: true }).catch(() => undefined)
   const whole = georeference && (await georeferenceOfFile({ file, placed: true }).catch(() => undefined))
   const place = georeference && { ...georeference, wkt: whole?.wkt, crs: georeference.crs ?? whole?.crs, epsg: georeference.epsg ?? whole?.epsg, geographic: whole?.geographic ?? georeference.geographic }
   const area = pixelArea(place, { width, height })
-  const changed = classOf !== undefined || cleanUp !== undefined
+  const changed = table !== undefined || cleanUp !== undefined
   return {
     path, stem, width, height,
     georeference: place,
     pixelArea: area,
     raster: changed || !raster.endsWith('.tif') ? undefined : raster,
     async open() {
-      const labels = await openLabels(raster)
-      const classed = classOf ? translated(labels, classOf.table) : labels
-      return cleanUp ? cleaned(classed, cleanUp, area === undefined ? undefined : Math.sqrt(area)) : classed
+      const labels = translated(await openLabels(raster), table)
+      return cleanUp ? cleaned(labels, cleanUp, area === undefined ? undefined : Math.sqrt(area)) : labels
     },
-    openHeatmap: heatmaps && (() => openHeatmap(placeOf(set, heatmaps.rasters[head]), heatmaps.cell, classOf))
+    openHeatmap: heatmap === undefined ? undefined : () => openHeatmap(heatmap, heatmaps!.cell, table && { table, classes })
   }
 }
 

@@ -70,7 +70,8 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
       skipped: passed,
       partial,
       cleanUp: cleaning,
-      classes: classesOf(labeller)
+      classes: classesOf(labeller),
+      cuts: labeller.cuts
     })
     await describeSet(labeller, set, new Set(finished.keys()))
   }

@@ -8,7 +8,7 @@ import { type Shown, openShown, shownWindow, thumbnailOf } from '../../imagery/d
 import { openRaster } from '../../imagery/openRaster.ts'
 import { named } from '../../imagery/pictures.ts'
 import type { Raster, Size, Window } from '../../imagery/raster.ts'
-import { type LabelIndex, type LabelSet, labelSetOf, labelsChanged, loadLabelIndex, placeOf } from '../../project/labelSets.ts'
+import { type LabelIndex, type LabelSet, labelSetOf, labelsChanged, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
 import { type Project, copiesFolder, openProject } from '../../project/project.ts'
 import type { Job } from '../job.ts'
 
@@ -94,12 +94,15 @@ export const labelTileJob: Job<'labelTile'> = ({ project: folder, head, path, le
     const index = await labelIndexOf(project, set)
     const image = index?.images.find((entry) => entry.path === path)
     if (!index || !image) throw new SmaltiError('NothingSegmented', { path: folder })
-    const file = placeOf(set, image.rasters[head])
+    const { raster: file, table } = storedHead(set, index, image, head)
     const raster = await labelRasters(await stateOf(file), () => openRaster(file))
     const { window, values } = await labelWindow(raster, level, column, row)
     const colours = index.classes[head].map(({ colour }) => rgbOf(colour))
     const painted = new Uint8Array(values.length * 4)
-    values.forEach((cluster, i) => colours[cluster] && painted.set([...colours[cluster], 255], 4 * i))
+    values.forEach((value, i) => {
+      const colour = colours[table ? table[value] : value]
+      if (colour) painted.set([...colour, 255], 4 * i)
+    })
     const picture = sharp(painted, { raw: { width: window.width, height: window.height, channels: 4 } })
     return { type: 'image/png', bytes: await picture.png({ compressionLevel: 3 }).toBuffer() }
   })

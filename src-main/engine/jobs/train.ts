@@ -11,7 +11,7 @@ import { sampleStatistics } from '../../imagery/statistics.ts'
 import { warmHeads } from '../../learning/clusterHeads.ts'
 import { type Architecture, initialWeights, outputStride } from '../../learning/network/architecture.ts'
 import { architectureOf, recipeOf } from '../../learning/presets.ts'
-import { normalFrom, uniformFrom } from '../../learning/random.ts'
+import { type Uniform, normalFrom, uniformFrom } from '../../learning/random.ts'
 import { type TrainingMemory, type TrainingPosition, train, withoutJoint } from '../../learning/trainer.ts'
 import { type StepShape, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
@@ -19,6 +19,7 @@ import { withLock } from '../../project/lock.ts'
 import { type Project, type RunMeta, loadRun, openOrCreateProject, saveCatalogue, saveProject, saveRun, startRun } from '../../project/project.ts'
 import { type Chosen, inferenceBackend } from '../compute.ts'
 import { type Conclusion, type SurveyedRun, clusteredWeights, concludingWeights, surveyRun } from '../conclusion.ts'
+import { openFeatures } from '../features.ts'
 import type { Job, JobContext } from '../job.ts'
 import { scaleOf, sightOf } from '../labellingOf.ts'
 import { judgeUpright } from '../upright.ts'
@@ -55,6 +56,8 @@ export const trainJob: Job<'train'> = async (input, context) => {
   const recipe = recipeOf(settings)
   const stage = 'Reading the images'
   context.onProgress({ stage })
+  if (recipe.method === 'features' && !settings.features) throw new SmaltiError('InvalidSetting', { setting: 'method', reason: 'features needs the file of the network that gives them (--features)' })
+  if (settings.features && (settings.method ?? 'features') !== 'features') throw new SmaltiError('InvalidSetting', { setting: 'features', reason: `the method ${settings.method} does without them` })
   const catalogue = await readCatalogue(sources, context.signal, (done, total) => context.onProgress({ stage, share: done / total }))
   const opened = await openOrCreateProject(input.project, sources)
   return withLock(input.project, async () => {
@@ -90,7 +93,7 @@ export const trainJob: Job<'train'> = async (input, context) => {
 async function resumable(project: Project, settings: TrainingSettings, sources: readonly string[]): Promise<Prepared | undefined> {
   const loaded = await loadRun(project)
   if (!loaded || loaded.meta.finished || loaded.meta.catalogue.sources.join('\n') !== sources.join('\n')) return undefined
-  const decisive = ({ classes, over, preset, method, recipe, seed, scale, gsd, bands, area, upright }: TrainingSettings): string => JSON.stringify([classes, over, preset, method, recipe, seed, scale, gsd, bands, area, upright])
+  const decisive = ({ classes, over, preset, method, features, recipe, seed, scale, gsd, bands, area, upright }: TrainingSettings): string => JSON.stringify([classes, over, preset, method, features, recipe, seed, scale, gsd, bands, area, upright])
   const same = decisive(loaded.meta.settings) === decisive(settings)
   if (!same) return undefined
   const { meta } = loaded
@@ -107,6 +110,7 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
   const stage = 'Measuring the bands'
   context.onProgress({ stage })
   const unreadable: SkippedFile[] = []
+  const backbone = settings.features && (await openFeatures(settings.features, choice))
   const sight = sightOf(project, { settings, bands: choice, area })
   const statistics = await sampleStatistics(sight, images, context.signal, (image, fault) => {
     const file = { path: image.path, reason: String(fault.details.reason) }
@@ -125,7 +129,7 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
     bands: choice,
     area,
     crop,
-    architecture: architectureOf(recipe, choice.roles.length, settings, upright.used),
+    architecture: architectureOf(recipe, choice.roles.length, settings, upright.used, backbone?.network),
     upright,
     position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
     finished: false
@@ -174,10 +178,15 @@ async function clusterFeatures({ project, meta, state, reader }: Prepared, recip
   const backend = await inferenceBackend(settings.backend)
   context.onProgress({ stage: 'Clustering' })
   const uniform = uniformFrom(settings.seed, STREAMS.clusters)
-  const { weights, tree }: Conclusion = recipe.method === 'random-cnn' ? { weights: {} } : await clusteredWeights({ meta, reader }, state, uniform, context.signal)
+  const { weights, tree } = await clustersOf({ meta, reader }, recipe, state, uniform, context.signal)
   const position = { ...meta.position, seconds: (performance.now() - started) / 1e3 }
   await saveRun(project, { ...meta, position, tree, finished: true }, { ...state, ...weights })
   return { backend, chosen: settings.backend === 'auto' ? 'embedded' : 'asked', position }
+}
+
+function clustersOf(run: SurveyedRun, recipe: Recipe, state: Record<string, Float32Array>, uniform: Uniform, signal: AbortSignal): Promise<Conclusion> | Conclusion {
+  if (recipe.method === 'random-cnn') return { weights: {} }
+  return recipe.method === 'features' && recipe.refit ? concludingWeights(run, recipe, state, signal) : clusteredWeights(run, state, uniform, signal)
 }
 
 /**

@@ -18,12 +18,23 @@ export function outputStride({ layers }: Architecture): number {
   return layers.reduce((stride, layer) => stride * (layer.kind === 'pool' ? 2 : layer.stride), 1)
 }
 
+/** Windows begin at multiples of so many pixels and are multiples of it wide, so that features lie alike in all of them. */
+export function windowStep(architecture: Architecture): number {
+  const stride = outputStride(architecture)
+  const { backbone } = architecture
+  if (!backbone) return stride
+  let step = Math.max(stride, backbone.stride)
+  while (step % stride !== 0 || step % backbone.stride !== 0) step += Math.max(stride, backbone.stride)
+  return step
+}
+
 /** Input pixels, to each side of an output pixel's own square, that its value depends on. */
 export function receptiveHalo(architecture: Architecture): number {
   return Math.max(trunkHalo(architecture), statisticsHalo(architecture)) + outputStride(architecture) * (1 + filterBorder(architecture))
 }
 
-function trunkHalo({ layers, sobel }: Architecture): number {
+function trunkHalo({ layers, sobel, backbone }: Architecture): number {
+  if (backbone) return backbone.halo
   let halo = sobel ? 1 : 0
   let stride = 1
   for (const layer of layers) {
@@ -60,7 +71,8 @@ export function inputChannels({ bands, sobel }: Architecture): number {
 }
 
 /** Channels of the trunk's output, 0 where the heads do without. */
-export function trunkChannels({ bands, layers, statistics }: Architecture): number {
+export function trunkChannels({ bands, layers, statistics, backbone }: Architecture): number {
+  if (backbone) return backbone.channels
   const channels = layers.flatMap((layer) => (layer.kind === 'convolution' ? [layer.channels] : []))
   return channels.at(-1) ?? (statistics ? 0 : bands)
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { type Architecture, KERNEL, mergeParameter, mergesRefitted, outputStride, refitFeatures, refitParameters, rowInFeatures, trunkChannels } from './architecture.ts'
 import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts'
+import { atCells } from './backbone.ts'
 import { type LinearModels, guidedFilter } from './guidedFilter.ts'
 import { SMALLEST_SHARE, patchStatistics } from './patchStatistics.ts'
 
@@ -166,7 +167,7 @@ function refittedOutputs(architecture: Architecture, weights: Weights, features:
   )
 }
 
-/** Adds the heads that join another's clusters: the probabilities of those that are joined add up. */
+/** Adds the heads that join another's clusters as they were learnt, as runs did at first: the probabilities of those that are joined add up. */
 function withMerged(architecture: Architecture, weights: Weights, heatmaps: Record<string, tf.Tensor4D[]>): Record<string, tf.Tensor4D[]> {
   const merged = architecture.heads.flatMap(({ name, clusters, mergedFrom }) => {
     if (mergedFrom === undefined) return []
@@ -190,6 +191,8 @@ export interface SeenWindow {
   margin?: number
   /** Where the output's rows lie in their image, −√3 at its top and √3 at its bottom, float32 [rows]; for upright images. */
   rows?: tf.Tensor
+  /** Features of the whole window by a network of others, float32 [1, n, n, channels]. */
+  backbone?: tf.Tensor4D
 }
 
 /**
@@ -197,15 +200,14 @@ export interface SeenWindow {
  * @param weights  folded weights, see `foldWeights`
  */
 export function inferencePass(architecture: Architecture, weights: Weights, seen: SeenWindow): Record<string, tf.Tensor4D[]> {
-  if (mergesRefitted(architecture) && architecture.heads.every(({ refit, mergedFrom }) => refit ?? mergedFrom)) {
+  if (mergesRefitted(architecture) && architecture.heads.every(({ refit }) => refit)) {
     // Nothing is asked of the heads as they were learnt, nor of the statistics that they see.
     const { features, around } = lookedAt({ ...architecture, statistics: undefined }, weights, seen)
-    return withMerged(architecture, weights, refittedOutputs(architecture, weights, features, around))
+    return refittedOutputs(architecture, weights, features, around)
   }
   const { features, around } = lookedAt(architecture, weights, seen)
   const learnt = headOutputs(architecture, weights, features)
-  const refitted = refittedOutputs(architecture, weights, features, around)
-  return mergesRefitted(architecture) ? withMerged(architecture, weights, { ...learnt, ...refitted }) : { ...withMerged(architecture, weights, learnt), ...refitted }
+  return { ...withMerged(architecture, weights, learnt), ...refittedOutputs(architecture, weights, features, around) }
 }
 
 /** A heatmap that follows the image: its bands' mean is the guide, for its edges are what matters here. */
@@ -228,11 +230,16 @@ export function inferenceFeatures(architecture: Architecture, weights: Weights, 
   return lookedAt(architecture, weights, seen).features
 }
 
-export function lookedAt(architecture: Architecture, weights: Weights, { images, valid, margin = 0, rows }: SeenWindow): { features: tf.Tensor4D; around: Surroundings } {
+export function lookedAt(architecture: Architecture, weights: Weights, { images, valid, margin = 0, rows, backbone }: SeenWindow): { features: tf.Tensor4D; around: Surroundings } {
   const image = channelsLast(images)
-  const within = inner(image, margin)
-  let x = architecture.sobel ? withSobel(within) : within
-  architecture.layers.forEach((layer, index) => {
+  const around = { image, valid: valid && channelsLast(valid), margin, rows }
+  const trunk = backbone ? atCells(architecture, backbone, image.shape[1], margin) : appliedTrunk(architecture, weights, inner(image, margin))
+  return { features: featuresOf(architecture, trunk, around), around }
+}
+
+function appliedTrunk({ layers, sobel }: Architecture, weights: Weights, image: tf.Tensor4D): tf.Tensor4D {
+  let x = sobel ? withSobel(image) : image
+  layers.forEach((layer, index) => {
     if (layer.kind === 'pool') {
       x = pool(x, layer.average)
       return
@@ -241,8 +248,7 @@ export function lookedAt(architecture: Architecture, weights: Weights, { images,
     const map = tf.conv2d(x, filter, layer.stride, 'same', 'NHWC', layer.dilation)
     x = tf.relu(tf.add(map, weights[`trunk${index}/bias`])) as tf.Tensor4D
   })
-  const around = { image, valid: valid && channelsLast(valid), margin, rows }
-  return { features: featuresOf(architecture, x, around), around }
+  return x
 }
 
 /** Weights of `inferencePass` from those of training, and the shapes they have. */

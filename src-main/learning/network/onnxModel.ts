@@ -125,7 +125,7 @@ function headOf(graph: OnnxGraph, architecture: Architecture, weights: Record<st
   const head = architecture.heads.find((entry) => entry.name === name)!
   if (head.mergedFrom !== undefined) {
     const from = architecture.heads.find((entry) => entry.name === head.mergedFrom)!
-    const source = mergesRefitted(architecture) ? headOf(graph, architecture, weights, subHeads, seen, from.name) : learnt(graph, architecture, weights, subHeads, featuresOf(graph, architecture, weights, seen), from.name)
+    const source = learnt(graph, architecture, weights, subHeads, featuresOf(graph, architecture, weights, seen), from.name)
     const matrix = weights[mergeParameter(name)]
     const turned = Float32Array.from({ length: matrix.length }, (_, i) => matrix[(i % from.clusters) * head.clusters + Math.floor(i / from.clusters)])
     return convolve(graph, source, turned, [head.clusters, from.clusters, 1, 1], undefined, [0, 0, 0, 0])

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -8,6 +8,7 @@ import { METHODS, type RecipeChanges } from '../../src-main/contract/recipe.ts'
 import { BACKENDS } from '../../src-main/contract/settings.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 import '../fixtures/gpu.ts'
+import { drawNetwork } from '../fixtures/network.ts'
 import { type Finished, drawScenes, json, start, temporaryFolder, smalti } from '../fixtures/commandLine.ts'
 
 const TRAIN = ['--classes', '5', '--over', '8', '--seed', '3', '--backend', 'onnxruntime']
@@ -98,7 +99,7 @@ describe('the whole job', () => {
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('head A')])
   })
 
-  it.each(METHODS.filter((method) => method !== 'information'))('clusters by %s in seconds, and segments with it', async (method) => {
+  it.each(METHODS.filter((method) => method !== 'information' && method !== 'features'))('clusters by %s in seconds, and segments with it', async (method) => {
     const project = join(folder, `${method}.smalti`)
     const clustered = json<CommandOutput<'train'>>(await smalti('train', scenes.images, '--project', project, ...TRAIN, '--method', method, '--json'))
     expect(clustered).toMatchObject({ method, steps: 0, images: 3 })
@@ -113,6 +114,55 @@ describe('the whole job', () => {
     await smalti('segment', project)
     const { accuracy, majority } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--json'))
     expect(accuracy).toBeGreaterThan(majority + 0.1)
+  })
+
+  it('clusters the features of any network with a place for every part of an image, and keeps to that very network', async () => {
+    const [own, other] = [join(folder, 'network.onnx'), join(folder, 'other.onnx')]
+    await drawNetwork(own, { tokens: true, notes: { image_mean: '[0.4]', image_std: '[0.3]' } })
+    await drawNetwork(other, { side: 64 })
+    const labelled = async (name: string, network: string, ...more: string[]): Promise<Record<string, string>> => {
+      const project = join(folder, name)
+      const trained = await smalti('train', scenes.images, '--project', project, ...TRAIN, '--features', network, ...more, '--json')
+      expect(trained.code, trained.stderr).toBe(0)
+      expect(json<CommandOutput<'train'>>(trained)).toMatchObject({ method: 'features', images: 3, steps: 0 })
+      expect((await smalti('segment', project)).code).toBe(0)
+      for (const head of ['A', 'B']) await smalti('export', project, '--head', head, '--out', join(folder, `${name}-${head}`))
+      return maskBytes(join(folder, `${name}-A`))
+    }
+    const found = await labelled('features.smalti', own)
+    const project = join(folder, 'features.smalti')
+    const { accuracy, majority } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--curve', '--json'))
+    expect(accuracy).toBeGreaterThan(majority + 0.1)
+    expect(new Set((await sharp(join(folder, 'features.smalti-B', 'scene 1.png')).raw().toBuffer()).filter((value) => value !== 255)).size).toBeLessThanOrEqual(5)
+    expect(await labelled('features-again.smalti', own)).toEqual(found)
+    // Whether the numbers are the network's own or given, they count.
+    expect(await labelled('features-given.smalti', own, '--features-mean', '0.4,0.4,0.4', '--features-std', '0.3')).toEqual(found)
+    expect(await labelled('features-unlike.smalti', own, '--features-mean', '0', '--features-std', '1')).not.toEqual(found)
+    await labelled('features-fixed.smalti', other)
+    const portable = await smalti('export', project, '--format', 'onnx', '--out', join(folder, 'features-onnx'))
+    expect([portable.code, portable.stderr]).toEqual([2, expect.stringContaining('network.onnx, which cannot be joined')])
+    await cp(other, own)
+    const changed = await smalti('segment', project)
+    expect([changed.code, changed.stderr]).toEqual([2, expect.stringContaining('the file has changed since the run was made')])
+    await rm(own)
+    const gone = await smalti('segment', project)
+    expect([gone.code, gone.stderr]).toEqual([2, expect.stringContaining('there is no such file')])
+  })
+
+  it('refuses networks that cannot do it, each in its words', async () => {
+    const refused = async (reason: string, options: Parameters<typeof drawNetwork>[1], ...more: string[]): Promise<void> => {
+      const network = join(folder, 'unfit.onnx')
+      await drawNetwork(network, options)
+      const { code, stderr } = await smalti('train', scenes.images, '--project', join(folder, 'unfit.smalti'), ...TRAIN, '--features', network, ...more)
+      expect([code, stderr]).toEqual([2, expect.stringContaining(reason)])
+    }
+    await refused('none of its outputs has a place for every part of the image', { pooled: true })
+    await refused('it takes 4 bands, and the images have 3', { bands: 4 })
+    await refused('it takes 2 bands, and the images have 3; choose which (--bands)', { bands: 2 })
+    await refused('it takes 3 bands, and means are given for 2', {}, '--features-mean', '0.1,0.2')
+    await refused('the method kmeans-bands does without them', {}, '--method', 'kmeans-bands')
+    const without = await smalti('train', scenes.images, '--project', join(folder, 'unfit.smalti'), ...TRAIN, '--method', 'features')
+    expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('--features')])
   })
 
   it('follows a recipe of all that a preset leaves out, and repeats itself to the bit', async () => {

@@ -54,10 +54,10 @@ interface Outcome {
 export const trainJob: Job<'train'> = async (input, context) => {
   const { settings, sources } = input
   const recipe = recipeOf(settings)
-  const stage = 'Reading the images'
-  context.onProgress({ stage })
   if (recipe.method === 'features' && !settings.features) throw new SmaltiError('InvalidSetting', { setting: 'method', reason: 'features needs the file of the network that gives them (--features)' })
   if (settings.features && (settings.method ?? 'features') !== 'features') throw new SmaltiError('InvalidSetting', { setting: 'features', reason: `the method ${settings.method} does without them` })
+  const stage = 'Reading the images'
+  context.onProgress({ stage })
   const catalogue = await readCatalogue(sources, context.signal, (done, total) => context.onProgress({ stage, share: done / total }))
   const opened = await openOrCreateProject(input.project, sources)
   return withLock(input.project, async () => {

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { SchemeEdit } from '../contract/classes.ts'
 import type { CommandInput, CommandName, CommandOutput } from '../contract/commands.ts'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
@@ -9,12 +10,13 @@ import { BACKEND_CHOICES, DEFAULT_SETTINGS, HEADS, PRESETS } from '../contract/s
 import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp, type PatchSize, type Shard } from '../contract/labels.ts'
 import { isAddress } from '../imagery/byteSource.ts'
 import { startEngineProcess } from '../engine/childProcess.ts'
+import { classesText } from './classesText.ts'
 import { descriptionText } from './descriptionText.ts'
 import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */
 const INPUT_FAULTS = new Set<string>([
-  'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'LabelsUnreadable', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'ProjectTooNew',
+  'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'LabelsUnreadable', 'ClassesChanged', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'ProjectTooNew',
   'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'HeatmapsMissing', 'CheckpointUnreadable', 'CheckpointMismatch',
   'BackendUnavailable', 'FeaturesUnusable', 'TruthMissing', 'TruthInColour', 'TruthMismatch', 'InvalidSetting'
 ])
@@ -216,6 +218,56 @@ program
   .action((project: string, options) =>
     perform('describe', { project: resolve(project), images: options.images && placed(options.images), head: options.head }, options.json, descriptionText)
   )
+
+/** Numbers of classes as they are shown, from 1. */
+const classNumbers = (text: string): number[] => numbers(1, 250, text).map((number) => number - 1)
+/** `3=Water`, as often as it is given. */
+function namedClass(text: string, before: [number, string][] = []): [number, string][] {
+  const [, number, value] = /^(\d+)=(.+)$/.exec(text.trim()) ?? []
+  if (value === undefined) throw new InvalidArgumentError('It must be a class and what it gets, such as 3=Water.')
+  return [...before, [count(1, 250)(number) - 1, value]]
+}
+const severalClasses = (text: string, before: number[][] = []): number[][] => [...before, classNumbers(text)]
+
+program
+  .command('classes')
+  .description('make classes of clusters: merge, name, colour, cut the tree, undo; changes are made in the order of this list')
+  .argument('<project>')
+  .addOption(head)
+  .option('--import <file>', 'classes of a run with as many clusters (.json), or names and colours (.qml of QGIS)')
+  .option('--cut <n>', 'as many classes as this, by the tree', count(1, 250))
+  .option('--split <class>', 'every cluster of a class becomes one by itself again', count(1, 250))
+  .option('--merge <classes>', 'the first takes in the others, 3,7,12; may be given several times', severalClasses)
+  .option('--name <name>', 'of what the last --merge made')
+  .option('--rename <class=name>', '3=Water; may be given several times', namedClass)
+  .option('--recolour <class=colour>', '3=#1f77b4; may be given several times', namedClass)
+  .option('--ignore <classes>', 'leave them without label', classNumbers)
+  .option('--count <classes>', 'no longer ignore them', classNumbers)
+  .option('--undo [n]', 'go so many steps back', count(1, 1e6))
+  .option('--redo [n]', 'go so many steps forth', count(1, 1e6))
+  .option('--history', 'list all steps')
+  .option('--list', 'list the classes, which is what happens anyway')
+  .option('--export <file>', 'write the classes (.json), or a style for QGIS (.qml)')
+  .option('--overwrite', 'with --export, also over a file that Smalti did not write', false)
+  .option('--json', 'print one JSON object as the last line')
+  .addHelpText('after', examples('smalti classes photos.smalti\nsmalti classes photos.smalti --merge 3,7 --name Water --rename 2=Forest --ignore 4\nsmalti classes photos.smalti --cut 5\nsmalti classes photos.smalti --undo'))
+  .action((project: string, options) => {
+    const merges = (options.merge as number[][] | undefined) ?? []
+    const pairs = (key: 'rename' | 'recolour'): [number, string][] => (options[key] as [number, string][] | undefined) ?? []
+    const edits: SchemeEdit[] = [
+      ...(options.cut === undefined ? [] : [{ kind: 'cut' as const, groups: options.cut }]),
+      ...(options.split === undefined ? [] : [{ kind: 'split' as const, class: options.split - 1, along: 'clusters' as const }]),
+      ...merges.map((classes, i) => ({ kind: 'merge' as const, classes, name: i === merges.length - 1 ? options.name : undefined })),
+      ...pairs('rename').map(([id, name]) => ({ kind: 'rename' as const, class: id, name })),
+      ...pairs('recolour').map(([id, colour]) => ({ kind: 'recolour' as const, class: id, colour })),
+      ...(options.ignore ? [{ kind: 'ignore' as const, classes: options.ignore, ignored: true }] : []),
+      ...(options.count ? [{ kind: 'ignore' as const, classes: options.count, ignored: false }] : [])
+    ]
+    const steps = (value: true | number | undefined): number => (value === true ? 1 : (value ?? 0))
+    const undo = options.undo === undefined && options.redo === undefined ? undefined : steps(options.undo) - steps(options.redo)
+    const input = { project: resolve(project), head: options.head, edits, undo, from: options.import && resolve(options.import), into: options.export && resolve(options.export), overwrite: options.overwrite }
+    return perform('classes', input, options.json, (output) => classesText(output, options.history))
+  })
 
 const SHOWN_DECISIONS = new Set([2, 3, 5, 8, 12, 20, 30, 40])
 

@@ -1,12 +1,46 @@
 import { z } from 'zod'
 
+const classId = z.int().min(0).max(249)
+const colour = z.string().regex(/^#[0-9a-f]{6}$/i, 'is no colour such as #1f77b4')
+const className = z.string().trim().min(1, 'a class needs a name').max(200)
+
 /** What the user made of a head's clusters. */
 export const scheme = z.object({
-  classes: z.array(z.object({ id: z.int().min(0).max(249), name: z.string(), colour: z.string().regex(/^#[0-9a-f]{6}$/i), hidden: z.boolean().default(false), ignored: z.boolean().default(false) })).max(250),
+  classes: z.array(z.object({ id: classId, name: z.string(), colour, hidden: z.boolean().default(false), ignored: z.boolean().default(false) })).max(250),
   /** Class id of each cluster. */
   of: z.array(z.int())
 })
 export type Scheme = z.infer<typeof scheme>
+export type SchemeClass = Scheme['classes'][number]
+
+/** One change of a scheme. Classes are named by their ids. */
+export const schemeEdit = z.discriminatedUnion('kind', [
+  /** The first takes in the others. */
+  z.object({ kind: z.literal('merge'), classes: z.array(classId).min(2), name: className.optional() }),
+  /** Clusters move to a class, or to a new one of their own. */
+  z.object({ kind: z.literal('assign'), clusters: z.array(z.int().min(0)).min(1), to: classId.optional(), name: className.optional() }),
+  /** Every cluster becomes a class of its own, or the two parts of which the tree made it do. */
+  z.object({ kind: z.literal('split'), class: classId, along: z.enum(['clusters', 'tree']) }),
+  z.object({ kind: z.literal('rename'), class: classId, name: className }),
+  z.object({ kind: z.literal('recolour'), class: classId, colour }),
+  /** Hidden classes are not drawn; exports hold them. */
+  z.object({ kind: z.literal('hide'), classes: z.array(classId).min(1), hidden: z.boolean() }),
+  /** Ignored classes have no label, in exports either. */
+  z.object({ kind: z.literal('ignore'), classes: z.array(classId).min(1), ignored: z.boolean() }),
+  /** The order of the list, which is that of the values in exports. */
+  z.object({ kind: z.literal('order'), classes: z.array(classId) }),
+  /** So many groups of the tree. */
+  z.object({ kind: z.literal('cut'), groups: z.int().min(1).max(250) }),
+  z.object({ kind: z.literal('replace'), scheme, name: z.string() })
+])
+export type SchemeEdit = z.infer<typeof schemeEdit>
+
+/** Snapshots of all heads' schemes, and which of them counts; a head without one has its clusters as classes. */
+export const classHistory = z.object({
+  history: z.array(z.object({ name: z.string(), schemes: z.record(z.string(), scheme) })).min(1),
+  cursor: z.int().min(0)
+})
+export type ClassHistory = z.infer<typeof classHistory>
 
 /** Clusters joined step by step: `joins[i]` makes node `count + i` of two earlier ones; `cost` rises. Cut, it gives any number of groups. */
 export const clusterTree = z.object({

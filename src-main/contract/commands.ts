@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { clusterDescriptions, headDescription } from './classes.ts'
+import { classHistory, clusterDescriptions, clusterTree, headDescription, scheme, schemeEdit } from './classes.ts'
 import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS } from './recipe.ts'
@@ -44,7 +44,12 @@ export const projectState = z.object({
   partial: z.boolean(),
   classes: z.record(head, z.array(clusterClass)).optional(),
   /** Of the labels; labels of earlier versions have none. */
-  clusters: clusterDescriptions.optional()
+  clusters: clusterDescriptions.optional(),
+  /** Clusters of each head of the run. */
+  heads: z.partialRecord(head, z.int()).optional(),
+  tree: clusterTree.optional(),
+  /** What was made of the clusters. */
+  made: classHistory.optional()
 })
 export type ProjectState = z.infer<typeof projectState>
 
@@ -157,6 +162,36 @@ export const COMMANDS = {
   describe: {
     input: z.object({ project: folder, images: sources.optional(), head }),
     output: headDescription.extend({ head, names: z.array(z.string()) })
+  },
+  /** Changes what is made of a run's clusters, or tells it. */
+  classes: {
+    input: z.object({
+      project: folder,
+      head,
+      /** Made one after the other; each is a step of the history. */
+      edits: z.array(schemeEdit).default([]),
+      /** Then goes so many steps back, or forth where it is below zero. */
+      undo: z.int().optional(),
+      /** Then goes to a step of the history, counted from 0. */
+      step: z.int().min(0).optional(),
+      /** A file of classes, or a QGIS style, that is applied before the edits. */
+      from: z.string().min(1).optional(),
+      /** A file into which the classes are written in the end. */
+      into: z.string().min(1).optional(),
+      /** Also over a file that Smalti did not write. */
+      overwrite: z.boolean().default(false),
+      /** The history's length and step that the asker knows: somebody else may have changed the classes since. */
+      expected: z.object({ steps: z.int(), cursor: z.int() }).optional()
+    }),
+    output: z.object({
+      head,
+      scheme,
+      /** Pixels of each class, in the scheme's order, where something is segmented. */
+      pixels: z.array(z.number()).optional(),
+      /** What each step is called. */
+      steps: z.array(z.string()),
+      cursor: z.int()
+    })
   },
   evaluate: {
     input: z.object({

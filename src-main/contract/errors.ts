@@ -25,6 +25,7 @@ const SENTENCES = {
   LabelsUnreadable: (d) => `The labels of ${d.path} cannot be read: ${d.reason}. Segment again.`,
   HeatmapsMissing: (d) => `The labels of ${d.path} were made without heatmaps, which tell how probable each class is. Make them first: smalti segment … --heatmaps.`,
   TooManyPatches: (d) => `The labels fall into more patches than polygons are made of (over ${d.most} corners). Clean them up first: --sieve 50px.`,
+  ClassesChanged: (d) => `The classes of ${d.path} were changed by another window or command meanwhile. They are shown as they are now.`,
   ShardMissing: (d) => `The labels cannot be merged yet: missing ${d.missing}.`,
   WouldOverwrite: (d) => `${d.path} exists and was not written by this export. Nothing was written; choose another folder${d.option ? `, or allow it with ${d.option}` : ''}.`,
   AmongImages: (d) => `${d.path} lies among the images of the project, where nothing is ever written. Choose a folder of its own.`,

@@ -5,6 +5,7 @@ import { type FromEngine, toEngine } from '../contract/messages.ts'
 import { readCatalogue } from '../imagery/catalogue.ts'
 import { trialJob } from './compute.ts'
 import type { Job } from './job.ts'
+import { classesJob } from './jobs/classes.ts'
 import { describeJob } from './jobs/describe.ts'
 import { evaluateJob } from './jobs/evaluate.ts'
 import { exportJob } from './jobs/export.ts'
@@ -35,6 +36,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     segment: segmentJob,
     mergeShards: mergeShardsJob,
     describe: describeJob,
+    classes: classesJob,
     evaluate: evaluateJob,
     export: exportJob,
     trial: trialJob,

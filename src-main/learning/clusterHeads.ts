@@ -1,5 +1,6 @@
 import type { ClusterTree } from '../contract/classes.ts'
-import { clusterTree, cutTree } from './clusterTree.ts'
+import { cutTree } from '../classes/tree.ts'
+import { clusterTree } from './clusterTree.ts'
 import { type Clustering, type Moments, type Points, beside, columnMoments, kMeans, kMeansFrom, standardised } from './kMeans.ts'
 import { type Architecture, featureChannels, mergeParameter, refitParameters, rowInFeatures, trunkChannels } from './network/architecture.ts'
 import type { Uniform } from './random.ts'

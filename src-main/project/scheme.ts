@@ -1,20 +1,28 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Scheme, scheme } from '../contract/classes.ts'
+import { type ClassHistory, type Scheme, classHistory } from '../contract/classes.ts'
 import { NO_LABEL } from '../contract/labels.ts'
+import { writeJsonSafely } from './files.ts'
 import { type Project, readJson, runFolder } from './project.ts'
 
-const schemesFile = z.object({
-  format: z.literal(2),
-  /** Snapshots of all heads' schemes, and which of them counts. */
-  history: z.array(z.object({ name: z.string(), schemes: z.record(z.string(), scheme) })).min(1),
-  cursor: z.int().min(0)
-})
+const schemesFile = classHistory.extend({ format: z.literal(2) })
+const schemesPath = (project: Project): string => join(runFolder(project), 'classes.json')
+
+/** What was made of a run's clusters, step by step; undefined where nothing was. @throws ProjectUnreadable, ProjectTooNew */
+export async function loadClassHistory(project: Project): Promise<ClassHistory | undefined> {
+  const found = await readJson(project.folder, schemesPath(project), schemesFile)
+  return found && { history: found.history, cursor: Math.min(found.cursor, found.history.length - 1) }
+}
+
+/** @throws DiskFull, FolderNotWritable */
+export async function saveClassHistory(project: Project, history: ClassHistory): Promise<void> {
+  await writeJsonSafely(schemesPath(project), { format: 2, ...history })
+}
 
 /** The scheme of a head as it is now, or undefined where nothing was made of its clusters. @throws ProjectUnreadable */
 export async function loadScheme(project: Project, head: string): Promise<Scheme | undefined> {
-  const found = await readJson(project.folder, join(runFolder(project), 'classes.json'), schemesFile)
-  return found?.history[Math.min(found.cursor, found.history.length - 1)].schemes[head]
+  const found = await loadClassHistory(project)
+  return found?.history[found.cursor].schemes[head]
 }
 
 /** What the labels become that one table after the other is applied to; either may be missing. */

@@ -50,6 +50,47 @@ describe('the whole job', () => {
     expect(await maskBytes(join(folder, 'masks-again')), 'the same seed and backend give the same masks').toEqual(await maskBytes(out))
   })
 
+  it('makes classes of clusters step by step, exports them, and goes back and forth', async () => {
+    const project = join(folder, 'classes.smalti')
+    await cp(join(folder, 'whole.smalti'), project, { recursive: true })
+    const classes = async (...more: string[]): Promise<CommandOutput<'classes'>> => {
+      const finished = await smalti('classes', project, ...more, '--json')
+      expect(finished.code, finished.stderr).toBe(0)
+      return json<CommandOutput<'classes'>>(finished)
+    }
+    const found = await classes()
+    expect([found.scheme.classes.length, found.steps, found.pixels!.reduce((sum, n) => sum + n)]).toEqual([8, ['As they were found'], 3 * 192 * 192])
+    const made = await classes('--merge', '3,7', '--merge', '1,2', '--name', 'Water', '--rename', '3=Forest', '--recolour', '3=#00ff00', '--ignore', '4')
+    expect(made.scheme.classes.map(({ id, name, ignored }) => [id, name, ignored])).toEqual([[0, 'Water', false], [2, 'Forest', false], [3, 'Cluster 4', true], [4, 'Cluster 5', false], [5, 'Cluster 6', false], [7, 'Cluster 8', false]])
+    expect(made.pixels![0]).toBe(found.pixels![0] + found.pixels![1])
+    expect(made.steps).toEqual(['As they were found', 'Merge Cluster 3 and Cluster 7', 'Merge Cluster 1 and Cluster 2', 'Rename Cluster 3 to Forest', 'Recolour Forest', 'Ignore Cluster 4'])
+    const out = join(folder, 'classes-out')
+    await smalti('export', project, '--out', out)
+    const values = [...(await sharp(join(out, 'scene 1.png')).raw().toBuffer())]
+    const before = [...(await sharp(join(folder, 'masks', 'scene 1.png')).raw().toBuffer())]
+    expect(values).toEqual(before.map((cluster) => [0, 0, 1, 255, 3, 4, 1, 5][cluster]))
+    expect((JSON.parse(await readFile(join(out, 'classes.json'), 'utf8')) as { classes: { name: string; colour: string }[] }).classes[1]).toMatchObject({ name: 'Forest', colour: '#00ff00' })
+
+    expect((await classes('--undo', '2')).scheme.classes.find(({ id }) => id === 2)!.colour).toBe(found.scheme.classes[2].colour)
+    expect((await classes('--redo')).cursor).toBe(4)
+    expect((await classes('--redo')).scheme).toEqual(made.scheme)
+    const cut = await classes('--cut', '5')
+    expect([cut.scheme.classes.length, cut.steps.at(-1)]).toEqual([5, 'Cut into 5 classes'])
+    await classes('--undo')
+    const file = join(folder, 'made.json')
+    await classes('--export', file)
+    const other = join(folder, 'again.smalti')
+    expect(json<CommandOutput<'classes'>>(await smalti('classes', other, '--import', file, '--json')).scheme).toEqual(made.scheme)
+    expect((await smalti('classes', project, '--history')).stdout).toContain('→ 5  Ignore Cluster 4')
+    const refused = await smalti('classes', project, '--merge', '1,99')
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('there is no class 99')])
+    expect((await smalti('classes', project, '--rename', 'Water')).code).toBe(2)
+    // Two at a time: each is a step, and none is lost.
+    const both = await Promise.all(['a', 'b', 'c'].map((name) => smalti('classes', other, '--rename', `1=${name}`)))
+    const steps = json<CommandOutput<'classes'>>(await smalti('classes', other, '--json')).steps.length
+    expect(steps).toBe(2 + both.filter(({ code }) => code === 0).length)
+  })
+
   it('scores only what the truth map names', async () => {
     const map = join(folder, 'map.json')
     await writeFile(map, '{"0": 0, "1": 1, "4": 1}')

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { ClusterTree } from '../../src-main/contract/classes.ts'
 import { decisionCurve } from '../../src-main/evaluation/curve.ts'
-import { type Linkage, clusterTree, cutTree } from '../../src-main/learning/clusterTree.ts'
+import { cutTree } from '../../src-main/classes/tree.ts'
+import { type Linkage, clusterTree } from '../../src-main/learning/clusterTree.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 
 const onLine = (...values: number[]): { values: Float32Array; count: number; width: number } => ({ values: Float32Array.from(values), count: values.length, width: 1 })

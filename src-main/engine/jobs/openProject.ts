@@ -1,6 +1,8 @@
+import { HEADS } from '../../contract/settings.ts'
 import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
 import { loadDescriptions } from '../describing.ts'
 import { isTrained, loadRun, openProject } from '../../project/project.ts'
+import { loadClassHistory } from '../../project/scheme.ts'
 import type { Job } from '../job.ts'
 
 export const openProjectJob: Job<'openProject'> = async ({ project: folder }) => {
@@ -17,6 +19,9 @@ export const openProjectJob: Job<'openProject'> = async ({ project: folder }) =>
     finished: run?.meta.finished ?? false,
     segmented: labels?.images.map(({ path, width, height }) => ({ path, width, height })) ?? [],
     partial: labels?.partial ?? false,
+    heads: run && Object.fromEntries(run.meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)).map(({ name, clusters }) => [name, clusters])),
+    tree: run?.meta.tree,
+    made: run && (await loadClassHistory(project)),
     clusters: labels && (await loadDescriptions(project, set, labels)),
     classes: labels?.classes as { A: { name: string; colour: string }[]; B: { name: string; colour: string }[] } | undefined
   }

@@ -1,0 +1,146 @@
+import type { ClusterTree, Scheme, SchemeClass, SchemeEdit } from '../contract/classes.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import { clusterColours, clusterNames } from './palette.ts'
+import { cutTree, partedAlong } from './tree.ts'
+
+/** Every cluster a class of its own. */
+export function initialScheme(clusters: number): Scheme {
+  return { classes: clusterNames(clusters).map(({ name, colour }, id) => ({ id, name, colour, hidden: false, ignored: false })), of: Array.from({ length: clusters }, (_, cluster) => cluster) }
+}
+
+/** Whether a class still has the name that clusters get by themselves. */
+export const isUnnamed = ({ name }: Pick<SchemeClass, 'name'>): boolean => /^Cluster \d+$/.test(name)
+
+/** Clusters of a class. */
+export const clustersOf = ({ of }: Scheme, id: number): number[] => of.flatMap((owner, cluster) => (owner === id ? [cluster] : []))
+
+/**
+ * A scheme after an edit, and what the edit is called in the history.
+ * @param tree  of the head's clusters, where there is one
+ * @throws InvalidSetting naming the class that is not there, or saying what the edit lacks
+ */
+export function edited(before: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme: Scheme; name: string } {
+  const { scheme, name } = changed(before, edit, tree)
+  const owners = new Set(scheme.of)
+  return { scheme: { ...scheme, classes: scheme.classes.filter(({ id }) => owners.has(id)) }, name }
+}
+
+function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme: Scheme; name: string } {
+  const { classes, of } = scheme
+  const found = (id: number): SchemeClass => {
+    const entry = classes.find((one) => one.id === id)
+    if (!entry) throw refused(`there is no class ${id + 1}`)
+    return entry
+  }
+  /** Changes some classes where they stand. */
+  const withEach = (ids: readonly number[], change: Partial<SchemeClass>): Scheme => ({ ...scheme, classes: classes.map((entry) => (ids.includes(entry.id) ? { ...entry, ...change } : entry)) })
+  switch (edit.kind) {
+    case 'merge': {
+      const joined = [...new Set(edit.classes)].map(found)
+      if (joined.length < 2) throw refused('merging takes two classes at least')
+      const [first] = joined
+      const name = edit.name ?? joined.find((entry) => !isUnnamed(entry))?.name ?? first.name
+      const ids = new Set(joined.map(({ id }) => id))
+      const merged = withEach([first.id], { name })
+      return { scheme: { ...merged, of: of.map((id) => (ids.has(id) ? first.id : id)) }, name: `Merge ${listed(joined)}` }
+    }
+    case 'assign': {
+      const clusters = new Set(edit.clusters)
+      const beyond = edit.clusters.find((cluster) => cluster >= of.length)
+      if (beyond !== undefined) throw refused(`there is no cluster ${beyond + 1}`)
+      const what = clusters.size === 1 ? `cluster ${edit.clusters[0] + 1}` : `${clusters.size} clusters`
+      if (edit.to !== undefined) {
+        const target = found(edit.to)
+        return { scheme: { classes, of: of.map((id, cluster) => (clusters.has(cluster) ? target.id : id)) }, name: `Move ${what} to ${target.name}` }
+      }
+      const [first] = edit.clusters
+      const left = of.filter((_, cluster) => !clusters.has(cluster))
+      const own = ownClass(first, new Set(left))
+      const made = edit.name === undefined ? own : { ...own, name: edit.name }
+      return { scheme: { classes: [...classes.filter(({ id }) => id !== made.id), made], of: of.map((id, cluster) => (clusters.has(cluster) ? made.id : id)) }, name: `Make ${what} a class` }
+    }
+    case 'split': {
+      const entry = found(edit.class)
+      const clusters = clustersOf(scheme, edit.class)
+      const parts = edit.along === 'tree' ? tree && partedAlong(tree, clusters) : clusters.map((cluster) => [cluster])
+      if (!parts || parts.length < 2) throw refused(edit.along === 'tree' && !tree ? 'the run has no tree of clusters' : `${entry.name} is one cluster`)
+      return { scheme: parted(scheme, entry, parts), name: `Split ${entry.name}` }
+    }
+    case 'rename': {
+      const entry = found(edit.class)
+      return { scheme: withEach([entry.id], { name: edit.name }), name: `Rename ${entry.name} to ${edit.name}` }
+    }
+    case 'recolour': {
+      const entry = found(edit.class)
+      return { scheme: withEach([entry.id], { colour: edit.colour.toLowerCase() }), name: `Recolour ${entry.name}` }
+    }
+    case 'hide':
+      return { scheme: withEach(edit.classes, { hidden: edit.hidden }), name: `${edit.hidden ? 'Hide' : 'Show'} ${listed(edit.classes.map(found))}` }
+    case 'ignore':
+      return { scheme: withEach(edit.classes, { ignored: edit.ignored }), name: `${edit.ignored ? 'Ignore' : 'Count'} ${listed(edit.classes.map(found))}` }
+    case 'order': {
+      const first = [...new Set(edit.classes)].map(found)
+      return { scheme: { ...scheme, classes: [...first, ...classes.filter((entry) => !first.includes(entry))] }, name: 'Reorder the classes' }
+    }
+    case 'cut': {
+      if (!tree) throw refused('the run has no tree of clusters')
+      if (edit.groups > of.length) throw refused(`there are ${of.length} clusters`)
+      return { scheme: regrouped(scheme, cutTree(tree, edit.groups)), name: `Cut into ${edit.groups} classes` }
+    }
+    case 'replace': {
+      if (edit.scheme.of.length !== of.length) throw refused(`the scheme is of ${edit.scheme.of.length} clusters, and there are ${of.length}`)
+      const ids = new Set(edit.scheme.classes.map(({ id }) => id))
+      if (ids.size < edit.scheme.classes.length || edit.scheme.of.some((id) => !ids.has(id))) throw refused('the scheme gives clusters to classes that it does not have')
+      return { scheme: edit.scheme, name: edit.name }
+    }
+  }
+}
+
+const refused = (reason: string): SmaltiError => new SmaltiError('InvalidSetting', { setting: 'classes', reason })
+
+/** `A and B`, `A, B and 3 others`. */
+function listed(classes: readonly SchemeClass[]): string {
+  const names = classes.map(({ name }) => name)
+  if (names.length <= 3) return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+  return `${names.slice(0, 2).join(', ')} and ${names.length - 2} others`
+}
+
+/** The class that a cluster is by itself; its own number is its id unless another class has it. */
+function ownClass(cluster: number, taken: ReadonlySet<number>): SchemeClass {
+  let id = cluster
+  while (taken.has(id)) id = (id + 1) % 250
+  return { id, name: `Cluster ${cluster + 1}`, colour: clusterColours(cluster + 1)[cluster], hidden: false, ignored: false }
+}
+
+/** A class in parts, of which the one with its first cluster keeps its name and colour; the others follow it in the list. */
+function parted({ classes, of }: Scheme, entry: SchemeClass, parts: readonly number[][]): Scheme {
+  const [kept, ...others] = [...parts].sort((a, b) => a[0] - b[0])
+  const taken = new Set(classes.map(({ id }) => id))
+  const owner = [...of]
+  const made = others.map((clusters) => {
+    const own = ownClass(clusters[0], taken)
+    taken.add(own.id)
+    for (const cluster of clusters) owner[cluster] = own.id
+    return { ...own, hidden: entry.hidden, ignored: entry.ignored }
+  })
+  for (const cluster of kept) owner[cluster] = entry.id
+  const at = classes.indexOf(entry)
+  return { classes: [...classes.slice(0, at + 1), ...made, ...classes.slice(at + 1)], of: owner }
+}
+
+/** Groups of clusters as classes; a group that lies within one class that someone named goes on under that name. */
+function regrouped({ classes, of }: Scheme, groups: readonly number[]): Scheme {
+  const first = new Map<number, number>()
+  groups.forEach((group, cluster) => first.has(group) || first.set(group, cluster))
+  const used = new Set<number>()
+  const made = [...first].map(([group, cluster]): SchemeClass => {
+    const owners = new Set(of.filter((_, other) => groups[other] === group))
+    const former = owners.size === 1 ? classes.find(({ id }) => owners.has(id)) : undefined
+    const own = ownClass(cluster, new Set())
+    if (!former || isUnnamed(former) || used.has(former.id)) return own
+    used.add(former.id)
+    return { ...former, id: own.id }
+  })
+  const ids = new Map([...first.keys()].map((group, i) => [group, made[i].id]))
+  return { classes: made, of: groups.map((group) => ids.get(group)!) }
+}

@@ -1,0 +1,48 @@
+import { basename } from 'node:path'
+import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../classes/history.ts'
+import { clustersOf } from '../../classes/scheme.ts'
+import type { SchemeEdit } from '../../contract/classes.ts'
+import { SmaltiError } from '../../contract/errors.ts'
+import { readSchemeFile, writeSchemeFile } from '../../export/schemeFile.ts'
+import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
+import { withLock } from '../../project/lock.ts'
+import { loadTrainedRun, openProject } from '../../project/project.ts'
+import { loadClassHistory, saveClassHistory } from '../../project/scheme.ts'
+import { loadDescriptions } from '../describing.ts'
+import type { Job } from '../job.ts'
+
+/** Lock of the classes alone: they may be changed while the project trains or is segmented. */
+const LOCK = 'classes'
+
+export const classesJob: Job<'classes'> = async ({ project: folder, head, edits, undo, step, from, into, overwrite, expected }) => {
+  const project = await openProject(folder)
+  const { meta: { architecture, tree } } = await loadTrainedRun(project)
+  const found = architecture.heads.find(({ name }) => name === head)
+  if (!found) throw new SmaltiError('InvalidSetting', { setting: 'head', reason: `the run has none called ${head}` })
+  // The tree is that of head A's clusters.
+  const treeOfHead = tree?.count === found.clusters && found.mergedFrom === undefined ? tree : undefined
+  const change = async (): Promise<typeof EMPTY_HISTORY> => {
+    const before = (await loadClassHistory(project)) ?? EMPTY_HISTORY
+    if (expected && (expected.steps !== before.history.length || expected.cursor !== before.cursor)) throw new SmaltiError('ClassesChanged', { path: folder })
+    const taken: SchemeEdit[] = from === undefined ? [] : [{ kind: 'replace', scheme: await readSchemeFile(from, schemeNow(before, head, found.clusters)), name: `Load ${basename(from)}` }]
+    let after = [...taken, ...edits].reduce((history, edit) => withEdit(history, head, found.clusters, edit, treeOfHead), before)
+    if (undo !== undefined) after = atStep(after, after.cursor - undo)
+    if (step !== undefined) after = atStep(after, step)
+    if (after !== before) await saveClassHistory(project, after)
+    return after
+  }
+  const asked = edits.length > 0 || from !== undefined || undo !== undefined || step !== undefined
+  const history = asked ? await withLock(folder, change, LOCK) : ((await loadClassHistory(project)) ?? EMPTY_HISTORY)
+  const scheme = schemeNow(history, head, found.clusters)
+  if (into !== undefined) await writeSchemeFile(into, scheme, overwrite)
+  const set = labelSetOf(project)
+  const index = await loadLabelIndex(project, set)
+  const described = index && (await loadDescriptions(project, set, index))?.[head]
+  return {
+    head,
+    scheme,
+    pixels: described && scheme.classes.map(({ id }) => clustersOf(scheme, id).reduce((sum, cluster) => sum + described.clusters[cluster].pixels, 0)),
+    steps: history.history.map(({ name }) => name),
+    cursor: history.cursor
+  }
+}

@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { z } from 'zod'
+import { type Scheme, scheme } from '../contract/classes.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import { writeFileSafely } from '../project/files.ts'
+import { qgisStyle } from './geotiff.ts'
+
+/** What a file of classes holds: they themselves, and of which clusters they are. */
+const schemeFile = z.object({ format: z.literal('smalti-classes-1'), scheme })
+
+/**
+ * Writes classes for other runs (`.json`), or names and colours for QGIS (`.qml`).
+ * @throws WouldOverwrite, InvalidSetting, DiskFull, FolderNotWritable
+ */
+export async function writeSchemeFile(path: string, classes: Scheme, overwrite: boolean): Promise<void> {
+  const content = isStyle(path) ? qgisStyle(classes.classes) : `${JSON.stringify({ format: 'smalti-classes-1', scheme: classes }, undefined, 2)}\n`
+  if (!overwrite && existsSync(path) && !(await isOurs(path))) throw new SmaltiError('WouldOverwrite', { path, option: '--overwrite' })
+  await writeFileSafely(path, content)
+}
+
+/** @throws InvalidSetting where the ending is neither */
+function isStyle(path: string): boolean {
+  const ending = extname(path).toLowerCase()
+  if (ending !== '.json' && ending !== '.qml') throw new SmaltiError('InvalidSetting', { setting: 'file', reason: `${path} must end in .json (classes of a run) or .qml (names and colours for QGIS)` })
+  return ending === '.qml'
+}
+
+const isOurs = async (path: string): Promise<boolean> => schemeFile.safeParse(await readFile(path, 'utf8').then(JSON.parse).catch(() => undefined)).success
+
+/**
+ * Classes from a file, for the clusters of a scheme. Those of as many clusters are taken as they are; a QGIS style
+ * renames and recolours the classes of its values.
+ * @throws InvalidSetting saying what is wrong with the file
+ */
+export async function readSchemeFile(path: string, now: Scheme): Promise<Scheme> {
+  const refused = (reason: string): SmaltiError => new SmaltiError('InvalidSetting', { setting: path, reason })
+  const style = isStyle(path)
+  const text = await readFile(path, 'utf8').catch((fault: NodeJS.ErrnoException) => {
+    throw refused(fault.code === 'ENOENT' ? 'there is no such file' : fault.message)
+  })
+  if (style) {
+    const entries = [...text.matchAll(/<paletteEntry\b[^>]*>/g)].map(([entry]) => entry)
+    if (entries.length === 0) throw refused('it is no QGIS style of a raster with a colour for each value')
+    return restyled(now, entries)
+  }
+  let content: unknown
+  try {
+    content = JSON.parse(text)
+  } catch (fault) {
+    throw refused((fault as Error).message)
+  }
+  const parsed = schemeFile.safeParse(content)
+  if (!parsed.success) throw refused('it holds no classes that Smalti wrote')
+  return parsed.data.scheme
+}
+
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+const unescaped = (text: string): string => text.replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal: string, hex: string, name: string) => (name ? (ENTITIES[name] ?? whole) : String.fromCodePoint(decimal ? Number(decimal) : parseInt(hex, 16))))
+
+function restyled(now: Scheme, entries: readonly string[]): Scheme {
+  const attribute = (entry: string, name: string): string | undefined => {
+    const found = new RegExp(`\\b${name}="([^"]*)"`).exec(entry)?.[1]
+    return found === undefined ? undefined : unescaped(found)
+  }
+  const byValue = new Map(entries.map((entry) => [Number(attribute(entry, 'value')), { name: attribute(entry, 'label')?.trim(), colour: attribute(entry, 'color')?.slice(0, 7).toLowerCase() }]))
+  return {
+    ...now,
+    classes: now.classes.map((entry, value) => {
+      const { name, colour } = byValue.get(value) ?? {}
+      return { ...entry, name: name || entry.name, colour: colour && /^#[0-9a-f]{6}$/.test(colour) ? colour : entry.colour }
+    })
+  }
+}

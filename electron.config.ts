@@ -15,6 +15,7 @@ export default defineConfig({
         input: {
           main: at('src-main/shell/main.ts'),
           engine: at('src-main/engine/process.ts'),
+          pictures: at('src-main/engine/pictures/process.ts'),
           crops: at('src-main/engine/cropWorker.ts'),
           windows: at('src-main/engine/windowWorker.ts'),
           smalti: at('src-main/cli/smalti.ts'),

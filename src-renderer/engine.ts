@@ -1,4 +1,5 @@
 import type { CommandInput, CommandName, CommandOutput, Progress } from '../src-main/contract/commands.ts'
+import type { PictureQuery, PictureRequest } from '../src-main/contract/pictures.ts'
 import { SmaltiError } from '../src-main/contract/errors.ts'
 import type { WindowApi } from '../src-main/contract/window.ts'
 
@@ -39,8 +40,11 @@ function plainCopy<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T
 }
 
-/** Address of a picture that the program makes on demand. */
-export function pictureUrl(kind: 'thumbnail' | 'tile' | 'label', query: Record<string, string | number>): string {
-  const parameters = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]))
+/**
+ * Address of a picture that the program makes on demand.
+ * @param more  what else tells one state of it from another, and `view`, the number of the view that asks
+ */
+export function pictureUrl<K extends PictureRequest['kind']>(kind: K, query: PictureQuery<K>, more: Record<string, string | number> = {}): string {
+  const parameters = new URLSearchParams(Object.entries({ ...query, ...more }).map(([name, value]) => [name, String(value)]))
   return `smalti://${kind}/?${parameters.toString()}`
 }

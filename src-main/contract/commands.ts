@@ -28,9 +28,6 @@ const backendFinding = z.object({
 })
 export const segmentedImage = z.object({ path: z.string(), width: z.int(), height: z.int() })
 
-/** A picture for the screen, encoded. */
-const encodedPicture = z.object({ type: z.string(), base64: z.string() })
-
 export const projectState = z.object({
   folder,
   sources,
@@ -48,6 +45,8 @@ export const projectState = z.object({
   /** Clusters of each head of the run. */
   heads: z.partialRecord(head, z.int()).optional(),
   tree: clusterTree.optional(),
+  /** Heads that are groups of another's clusters, whose labels are stored. */
+  cuts: z.record(z.string(), z.object({ of: z.string(), groups: z.array(z.int()) })).optional(),
   /** What was made of the clusters. */
   made: classHistory.optional()
 })
@@ -234,31 +233,11 @@ export const COMMANDS = {
     output: z.object({ device: z.string().optional(), reason: z.string().optional(), milliseconds: z.number().optional() })
   },
   pause: { input: z.object({ paused: z.boolean() }), output: z.object({ paused: z.boolean() }) },
-  thumbnail: { input: z.object({ file: z.string().min(1), side: z.int().min(16).max(512) }), output: encodedPicture },
-  tile: {
-    input: z.object({
-      file: z.string().min(1),
-      /** Keeps the tiled copy of a picture that has no parts. */
-      project: folder,
-      /** Each level halves the picture. */
-      level: z.int().min(0).max(16),
-      column: z.int().min(0),
-      row: z.int().min(0)
-    }),
-    output: encodedPicture
-  },
-  labelTile: {
-    input: z.object({ project: folder, head, path: z.string(), level: z.int().min(0).max(16), column: z.int().min(0), row: z.int().min(0) }),
-    output: encodedPicture
-  }
 } as const
 
 export type CommandName = keyof typeof COMMANDS
 export type CommandInput<N extends CommandName> = z.input<(typeof COMMANDS)[N]['input']>
 export type CommandOutput<N extends CommandName> = z.output<(typeof COMMANDS)[N]['output']>
-
-/** Side of the square tiles that the viewer asks for, in pixels of the tile's level. */
-export const TILE_SIDE = 512
 
 export const progress = z.object({
   /** What is being done, in words. */

@@ -3,6 +3,7 @@
  * raised where it is known and shown unchanged in the window and on the command line.
  */
 const SENTENCES = {
+  Busy: (d) => `Not now: ${d.job}. Stop it first, or wait until it is done.`,
   Cancelled: () => 'Stopped before the end.',
   FolderNotFound: (d) => `There is no folder at ${d.path}.`,
   FolderUnreadable: (d) => `${d.path} cannot be read: ${d.reason}.`,
@@ -16,6 +17,7 @@ const SENTENCES = {
   NotEnoughImages: (d) => `There are ${d.have} images for ${d.need} groups.`,
   ProjectNotFound: (d) => `There is no Smalti project at ${d.path}.`,
   ProjectUnreadable: (d) => `The project at ${d.path} cannot be read: ${d.reason}.`,
+  OtherImages: (d) => `${d.path} is the project of other images (${d.images}). Open those, or choose another folder.`,
   ProjectTooNew: (d) => `The project at ${d.path} was written by a newer Smalti (format ${d.found}; this one knows ${d.known}).`,
   ProjectLocked: (d) => `The project at ${d.path} is in use by another Smalti (process ${d.process}).`,
   FolderNotWritable: (d) => `${d.path} cannot be written: ${d.reason}.`,

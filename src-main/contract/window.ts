@@ -10,10 +10,14 @@ export interface WindowApi {
   run<N extends CommandName>(call: number, name: N, input: CommandInput<N>): Promise<Outcome<N>>
   cancel(call: number): void
   onProgress(listener: (call: number, progress: Progress) => void): void
+  /** Nobody waits any more for pictures that were asked for with this view's number. */
+  abandonPictures(view: number): void
   /** Asks the user for a folder; undefined when the user thinks better of it. */
   chooseFolder(title: string): Promise<string | undefined>
   /** Folder in which the project of an image folder is kept unless the user chooses another. */
   projectFolderFor(images: string): Promise<string>
+  /** Keeps the project of an image folder elsewhere from now on. */
+  rememberProject(images: string, project: string): Promise<void>
   /** Shows a folder in the system's file manager. */
   showFolder(path: string): Promise<void>
   /** Path of a file or folder dropped on the window. */
@@ -24,7 +28,9 @@ export const CHANNELS = {
   run: 'engine:run',
   cancel: 'engine:cancel',
   progress: 'engine:progress',
+  abandonPictures: 'pictures:abandon',
   chooseFolder: 'dialog:folder',
   projectFolderFor: 'project:folder',
+  rememberProject: 'project:remember',
   showFolder: 'shell:show'
 } as const

@@ -14,7 +14,6 @@ import { infoJob } from './jobs/info.ts'
 import { mergeShardsJob } from './jobs/mergeShards.ts'
 import { openProjectJob } from './jobs/openProject.ts'
 import { segmentJob } from './jobs/segment.ts'
-import { labelTileJob, thumbnailJob, tileJob } from './jobs/tiles.ts'
 import { trainJob } from './jobs/train.ts'
 
 /** Commands of which one at a time runs; a second waits for the first. */
@@ -43,10 +42,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     pause: ({ paused }) => {
       pause.set(paused)
       return Promise.resolve({ paused })
-    },
-    thumbnail: thumbnailJob,
-    tile: tileJob,
-    labelTile: labelTileJob
+    }
   }
 
   async function perform(id: number, name: CommandName, input: unknown, signal: AbortSignal): Promise<unknown> {

@@ -115,6 +115,8 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
     next = run.nextBatch(position.step + 2)
     next.catch(() => undefined)
     const outputs = await execution.run(feedOf(run, batch, position, progress()))
+    // A runtime that computes in this thread lets no message in between: whoever wants to pause must not wait for it.
+    await new Promise((resolve) => setTimeout(resolve))
     position.step++
     position.seconds += (performance.now() - started) / 1e3
     if (!outputs.loss.every(Number.isFinite)) {

@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, app, dialog, ipcMain, shell } from 'electron'
+import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, dialog, ipcMain, shell } from 'electron'
 import { z } from 'zod'
 import type { EngineClient } from '../contract/client.ts'
 import { COMMANDS, type CommandName } from '../contract/commands.ts'
 import { asSmaltiError } from '../contract/errors.ts'
 import { CHANNELS, type Outcome } from '../contract/window.ts'
+import type { PictureHost } from './pictures.ts'
+import { projectFolderFor, rememberProject } from './projectMemory.ts'
 import { SCHEME } from './protocol.ts'
 
 const callNumber = z.int().positive()
@@ -19,7 +18,7 @@ function fromOwnPage(event: IpcMainEvent | IpcMainInvokeEvent): void {
 }
 
 /** Answers the window's requests. Every argument is checked before it is used. */
-export function answerWindow(engine: Pick<EngineClient, 'call'>): void {
+export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: PictureHost): void {
   const running = new Map<string, AbortController>()
   const key = (sender: number, call: number): string => `${sender}:${call}`
 
@@ -44,6 +43,10 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>): void {
     fromOwnPage(event)
     running.get(key(event.sender.id, callNumber.parse(call)))?.abort()
   })
+  ipcMain.on(CHANNELS.abandonPictures, (event, view: unknown) => {
+    fromOwnPage(event)
+    pictures.abandon(callNumber.parse(view))
+  })
   ipcMain.handle(CHANNELS.chooseFolder, async (event, title: unknown) => {
     fromOwnPage(event)
     const owner = BrowserWindow.fromWebContents(event.sender)
@@ -53,12 +56,11 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>): void {
   })
   ipcMain.handle(CHANNELS.projectFolderFor, (event, images: unknown) => {
     fromOwnPage(event)
-    const folder = text.parse(images)
-    const mark = createHash('sha256').update(folder).digest('hex').slice(0, 6)
-    const documents = app.getPath('documents')
-    // Projects from when the program was called Tessera are still found.
-    const former = join(documents, 'Tessera', `${basename(folder)}-${mark}`)
-    return existsSync(former) ? former : join(documents, 'Smalti', `${basename(folder)}-${mark}`)
+    return projectFolderFor(text.parse(images))
+  })
+  ipcMain.handle(CHANNELS.rememberProject, (event, images: unknown, project: unknown) => {
+    fromOwnPage(event)
+    rememberProject(text.parse(images), text.parse(project))
   })
   ipcMain.handle(CHANNELS.showFolder, async (event, path: unknown) => {
     fromOwnPage(event)

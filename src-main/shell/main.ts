@@ -3,6 +3,7 @@ import { BrowserWindow, Menu, app, nativeTheme } from 'electron'
 import { createEngineHost } from './engine.ts'
 import { answerWindow } from './ipc.ts'
 import { applicationMenu } from './menu.ts'
+import { createPictureHost } from './pictures.ts'
 import { SCHEME, declareScheme, handleScheme } from './protocol.ts'
 import { rememberBounds } from './windowState.ts'
 
@@ -33,16 +34,20 @@ function openWindow(): void {
 
 if (app.requestSingleInstanceLock()) {
   const engine = createEngineHost()
+  const pictures = createPictureHost()
   app.on('second-instance', () => {
     const [window] = BrowserWindow.getAllWindows()
     if (window?.isMinimized()) window.restore()
     window?.focus()
   })
   app.on('window-all-closed', () => app.quit())
-  app.on('will-quit', () => engine.stop())
+  app.on('will-quit', () => {
+    engine.stop()
+    pictures.stop()
+  })
   void app.whenReady().then(() => {
-    handleScheme(engine)
-    answerWindow(engine)
+    handleScheme(pictures)
+    answerWindow(engine, pictures)
     Menu.setApplicationMenu(applicationMenu())
     openWindow()
   })

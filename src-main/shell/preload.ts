@@ -7,8 +7,10 @@ const api: WindowApi = {
   onProgress: (listener) => {
     ipcRenderer.on(CHANNELS.progress, (_event, call: number, progress: Parameters<typeof listener>[1]) => listener(call, progress))
   },
+  abandonPictures: (view) => ipcRenderer.send(CHANNELS.abandonPictures, view),
   chooseFolder: (title) => ipcRenderer.invoke(CHANNELS.chooseFolder, title),
   projectFolderFor: (images) => ipcRenderer.invoke(CHANNELS.projectFolderFor, images),
+  rememberProject: (images, project) => ipcRenderer.invoke(CHANNELS.rememberProject, images, project),
   showFolder: (path) => ipcRenderer.invoke(CHANNELS.showFolder, path),
   pathOf: (file) => webUtils.getPathForFile(file)
 }

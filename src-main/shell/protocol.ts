@@ -2,9 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { extname, join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { protocol } from 'electron'
-import type { EngineClient } from '../contract/client.ts'
-import { HEADS } from '../contract/settings.ts'
-import { z } from 'zod'
+import { type MadePicture, pictureRequest } from '../contract/pictures.ts'
+import type { PictureHost } from './pictures.ts'
 
 export const SCHEME = 'smalti'
 const RENDERER = fileURLToPath(new URL('../renderer', import.meta.url))
@@ -12,38 +11,30 @@ const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javas
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' smalti: data:; connect-src 'self' smalti:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-const place = z.object({ level: z.coerce.number(), column: z.coerce.number(), row: z.coerce.number() })
-
 export function declareScheme(): void {
   protocol.registerSchemesAsPrivileged([{ scheme: SCHEME, privileges: { standard: true, secure: true, supportFetchAPI: true, corsEnabled: true } }])
 }
 
 /**
- * `smalti://app/…` the window's own files, `smalti://thumbnail?…`, `smalti://tile?…` and `smalti://label?…`
- * pictures that the engine makes. Query parameters are the engine commands' inputs.
+ * `smalti://app/…` the window's own files; `smalti://thumbnail/?…`, `smalti://tile/?…` and `smalti://labels/?…` what the
+ * picture server makes. Query parameters are its requests', and `view` the number of the view that asks.
  */
-export function handleScheme(engine: Pick<EngineClient, 'call'>): void {
+export function handleScheme(pictures: PictureHost): void {
   protocol.handle(SCHEME, async (request) => {
     const url = new URL(request.url)
     const query = Object.fromEntries(url.searchParams)
     try {
       if (url.hostname === 'app') return await serveFile(url.pathname)
-      return picture(await makePicture(engine, url.hostname, query))
+      return picture(await pictures.make(pictureRequest.parse({ ...query, kind: url.hostname }), Number(query.view ?? 0)))
     } catch (fault) {
       return new Response((fault as Error).message, { status: 404 })
     }
   })
 }
 
-function makePicture(engine: Pick<EngineClient, 'call'>, kind: string, query: Record<string, string>): Promise<{ type: string; base64: string }> {
-  if (kind === 'thumbnail') return engine.call('thumbnail', { file: query.file, side: Number(query.side) })
-  if (kind === 'tile') return engine.call('tile', { file: query.file, project: query.project, ...place.parse(query) })
-  if (kind === 'label') return engine.call('labelTile', { project: query.project, head: z.enum(HEADS).parse(query.head), path: query.path, ...place.parse(query) })
-  throw new Error(`nothing is served as ${kind}`)
-}
-
-function picture({ type, base64 }: { type: string; base64: string }): Response {
-  return new Response(new Uint8Array(Buffer.from(base64, 'base64')), { headers: { 'content-type': type, 'cache-control': 'max-age=3600', 'access-control-allow-origin': '*' } })
+function picture({ type, bytes, width, height }: MadePicture): Response {
+  const size: Record<string, string> = width === undefined ? {} : { 'x-width': String(width), 'x-height': String(height) }
+  return new Response(new Uint8Array(bytes), { headers: { 'content-type': type, 'cache-control': 'max-age=3600', 'access-control-allow-origin': '*', 'access-control-expose-headers': 'x-width, x-height', ...size } })
 }
 
 async function serveFile(pathname: string): Promise<Response> {

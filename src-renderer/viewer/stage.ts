@@ -1,186 +1,250 @@
 import Konva from 'konva'
-import { TILE_SIDE } from '../../src-main/contract/commands.ts'
+import { TILE_SIDE } from '../../src-main/contract/pictures.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
-import type { HeadName } from '../../src-main/contract/settings.ts'
-import { pictureUrl } from '../engine.ts'
+import { type Camera, type Point, coarsestLevel, fitted, inSight, levelOf, pixelAt, resized, tilesInSight, zoomed } from './camera.ts'
+import { type Look, type Paint, createPainter } from './painter.ts'
+import { TileCache } from './tileCache.ts'
 
-export interface LabelSource {
-  project: string
-  head: HeadName
-  version: number
+export interface Sources {
+  /** Address of a tile of the picture, and of its labels. */
+  picture(place: { level: number; column: number; row: number }): string
+  labels?(place: { level: number; column: number; row: number }): string
+}
+
+/** What happens on the stage. */
+export interface Listener {
+  moved(camera: Camera): void
+  /** The pixel and the label under the pointer; nothing when it has left. */
+  pointed(found: { pixel: Point; label: number } | undefined): void
+  /** A label was clicked. */
+  picked(label: number, extend: boolean): void
+  /** Labels were encircled, each with its share of the area. */
+  encircled(shares: ReadonlyMap<number, number>): void
+  /** Tiles that cannot be had, and whether any is still on its way. */
+  loading(state: { failed: number; settled: boolean }): void
 }
 
 export interface Stage {
-  showImage(project: string, image: CatalogueImage): void
-  showLabels(labels: LabelSource | undefined): void
-  setOpacity(opacity: number): void
+  show(image: CatalogueImage, sources: Sources, keepCamera: boolean): void
+  setPaint(paint: Paint | undefined): void
+  setLook(look: Look): void
+  /** Encircles clusters instead of moving the picture. */
+  setLasso(on: boolean): void
   fit(): void
   actualSize(): void
   zoomBy(factor: number): void
+  panBy(x: number, y: number): void
+  /** Brings a pixel of the image into the middle, near enough to see it. */
+  goTo(pixel: Point): void
   destroy(): void
 }
 
-const LARGEST_ZOOM = 32
-const MARGIN = 24
+/** Bytes of tiles that are kept of a picture, and of its labels. */
+const MOST_BYTES = { picture: 256 * 2 ** 20, labels: 96 * 2 ** 20 }
+const NEAR = 1
+/** A press that moves no farther than this is a click. */
+const CLICK = 4
 
-/** A picture with its label overlay, panned and zoomed; only the tiles in sight are asked for, at the zoom's level. */
-export function createStage(host: HTMLDivElement, onZoom: (scale: number) => void): Stage {
-  const stage = new Konva.Stage({ container: host, width: host.clientWidth, height: host.clientHeight, draggable: true })
-  const picture = createTileLayer(stage)
-  const overlay = createTileLayer(stage)
+let views = 0
+
+/** A picture with its labels, panned and zoomed; only the tiles in sight are asked for, at the zoom's level. */
+export function createStage(host: HTMLElement, listener: Listener): Stage {
+  const canvas = document.createElement('canvas')
+  canvas.className = 'tiles'
+  host.prepend(canvas)
+  const drawing = document.createElement('div')
+  drawing.className = 'drawing'
+  host.append(drawing)
+  const painter = createPainter(canvas)
+  const stage = new Konva.Stage({ container: drawing, width: 1, height: 1, listening: false })
+  const layer = new Konva.Layer({ listening: false })
+  const loop = new Konva.Line({ stroke: '#ffffff', strokeWidth: 2, dash: [6, 4], closed: true, fill: 'rgba(255, 255, 255, 0.15)', visible: false })
+  layer.add(loop)
+  stage.add(layer)
+
   let image: CatalogueImage | undefined
+  let camera: Camera = { x: 0, y: 0, scale: 1 }
+  let view = { width: Math.max(1, host.clientWidth), height: Math.max(1, host.clientHeight) }
+  let paint: Paint | undefined
+  let lasso = false
+  let number = 0
+  let frame = 0
+  let [pictures, labelTiles]: [TileCache<WebGLTexture> | undefined, TileCache<WebGLTexture> | undefined] = [undefined, undefined]
 
+  function draw(): void {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0
+      if (image) painter.draw(camera, image, pictures?.ready ?? [], paint ? (labelTiles?.ready ?? []) : [])
+    })
+  }
+  /** Asks for what is in sight, the coarsest level beneath it, and draws. */
   function update(): void {
-    onZoom(stage.scaleX())
-    picture.update()
-    overlay.update()
-  }
-  function zoomTo(scale: number, about: { x: number; y: number }): void {
-    const before = stage.scaleX()
-    const smallest = image ? Math.min(1, fittingScale(image)) / 2 : 0.01
-    const next = Math.min(Math.max(scale, smallest), LARGEST_ZOOM)
-    const place = { x: (about.x - stage.x()) / before, y: (about.y - stage.y()) / before }
-    stage.scale({ x: next, y: next })
-    stage.position({ x: about.x - place.x * next, y: about.y - place.y * next })
-    update()
-  }
-  const middle = (): { x: number; y: number } => ({ x: stage.width() / 2, y: stage.height() / 2 })
-  const fittingScale = ({ width, height }: CatalogueImage): number =>
-    Math.max(1e-3, Math.min((stage.width() - 2 * MARGIN) / width, (stage.height() - 2 * MARGIN) / height))
-
-  function fit(): void {
     if (!image) return
-    const scale = fittingScale(image)
-    stage.scale({ x: scale, y: scale })
-    stage.position({ x: (stage.width() - image.width * scale) / 2, y: (stage.height() - image.height * scale) / 2 })
+    const level = Math.min(levelOf(camera, window.devicePixelRatio), coarsestLevel(image))
+    const places = tilesInSight(camera, level, image, view)
+    const coarse = coarsestLevel(image)
+    const beneath = coarse > level ? [{ level: coarse, column: 0, row: 0 }] : []
+    pictures?.want([...beneath, ...places])
+    labelTiles?.want([...beneath, ...places])
+    const caches = [pictures, labelTiles].filter((cache) => cache !== undefined)
+    listener.loading({ failed: caches.reduce((sum, { failed }) => sum + failed.length, 0), settled: caches.every(({ settled }) => settled) })
+    draw()
+  }
+  function move(next: Camera): void {
+    camera = next
+    listener.moved(camera)
     update()
   }
+  async function fetched(address: string, signal: AbortSignal): Promise<Response> {
+    const response = await fetch(`${address}&view=${number}`, { signal })
+    if (!response.ok) throw new Error(await response.text())
+    return response
+  }
+  function close(): void {
+    pictures?.close()
+    labelTiles?.close()
+    if (number > 0) window.smalti.abandonPictures(number)
+  }
+  const middle = (): Point => ({ x: view.width / 2, y: view.height / 2 })
+  const zoomTo = (scale: number, about: Point): void => void (image && move(zoomed(camera, scale, about, image, view)))
 
-  stage.on('wheel', ({ evt }) => {
-    evt.preventDefault()
-    zoomTo(stage.scaleX() * Math.exp(-evt.deltaY / 400), stage.getPointerPosition() ?? middle())
-  })
-  stage.on('dragmove dragend', update)
+  const placeOf = ({ clientX, clientY }: MouseEvent): Point => {
+    const { left, top } = host.getBoundingClientRect()
+    return { x: clientX - left, y: clientY - top }
+  }
+  const ratio = (): number => canvas.width / view.width
+  const labelUnder = ({ x, y }: Point): number => painter.labelsAt(Math.floor(x * ratio()), Math.floor(y * ratio()), 1, 1)[0]
+
+  let press: { at: Point; camera: Camera; loop: number[] } | undefined
+  const onDown = (event: PointerEvent): void => {
+    if (event.button !== 0 || !image) return
+    host.setPointerCapture(event.pointerId)
+    const at = placeOf(event)
+    press = { at, camera, loop: [at.x, at.y] }
+  }
+  const onMove = (event: PointerEvent): void => {
+    if (!image) return
+    const at = placeOf(event)
+    if (!press) {
+      const pixel = pixelAt(camera, at)
+      const inside = pixel.x >= 0 && pixel.y >= 0 && pixel.x < image.width && pixel.y < image.height
+      listener.pointed(inside ? { pixel: { x: Math.floor(pixel.x), y: Math.floor(pixel.y) }, label: labelUnder(at) } : undefined)
+      return
+    }
+    if (lasso) {
+      press.loop.push(at.x, at.y)
+      loop.points(press.loop).visible(true)
+      layer.batchDraw()
+      return
+    }
+    move(inSight({ ...press.camera, x: press.camera.x + at.x - press.at.x, y: press.camera.y + at.y - press.at.y }, image, view))
+  }
+  const onUp = (event: PointerEvent): void => {
+    const ended = press
+    press = undefined
+    loop.visible(false)
+    layer.batchDraw()
+    if (!ended) return
+    const at = placeOf(event)
+    if (Math.hypot(at.x - ended.at.x, at.y - ended.at.y) <= CLICK && ended.loop.length < 12) listener.picked(labelUnder(at), event.ctrlKey || event.metaKey || event.shiftKey)
+    else if (lasso) listener.encircled(sharesWithin(ended.loop))
+  }
+  const onLeave = (): void => listener.pointed(undefined)
+  const onWheel = (event: WheelEvent): void => {
+    event.preventDefault()
+    zoomTo(camera.scale * Math.exp(-event.deltaY / 400), placeOf(event))
+  }
+
+  /** Of what is seen within a loop of the screen, the share of each label. */
+  function sharesWithin(points: readonly number[]): Map<number, number> {
+    const [xs, ys] = [0, 1].map((part) => points.filter((_, i) => i % 2 === part))
+    const [left, top] = [Math.max(0, Math.floor(Math.min(...xs))), Math.max(0, Math.floor(Math.min(...ys)))]
+    const [right, bottom] = [Math.min(view.width, Math.ceil(Math.max(...xs))), Math.min(view.height, Math.ceil(Math.max(...ys)))]
+    const [width, height] = [Math.floor((right - left) * ratio()), Math.floor((bottom - top) * ratio())]
+    const shares = new Map<number, number>()
+    if (width < 1 || height < 1) return shares
+    const found = painter.labelsAt(Math.floor(left * ratio()), Math.floor(top * ratio()), width, height)
+    const area = new Path2D()
+    for (let i = 0; i < xs.length; i++) area.lineTo((xs[i] - left) * ratio(), (ys[i] - top) * ratio())
+    area.closePath()
+    const mask = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!
+    mask.fill(area)
+    const { data } = mask.getImageData(0, 0, width, height)
+    let inside = 0
+    found.forEach((label, i) => {
+      if (data[4 * i + 3] < 128 || label === 255) return
+      inside++
+      shares.set(label, (shares.get(label) ?? 0) + 1)
+    })
+    for (const [label, count] of shares) shares.set(label, count / inside)
+    return shares
+  }
+
+  host.addEventListener('pointerdown', onDown)
+  host.addEventListener('pointermove', onMove)
+  host.addEventListener('pointerup', onUp)
+  host.addEventListener('pointerleave', onLeave)
+  host.addEventListener('wheel', onWheel, { passive: false })
   const observer = new ResizeObserver(() => {
-    stage.size({ width: host.clientWidth, height: host.clientHeight })
-    update()
+    const before = view
+    view = { width: Math.max(1, host.clientWidth), height: Math.max(1, host.clientHeight) }
+    canvas.width = Math.round(view.width * window.devicePixelRatio)
+    canvas.height = Math.round(view.height * window.devicePixelRatio)
+    stage.size(view)
+    if (image) move(resized(camera, image, before, view))
   })
   observer.observe(host)
 
   return {
-    showImage(project, shown) {
+    show(shown, sources, keepCamera) {
+      close()
+      number = ++views
+      const same = keepCamera && image !== undefined && image.width === shown.width && image.height === shown.height
       image = shown
-      picture.show(shown, (place) => pictureUrl('tile', { file: shown.file, project, ...place }), true)
-      overlay.clear()
-      fit()
+      pictures = new TileCache(async (place, signal) => {
+        const bitmap = await createImageBitmap(await (await fetched(sources.picture(place), signal)).blob(), { premultiplyAlpha: 'none' })
+        const content = painter.pictureOf(bitmap)
+        bitmap.close()
+        return { content, bytes: 4 * TILE_SIDE ** 2 }
+      }, (texture) => painter.release(texture), update, MOST_BYTES.picture)
+      labelTiles = sources.labels && new TileCache(async (place, signal) => {
+        const response = await fetched(sources.labels!(place), signal)
+        const [width, height] = ['x-width', 'x-height'].map((name) => Number(response.headers.get(name)))
+        return { content: painter.labelsOf(new Uint8Array(await response.arrayBuffer()), { width, height }), bytes: TILE_SIDE ** 2 }
+      }, (texture) => painter.release(texture), update, MOST_BYTES.labels)
+      if (same) update()
+      else move(fitted(image, view))
     },
-    showLabels(labels) {
-      if (!labels || !image) {
-        overlay.clear()
-        return
-      }
-      const { project, head, version } = labels
-      const { path } = image
-      overlay.show(image, (place) => pictureUrl('label', { project, head, path, version, ...place }), false)
-      overlay.update()
+    setPaint(next) {
+      paint = next
+      if (next) painter.setPaint(next)
+      draw()
     },
-    setOpacity: (opacity) => overlay.layer.opacity(opacity),
-    fit,
+    setLook(look) {
+      painter.setLook(look)
+      draw()
+    },
+    setLasso(on) {
+      lasso = on
+    },
+    fit: () => void (image && move(fitted(image, view))),
     actualSize: () => zoomTo(1, middle()),
-    zoomBy: (factor) => zoomTo(stage.scaleX() * factor, middle()),
-    destroy() {
-      observer.disconnect()
-      stage.destroy()
-    }
-  }
-}
-
-interface TilePlace extends Record<string, number> {
-  level: number
-  column: number
-  row: number
-}
-
-interface TileLayer {
-  layer: Konva.Layer
-  show(image: CatalogueImage, url: (place: TilePlace) => string, smooth: boolean): void
-  update(): void
-  clear(): void
-}
-
-function createTileLayer(stage: Konva.Stage): TileLayer {
-  const layer = new Konva.Layer({ listening: false })
-  stage.add(layer)
-  let source: { image: CatalogueImage; url: (place: TilePlace) => string } | undefined
-  const tiles = new Map<string, Konva.Image>()
-
-  function clear(): void {
-    source = undefined
-    tiles.clear()
-    layer.destroyChildren()
-  }
-
-  function load(address: string, key: string, area: { x: number; y: number; width: number; height: number }): void {
-    const element = new Image()
-    const tile = new Konva.Image({ image: element, ...area, visible: false })
-    tiles.set(key, tile)
-    layer.add(tile)
-    element.crossOrigin = 'anonymous'
-    element.onload = () => {
-      tile.visible(true)
-      if (source) dropOthers(source.image)
-    }
-    element.src = address
-  }
-
-  /** Coarser and finer tiles stay until those of the present level are there. */
-  function dropOthers(image: CatalogueImage): void {
-    const wanted = visibleTiles(stage, image)
-    const complete = wanted.every(({ level, column, row }) => tiles.get(`${level}/${column}/${row}`)?.visible())
-    if (!complete) return
-    const level = String(wanted[0]?.level)
-    for (const [key, tile] of tiles) {
-      if (key.split('/')[0] === level) continue
-      tile.destroy()
-      tiles.delete(key)
-    }
-  }
-
-  return {
-    layer,
-    clear,
-    show(image, url, smooth) {
-      clear()
-      layer.imageSmoothingEnabled(smooth)
-      source = { image, url }
+    zoomBy: (factor) => zoomTo(camera.scale * factor, middle()),
+    panBy: (x, y) => void (image && move(inSight({ ...camera, x: camera.x + x, y: camera.y + y }, image, view))),
+    goTo(pixel) {
+      if (!image) return
+      const scale = Math.max(camera.scale, NEAR)
+      move(inSight({ scale, x: view.width / 2 - pixel.x * scale, y: view.height / 2 - pixel.y * scale }, image, view))
     },
-    update() {
-      if (!source) return
-      for (const place of visibleTiles(stage, source.image)) {
-        const key = `${place.level}/${place.column}/${place.row}`
-        if (tiles.has(key)) continue
-        const span = TILE_SIDE * 2 ** place.level
-        const [x, y] = [place.column * span, place.row * span]
-        load(source.url(place), key, { x, y, width: Math.min(span, source.image.width - x), height: Math.min(span, source.image.height - y) })
-      }
-      dropOthers(source.image)
+    destroy() {
+      cancelAnimationFrame(frame)
+      observer.disconnect()
+      for (const [name, handler] of [['pointerdown', onDown], ['pointermove', onMove], ['pointerup', onUp], ['pointerleave', onLeave], ['wheel', onWheel]] as const) host.removeEventListener(name, handler as EventListener)
+      close()
+      painter.dispose()
+      stage.destroy()
+      canvas.remove()
+      drawing.remove()
     }
   }
-}
-
-/** Tiles in sight at the level whose pixels are nearest to the screen's, not coarser. */
-function visibleTiles(stage: Konva.Stage, { width, height }: CatalogueImage): TilePlace[] {
-  const scale = stage.scaleX()
-  const level = Math.max(0, Math.floor(Math.log2(1 / (scale * window.devicePixelRatio))))
-  const span = TILE_SIDE * 2 ** level
-  const range = (offset: number, view: number, side: number): [number, number] => {
-    const from = Math.max(0, Math.floor(-offset / scale / span))
-    const to = Math.min(Math.ceil(side / span), Math.ceil((view - offset) / scale / span))
-    return [from, to]
-  }
-  const [left, right] = range(stage.x(), stage.width(), width)
-  const [top, bottom] = range(stage.y(), stage.height(), height)
-  const places: TilePlace[] = []
-  for (let row = top; row < bottom; row++) for (let column = left; column < right; column++) places.push({ level, column, row })
-  return places
 }

@@ -27,6 +27,19 @@ describe.runIf(present)('the window', () => {
   afterAll(() => window.close())
 
   const button = (name: string) => window.page.getByRole('button', { name, exact: true })
+  /** Opens a part of the work that has folded away, or closes it. */
+  const fold = (title: string): Promise<void> => window.page.getByRole('heading', { name: title }).click()
+  const list = () => window.page.getByRole('list', { name: 'Classes' })
+  const row = (name: string) => list().locator('.row').filter({ has: window.page.getByText(name, { exact: true }) })
+  const names = (): Promise<string[]> => list().locator('.row .name').allTextContents()
+  /** The mean colour of a square in the middle of the picture, as it is on the screen. */
+  async function shown(side = 100): Promise<number[]> {
+    const box = (await window.page.locator('.stage').boundingBox())!
+    const png = await window.page.screenshot({ clip: { x: box.x + (box.width - side) / 2, y: box.y + (box.height - side) / 2, width: side, height: side } })
+    const { channels } = await sharp(png).removeAlpha().stats()
+    return channels.map(({ mean }) => mean)
+  }
+  const apart = (a: number[], b: number[]): number => Math.max(...a.map((value, band) => Math.abs(value - b[band])))
   const expectAccessible = async (): Promise<void> => {
     const { violations } = await new AxeBuilder({ page: window.page }).setLegacyMode(true).analyze()
     expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([])
@@ -42,7 +55,7 @@ describe.runIf(present)('the window', () => {
       const remote = await fetch('https://example.org/').then(() => 'fetched', () => 'refused')
       return { remote, node: 'require' in globalThis || 'process' in globalThis, api: Object.keys((globalThis as unknown as { smalti: object }).smalti).sort() }
     })
-    expect(found).toEqual({ remote: 'refused', node: false, api: ['cancel', 'chooseFolder', 'onProgress', 'pathOf', 'projectFolderFor', 'run', 'showFolder'] })
+    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'cancel', 'chooseFolder', 'onProgress', 'pathOf', 'projectFolderFor', 'rememberProject', 'run', 'showFolder'] })
   })
 
   it('refuses a malformed message', async () => {
@@ -114,26 +127,79 @@ describe.runIf(present)('the window', () => {
     }
   })
 
-  it('paints the overlay in the colours of its legend, as strongly as asked', async () => {
+  it('paints the overlay in the colours of its classes, as strongly as asked', async () => {
     const { page } = window
-    /** The mean colour that the two layers of the stage show. */
-    const shown = (): Promise<number[]> =>
-      page.evaluate(() => {
-        const canvas = document.createElement('canvas')
-        const [first] = document.querySelectorAll<HTMLCanvasElement>('.konvajs-content canvas')
-        Object.assign(canvas, { width: first.width, height: first.height })
-        const context = canvas.getContext('2d')!
-        for (const layer of document.querySelectorAll<HTMLCanvasElement>('.konvajs-content canvas')) context.drawImage(layer, 0, 0)
-        const { data } = context.getImageData(canvas.width / 2 - 50, canvas.height / 2 - 50, 100, 100)
-        return [0, 1, 2].map((band) => data.reduce((sum, value, i) => (i % 4 === band ? sum + value : sum), 0) / (data.length / 4))
-      })
     await page.waitForTimeout(500)
     await page.getByLabel('Overlay').fill('0')
     const bare = await shown()
     await page.getByLabel('Overlay').fill('1')
     await page.waitForTimeout(200)
     const covered = await shown()
-    expect(Math.max(...bare.map((value, band) => Math.abs(value - covered[band])))).toBeGreaterThan(10)
+    expect(apart(bare, covered)).toBeGreaterThan(10)
+    await page.locator('.stage').hover({ position: { x: 5, y: 5 } })
+    await page.keyboard.down('Space')
+    await page.waitForTimeout(200)
+    expect(apart(bare, await shown())).toBeLessThan(2)
+    await page.keyboard.up('Space')
+    await page.waitForTimeout(200)
+    expect(apart(covered, await shown())).toBeLessThan(2)
+  })
+
+  it('merges, names, hides and cuts classes at once, takes it back, and keeps it over a restart', async () => {
+    const { page } = window
+    let tiles = 0
+    page.on('request', (request) => void (request.url().startsWith('smalti://labels') && tiles++))
+    expect(await names()).toEqual(Array.from({ length: 8 }, (_, k) => `Cluster ${k + 1}`))
+    await row('Cluster 2').click()
+    await row('Cluster 5').click({ modifiers: ['Control'] })
+    await expectAccessible()
+    await page.keyboard.press('m')
+    expect(await names()).toHaveLength(7)
+    await row('Cluster 2').press('F2')
+    await page.getByLabel('Name of the class').fill('Water & roads')
+    await page.keyboard.press('Enter')
+    await row('Water & roads').waitFor()
+    // All of one colour: the picture follows within a frame or two, and asks for nothing.
+    await page.getByLabel('Colour of Water & roads').fill('#ff0000')
+    await page.getByLabel('Number of classes').fill('2')
+    expect(await names()).toHaveLength(2)
+    await button('Undo').click()
+    expect(await names()).toHaveLength(7)
+    await button('Redo').click()
+    await page.keyboard.press('Control+z')
+    await page.keyboard.press('Control+z')
+    await page.keyboard.press('Control+Shift+z')
+    expect(await names()).toContain('Water & roads')
+    await row('Cluster 1').click()
+    const before = await shown(400)
+    await page.keyboard.press('h')
+    await page.waitForTimeout(100)
+    await page.locator('.stage').hover({ position: { x: 5, y: 5 } })
+    expect((await row('Cluster 1').textContent())!).toContain('hidden')
+    expect(before).toHaveLength(3)
+    expect(tiles).toBe(0)
+    await button('Steps').click()
+    const steps = page.getByRole('list').filter({ hasText: 'As they were found' }).getByRole('button')
+    expect(await steps.allTextContents()).toEqual(['As they were found', 'Merge Cluster 2 and Cluster 5', 'Rename Cluster 2 to Water & roads', 'Recolour Water & roads', 'Hide Cluster 1'])
+    await expectAccessible()
+    await button('Steps').click()
+    const listed = await list().locator('.row').allTextContents()
+
+    // The command line sees the same, and an edit of its own shows here as what it is.
+    const project = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
+    const told = JSON.parse((await smalti('classes', project, '--json')).stdout) as { scheme: { classes: { name: string }[] }; steps: string[] }
+    expect([told.scheme.classes.map(({ name }) => name), told.steps.length]).toEqual([await names(), 5])
+    await smalti('classes', project, '--rename', '3=Elsewhere')
+    await row('Cluster 4').click()
+    await page.keyboard.press('i')
+    await page.getByRole('alert').getByText('were changed by another window or command').waitFor()
+    await row('Elsewhere').waitFor()
+    await smalti('classes', project, '--undo')
+    await window.drop(images)
+    await page.locator('main img').first().waitFor()
+    expect(await list().locator('.row').allTextContents()).toEqual(listed)
+    await page.locator('main img').first().click()
+    await fold('1 · Train')
   })
 
   it('shows what is wrong with a change to the recipe, and takes one that is right', async () => {
@@ -193,6 +259,7 @@ describe.runIf(present)('the window', () => {
   it('stays fluent while it trains, and pauses and stops', async () => {
     const { page, app } = window
     // The project remembers the settings of its last run, the preview's.
+    await fold('1 · Train')
     await page.getByRole('combobox').first().selectOption('quick')
     await page.getByLabel('Steps').fill('')
     await page.getByLabel('Steps').blur()
@@ -227,14 +294,21 @@ describe.runIf(present)('the window', () => {
     expect(frame).toBeLessThan(50)
     expect(delay).toBeLessThan(50)
 
-    await button('Pause').click()
+    const answered = async (name: string, sign: () => Promise<void>): Promise<number> => {
+      const started = performance.now()
+      await button(name).click()
+      await sign()
+      return performance.now() - started
+    }
+    const pausing = await answered('Pause', () => page.getByText(/Pausing…|Paused/).waitFor())
     await page.getByText('Paused').waitFor()
     await page.waitForTimeout(500)
     const held = await page.getByRole('progressbar').first().getAttribute('value')
     await page.waitForTimeout(800)
     expect(await page.getByRole('progressbar').first().getAttribute('value')).toBe(held)
     await button('Resume').click()
-    await button('Stop').click()
+    const stopping = await answered('Stop', () => page.getByText('Stopping…').or(button('Continue training')).first().waitFor())
+    console.log(`pause answered in ${pausing.toFixed(0)} ms, stop in ${stopping.toFixed(0)} ms`)
     await button('Continue training').waitFor()
     expect(await page.getByRole('alert').count()).toBe(0)
   })

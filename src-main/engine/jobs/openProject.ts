@@ -21,6 +21,7 @@ export const openProjectJob: Job<'openProject'> = async ({ project: folder }) =>
     partial: labels?.partial ?? false,
     heads: run && Object.fromEntries(run.meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)).map(({ name, clusters }) => [name, clusters])),
     tree: run?.meta.tree,
+    cuts: labels?.cuts,
     made: run && (await loadClassHistory(project)),
     clusters: labels && (await loadDescriptions(project, set, labels)),
     classes: labels?.classes as { A: { name: string; colour: string }[]; B: { name: string; colour: string }[] } | undefined

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { HEADS } from './settings.ts'
+
+/** Side of the square tiles that the viewer asks for, in pixels of the tile's level. */
+export const TILE_SIDE = 512
+
+/** Each level halves the picture. */
+const place = { level: z.coerce.number().int().min(0).max(16), column: z.coerce.number().int().min(0), row: z.coerce.number().int().min(0) }
+const text = z.string().min(1).max(4096)
+
+/** What the picture server can be asked for. */
+export const pictureRequest = z.discriminatedUnion('kind', [
+  /** A square cut of the middle, WebP. */
+  z.object({ kind: z.literal('thumbnail'), file: text, side: z.coerce.number().int().min(16).max(512) }),
+  /** A tile of an image, WebP; `project` keeps the tiled copy of one that has no parts. */
+  z.object({ kind: z.literal('tile'), file: text, project: text, ...place }),
+  /** A square about a pixel of an image, `side` of its pixels wide, WebP. */
+  z.object({ kind: z.literal('patch'), file: text, x: z.coerce.number().int().min(0), y: z.coerce.number().int().min(0), side: z.coerce.number().int().min(16).max(256) }),
+  /** Labels of a tile: a byte a pixel, row by row, 255 without label. */
+  z.object({ kind: z.literal('labels'), project: text, head: z.enum(HEADS), path: text, ...place })
+])
+export type PictureRequest = z.infer<typeof pictureRequest>
+/** The same as a page writes it into an address. */
+export type PictureQuery<K extends PictureRequest['kind']> = Omit<Extract<PictureRequest, { kind: K }>, 'kind'>
+
+/** What the picture server is told. */
+export const toPictures = z.discriminatedUnion('say', [
+  z.object({ say: z.literal('make'), id: z.int(), request: pictureRequest }),
+  /** Nobody waits for it any more. */
+  z.object({ say: z.literal('drop'), id: z.int() })
+])
+export type ToPictures = z.infer<typeof toPictures>
+
+/** A picture, encoded, or labels with their width and height. */
+export interface MadePicture {
+  type: string
+  bytes: Uint8Array
+  width?: number
+  height?: number
+}
+
+/** What it answers. */
+export const fromPictures = z.union([
+  z.object({ id: z.int(), picture: z.object({ type: z.string(), bytes: z.instanceof(Uint8Array), width: z.int().optional(), height: z.int().optional() }) }),
+  z.object({ id: z.int(), fault: z.string() })
+])

@@ -1,0 +1,47 @@
+import { SmaltiError } from '../../contract/errors.ts'
+import type { MadePicture, PictureQuery } from '../../contract/pictures.ts'
+import { openRaster } from '../../imagery/openRaster.ts'
+import type { Raster, Window } from '../../imagery/raster.ts'
+import { type LabelIndex, type LabelSet, labelSetOf, labelsChanged, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
+import { type Project, openProject } from '../../project/project.ts'
+import { keepOpen, stateOf } from './keptOpen.ts'
+import { halved, tileWindow } from './pictures.ts'
+
+const rasters = keepOpen<Raster>()
+let lastRead: { set: string; changed: number; index: LabelIndex } | undefined
+
+/** The set's label index, read again only when it has changed. */
+async function labelIndexOf(project: Project, set: LabelSet): Promise<LabelIndex | undefined> {
+  const changed = await labelsChanged(set)
+  if (lastRead?.set === set.folder && lastRead.changed === changed) return lastRead.index
+  const index = await loadLabelIndex(project, set)
+  lastRead = index && changed !== undefined ? { set: set.folder, changed, index } : undefined
+  return index
+}
+
+/** @throws NothingSegmented, UnreadableImage, Cancelled */
+export async function labelTile({ project: folder, head, path, level, column, row }: PictureQuery<'labels'>, signal: AbortSignal): Promise<MadePicture> {
+  const project = await openProject(folder)
+  const set = labelSetOf(project)
+  const index = await labelIndexOf(project, set)
+  const image = index?.images.find((entry) => entry.path === path)
+  if (!index || !image) throw new SmaltiError('NothingSegmented', { path: folder })
+  const { raster: file, table } = storedHead(set, index, image, head)
+  const raster = await rasters(await stateOf(file), () => openRaster(file))
+  const { window, values } = await labelWindow(raster, { level, column, row }, signal)
+  return { type: 'application/octet-stream', bytes: table ? values.map((value) => table[value]) : Uint8Array.from(values), width: window.width, height: window.height }
+}
+
+/** Labels of a tile, from the stored level that fits, or the nearest finer one. */
+async function labelWindow(raster: Raster, { level, ...place }: { level: number; column: number; row: number }, signal: AbortSignal): Promise<{ window: Window; values: Uint8Array }> {
+  const stored = Math.min(level, raster.levels.length - 1)
+  const window = tileWindow(halved(raster, level), place)
+  const step = 2 ** (level - stored)
+  const { width, height } = raster.levels[stored]
+  const [left, top] = [window.left * step, window.top * step]
+  const source = { left, top, width: Math.min(window.width * step, width - left), height: Math.min(window.height * step, height - top) }
+  const { bands: [labels] } = await raster.read(source, { level: stored, bands: [0], signal })
+  if (step === 1) return { window, values: labels as Uint8Array }
+  const values = Uint8Array.from({ length: window.width * window.height }, (_, i) => labels[Math.min(Math.floor(i / window.width) * step, source.height - 1) * source.width + Math.min((i % window.width) * step, source.width - 1)])
+  return { window, values }
+}

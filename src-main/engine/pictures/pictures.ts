@@ -1,0 +1,64 @@
+import { SmaltiError } from '../../contract/errors.ts'
+import { type MadePicture, type PictureQuery, TILE_SIDE } from '../../contract/pictures.ts'
+import { type Shown, openShown, shownWindow, thumbnailOf } from '../../imagery/display.ts'
+import type { Copies } from '../../imagery/openRaster.ts'
+import { named } from '../../imagery/pictures.ts'
+import type { Size, Window } from '../../imagery/raster.ts'
+import { copiesFolder } from '../../project/project.ts'
+import { keepOpen, stateOf } from './keptOpen.ts'
+
+/** @throws UnreadableImage */
+export async function thumbnail({ file, side }: PictureQuery<'thumbnail'>): Promise<MadePicture> {
+  try {
+    return { type: 'image/webp', bytes: await (await thumbnailOf(file, side)).webp({ quality: 75 }).toBuffer() }
+  } catch (fault) {
+    throw named(fault, file)
+  }
+}
+
+/** The part of a level that a tile covers. @throws InvalidSetting when it lies outside */
+export function tileWindow({ width, height }: Size, { column, row }: { column: number; row: number }): Window {
+  const [left, top] = [column * TILE_SIDE, row * TILE_SIDE]
+  if (left >= width || top >= height) throw new SmaltiError('InvalidSetting', { setting: 'tile', reason: 'it lies outside the picture' })
+  return { left, top, width: Math.min(TILE_SIDE, width - left), height: Math.min(TILE_SIDE, height - top) }
+}
+
+export const halved = ({ width, height }: Size, level: number): Size => ({ width: Math.ceil(width / 2 ** level), height: Math.ceil(height / 2 ** level) })
+
+const shownImages = keepOpen<Shown & { close(): Promise<void> }>()
+
+async function shownImage(file: string, copies?: Copies): Promise<Shown> {
+  return shownImages(await stateOf(file), async () => {
+    const opened = await openShown(file, copies)
+    return { ...opened, close: () => opened.raster.close() }
+  })
+}
+
+/** What lies about a pixel, moved inwards at the image's border. @throws UnreadableImage */
+export async function patch({ file, x, y, side }: PictureQuery<'patch'>): Promise<MadePicture> {
+  try {
+    const shown = await shownImage(file)
+    const { width, height } = shown.raster
+    const along = (at: number, length: number): [number, number] => [Math.min(Math.max(0, at - side / 2), Math.max(0, length - side)), Math.min(side, length)]
+    const [[left, across], [top, down]] = [along(x, width), along(y, height)]
+    const picture = await shownWindow(shown, { width, height }, { left: Math.floor(left), top: Math.floor(top), width: across, height: down })
+    return { type: 'image/webp', bytes: await picture.webp({ quality: 85, effort: 1 }).toBuffer() }
+  } catch (fault) {
+    throw named(fault, file)
+  }
+}
+
+/** @throws UnreadableImage, Cancelled */
+export async function tile({ file, project, level, column, row }: PictureQuery<'tile'>, signal: AbortSignal): Promise<MadePicture> {
+  try {
+    const copies = { folder: copiesFolder({ folder: project, sources: [] }), signal, onProgress: () => undefined }
+    const shown = await shownImage(file, copies)
+    const size = halved(shown.raster, level)
+    if (signal.aborted) throw new SmaltiError('Cancelled')
+    const picture = await shownWindow(shown, size, tileWindow(size, { column, row }))
+    if (signal.aborted) throw new SmaltiError('Cancelled')
+    return { type: 'image/webp', bytes: await picture.webp({ quality: 90, effort: 1 }).toBuffer() }
+  } catch (fault) {
+    throw named(fault, file)
+  }
+}

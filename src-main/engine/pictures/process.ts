@@ -1,0 +1,61 @@
+/** Entry point of the process that makes pictures for the window, so that neither it nor a job waits for a decoder. */
+import { type MadePicture, type PictureRequest, toPictures } from '../../contract/pictures.ts'
+import { asSmaltiError } from '../../contract/errors.ts'
+import { labelTile } from './labelTile.ts'
+import { patch, thumbnail, tile } from './pictures.ts'
+
+interface ParentPort {
+  on(event: 'message', listener: (event: { data: unknown }) => void): void
+  postMessage(message: unknown): void
+}
+const { parentPort } = process as unknown as { parentPort: ParentPort }
+
+/** Pictures that are made at a time. */
+const AT_A_TIME = 4
+
+interface Wanted {
+  id: number
+  request: PictureRequest
+  controller: AbortController
+}
+/** What was asked for last is in sight now, and comes first. */
+const waiting: Wanted[] = []
+const running = new Map<number, Wanted>()
+
+function make(request: PictureRequest, signal: AbortSignal): Promise<MadePicture> {
+  switch (request.kind) {
+    case 'thumbnail':
+      return thumbnail(request)
+    case 'patch':
+      return patch(request)
+    case 'tile':
+      return tile(request, signal)
+    case 'labels':
+      return labelTile(request, signal)
+  }
+}
+
+function next(): void {
+  while (running.size < AT_A_TIME && waiting.length > 0) {
+    const wanted = waiting.pop()!
+    const { id, request, controller } = wanted
+    running.set(id, wanted)
+    void make(request, controller.signal)
+      .then((picture) => parentPort.postMessage({ id, picture }), (fault: unknown) => parentPort.postMessage({ id, fault: asSmaltiError(fault).message }))
+      .finally(() => {
+        running.delete(id)
+        next()
+      })
+  }
+}
+
+parentPort.on('message', ({ data }) => {
+  const message = toPictures.parse(data)
+  if (message.say === 'make') waiting.push({ id: message.id, request: message.request, controller: new AbortController() })
+  else {
+    running.get(message.id)?.controller.abort()
+    const place = waiting.findIndex(({ id }) => id === message.id)
+    if (place >= 0) waiting.splice(place, 1)
+  }
+  next()
+})

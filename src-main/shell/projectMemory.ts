@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { app } from 'electron'
+import { z } from 'zod'
+
+/** Which project is kept of which images; a folder is known again by its identity when it was renamed. */
+const memory = z.array(z.object({ images: z.string(), identity: z.string().optional(), project: z.string() }))
+type Memory = z.infer<typeof memory>
+
+const MOST = 200
+const path = (): string => join(app.getPath('userData'), 'projects.json')
+
+function load(): Memory {
+  try {
+    return memory.parse(JSON.parse(readFileSync(path(), 'utf8')))
+  } catch {
+    // Nothing was remembered yet, or a damaged file: the default places serve.
+    return []
+  }
+}
+
+/** What a folder keeps when it is renamed or moved on its disk. */
+function identityOf(folder: string): string | undefined {
+  try {
+    const { dev, ino, birthtimeMs } = statSync(folder)
+    return ino === 0 ? undefined : `${dev} ${ino} ${birthtimeMs}`
+  } catch {
+    return undefined
+  }
+}
+
+/** Folder of the project of some images: the one that was chosen or used last, else one below the documents. */
+export function projectFolderFor(images: string): string {
+  const known = load()
+  const identity = identityOf(images)
+  const same = known.find((entry) => entry.images === images) ?? known.find((entry) => identity !== undefined && entry.identity === identity && !existsSync(entry.images))
+  if (same && existsSync(same.project)) return same.project
+  const mark = createHash('sha256').update(images).digest('hex').slice(0, 6)
+  const documents = app.getPath('documents')
+  // Projects from when the program was called Tessera are still found.
+  const former = join(documents, 'Tessera', `${basename(images)}-${mark}`)
+  return existsSync(former) ? former : join(documents, 'Smalti', `${basename(images)}-${mark}`)
+}
+
+export function rememberProject(images: string, project: string): void {
+  const others = load().filter((entry) => entry.images !== images)
+  const entries: Memory = [{ images, identity: identityOf(images), project }, ...others].slice(0, MOST)
+  const temporary = `${path()}.partial`
+  writeFileSync(temporary, JSON.stringify(entries))
+  renameSync(temporary, path())
+}

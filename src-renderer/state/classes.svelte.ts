@@ -1,0 +1,167 @@
+import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../src-main/classes/history.ts'
+import { clustersOf } from '../../src-main/classes/scheme.ts'
+import type { ClassHistory, HeadDescription, Scheme, SchemeClass, SchemeEdit } from '../../src-main/contract/classes.ts'
+import { NO_LABEL } from '../../src-main/contract/labels.ts'
+import { run } from '../engine.ts'
+import { jobs } from './jobs.svelte.ts'
+import { project } from './project.svelte.ts'
+import { view } from './view.svelte.ts'
+
+/** A class as it is listed. */
+export interface ListedClass extends SchemeClass {
+  clusters: number[]
+  /** Of the labelled pixels, 0…1. */
+  share?: number
+  squareMetres?: number
+  confidence?: number
+  patches: { path: string; x: number; y: number }[]
+  /** Other classes with which it shares its border, longest first, with their share of it. */
+  beside: { id: number; share: number }[]
+}
+
+/**
+ * What is made of the clusters of the head that is looked at. An edit is shown at once, by the same pure functions
+ * that the engine uses, and then kept by the engine; what it refuses is taken back.
+ */
+class Classes {
+  #history = $state.raw<ClassHistory>(EMPTY_HISTORY)
+  /** Classes that are selected, by their ids, in the order in which they were. */
+  selected = $state.raw<number[]>([])
+  /** A scheme that is tried out and not kept. */
+  #preview = $state.raw<Scheme>()
+  #sending: Promise<unknown> = Promise.resolve()
+  #unsent = 0
+
+  readonly count = $derived(project.state?.heads?.[view.head] ?? 0)
+  readonly tree = $derived(project.state?.tree?.count === this.count ? project.state.tree : undefined)
+  readonly kept = $derived(schemeNow(this.#history, view.head, this.count))
+  readonly scheme = $derived(this.#preview ?? this.kept)
+  readonly steps = $derived(this.#history.history.map(({ name }) => name))
+  readonly cursor = $derived(this.#history.cursor)
+  readonly canUndo = $derived(this.cursor > 0)
+  readonly canRedo = $derived(this.cursor < this.steps.length - 1)
+  readonly described = $derived(project.state?.clusters?.[view.head])
+  readonly listed = $derived(listedClasses(this.scheme, this.described))
+  /** Class of each label, by its place in the list; hidden and ignored classes have theirs too. */
+  readonly places = $derived(placesOf(this.scheme))
+
+  /** Takes over what the project holds. */
+  adopt(): void {
+    // What is on its way to be kept is newer.
+    if (this.#unsent > 0) return
+    this.#history = project.state?.made ?? EMPTY_HISTORY
+    this.selected = []
+    this.#preview = undefined
+  }
+
+  edit(edit: SchemeEdit): void {
+    this.#preview = undefined
+    const [before, { head }, { count, tree }] = [this.#history, view, this]
+    try {
+      this.#history = withEdit(before, head, count, edit, tree)
+    } catch (fault) {
+      jobs.complain(fault)
+      return
+    }
+    this.#select()
+    this.#send({ edits: [edit] }, before)
+  }
+
+  /** Shows what an edit would make, until it is made or dropped. */
+  preview(edit: SchemeEdit | undefined): void {
+    this.#preview = edit && schemeNow(withEdit(this.#history, view.head, this.count, edit, this.tree), view.head, this.count)
+  }
+
+  mergeSelected(): void {
+    if (this.selected.length > 1) this.edit({ kind: 'merge', classes: this.selected })
+  }
+
+  undo(): void {
+    if (this.canUndo) this.goTo(this.cursor - 1)
+  }
+
+  redo(): void {
+    if (this.canRedo) this.goTo(this.cursor + 1)
+  }
+
+  /** Goes to a step of the history. */
+  goTo(step: number): void {
+    this.#preview = undefined
+    const before = this.#history
+    this.#history = atStep(before, step)
+    this.#select()
+    this.#send({ step }, before)
+  }
+
+  toggle(id: number, extend: boolean): void {
+    if (!extend) this.selected = this.selected.length === 1 && this.selected[0] === id ? [] : [id]
+    else this.selected = this.selected.includes(id) ? this.selected.filter((other) => other !== id) : [...this.selected, id]
+  }
+
+  /** Of what was selected, what is still there. */
+  #select(): void {
+    const there = new Set(this.kept.classes.map(({ id }) => id))
+    this.selected = this.selected.filter((id) => there.has(id))
+  }
+
+  /** Lets the engine keep a change, one after the other. */
+  #send(change: { edits?: SchemeEdit[]; step?: number }, before: ClassHistory): void {
+    const { folder } = project
+    if (folder === undefined) return
+    const { head } = view
+    const expected = { steps: before.history.length, cursor: before.cursor }
+    this.#unsent++
+    this.#sending = this.#sending.then(async () => {
+      try {
+        await run('classes', { project: folder, head, expected, ...change })
+        this.#unsent--
+      } catch (fault) {
+        this.#unsent = 0
+        jobs.complain(fault)
+        await project.refresh()
+      }
+    })
+  }
+
+  /** Resolves when all changes are kept. */
+  settled(): Promise<unknown> {
+    return this.#sending
+  }
+}
+
+function placesOf({ classes, of }: Scheme): Uint8Array {
+  const places = new Uint8Array(256).fill(NO_LABEL)
+  of.forEach((id, cluster) => (places[cluster] = classes.findIndex((entry) => entry.id === id)))
+  return places
+}
+
+function listedClasses(scheme: Scheme, described: HeadDescription | undefined): ListedClass[] {
+  const total = described?.clusters.reduce((sum, { pixels }) => sum + pixels, 0) ?? 0
+  const places = placesOf(scheme)
+  const borders = scheme.classes.map(() => new Float64Array(scheme.classes.length))
+  const count = scheme.of.length
+  if (described) for (let a = 0; a < count; a++) for (let b = 0; b < count; b++) if (places[a] !== places[b]) borders[places[a]][places[b]] += described.neighbours[a * count + b]
+  return scheme.classes.map((entry, place) => {
+    const clusters = clustersOf(scheme, entry.id)
+    const of = described ? clusters.map((cluster) => described.clusters[cluster]) : []
+    const pixels = of.reduce((sum, cluster) => sum + cluster.pixels, 0)
+    const border = borders[place].reduce((sum, length) => sum + length, 0)
+    return {
+      ...entry,
+      clusters,
+      share: total > 0 ? pixels / total : undefined,
+      squareMetres: of.length > 0 && of.every(({ squareMetres }) => squareMetres !== undefined) ? of.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) : undefined,
+      confidence: pixels > 0 ? of.reduce((sum, cluster) => sum + cluster.pixels * (cluster.confidence ?? 0), 0) / pixels : undefined,
+      patches: alternating(of.map(({ patches }) => patches)).slice(0, 6),
+      beside: [...borders[place]].map((length, other) => ({ id: scheme.classes[other].id, share: border > 0 ? length / border : 0 })).filter(({ share }) => share > 0.05).sort((a, b) => b.share - a.share)
+    }
+  })
+}
+
+/** The first of each, then the second of each. */
+function alternating<T>(lists: readonly (readonly T[])[]): T[] {
+  const longest = Math.max(0, ...lists.map(({ length }) => length))
+  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => (i < list.length ? [list[i]] : []))).flat()
+}
+
+export const classes = new Classes()

@@ -1,0 +1,73 @@
+import type { Progress } from '../../src-main/contract/commands.ts'
+import { type SmaltiError, asSmaltiError } from '../../src-main/contract/errors.ts'
+import { run } from '../engine.ts'
+
+export type JobKind = 'read' | 'train' | 'group' | 'segment' | 'export'
+
+export interface RunningJob {
+  kind: JobKind
+  progress: Progress
+  paused: boolean
+  /** Asked to pause or to stop, and not there yet. */
+  asked?: 'pause' | 'stop'
+  startedAt: number
+  controller: AbortController
+}
+
+const STAGES: Record<JobKind, string> = {
+  read: 'Reading the images',
+  train: 'Getting ready',
+  group: 'Getting ready',
+  segment: 'Getting ready',
+  export: 'Exporting'
+}
+
+/** The job that runs, and what the last ones had to say. */
+class Jobs {
+  running = $state<RunningJob>()
+  fault = $state<SmaltiError>()
+  notice = $state<{ text: string; folder?: string }>()
+
+  readonly busy = $derived(this.running !== undefined)
+
+  /** Runs one job at a time, with its progress shown; what goes wrong is shown too. */
+  async perform(kind: JobKind, work: (signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<void>): Promise<void> {
+    if (this.running) return
+    const controller = new AbortController()
+    this.fault = undefined
+    this.notice = undefined
+    this.running = { kind, progress: { stage: STAGES[kind] }, paused: false, startedAt: Date.now(), controller }
+    try {
+      await work(controller.signal, (progress) => {
+        if (this.running && !progress.skipped) this.running.progress = progress
+      })
+    } catch (fault) {
+      const named = asSmaltiError(fault)
+      if (named.name !== 'Cancelled') this.fault = named
+    } finally {
+      this.running = undefined
+    }
+  }
+
+  async setPaused(paused: boolean): Promise<void> {
+    const job = this.running
+    if (!job) return
+    job.asked = paused ? 'pause' : undefined
+    await run('pause', { paused })
+    job.paused = paused
+    job.asked = undefined
+  }
+
+  stop(): void {
+    if (!this.running) return
+    this.running.asked = 'stop'
+    this.running.controller.abort()
+  }
+
+  /** Shows a fault of something that is no job. */
+  complain(fault: unknown): void {
+    this.fault = asSmaltiError(fault)
+  }
+}
+
+export const jobs = new Jobs()

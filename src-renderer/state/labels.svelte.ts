@@ -1,0 +1,44 @@
+import type { ExportFormatName } from '../../src-main/contract/labels.ts'
+import { run } from '../engine.ts'
+import { jobs } from './jobs.svelte.ts'
+import { project } from './project.svelte.ts'
+import { view } from './view.svelte.ts'
+
+/** Labels of the images: making them, and writing them for others. */
+class Labels {
+  format = $state<ExportFormatName>('geotiff')
+  readonly images = $derived(project.state?.segmented ?? [])
+  readonly paths = $derived(new Set(this.images.map(({ path }) => path)))
+
+  async segment(): Promise<void> {
+    const { folder } = project
+    if (folder === undefined) return
+    await jobs.perform('segment', async (signal, onProgress) => {
+      const segmented = await run('segment', { project: folder }, {
+        signal,
+        onProgress: (progress) => {
+          onProgress(progress)
+          if (progress.skipped) project.passOver(progress.skipped)
+        }
+      })
+      for (const file of segmented.skipped) project.passOver(file)
+      jobs.notice = { text: `Segmented ${segmented.labelled} images in ${Math.round(segmented.seconds)} s.${segmented.images > segmented.labelled ? ` ${segmented.images - segmented.labelled} were labelled already.` : ''}` }
+    })
+    await project.refresh()
+    if (this.images.length > 0) view.shown ??= this.images[0].path
+  }
+
+  async export(): Promise<void> {
+    const { folder } = project
+    const [{ head }, { format }] = [view, this]
+    if (folder === undefined) return
+    const out = await window.smalti.chooseFolder('Choose a folder for the export')
+    if (out === undefined) return
+    await jobs.perform('export', async (signal, onProgress) => {
+      const { files } = await run('export', { project: folder, format, out, head }, { signal, onProgress })
+      jobs.notice = { text: `Wrote ${files} ${files === 1 ? 'file' : 'files'} of head ${head} as ${format}.`, folder: out }
+    })
+  }
+}
+
+export const labels = new Labels()

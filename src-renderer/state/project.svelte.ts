@@ -1,0 +1,100 @@
+import type { ProjectState } from '../../src-main/contract/commands.ts'
+import { SmaltiError } from '../../src-main/contract/errors.ts'
+import type { Catalogue, SkippedFile } from '../../src-main/contract/imagery.ts'
+import { run } from '../engine.ts'
+import { jobs } from './jobs.svelte.ts'
+import { view } from './view.svelte.ts'
+
+/** The images that are open and the project that is kept of them. */
+class Project {
+  /** Folder of the images. */
+  images = $state<string>()
+  folder = $state<string>()
+  catalogue = $state.raw<Catalogue>()
+  /** What the project says of itself; undefined where there is none yet. */
+  state = $state.raw<ProjectState>()
+  /** Files that jobs passed over since the images were read. */
+  passedOver = $state.raw<SkippedFile[]>([])
+  /** Counts readings of the project, so that pictures of it are asked for anew. */
+  version = $state(0)
+  /** Counts projects that were opened. */
+  opened = $state(0)
+
+  readonly trained = $derived(this.state?.trained ?? false)
+  readonly finished = $derived(this.state?.finished ?? false)
+  /** Each file once, with what was said of it last. */
+  readonly skipped = $derived([...new Map([...(this.catalogue?.skipped ?? []), ...this.passedOver].map((file) => [file.path, file])).values()])
+
+  readonly #files = $derived(new Map(this.catalogue?.images.map(({ path, file }) => [path, file])))
+  fileOf(path: string): string | undefined {
+    return this.#files.get(path)
+  }
+
+  /** Reads a folder of images and opens its project, if there is one. */
+  async open(images: string): Promise<void> {
+    await jobs.perform('read', async (signal, onProgress) => {
+      const catalogue = await run('catalogue', { sources: [images] }, { signal, onProgress })
+      const folder = await window.smalti.projectFolderFor(images)
+      const state = await stateOf(folder)
+      view.reset()
+      this.passedOver = []
+      this.catalogue = catalogue
+      this.images = images
+      this.folder = folder
+      this.#take(state)
+      this.opened++
+      await window.smalti.rememberProject(images, folder)
+    })
+  }
+
+  async chooseImages(): Promise<void> {
+    const folder = await window.smalti.chooseFolder('Choose a folder of images')
+    if (folder !== undefined) await this.open(folder)
+  }
+
+  /** Keeps the project elsewhere; one of other images is refused. */
+  async chooseFolder(): Promise<void> {
+    const { images } = this
+    const folder = await window.smalti.chooseFolder('Choose where the project is kept')
+    if (folder === undefined || images === undefined) return
+    await jobs.perform('read', async () => {
+      const state = await stateOf(folder)
+      if (state && !state.sources.includes(images)) throw new SmaltiError('OtherImages', { path: folder, images: state.sources.join(', ') })
+      await window.smalti.rememberProject(images, folder)
+      view.reset()
+      this.folder = folder
+      this.#take(state)
+      this.opened++
+    })
+  }
+
+  /** Reads the project again after a job. */
+  async refresh(): Promise<void> {
+    if (this.folder === undefined) return
+    try {
+      this.#take(await stateOf(this.folder))
+    } catch (fault) {
+      jobs.complain(fault)
+    }
+  }
+
+  passOver(file: SkippedFile): void {
+    this.passedOver = [...this.passedOver, file]
+  }
+
+  #take(state: ProjectState | undefined): void {
+    this.state = state
+    this.version++
+  }
+}
+
+async function stateOf(folder: string): Promise<ProjectState | undefined> {
+  try {
+    return await run('openProject', { project: folder })
+  } catch (fault) {
+    if (fault instanceof SmaltiError && fault.name === 'ProjectNotFound') return undefined
+    throw fault
+  }
+}
+
+export const project = new Project()

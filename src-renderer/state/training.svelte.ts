@@ -1,0 +1,89 @@
+import { recipeChanges } from '../../src-main/contract/recipe.ts'
+import { DEFAULT_SETTINGS, type TrainingSettings, trainingSettings } from '../../src-main/contract/settings.ts'
+import type { TrainingReport } from '../../src-main/contract/training.ts'
+import { run } from '../engine.ts'
+import { jobs } from './jobs.svelte.ts'
+import { project } from './project.svelte.ts'
+
+const NAMES: Partial<Record<keyof TrainingSettings, string>> = { classes: 'Classes', over: 'Over-clusters', minutes: 'Minutes', steps: 'Steps', seed: 'Seed', scale: 'Image scale' }
+
+/** What the next training is to be, and how one goes. */
+class Training {
+  settings = $state<TrainingSettings>({ ...DEFAULT_SETTINGS })
+  /** What is wrong with the changes to the recipe, as they were typed. */
+  recipeFault = $state<string>()
+  /** Of the training that runs; that of the project otherwise. */
+  #live = $state.raw<TrainingReport[]>()
+
+  readonly history = $derived(this.#live ?? project.state?.history ?? [])
+  /** What is wrong with each field. */
+  readonly faults = $derived(faultsOf(this.settings))
+  readonly ready = $derived(this.recipeFault === undefined && Object.keys(this.faults).length === 0)
+  /** An unfinished run of these very settings goes on. */
+  readonly goesOn = $derived(project.trained && !project.finished && sameRun(this.settings, project.state?.settings))
+
+  /** Takes over the settings of the project that was opened. */
+  adopt(): void {
+    this.settings = { ...DEFAULT_SETTINGS, ...project.state?.settings }
+    this.recipeFault = undefined
+  }
+
+  /** Takes over changes to the recipe, given as JSON, if they can be read, and says what is wrong if they cannot. */
+  changeRecipe(text: string): void {
+    this.recipeFault = undefined
+    if (text.trim() === '') {
+      this.settings.recipe = undefined
+      return
+    }
+    try {
+      const parsed = recipeChanges.safeParse(JSON.parse(text))
+      if (parsed.success) this.settings.recipe = parsed.data
+      else this.recipeFault = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim()).join('; ')
+    } catch (fault) {
+      this.recipeFault = (fault as Error).message
+    }
+  }
+
+  async train(): Promise<void> {
+    const { images, folder } = project
+    if (images === undefined || folder === undefined) return
+    await jobs.perform('train', async (signal, onProgress) => {
+      this.#live = this.goesOn ? this.history : []
+      const trained = await run('train', { sources: [images], project: folder, settings: this.settings }, {
+        signal,
+        onProgress: (progress) => {
+          onProgress(progress)
+          if (progress.skipped) project.passOver(progress.skipped)
+          if (progress.report) this.#live = [...(this.#live ?? []), progress.report]
+        }
+      })
+      for (const file of trained.skipped) project.passOver(file)
+      const done = trained.method === 'information' ? `Trained ${trained.steps} steps on` : `Clustered by ${trained.method}:`
+      jobs.notice = { text: `${done} ${trained.images} images with ${trained.backend}.` }
+    })
+    await project.refresh()
+    this.#live = undefined
+  }
+}
+
+/** Words for what a field lacks. */
+function faultsOf(settings: TrainingSettings): Record<string, string> {
+  const faults: Record<string, string> = {}
+  const parsed = trainingSettings.safeParse(settings)
+  for (const issue of parsed.error?.issues ?? []) {
+    const field = String(issue.path[0])
+    const { minimum, maximum } = issue as { minimum?: number; maximum?: number }
+    const name = NAMES[field as keyof TrainingSettings] ?? field
+    faults[field] ??= issue.code === 'too_small' ? `${name}: at least ${minimum}.` : issue.code === 'too_big' ? `${name}: at most ${maximum}.` : `${name}: a number is needed.`
+  }
+  if (!faults.classes && !faults.over && settings.classes > settings.over) faults.classes = `No more classes than over-clusters (${settings.over}): they are made of them.`
+  return faults
+}
+
+const DECISIVE = ['classes', 'over', 'preset', 'method', 'features', 'recipe', 'seed', 'scale', 'gsd', 'bands', 'area', 'upright'] as const
+
+function sameRun(settings: TrainingSettings, former: TrainingSettings | undefined): boolean {
+  return former !== undefined && DECISIVE.every((part) => JSON.stringify(settings[part]) === JSON.stringify(former[part]))
+}
+
+export const training = new Training()

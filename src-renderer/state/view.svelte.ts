@@ -1,0 +1,34 @@
+import type { HeadName } from '../../src-main/contract/settings.ts'
+
+/** What is looked at, and how. */
+class View {
+  /** Path of the picture that is shown; all are, side by side, when there is none. */
+  shown = $state<string>()
+  head = $state<HeadName>('A')
+  opacity = $state(0.55)
+  style = $state<'filled' | 'outlined'>('filled')
+  /** While it is true, labels are out of the way. */
+  peeking = $state(false)
+  /** Class that is pointed at; one in the list is brought out on the picture. */
+  pointed = $state.raw<{ id: number; from: 'list' | 'picture' }>()
+  look = $state({ brightness: 0, contrast: 1, gamma: 1 })
+  /** Where the viewer is to go next, in pixels of the picture that is shown. */
+  target = $state.raw<{ x: number; y: number }>()
+
+  /** Back to the start, for other images. */
+  reset(): void {
+    this.shown = undefined
+    this.head = 'A'
+    this.pointed = undefined
+    this.target = undefined
+    this.look = { brightness: 0, contrast: 1, gamma: 1 }
+  }
+
+  /** Shows a place of a picture. */
+  goTo(path: string, x: number, y: number): void {
+    this.shown = path
+    this.target = { x, y }
+  }
+}
+
+export const view = new View()

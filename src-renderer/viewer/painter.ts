@@ -1,0 +1,243 @@
+import { TILE_SIDE } from '../../src-main/contract/pictures.ts'
+import type { Camera, Size, TilePlace } from './camera.ts'
+
+const NO_LABEL = 255
+
+/** How an image's own pixels are shown. */
+export interface Look {
+  brightness: number
+  contrast: number
+  gamma: number
+}
+
+/** How labels are shown. */
+export interface Paint {
+  /** Red, green, blue and opacity of each label: 0 hidden, 128 hatched, 255 shown, then its class; 256 entries of 4 and 1 bytes. */
+  colours: Uint8Array
+  classes: Uint8Array
+  opacity: number
+  /** Class that is outlined, by its number. */
+  highlighted?: number
+  /** What is left of the others meanwhile, 0…1. */
+  dimmed: number
+  style: 'filled' | 'outlined'
+}
+
+export interface PaintedTile extends TilePlace {
+  content?: WebGLTexture
+}
+
+export interface Painter {
+  pictureOf(bitmap: ImageBitmap): WebGLTexture
+  labelsOf(values: Uint8Array, size: Size): WebGLTexture
+  release(texture: WebGLTexture): void
+  setPaint(paint: Paint): void
+  setLook(look: Look): void
+  draw(camera: Camera, image: Size, pictures: readonly PaintedTile[], labels: readonly PaintedTile[]): void
+  /** Labels of the last drawing at some places of the canvas, in its own pixels from its top left; 255 where there is none. */
+  labelsAt(left: number, top: number, width: number, height: number): Uint8Array
+  dispose(): void
+}
+
+const VERTEX = `#version 300 es
+uniform vec4 place;
+out vec2 at;
+void main() {
+  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1);
+  at = corner;
+  gl_Position = vec4(mix(place.xy, place.zw, corner), 0.0, 1.0);
+}`
+
+const PICTURE = `#version 300 es
+precision highp float;
+uniform sampler2D tile;
+uniform vec3 look;
+in vec2 at;
+out vec4 colour;
+void main() {
+  vec4 found = texture(tile, at);
+  vec3 changed = (found.rgb - 0.5) * look.y + 0.5 + look.x;
+  colour = vec4(pow(clamp(changed, 0.0, 1.0), vec3(1.0 / look.z)) * found.a, found.a);
+}`
+
+const LABEL = `#version 300 es
+precision highp float;
+uniform sampler2D tile;
+in vec2 at;
+out vec4 colour;
+void main() {
+  colour = vec4(texture(tile, at).r, 0.0, 0.0, 1.0);
+}`
+
+const OVERLAY = `#version 300 es
+precision highp float;
+uniform sampler2D labels;
+uniform sampler2D colours;
+uniform sampler2D classes;
+uniform float opacity;
+uniform int highlighted;
+uniform float dimmed;
+uniform bool outlined;
+out vec4 colour;
+
+int labelAt(ivec2 place) {
+  return int(texelFetch(labels, clamp(place, ivec2(0), textureSize(labels, 0) - 1), 0).r * 255.0 + 0.5);
+}
+int classAt(ivec2 place) {
+  return int(texelFetch(classes, ivec2(labelAt(place), 0), 0).r * 255.0 + 0.5);
+}
+
+void main() {
+  ivec2 here = ivec2(gl_FragCoord.xy);
+  int label = labelAt(here);
+  if (label == 255) discard;
+  vec4 own = texelFetch(colours, ivec2(label, 0), 0);
+  int mine = classAt(here);
+  bool hatched = own.a > 0.2 && own.a < 0.8;
+  if (own.a < 0.2) discard;
+  bool border = classAt(here + ivec2(1, 0)) != mine || classAt(here - ivec2(1, 0)) != mine || classAt(here + ivec2(0, 1)) != mine || classAt(here - ivec2(0, 1)) != mine;
+  float strength = opacity;
+  if (hatched) strength *= ((here.x + here.y) / 3) % 3 == 0 ? 1.0 : 0.15;
+  if (outlined) strength = border ? max(opacity, 0.85) : 0.0;
+  if (highlighted >= 0) {
+    if (mine == highlighted) strength = border ? 1.0 : dimmed < 1.0 ? max(strength, min(0.85, opacity + 0.25)) : strength;
+    else strength *= dimmed;
+  }
+  vec3 shown = border && mine == highlighted ? mix(own.rgb, vec3(1.0), 0.6) : own.rgb;
+  colour = vec4(shown * strength, strength);
+}`
+
+/**
+ * Draws a picture's tiles and its labels on a canvas by WebGL 2. Labels are first drawn as they are, a byte a pixel of
+ * the screen, and then coloured by a table of 256, so that no change of a class, a colour or a hover asks for a tile.
+ * @throws Error where WebGL 2 is not to be had
+ */
+export function createPainter(canvas: HTMLCanvasElement): Painter {
+  const gl = canvas.getContext('webgl2', { alpha: true, antialias: false, premultipliedAlpha: true })
+  if (!gl) throw new Error('WebGL 2 is not available')
+  const [picture, label, overlay] = [programOf(gl, PICTURE), programOf(gl, LABEL), programOf(gl, OVERLAY)]
+  const nearest = { min: gl.NEAREST, mag: gl.NEAREST }
+  const tableOf = (): WebGLTexture => textureOf(gl, nearest)
+  const [colours, classes, screen] = [tableOf(), tableOf(), textureOf(gl, nearest)]
+  const buffer = gl.createFramebuffer()
+  gl.bindVertexArray(gl.createVertexArray())
+  gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1)
+  gl.pixelStorei(gl.PACK_ALIGNMENT, 1)
+  let screenSize = { width: 0, height: 0 }
+  let paint: Paint | undefined
+  let look: Look = { brightness: 0, contrast: 1, gamma: 1 }
+
+  function fitScreen(): void {
+    const { width, height } = canvas
+    if (screenSize.width === width && screenSize.height === height) return
+    screenSize = { width, height }
+    gl!.bindTexture(gl!.TEXTURE_2D, screen)
+    gl!.texImage2D(gl!.TEXTURE_2D, 0, gl!.R8, width, height, 0, gl!.RED, gl!.UNSIGNED_BYTE, null)
+    gl!.bindFramebuffer(gl!.FRAMEBUFFER, buffer)
+    gl!.framebufferTexture2D(gl!.FRAMEBUFFER, gl!.COLOR_ATTACHMENT0, gl!.TEXTURE_2D, screen, 0)
+  }
+
+  function drawTiles(program: ReturnType<typeof programOf>, tiles: readonly PaintedTile[], camera: Camera, image: Size): void {
+    const ratio = canvas.width / Math.max(canvas.clientWidth, 1)
+    const [scale, x, y] = [camera.scale * ratio, camera.x * ratio, camera.y * ratio]
+    const across = (at: number): number => (2 * (x + at * scale)) / canvas.width - 1
+    const down = (at: number): number => 1 - (2 * (y + at * scale)) / canvas.height
+    for (const { level, column, row, content } of tiles) {
+      const span = TILE_SIDE * 2 ** level
+      const [left, top] = [column * span, row * span]
+      const [right, bottom] = [Math.min(left + span, image.width), Math.min(top + span, image.height)]
+      if (x + right * scale < 0 || y + bottom * scale < 0 || x + left * scale > canvas.width || y + top * scale > canvas.height) continue
+      gl!.bindTexture(gl!.TEXTURE_2D, content!)
+      gl!.uniform4f(program.place, across(left), down(top), across(right), down(bottom))
+      gl!.drawArrays(gl!.TRIANGLE_STRIP, 0, 4)
+    }
+  }
+
+  return {
+    pictureOf(bitmap) {
+      const texture = textureOf(gl, { min: gl.LINEAR, mag: gl.LINEAR })
+      gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false)
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, bitmap)
+      return texture
+    },
+    labelsOf(values, { width, height }) {
+      const texture = textureOf(gl, nearest)
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8, width, height, 0, gl.RED, gl.UNSIGNED_BYTE, values)
+      return texture
+    },
+    release: (texture) => gl.deleteTexture(texture),
+    setPaint(next) {
+      paint = next
+      gl.bindTexture(gl.TEXTURE_2D, colours)
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, next.colours)
+      gl.bindTexture(gl.TEXTURE_2D, classes)
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8, 256, 1, 0, gl.RED, gl.UNSIGNED_BYTE, next.classes)
+    },
+    setLook: (next) => void (look = next),
+    draw(camera, image, pictures, labels) {
+      fitScreen()
+      gl.viewport(0, 0, canvas.width, canvas.height)
+      gl.disable(gl.BLEND)
+      gl.bindFramebuffer(gl.FRAMEBUFFER, buffer)
+      gl.clearColor(NO_LABEL / 255, 0, 0, 1)
+      gl.clear(gl.COLOR_BUFFER_BIT)
+      gl.useProgram(label.program)
+      drawTiles(label, labels, camera, image)
+
+      gl.bindFramebuffer(gl.FRAMEBUFFER, null)
+      gl.clearColor(0, 0, 0, 0)
+      gl.clear(gl.COLOR_BUFFER_BIT)
+      gl.useProgram(picture.program)
+      gl.uniform3f(gl.getUniformLocation(picture.program, 'look'), look.brightness, look.contrast, look.gamma)
+      drawTiles(picture, pictures, camera, image)
+
+      if (!paint || labels.length === 0) return
+      gl.enable(gl.BLEND)
+      gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA)
+      gl.useProgram(overlay.program)
+      const uniform = (name: string): WebGLUniformLocation | null => gl.getUniformLocation(overlay.program, name)
+      for (const [unit, [name, texture]] of ([['labels', screen], ['colours', colours], ['classes', classes]] as const).entries()) {
+        gl.activeTexture(gl.TEXTURE0 + unit)
+        gl.bindTexture(gl.TEXTURE_2D, texture)
+        gl.uniform1i(uniform(name), unit)
+      }
+      gl.activeTexture(gl.TEXTURE0)
+      gl.uniform1f(uniform('opacity'), paint.opacity)
+      gl.uniform1i(uniform('highlighted'), paint.highlighted ?? -1)
+      gl.uniform1f(uniform('dimmed'), paint.dimmed)
+      gl.uniform1i(uniform('outlined'), Number(paint.style === 'outlined'))
+      gl.uniform4f(overlay.place, -1, -1, 1, 1)
+      gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4)
+    },
+    labelsAt(left, top, width, height) {
+      const values = new Uint8Array(4 * width * height)
+      gl.bindFramebuffer(gl.FRAMEBUFFER, buffer)
+      gl.readPixels(left, canvas.height - top - height, width, height, gl.RGBA, gl.UNSIGNED_BYTE, values)
+      gl.bindFramebuffer(gl.FRAMEBUFFER, null)
+      // Rows come from the bottom.
+      return Uint8Array.from({ length: width * height }, (_, i) => values[4 * ((height - 1 - Math.floor(i / width)) * width + (i % width))])
+    },
+    dispose: () => gl.getExtension('WEBGL_lose_context')?.loseContext()
+  }
+}
+
+function programOf(gl: WebGL2RenderingContext, fragment: string): { program: WebGLProgram; place: WebGLUniformLocation | null } {
+  const program = gl.createProgram()
+  for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, fragment]] as const) {
+    const shader = gl.createShader(type)!
+    gl.shaderSource(shader, source)
+    gl.compileShader(shader)
+    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS)) throw new Error(gl.getShaderInfoLog(shader) ?? 'a shader does not compile')
+    gl.attachShader(program, shader)
+  }
+  gl.linkProgram(program)
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) ?? 'a program does not link')
+  return { program, place: gl.getUniformLocation(program, 'place') }
+}
+
+function textureOf(gl: WebGL2RenderingContext, { min, mag }: { min: number; mag: number }): WebGLTexture {
+  const texture = gl.createTexture()
+  gl.bindTexture(gl.TEXTURE_2D, texture)
+  for (const [name, value] of [[gl.TEXTURE_MIN_FILTER, min], [gl.TEXTURE_MAG_FILTER, mag], [gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE], [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE]]) gl.texParameteri(gl.TEXTURE_2D, name, value)
+  return texture
+}

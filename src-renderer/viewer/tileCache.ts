@@ -1,0 +1,115 @@
+import type { TilePlace } from './camera.ts'
+
+/** Requests that are under way at a time. */
+const AT_A_TIME = 8
+
+export interface Tile<T> extends TilePlace {
+  state: 'waiting' | 'loading' | 'ready' | 'failed'
+  content?: T
+  bytes: number
+  /** Frame in which it was last wanted. */
+  wanted: number
+  controller?: AbortController
+}
+
+const keyOf = ({ level, column, row }: TilePlace): string => `${level}/${column}/${row}`
+
+/**
+ * Tiles of one picture: those in sight are asked for, others that still wait or load are given up, and the oldest are
+ * let go when too many bytes are kept.
+ */
+export class TileCache<T> {
+  readonly #tiles = new Map<string, Tile<T>>()
+  readonly #load: (place: TilePlace, signal: AbortSignal) => Promise<{ content: T; bytes: number }>
+  readonly #release: (content: T) => void
+  readonly #onChange: () => void
+  readonly #mostBytes: number
+  #frame = 0
+  #closed = false
+
+  /** @param load  fetches a tile; rejects when it cannot be had */
+  constructor(load: (place: TilePlace, signal: AbortSignal) => Promise<{ content: T; bytes: number }>, release: (content: T) => void, onChange: () => void, mostBytes: number) {
+    this.#load = load
+    this.#release = release
+    this.#onChange = onChange
+    this.#mostBytes = mostBytes
+  }
+
+  /** Takes note of what is in sight, the most urgent first. */
+  want(places: readonly TilePlace[]): void {
+    this.#frame++
+    for (const place of places) {
+      const known = this.#tiles.get(keyOf(place))
+      if (known) known.wanted = this.#frame
+      else this.#tiles.set(keyOf(place), { ...place, state: 'waiting', bytes: 0, wanted: this.#frame })
+    }
+    for (const [key, tile] of this.#tiles) {
+      if (tile.wanted === this.#frame || tile.state === 'ready' || tile.state === 'failed') continue
+      tile.controller?.abort()
+      this.#tiles.delete(key)
+    }
+    this.#start(places)
+    this.#shrink()
+  }
+
+  #start(places: readonly TilePlace[]): void {
+    let loading = [...this.#tiles.values()].filter(({ state }) => state === 'loading').length
+    for (const place of places) {
+      if (loading >= AT_A_TIME) return
+      const tile = this.#tiles.get(keyOf(place))
+      if (tile?.state !== 'waiting') continue
+      loading++
+      void this.#fetch(tile)
+    }
+  }
+
+  async #fetch(tile: Tile<T>): Promise<void> {
+    tile.state = 'loading'
+    tile.controller = new AbortController()
+    const { signal } = tile.controller
+    try {
+      const { content, bytes } = await this.#load(tile, signal)
+      if (signal.aborted || this.#closed) this.#release(content)
+      else Object.assign(tile, { state: 'ready', content, bytes })
+    } catch {
+      // What fails shows that it failed; what was given up is no longer here.
+      if (!signal.aborted) tile.state = 'failed'
+    }
+    if (!this.#closed) this.#onChange()
+  }
+
+  #shrink(): void {
+    let kept = 0
+    for (const { bytes } of this.#tiles.values()) kept += bytes
+    if (kept <= this.#mostBytes) return
+    const spare = [...this.#tiles].filter(([, tile]) => tile.wanted !== this.#frame && tile.content !== undefined).sort(([, a], [, b]) => a.wanted - b.wanted)
+    for (const [key, tile] of spare) {
+      if (kept <= this.#mostBytes) return
+      kept -= tile.bytes
+      this.#release(tile.content!)
+      this.#tiles.delete(key)
+    }
+  }
+
+  /** Tiles that can be drawn, coarse ones first. */
+  get ready(): Tile<T>[] {
+    return [...this.#tiles.values()].filter(({ state }) => state === 'ready').sort((a, b) => b.level - a.level)
+  }
+
+  get failed(): Tile<T>[] {
+    return [...this.#tiles.values()].filter(({ state }) => state === 'failed')
+  }
+
+  get settled(): boolean {
+    return [...this.#tiles.values()].every(({ state }) => state === 'ready' || state === 'failed')
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const tile of this.#tiles.values()) {
+      tile.controller?.abort()
+      if (tile.content !== undefined) this.#release(tile.content)
+    }
+    this.#tiles.clear()
+  }
+}

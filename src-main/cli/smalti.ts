@@ -12,6 +12,7 @@ import { isAddress } from '../imagery/byteSource.ts'
 import { startEngineProcess } from '../engine/childProcess.ts'
 import { classesText } from './classesText.ts'
 import { descriptionText } from './descriptionText.ts'
+import { runsText } from './runsText.ts'
 import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */
@@ -217,6 +218,18 @@ program
   .addHelpText('after', examples('smalti describe photos.smalti\nsmalti describe photos.smalti --head B --json'))
   .action((project: string, options) =>
     perform('describe', { project: resolve(project), images: options.images && placed(options.images), head: options.head }, options.json, descriptionText)
+  )
+
+program
+  .command('runs')
+  .description('the trainings of a project: each keeps its labels and classes, and one is in use')
+  .argument('<project>')
+  .option('--use <run>', 'make another run the one in use, such as run-0002')
+  .option('--name <name>', 'what the run in use is called')
+  .option('--json', 'print one JSON object as the last line')
+  .addHelpText('after', examples('smalti runs photos.smalti\nsmalti runs photos.smalti --use run-0001\nsmalti runs photos.smalti --name "with near infrared"'))
+  .action((project: string, options) =>
+    perform('runs', { project: resolve(project), use: options.use, rename: options.name === undefined ? undefined : { run: options.use, name: options.name } }, options.json, runsText)
   )
 
 /** Numbers of classes as they are shown, from 1. */

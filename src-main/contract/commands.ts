@@ -3,6 +3,7 @@ import { classHistory, clusterDescriptions, clusterTree, headDescription, scheme
 import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS } from './recipe.ts'
+import { runSummary } from './runs.ts'
 import { BACKENDS, BACKEND_CHOICES, HEADS, trainingSettings } from './settings.ts'
 import { architecture, stepShape, trainingReport, upright } from './training.ts'
 
@@ -162,6 +163,13 @@ export const COMMANDS = {
     input: z.object({ project: folder, images: sources.optional(), head }),
     output: headDescription.extend({ head, names: z.array(z.string()) })
   },
+  /** Lists a project's runs; makes another its own, or gives one a name. */
+  runs: {
+    input: z.object({ project: folder, use: z.string().optional(), rename: z.object({ /** The one in use when absent. */ run: z.string().optional(), name: z.string().trim().min(1).max(200) }).optional() }),
+    output: z.object({ runs: z.array(runSummary), current: z.string().optional() })
+  },
+  /** Lets a project find its images in a folder that was renamed or moved. */
+  relocate: { input: z.object({ project: folder, images: folder }), output: z.object({ sources }) },
   /** Changes what is made of a run's clusters, or tells it. */
   classes: {
     input: z.object({

@@ -79,7 +79,7 @@ export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state:
     assignments[head.name] = { space: clusteringSpace(architecture, pixels.features), heatmap }
     if (!head.refit) continue
     const features = columnsOf(pixels.features, [...Array(refitFeatures(architecture)).keys()])
-    const refitted = refittedHead(head, { features, statistics: pixels.refit, rows: pixels.row, share: recipe.refit?.share ?? 0 }, heatmap, uniform)
+    const refitted = refittedHead(head, { features, statistics: pixels.refit, rows: pixels.row, share: recipe.refit?.share ?? 0, placed: architecture.backbone !== undefined }, heatmap, uniform)
     Object.assign(found, refitted.weights)
     if (mergesRefitted(architecture)) assignments[head.name] = refitted
   }

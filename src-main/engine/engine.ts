@@ -13,6 +13,8 @@ import { groupJob } from './jobs/group.ts'
 import { infoJob } from './jobs/info.ts'
 import { mergeShardsJob } from './jobs/mergeShards.ts'
 import { openProjectJob } from './jobs/openProject.ts'
+import { relocateJob } from './jobs/relocate.ts'
+import { runsJob } from './jobs/runs.ts'
 import { segmentJob } from './jobs/segment.ts'
 import { trainJob } from './jobs/train.ts'
 
@@ -36,6 +38,8 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     mergeShards: mergeShardsJob,
     describe: describeJob,
     classes: classesJob,
+    runs: runsJob,
+    relocate: relocateJob,
     evaluate: evaluateJob,
     export: exportJob,
     trial: trialJob,

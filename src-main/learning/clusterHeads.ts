@@ -121,16 +121,17 @@ export interface Assignment {
  * @param features    sampled pixels
  * @param statistics  of the same pixels, for the head's `refit` boxes
  * @param share       weight of all statistics against all features
+ * @param placed      the features know their place, as those of a network that sees more than a crop do
  * @param rows        where the pixels lie in their images, for upright ones
  * @param heatmap     the head's probabilities of the same pixels, [count, C]
  */
 export function refittedHead(
   head: Architecture['heads'][number],
-  { features, statistics, rows, share }: { features: Points; statistics: Points; rows?: Points; share: number },
+  { features, statistics, rows, share, placed }: { features: Points; statistics: Points; rows?: Points; share: number; placed: boolean },
   heatmap: Points,
   uniform: Uniform
 ): Assignment & { weights: HeadWeights } {
-  const blocks = [{ points: features, weight: rows ? TRUNK_OF_UPRIGHT : 1 }, { points: statistics, weight: share }, ...(rows ? [{ points: rows, weight: ROW_WEIGHT * share }] : [])]
+  const blocks = [{ points: features, weight: rows && !placed ? TRUNK_OF_UPRIGHT : 1 }, { points: statistics, weight: share }, ...(rows ? [{ points: rows, weight: ROW_WEIGHT * share }] : [])]
   const points = blocks.map((block) => block.points).reduce(beside)
   const moments = weighed(columnMoments(points), blocks.map(({ points: { width }, weight }) => ({ width, weight })))
   const scaled = standardised(points, moments)

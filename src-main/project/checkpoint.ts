@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises'
+import { open, rename } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
@@ -63,11 +63,30 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
   throw new SmaltiError('CheckpointUnreadable', { path, reason: (fault as Error).message })
 }
 
-function decode(bytes: Buffer): Checkpoint {
+/** What the newest checkpoint says besides its weights, which are not read. @throws Error when it is none */
+export async function checkpointNotes(path: string): Promise<unknown> {
+  const handle = await open(path, 'r')
+  try {
+    const start = Buffer.alloc(MAGIC.length + 4)
+    await handle.read(start, 0, start.length, 0)
+    const header = Buffer.alloc(headerLengthOf(start))
+    await handle.read(header, 0, header.length, start.length)
+    return HEADER.parse(JSON.parse(header.toString())).meta
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Length of a checkpoint's header by how it begins. @throws Error when it does not begin as one */
+function headerLengthOf(bytes: Buffer): number {
   const magic = bytes.subarray(0, MAGIC.length)
   if (!magic.equals(MAGIC) && !magic.equals(FORMER_MAGIC)) throw new Error('it does not begin as one')
+  return bytes.readUInt32LE(MAGIC.length)
+}
+
+function decode(bytes: Buffer): Checkpoint {
   const start = MAGIC.length + 4
-  const headerLength = bytes.readUInt32LE(MAGIC.length)
+  const headerLength = headerLengthOf(bytes)
   const { digest, meta, arrays: entries } = HEADER.parse(JSON.parse(bytes.subarray(start, start + headerLength).toString()))
   const body = bytes.subarray(start + headerLength)
   if (createHash('sha256').update(body).digest('hex') !== digest) throw new Error('it is damaged')

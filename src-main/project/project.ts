@@ -1,4 +1,5 @@
-import { readdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type BandRole, type Catalogue, area, bandChoice, bandStatistics, catalogue } from '../contract/imagery.ts'
@@ -7,7 +8,7 @@ import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, trainingSettings } from '../contract/settings.ts'
 import { architecture, trainingReport, upright } from '../contract/training.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import { makeFolder, readIfPresent, writeJsonSafely } from './files.ts'
+import { makeFolder, readIfPresent, writeFileSafely, writeJsonSafely } from './files.ts'
 
 /** Version of the format on disk. A newer one is refused, an older one is read as what it means today. */
 const FORMAT = 2
@@ -57,7 +58,7 @@ function upToDate(notes: unknown): unknown {
 }
 
 /** Whether a run has anything to segment with. */
-export function isTrained({ position, finished }: Pick<RunMeta, 'position' | 'finished'>): boolean {
+export function isTrained({ position, finished }: { position: { step: number }; finished: boolean }): boolean {
   return finished || position.step > 0
 }
 
@@ -99,13 +100,33 @@ export async function saveProject({ folder, sources, run }: Project): Promise<vo
   await writeJsonSafely(join(folder, PROJECT_FILE), { format: FORMAT, sources, run })
 }
 
-/** Starts a new run and makes it the project's current one. */
+/** Lies in a run until it has learnt something. */
+const UNLEARNT = 'unlearnt'
+
+/** Removes runs that were stopped before they learnt anything. */
+export async function removeUnlearnt({ folder }: Project): Promise<void> {
+  const { run: current } = await openProject(folder)
+  for (const run of await readdir(join(folder, 'runs')).catch(() => [])) {
+    if (RUN.test(run) && run !== current && existsSync(join(folder, 'runs', run, UNLEARNT))) await rm(join(folder, 'runs', run), { recursive: true, force: true })
+  }
+}
+
+/** Makes a run that has learnt something the project's own. @throws DiskFull, FolderNotWritable */
+export async function adoptRun(project: Project): Promise<void> {
+  await rm(join(runFolder(project), UNLEARNT), { force: true })
+  await saveProject(project)
+}
+
+export const RUN = /^run-(\d+)$/
+
+/** Starts a new run, which is the project's own once it is adopted. @throws DiskFull, FolderNotWritable */
 export async function startRun(project: Project): Promise<Project> {
   const runs = join(project.folder, 'runs')
   await makeFolder(runs)
-  const numbers = (await readdir(runs)).map((name) => Number(/^run-(\d+)$/.exec(name)?.[1] ?? 0))
+  const numbers = (await readdir(runs)).map((name) => Number(RUN.exec(name)?.[1] ?? 0))
   const run = `run-${String(Math.max(0, ...numbers) + 1).padStart(4, '0')}`
   await makeFolder(join(runs, run))
+  await writeFileSafely(join(runs, run, UNLEARNT), '')
   return { ...project, run }
 }
 
@@ -118,7 +139,7 @@ export function copiesFolder({ folder }: Project): string {
   return join(folder, 'cache')
 }
 
-const checkpointPath = (project: Project): string => join(runFolder(project), 'checkpoint.smalti')
+export const checkpointPath = (project: Project): string => join(runFolder(project), 'checkpoint.smalti')
 const cataloguePath = (project: Project): string => join(runFolder(project), 'catalogue.json')
 
 /** Writes what a run learns from, once: it may be long, and checkpoints are many. */

@@ -35,7 +35,12 @@ class Project {
     await jobs.perform('read', async (signal, onProgress) => {
       const catalogue = await run('catalogue', { sources: [images] }, { signal, onProgress })
       const folder = await window.smalti.projectFolderFor(images)
-      const state = await stateOf(folder)
+      let state = await stateOf(folder)
+      if (state && !state.sources.includes(images)) {
+        // The folder was renamed or moved: the project goes with it.
+        await run('relocate', { project: folder, images })
+        state = await stateOf(folder)
+      }
       view.reset()
       this.passedOver = []
       this.catalogue = catalogue

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { AxeBuilder } from '@axe-core/playwright'
@@ -225,6 +225,74 @@ describe.runIf(present)('the window', () => {
     await page.getByText('Clustered by kmeans-patches: 3 images').waitFor({ timeout: 30_000 })
     await button('Segment').click()
     await page.getByText('Segmented 3 images').waitFor({ timeout: 60_000 })
+  })
+
+  it('keeps the former run, its labels and its classes, and goes back to it', async () => {
+    const { page } = window
+    expect(await names()).toHaveLength(8)
+    await fold('Runs')
+    const runs = page.getByRole('list', { name: 'Runs' }).getByRole('button')
+    expect(await runs.count()).toBe(2)
+    await expectAccessible()
+    await runs.nth(0).press('F2')
+    await page.getByLabel('Name of the run').fill('a first look')
+    await page.keyboard.press('Enter')
+    await runs.filter({ hasText: 'a first look' }).waitFor()
+    await runs.nth(1).click()
+    await row('Water & roads').waitFor()
+    await runs.nth(0).click()
+    await row('Cluster 8').waitFor()
+    const project = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
+    expect((await smalti('runs', project)).stdout).toMatch(/→ run-0002 {2}“a first look” {2}preview, 5 classes of 8 clusters, seed 3: .*\n {2}run-0001 /)
+    const refused = await smalti('runs', project, '--use', 'run-0007')
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('it has run-0002, run-0001')])
+  })
+
+  it('finds the project again when the folder of the images was renamed', async () => {
+    const { page } = window
+    const moved = join(folder, 'renamed images')
+    await rename(images, moved)
+    images = moved
+    await window.drop(moved)
+    await page.getByRole('heading', { name: 'renamed images' }).waitFor()
+    await row('Cluster 8').waitFor()
+    await fold('2 · Segment')
+    await button('Segment again').click()
+    await page.getByText('Segmented 0 images').waitFor({ timeout: 60_000 })
+    await fold('2 · Segment')
+  })
+
+  it('refuses a project of other images, and a second job at the same time', async () => {
+    const { page } = window
+    const project = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
+    const others = (await drawScenes(join(folder, 'others'), 1, 96)).images
+    await window.drop(others)
+    await page.getByText('1 image ·').waitFor()
+    await window.answerDialog(project)
+    await button('Change…').click()
+    await page.getByRole('alert').getByText('is the project of other images').waitFor()
+    await page.getByRole('button', { name: 'Dismiss' }).click()
+    const own = join(folder, 'kept elsewhere')
+    await window.answerDialog(own)
+    await button('Change…').click()
+    await page.getByTitle(own).waitFor()
+    await page.getByLabel('Classes', { exact: true }).fill('30')
+    await page.getByRole('alert').getByText('No more classes than over-clusters (20)').waitFor()
+    expect(await button('Train').isDisabled()).toBe(true)
+    await page.getByLabel('Classes', { exact: true }).fill('3')
+    await button('Train').click()
+    await page.getByText('left').first().waitFor({ timeout: 60_000 })
+    await window.drop(images)
+    await page.getByRole('alert').getByText('Not now: a training runs').waitFor()
+    await button('Stop').click()
+    await button('Stop').waitFor({ state: 'detached' })
+    await window.drop(images)
+    await page.getByText('3 images, 1 skipped').waitFor()
+    await window.drop(others)
+    await page.getByTitle(own).waitFor()
+    await window.drop(images)
+    await page.getByText('3 images, 1 skipped').waitFor()
+    await page.locator('main img').first().click()
   })
 
   it('sorts whole images into groups', async () => {

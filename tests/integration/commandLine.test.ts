@@ -393,6 +393,26 @@ describe('interruption', () => {
     expect(resumed.resumedFrom).toBeGreaterThan(0)
   })
 
+  it('before the first step leaves the former run in place, whether it was stopped or killed', async () => {
+    const project = join(folder, 'former.smalti')
+    await smalti('train', scenes.images, '--project', project, ...TRAIN, '--preset', 'preview')
+    await smalti('segment', project)
+    const former = json<CommandOutput<'classes'>>(await smalti('classes', project, '--json'))
+    for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+      const running = start('train', scenes.images, '--project', project, ...TRAIN, '--seed', '9', '--minutes', '5')
+      while (!(await readdir(join(project, 'runs'))).includes('run-0002')) await new Promise((resolve) => setTimeout(resolve, 20))
+      if (signal === 'SIGKILL') spawnSync('pkill', ['-9', '-P', String(running.child.pid)])
+      running.child.kill(signal)
+      await running.finished
+      expect(json<CommandOutput<'classes'>>(await smalti('classes', project, '--json'))).toEqual(former)
+      expect((await smalti('export', project, '--out', join(folder, `former-${signal}`))).code).toBe(0)
+      if (signal === 'SIGINT') expect(await readdir(join(project, 'runs'))).toEqual(['run-0001'])
+    }
+    // What a kill left behind goes with the next training.
+    const next = await smalti('train', scenes.images, '--project', project, ...TRAIN, '--steps', '2', '--json')
+    expect([next.code, await readdir(join(project, 'runs'))]).toEqual([0, ['run-0001', 'run-0002']])
+  })
+
   it('by kill -9 at random moments leaves a project that opens and goes on', async () => {
     const project = join(folder, 'killed.smalti')
     const uniform = uniformFrom(9)

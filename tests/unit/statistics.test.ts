@@ -190,7 +190,7 @@ describe('heads made by clustering', () => {
     const heatmap = new Float32Array(count * 3)
     cloud.forEach((k, i) => (heatmap[i * 3 + ((k + Number(i % 9 < 3)) % 3)] = 1))
     const head = { name: 'A', clusters: 3, subHeads: 1, refit: [3] }
-    const { weights, heatmap: settled } = refittedHead(head, { features: trunkPart, statistics: rest, share: 1 }, { values: heatmap, count, width: 3 }, uniformFrom(5))
+    const { weights, heatmap: settled } = refittedHead(head, { features: trunkPart, statistics: rest, share: 1, placed: false }, { values: heatmap, count, width: 3 }, uniformFrom(5))
     const [filter, bias] = [weights['headA/refit/filter'], weights['headA/refit/bias']]
     const label = (i: number): number => {
       const pixel = [...trunkPart.values.subarray(2 * i, 2 * i + 2), ...rest.values.subarray(2 * i, 2 * i + 2)]

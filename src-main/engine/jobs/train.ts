@@ -1,5 +1,6 @@
 import type { Backend } from '../../backends/program.ts'
 import { type Catalogue, type CatalogueImage, type SkippedFile, inVisibleColours } from '../../contract/imagery.ts'
+import type { CommandOutput } from '../../contract/commands.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import type { TrainingSettings } from '../../contract/settings.ts'
@@ -16,7 +17,7 @@ import { type TrainingMemory, type TrainingPosition, train, withoutJoint } from 
 import { type StepShape, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
 import { withLock } from '../../project/lock.ts'
-import { type Project, type RunMeta, loadRun, openOrCreateProject, saveCatalogue, saveProject, saveRun, startRun } from '../../project/project.ts'
+import { type Project, type RunMeta, adoptRun, loadRun, openOrCreateProject, removeUnlearnt, saveCatalogue, saveRun, startRun } from '../../project/project.ts'
 import { type Chosen, inferenceBackend } from '../compute.ts'
 import { type Conclusion, type SurveyedRun, clusteredWeights, concludingWeights, surveyRun } from '../conclusion.ts'
 import { openFeatures } from '../features.ts'
@@ -60,7 +61,8 @@ export const trainJob: Job<'train'> = async (input, context) => {
   context.onProgress({ stage })
   const catalogue = await readCatalogue(sources, context.signal, (done, total) => context.onProgress({ stage, share: done / total }))
   const opened = await openOrCreateProject(input.project, sources)
-  return withLock(input.project, async () => {
+  const work = async (): Promise<CommandOutput<'train'>> => {
+    await removeUnlearnt(opened)
     const prepared = (await resumable(opened, settings, sources)) ?? (await prepareRun(opened, recipe, settings, catalogue, context))
     const skipped = [...prepared.skipped]
     const onSkipped = (file: SkippedFile): void => {
@@ -86,7 +88,8 @@ export const trainJob: Job<'train'> = async (input, context) => {
       upright: prepared.meta.upright,
       report: lastReport && withoutJoint(lastReport)
     }
-  })
+  }
+  return withLock(input.project, () => work().finally(() => removeUnlearnt(opened)))
 }
 
 /** The unfinished run of the same settings, if the project holds one. */
@@ -140,7 +143,6 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
   const state = await startingState({ meta, reader }, recipe, 0, context.signal)
   await saveCatalogue(started, meta.catalogue)
   await saveRun(started, meta, state)
-  await saveProject(started)
   return { project: started, meta, state, skipped: meta.catalogue.skipped, reader }
 }
 
@@ -181,6 +183,7 @@ async function clusterFeatures({ project, meta, state, reader }: Prepared, recip
   const { weights, tree } = await clustersOf({ meta, reader }, recipe, state, uniform, context.signal)
   const position = { ...meta.position, seconds: (performance.now() - started) / 1e3 }
   await saveRun(project, { ...meta, position, tree, finished: true }, { ...state, ...weights })
+  await adoptRun(project)
   return { backend, chosen: settings.backend === 'auto' ? 'embedded' : 'asked', position }
 }
 
@@ -231,11 +234,14 @@ async function learnInformation(prepared: Prepared, recipe: Recipe, { settings, 
         saved = { position: reached, state: weights }
         const notes = { bestInformation: memory.best.information, risen: memory.risen }
         await saveRun(project, { ...meta, settings, position: reached, memory: notes, finished: false }, { ...weights, ...memoryArrays(memory) })
+        // A run takes the former one's place when there is something to see.
+        if (reached.step > 0) await adoptRun(project)
       }
     })
     context.onProgress({ stage: 'Settling the clusters', share: 1 })
     const { weights: concluding, tree } = await concludingWeights({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
     await saveRun(project, { ...meta, settings, position: saved.position, memory: undefined, tree, finished: true }, { ...saved.state, ...concluding })
+    await adoptRun(project)
     return { backend, chosen, position: saved.position }
   })
 }

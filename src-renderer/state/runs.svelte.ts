@@ -1,0 +1,41 @@
+import type { RunSummary } from '../../src-main/contract/runs.ts'
+import { run } from '../engine.ts'
+import { jobs } from './jobs.svelte.ts'
+import { project } from './project.svelte.ts'
+
+/** The trainings of the project that is open. */
+class Runs {
+  list = $state.raw<RunSummary[]>([])
+  readonly current = $derived(this.list.find(({ run: name }) => name === project.state?.run))
+
+  async refresh(): Promise<void> {
+    const { folder, state } = project
+    if (folder === undefined || !state) {
+      this.list = []
+      return
+    }
+    try {
+      this.list = (await run('runs', { project: folder })).runs
+    } catch (fault) {
+      jobs.complain(fault)
+    }
+  }
+
+  /** Looks at another run's labels and classes, and trains and segments with it from now on. */
+  async use(name: string): Promise<void> {
+    await this.#change({ use: name })
+  }
+
+  async rename(name: string, to: string): Promise<void> {
+    await this.#change({ rename: { run: name, name: to } })
+  }
+
+  async #change(change: { use?: string; rename?: { run: string; name: string } }): Promise<void> {
+    const { folder } = project
+    if (folder === undefined || jobs.busy) return
+    await jobs.perform('read', async () => void (await run('runs', { project: folder, ...change })))
+    await project.refresh()
+  }
+}
+
+export const runs = new Runs()

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { adviceOf, dendrogram } from '../../src-main/classes/advice.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../src-main/classes/history.ts'
 import { clustersOf, edited, initialScheme } from '../../src-main/classes/scheme.ts'
 import { cutTree, partedAlong } from '../../src-main/classes/tree.ts'
@@ -48,6 +49,16 @@ describe('classes', () => {
     const named = after([{ kind: 'merge', classes: [3, 4], name: 'Roofs' }, { kind: 'cut', groups: 3 }])
     expect(names(named)).toEqual(['Cluster 1', 'Cluster 3', 'Roofs'])
     expect(names(after([{ kind: 'cut', groups: 2 }], named))).toEqual(['Cluster 1', 'Cluster 3'])
+  })
+
+  it('are advised to merge as the tree would, the cheapest first, as far as both sides are one class', () => {
+    const pairs = (scheme: Scheme): [number, number][] => adviceOf(scheme, TREE).map(({ classes }) => classes)
+    expect(pairs(initialScheme(5))).toEqual([[0, 1], [3, 4]])
+    expect(pairs(after([{ kind: 'merge', classes: [3, 4] }]))).toEqual([[0, 1], [2, 3]])
+    expect(pairs(after([{ kind: 'merge', classes: [0, 1] }, { kind: 'merge', classes: [3, 4] }, { kind: 'merge', classes: [2, 3] }]))).toEqual([[0, 2]])
+    expect(pairs(after([{ kind: 'ignore', classes: [4], ignored: true }]))).toEqual([[0, 1], [2, 3]])
+    expect(pairs(after([{ kind: 'cut', groups: 1 }]))).toEqual([])
+    expect(dendrogram(TREE)).toEqual({ order: [0, 1, 2, 3, 4], at: [0, 1, 2, 3, 4, 0.5, 3.5, 2.75, 1.625] })
   })
 
   it('refuse what cannot be, by its name', () => {

@@ -1,3 +1,4 @@
+import type { ActionName } from './actions.ts'
 import type { CommandInput, CommandName, CommandOutput, Progress } from './commands.ts'
 import type { WireError } from './messages.ts'
 
@@ -12,6 +13,8 @@ export interface WindowApi {
   onProgress(listener: (call: number, progress: Progress) => void): void
   /** Nobody waits any more for pictures that were asked for with this view's number. */
   abandonPictures(view: number): void
+  /** Something was chosen in the menu. */
+  onAction(listener: (name: ActionName) => void): void
   /** Asks the user for a folder; undefined when the user thinks better of it. */
   chooseFolder(title: string): Promise<string | undefined>
   /** Folder in which the project of an image folder is kept unless the user chooses another. */
@@ -28,6 +31,7 @@ export const CHANNELS = {
   run: 'engine:run',
   cancel: 'engine:cancel',
   progress: 'engine:progress',
+  action: 'menu:action',
   abandonPictures: 'pictures:abandon',
   chooseFolder: 'dialog:folder',
   projectFolderFor: 'project:folder',

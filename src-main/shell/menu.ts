@@ -1,15 +1,35 @@
-import { Menu } from 'electron'
+import { BrowserWindow, Menu, type MenuItemConstructorOptions } from 'electron'
+import { ACTIONS, ACTION_NAMES, type ActionName, keysOf } from '../contract/actions.ts'
+import { CHANNELS } from '../contract/window.ts'
 
-/** The usual entries of the platform; Smalti's own actions are in its window. */
+/** Keys of the page itself; the menu shows them and leaves them to it. */
+const SYMBOLS: Record<string, string> = { '←': 'Left', '→': 'Right', '−': '-', '+': 'Plus' }
+const accelerator = (keys: string): string => SYMBOLS[keys] ?? keys.replace('Ctrl', 'CmdOrCtrl')
+
+function item(name: ActionName): MenuItemConstructorOptions {
+  const keys = keysOf(name)
+  return {
+    id: name,
+    label: ACTIONS[name].label,
+    ...(keys !== undefined && keys !== '?' && { accelerator: accelerator(keys), registerAccelerator: false }),
+    click: (_item, window) => {
+      if (window instanceof BrowserWindow) window.webContents.send(CHANNELS.action, name)
+    }
+  }
+}
+const of = (menu: string): MenuItemConstructorOptions[] => ACTION_NAMES.filter((name) => ACTIONS[name].menu === menu).map(item)
+
+/** All that the window can do, and the usual entries of the platform. */
 export function applicationMenu(): Menu {
+  const separator = { type: 'separator' as const }
   return Menu.buildFromTemplate([
     ...(process.platform === 'darwin' ? [{ role: 'appMenu' as const }] : []),
-    { role: 'fileMenu' },
+    { label: 'File', submenu: [...of('File'), separator, { role: process.platform === 'darwin' ? 'close' : 'quit' }] },
     { role: 'editMenu' },
-    {
-      label: 'View',
-      submenu: [{ role: 'resetZoom' }, { role: 'zoomIn' }, { role: 'zoomOut' }, { type: 'separator' }, { role: 'togglefullscreen' }, { role: 'toggleDevTools' }]
-    },
-    { role: 'windowMenu' }
+    { label: 'Work', submenu: of('Work') },
+    { label: 'Classes', submenu: of('Classes') },
+    { label: 'View', submenu: [...of('View'), separator, { role: 'togglefullscreen' }, { role: 'toggleDevTools' }] },
+    { role: 'windowMenu' },
+    { label: 'Help', submenu: of('Help') }
   ])
 }

@@ -7,6 +7,9 @@ const api: WindowApi = {
   onProgress: (listener) => {
     ipcRenderer.on(CHANNELS.progress, (_event, call: number, progress: Parameters<typeof listener>[1]) => listener(call, progress))
   },
+  onAction: (listener) => {
+    ipcRenderer.on(CHANNELS.action, (_event, name: Parameters<typeof listener>[0]) => listener(name))
+  },
   abandonPictures: (view) => ipcRenderer.send(CHANNELS.abandonPictures, view),
   chooseFolder: (title) => ipcRenderer.invoke(CHANNELS.chooseFolder, title),
   projectFolderFor: (images) => ipcRenderer.invoke(CHANNELS.projectFolderFor, images),

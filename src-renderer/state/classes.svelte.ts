@@ -76,6 +76,30 @@ class Classes {
     if (this.selected.length > 1) this.edit({ kind: 'merge', classes: this.selected })
   }
 
+  /** The class that is selected alone, if it can be split. */
+  get splittable(): ListedClass | undefined {
+    const only = this.selected.length === 1 ? this.listed.find(({ id }) => id === this.selected[0]) : undefined
+    return only && only.clusters.length > 1 ? only : undefined
+  }
+
+  /** Into the two parts that are least alike, where the run has a tree. */
+  splitSelected(): void {
+    const only = this.splittable
+    if (only) this.edit({ kind: 'split', class: only.id, along: this.tree ? 'tree' : 'clusters' })
+  }
+
+  readonly #chosen = $derived(this.listed.filter(({ id }) => this.selected.includes(id)))
+  readonly allHidden = $derived(this.#chosen.length > 0 && this.#chosen.every(({ hidden }) => hidden))
+  readonly allIgnored = $derived(this.#chosen.length > 0 && this.#chosen.every(({ ignored }) => ignored))
+
+  hideSelected(): void {
+    if (this.selected.length > 0) this.edit({ kind: 'hide', classes: this.selected, hidden: !this.allHidden })
+  }
+
+  ignoreSelected(): void {
+    if (this.selected.length > 0) this.edit({ kind: 'ignore', classes: this.selected, ignored: !this.allIgnored })
+  }
+
   undo(): void {
     if (this.canUndo) this.goTo(this.cursor - 1)
   }

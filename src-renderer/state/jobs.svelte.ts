@@ -28,6 +28,7 @@ class Jobs {
   fault = $state<SmaltiError>()
   notice = $state<{ text: string; folder?: string }>()
 
+  readonly pausable = $derived(this.running?.kind === 'train' || this.running?.kind === 'segment')
   readonly busy = $derived(this.running !== undefined)
 
   /** Runs one job at a time, with its progress shown; what goes wrong is shown too. */

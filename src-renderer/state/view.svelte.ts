@@ -1,3 +1,4 @@
+import type { Stage } from '../viewer/stage.ts'
 import type { HeadName } from '../../src-main/contract/settings.ts'
 
 /** What is looked at, and how. */
@@ -12,6 +13,14 @@ class View {
   /** Class that is pointed at; one in the list is brought out on the picture. */
   pointed = $state.raw<{ id: number; from: 'list' | 'picture' }>()
   look = $state({ brightness: 0, contrast: 1, gamma: 1 })
+  /** The picture that is on the screen. */
+  stage = $state.raw<Stage>()
+  /** An area is drawn round instead of moving the picture. */
+  lasso = $state(false)
+  /** Class whose name is being changed. */
+  naming = $state<number>()
+  /** What lies over the window. */
+  sheet = $state<'commands' | 'shortcuts'>()
   /** Where the viewer is to go next, in pixels of the picture that is shown. */
   target = $state.raw<{ x: number; y: number }>()
 
@@ -20,6 +29,8 @@ class View {
     this.shown = undefined
     this.head = 'A'
     this.pointed = undefined
+    this.lasso = false
+    this.naming = undefined
     this.target = undefined
     this.look = { brightness: 0, contrast: 1, gamma: 1 }
   }

@@ -55,7 +55,7 @@ describe.runIf(present)('the window', () => {
       const remote = await fetch('https://example.org/').then(() => 'fetched', () => 'refused')
       return { remote, node: 'require' in globalThis || 'process' in globalThis, api: Object.keys((globalThis as unknown as { smalti: object }).smalti).sort() }
     })
-    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'cancel', 'chooseFolder', 'onProgress', 'pathOf', 'projectFolderFor', 'rememberProject', 'run', 'showFolder'] })
+    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'cancel', 'chooseFolder', 'onAction', 'onProgress', 'pathOf', 'projectFolderFor', 'rememberProject', 'run', 'showFolder'] })
   })
 
   it('refuses a malformed message', async () => {
@@ -200,6 +200,34 @@ describe.runIf(present)('the window', () => {
     expect(await list().locator('.row').allTextContents()).toEqual(listed)
     await page.locator('main img').first().click()
     await fold('1 · Train')
+  })
+
+  it('lists all that it can do, says why something cannot be done, and does it by menu and key alike', async () => {
+    const { page, app } = window
+    await page.keyboard.press('Control+k')
+    const sought = page.getByRole('combobox', { name: 'Find a command' })
+    await sought.fill('outl')
+    await expectAccessible()
+    await page.keyboard.press('Enter')
+    await sought.waitFor({ state: 'detached' })
+    expect(await button('Outlines').getAttribute('aria-pressed')).toBe('true')
+    await app.evaluate(({ Menu, BrowserWindow }) => Menu.getApplicationMenu()!.getMenuItemById('outlines')!.click(undefined, BrowserWindow.getAllWindows()[0]))
+    await page.locator('[aria-pressed=false]', { hasText: 'Outlines' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('Escape')
+    await page.locator('main img').first().waitFor()
+    await page.keyboard.press('Control+k')
+    await sought.fill('whole picture')
+    await page.getByRole('option', { name: /Whole picture/ }).getByText('Open a picture first.').waitFor()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('?')
+    await page.getByRole('heading', { name: 'Keyboard shortcuts' }).waitFor()
+    await expectAccessible()
+    await button('Close').click()
+    await page.locator('main img').first().click()
+    await page.keyboard.press('ArrowRight')
+    await page.locator('header .path', { hasText: 'scene 1.png' }).waitFor()
+    await page.keyboard.press('ArrowLeft')
   })
 
   it('shows what is wrong with a change to the recipe, and takes one that is right', async () => {

@@ -44,6 +44,7 @@ export const FORMAT_NOTES = {
   yolo: 'YOLO segments: a text file for each image, and data.yaml',
   csv: 'areas of the classes in each image: pixels, square metres, per cent',
   npy: 'NumPy arrays of 8 bits, and classes.json',
+  report: 'a page for people: pictures, classes with their areas, settings, how to repeat it',
   onnx: 'the network itself, as probabilities.onnx and labels.onnx, for QGIS’ Deepness and other programs'
 } as const
 export type ExportFormatName = keyof typeof FORMAT_NOTES

@@ -5,6 +5,15 @@ import type { WireError } from './messages.ts'
 /** A command's end as it crosses to the window, where an Error would lose its name. */
 export type Outcome<N extends CommandName> = { output: CommandOutput<N> } | { error: WireError }
 
+/** Images that were opened before. */
+export interface RecentImages {
+  /** Their folder. */
+  images: string
+  project: string
+  /** File of one of them. */
+  cover?: string
+}
+
 /** All that the window may ask of the program; the preload script offers it as `window.smalti`. */
 export interface WindowApi {
   /** Runs a command of the engine. `call` is the window's own number for it, used to cancel it. */
@@ -20,7 +29,9 @@ export interface WindowApi {
   /** Folder in which the project of an image folder is kept unless the user chooses another. */
   projectFolderFor(images: string): Promise<string>
   /** Keeps the project of an image folder elsewhere from now on. */
-  rememberProject(images: string, project: string): Promise<void>
+  rememberProject(images: string, project: string, cover?: string): Promise<void>
+  /** What was opened last, the newest first. */
+  recentImages(): Promise<RecentImages[]>
   /** Shows a folder in the system's file manager. */
   showFolder(path: string): Promise<void>
   /** Path of a file or folder dropped on the window. */
@@ -36,5 +47,6 @@ export const CHANNELS = {
   chooseFolder: 'dialog:folder',
   projectFolderFor: 'project:folder',
   rememberProject: 'project:remember',
+  recentImages: 'project:recent',
   showFolder: 'shell:show'
 } as const

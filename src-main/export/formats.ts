@@ -10,7 +10,7 @@ import { npyArrays } from './npy.ts'
 import { palettePng, pngMasks, pngPerClass } from './pngMasks.ts'
 import { yoloSegments } from './yolo.ts'
 
-export const FORMATS: Record<Exclude<ExportFormatName, 'onnx'>, ExportFormat> = {
+export const FORMATS: Record<Exclude<ExportFormatName, 'onnx' | 'report'>, ExportFormat> = {
   geotiff: labelGeoTiff,
   png: pngMasks,
   'png-palette': palettePng,

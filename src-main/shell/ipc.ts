@@ -5,7 +5,7 @@ import { COMMANDS, type CommandName } from '../contract/commands.ts'
 import { asSmaltiError } from '../contract/errors.ts'
 import { CHANNELS, type Outcome } from '../contract/window.ts'
 import type { PictureHost } from './pictures.ts'
-import { projectFolderFor, rememberProject } from './projectMemory.ts'
+import { projectFolderFor, recentImages, rememberProject } from './projectMemory.ts'
 import { SCHEME } from './protocol.ts'
 
 const callNumber = z.int().positive()
@@ -58,9 +58,13 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     fromOwnPage(event)
     return projectFolderFor(text.parse(images))
   })
-  ipcMain.handle(CHANNELS.rememberProject, (event, images: unknown, project: unknown) => {
+  ipcMain.handle(CHANNELS.rememberProject, (event, images: unknown, project: unknown, cover: unknown) => {
     fromOwnPage(event)
-    rememberProject(text.parse(images), text.parse(project))
+    rememberProject(text.parse(images), text.parse(project), text.optional().parse(cover))
+  })
+  ipcMain.handle(CHANNELS.recentImages, (event) => {
+    fromOwnPage(event)
+    return recentImages()
   })
   ipcMain.handle(CHANNELS.showFolder, async (event, path: unknown) => {
     fromOwnPage(event)

@@ -13,7 +13,8 @@ const api: WindowApi = {
   abandonPictures: (view) => ipcRenderer.send(CHANNELS.abandonPictures, view),
   chooseFolder: (title) => ipcRenderer.invoke(CHANNELS.chooseFolder, title),
   projectFolderFor: (images) => ipcRenderer.invoke(CHANNELS.projectFolderFor, images),
-  rememberProject: (images, project) => ipcRenderer.invoke(CHANNELS.rememberProject, images, project),
+  rememberProject: (images, project, cover) => ipcRenderer.invoke(CHANNELS.rememberProject, images, project, cover),
+  recentImages: () => ipcRenderer.invoke(CHANNELS.recentImages),
   showFolder: (path) => ipcRenderer.invoke(CHANNELS.showFolder, path),
   pathOf: (file) => webUtils.getPathForFile(file)
 }

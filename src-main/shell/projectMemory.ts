@@ -3,12 +3,14 @@ import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'n
 import { basename, join } from 'node:path'
 import { app } from 'electron'
 import { z } from 'zod'
+import type { RecentImages } from '../contract/window.ts'
 
 /** Which project is kept of which images; a folder is known again by its identity when it was renamed. */
-const memory = z.array(z.object({ images: z.string(), identity: z.string().optional(), project: z.string() }))
+const memory = z.array(z.object({ images: z.string(), identity: z.string().optional(), project: z.string(), cover: z.string().optional() }))
 type Memory = z.infer<typeof memory>
 
 const MOST = 200
+const SHOWN = 8
 const path = (): string => join(app.getPath('userData'), 'projects.json')
 
 function load(): Memory {
@@ -43,9 +45,15 @@ export function projectFolderFor(images: string): string {
   return existsSync(former) ? former : join(documents, 'Smalti', `${basename(images)}-${mark}`)
 }
 
-export function rememberProject(images: string, project: string): void {
+/** Images that were opened last, as far as they are still there. */
+export function recentImages(): RecentImages[] {
+  return load().filter(({ images }) => existsSync(images)).slice(0, SHOWN).map(({ images, project, cover }) => ({ images, project, cover }))
+}
+
+/** @param cover  file of an image that stands for all */
+export function rememberProject(images: string, project: string, cover?: string): void {
   const others = load().filter((entry) => entry.images !== images)
-  const entries: Memory = [{ images, identity: identityOf(images), project }, ...others].slice(0, MOST)
+  const entries: Memory = [{ images, identity: identityOf(images), project, cover }, ...others].slice(0, MOST)
   const temporary = `${path()}.partial`
   writeFileSync(temporary, JSON.stringify(entries))
   renameSync(temporary, path())

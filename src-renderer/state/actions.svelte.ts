@@ -47,8 +47,8 @@ const ALL: Record<ActionName, Action> = {
       else view.shown = undefined
     }
   },
-  previous: { lacks: () => picture() ?? (neighbour(-1) === undefined ? 'This is the first image.' : undefined), run: () => (view.shown = neighbour(-1)) },
-  next: { lacks: () => picture() ?? (neighbour(1) === undefined ? 'This is the last image.' : undefined), run: () => (view.shown = neighbour(1)) },
+  previous: { lacks: () => picture() ?? (neighbour(-1) === undefined ? 'This is the first image.' : undefined), run: () => view.show(neighbour(-1)) },
+  next: { lacks: () => picture() ?? (neighbour(1) === undefined ? 'This is the last image.' : undefined), run: () => view.show(neighbour(1)) },
   fit: { lacks: picture, run: () => view.stage?.fit() },
   actualSize: { lacks: picture, run: () => view.stage?.actualSize() },
   zoomIn: { lacks: picture, run: () => view.stage?.zoomBy(1.25) },

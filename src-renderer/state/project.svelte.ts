@@ -48,7 +48,7 @@ class Project {
       this.folder = folder
       this.#take(state)
       this.opened++
-      await window.smalti.rememberProject(images, folder)
+      await window.smalti.rememberProject(images, folder, catalogue.images[0]?.file)
     })
   }
 

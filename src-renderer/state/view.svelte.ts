@@ -5,6 +5,13 @@ import type { HeadName } from '../../src-main/contract/settings.ts'
 class View {
   /** Path of the picture that is shown; all are, side by side, when there is none. */
   shown = $state<string>()
+  /** The one before, to which the list of all comes back. */
+  last = $state<string>()
+  /** What the list of images is narrowed to. */
+  sought = $state('')
+  kept = $state<'all' | 'labelled' | 'unlabelled'>('all')
+  /** Side of a thumbnail in pixels. */
+  thumbnail = $state(168)
   head = $state<HeadName>('A')
   opacity = $state(0.55)
   style = $state<'filled' | 'outlined'>('filled')
@@ -27,6 +34,9 @@ class View {
   /** Back to the start, for other images. */
   reset(): void {
     this.shown = undefined
+    this.last = undefined
+    this.sought = ''
+    this.kept = 'all'
     this.head = 'A'
     this.pointed = undefined
     this.lasso = false
@@ -35,9 +45,14 @@ class View {
     this.look = { brightness: 0, contrast: 1, gamma: 1 }
   }
 
+  show(path: string | undefined): void {
+    this.shown = path
+    this.last = path
+  }
+
   /** Shows a place of a picture. */
   goTo(path: string, x: number, y: number): void {
-    this.shown = path
+    this.show(path)
     this.target = { x, y }
   }
 }

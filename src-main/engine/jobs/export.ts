@@ -12,6 +12,7 @@ import { type LabelledImage, labelSetOf, loadLabelIndex, storedHead } from '../.
 import { openProject } from '../../project/project.ts'
 import { following, loadScheme, tableOf } from '../../project/scheme.ts'
 import { exportModel } from '../exportModel.ts'
+import { exportReport } from '../exportReport.ts'
 import type { Job } from '../job.ts'
 
 export const exportJob: Job<'export'> = async (input, context) => {
@@ -24,6 +25,7 @@ export const exportJob: Job<'export'> = async (input, context) => {
   const set = labelSetOf(project, images)
   const index = await loadLabelIndex(project, set)
   if (!index || index.images.length === 0) throw new SmaltiError('NothingSegmented', { path: folder })
+  if (name === 'report') return exportReport(project, set, index, input, context)
   const without = index.images.find(({ heatmaps }) => !heatmaps)
   if (measured && without) throw new SmaltiError('HeatmapsMissing', { path: without.path })
   const scheme = await loadScheme(project, head)

@@ -1,0 +1,27 @@
+import { DEFAULT_SETTINGS, type HeadName, type TrainingSettings } from './settings.ts'
+
+/** A word as a shell takes it. */
+function quoted(word: string): string {
+  return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+}
+
+const line = (...words: readonly string[]): string => ['smalti', ...words.map(quoted)].join(' ')
+
+/**
+ * The command that trains with the same settings, those of the command line that are as they would be anyway left out.
+ * Changes to the recipe are a file there, whose content is told after it.
+ */
+export function trainCommand(sources: readonly string[], project: string, settings: TrainingSettings): string {
+  const { recipe, features } = settings
+  const options = (['classes', 'over', 'preset', 'method', 'minutes', 'steps', 'seed', 'scale', 'gsd', 'bands', 'area', 'upright', 'backend'] as const).flatMap((name) => {
+    const value = settings[name]
+    return value === undefined || value === DEFAULT_SETTINGS[name] || (name === 'method' && features) ? [] : [`--${name}`, String(value)]
+  })
+  const network = features ? ['--features', features.file, ...(features.mean ? ['--features-mean', features.mean.join()] : []), ...(features.std ? ['--features-std', features.std.join()] : [])] : []
+  const command = line('train', ...sources, '--project', project, ...options, ...network, ...(recipe ? ['--recipe', 'recipe.json'] : []))
+  return recipe ? `${command}   # recipe.json: ${JSON.stringify(recipe)}` : command
+}
+
+export const segmentCommand = (project: string): string => line('segment', project)
+
+export const exportCommand = (project: string, { format, head, out }: { format: string; head: HeadName; out: string }): string => line('export', project, '--format', format, ...(head === 'A' ? [] : ['--head', head]), '--out', out)

@@ -1,0 +1,118 @@
+import { basename } from 'node:path'
+import sharp from 'sharp'
+import { rgbOf } from '../classes/palette.ts'
+import { clustersOf, initialScheme } from '../classes/scheme.ts'
+import type { Scheme } from '../contract/classes.ts'
+import type { CommandInput, CommandOutput } from '../contract/commands.ts'
+import { exportCommand, segmentCommand, trainCommand } from '../contract/commandText.ts'
+import { duration } from '../contract/duration.ts'
+import { SmaltiError } from '../contract/errors.ts'
+import { openOutFolder } from '../export/outFolder.ts'
+import { type ReportContent, reportPage } from '../export/reportPage.ts'
+import { openShown, shownWindow } from '../imagery/display.ts'
+import { openRaster } from '../imagery/openRaster.ts'
+import type { Size } from '../imagery/raster.ts'
+import { type LabelIndex, type LabelSet, type LabelledImage, storedHead } from '../project/labelSets.ts'
+import { type Project, loadTrainedRun } from '../project/project.ts'
+import { following, loadScheme, tableOf } from '../project/scheme.ts'
+import { listRuns } from '../project/runs.ts'
+import { loadDescriptions } from './describing.ts'
+import type { JobContext } from './job.ts'
+
+const FILE = 'report.html'
+/** Images that are shown, and the longer side of a picture in pixels: the page is to be sent by mail. */
+const MOST_PICTURES = 24
+const SIDE = 480
+const OPACITY = 0.6
+
+/** Writes one page that tells what was found, and how. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable, Cancelled */
+export async function exportReport(project: Project, set: LabelSet, index: LabelIndex, { out, head, overwrite = false }: CommandInput<'export'>, { signal, onProgress }: JobContext): Promise<CommandOutput<'export'>> {
+  const { meta } = await loadTrainedRun(project)
+  const scheme = (await loadScheme(project, head)) ?? initialScheme(index.classes[head].length)
+  const target = await openOutFolder(out, [FILE], { sources: index.sources, images: index.images.map(({ file }) => file), project: project.folder }, overwrite)
+  const every = Math.max(1, index.images.length / MOST_PICTURES)
+  const chosen = Array.from({ length: Math.min(MOST_PICTURES, index.images.length) }, (_, i) => index.images[Math.floor(i * every)])
+  const pictures: ReportContent['pictures'][number][] = []
+  for (const [done, image] of chosen.entries()) {
+    if (signal.aborted) throw new SmaltiError('Cancelled')
+    const shown = await pictureOf(image, storedHead(set, index, image, head), scheme)
+    if (shown) pictures.push(shown)
+    onProgress({ stage: 'Exporting', share: (done + 1) / chosen.length })
+  }
+  const run = (await listRuns(project)).find((entry) => entry.run === project.run)
+  const { settings, position, statistics, bands, upright } = meta
+  const described = (await loadDescriptions(project, set, index))?.[head]
+  const { history } = position
+  await target.write(FILE, reportPage({
+    title: `${basename(project.sources[0])} · classes`,
+    date: new Date(),
+    classes: scheme.classes.map((entry) => {
+      const clusters = clustersOf(scheme, entry.id)
+      const of = described ? clusters.map((cluster) => described.clusters[cluster]) : []
+      const pixels = of.reduce((sum, cluster) => sum + cluster.pixels, 0)
+      const mean = (value: (cluster: (typeof of)[number]) => number | undefined): number | undefined => (pixels === 0 ? undefined : of.reduce((sum, cluster) => sum + cluster.pixels * (value(cluster) ?? 0), 0) / pixels)
+      return {
+        ...entry,
+        clusters,
+        pixels,
+        squareMetres: of.length > 0 && of.every(({ squareMetres }) => squareMetres !== undefined) ? of.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) : undefined,
+        confidence: mean(({ confidence }) => confidence),
+        bands: statistics.map((_, b) => mean((cluster) => cluster.bands[b]) ?? Number.NaN).filter((value) => !Number.isNaN(value))
+      }
+    }),
+    bandNames: bands.numbers?.map((number) => `Band ${number}`) ?? bands.roles,
+    pictures,
+    images: index.images.length,
+    history,
+    facts: [
+      ['Images', project.sources.join(', ')],
+      ['Project', project.folder],
+      ['Run', run ? `${run.name}${run.name === run.run ? '' : ` (${run.run})`}` : ''],
+      ['Settings', `preset ${settings.preset}${settings.method ? `, method ${settings.method}` : ''}, ${settings.classes} classes of ${settings.over} clusters, seed ${settings.seed}, scale ${settings.scale}`],
+      ['Training', `${position.step} steps in ${duration(position.seconds)}${meta.finished ? '' : ', not finished'}`],
+      ...(upright ? [['Row of a pixel', `${upright.used ? 'counts' : 'does not count'}: ${upright.reason}`] as const] : []),
+      ...(index.cleanUp ? [['Clean-up', JSON.stringify(index.cleanUp)] as const] : []),
+      ...(index.partial ? [['Segmentation', 'was stopped before the last image'] as const] : [])
+    ],
+    skipped: index.skipped,
+    commands: [trainCommand(project.sources, project.folder, settings), segmentCommand(project.folder), exportCommand(project.folder, { format: 'report', head, out })]
+  }))
+  await target.finish()
+  return { out: target.folder, files: 1, head, format: 'report' }
+}
+
+/** An image and its classes laid over it, made small; undefined where the image itself has gone. */
+async function pictureOf(image: LabelledImage, { raster, table }: { raster: string; table?: Uint8Array }, scheme: Scheme): Promise<ReportContent['pictures'][number] | undefined> {
+  const factor = Math.min(1, SIDE / Math.max(image.width, image.height))
+  const size = { width: Math.max(1, Math.round(image.width * factor)), height: Math.max(1, Math.round(image.height * factor)) }
+  const shown = await openShown(image.file).catch(() => undefined)
+  if (!shown) return undefined
+  try {
+    const flat = await (await shownWindow(shown, size, { left: 0, top: 0, ...size })).flatten({ background: '#ffffff' }).png().toBuffer()
+    const labels = await labelsOfSize(raster, size)
+    const classOf = following(table, tableOf(scheme))!
+    const colours = scheme.classes.map(({ colour }) => rgbOf(colour))
+    const painted = new Uint8Array(4 * labels.length)
+    labels.forEach((label, i) => {
+      const colour = colours[classOf[label]]
+      if (colour) painted.set([...colour, Math.round(255 * OPACITY)], 4 * i)
+    })
+    const overlaid = sharp(flat).composite([{ input: Buffer.from(painted.buffer), raw: { ...size, channels: 4 } }])
+    return { path: image.path, width: image.width, height: image.height, picture: await sharp(flat).webp({ quality: 80 }).toBuffer(), labels: await overlaid.webp({ quality: 80 }).toBuffer() }
+  } finally {
+    await shown.raster.close()
+  }
+}
+
+/** A label raster brought to a size, from the smallest of its levels that is no smaller. */
+async function labelsOfSize(path: string, { width, height }: Size): Promise<Uint8Array> {
+  const raster = await openRaster(path)
+  try {
+    const level = Math.max(0, raster.levels.findLastIndex((size) => size.width >= width && size.height >= height))
+    const from = raster.levels[level]
+    const { bands: [labels] } = await raster.read({ left: 0, top: 0, ...from }, { level, bands: [0] })
+    return Uint8Array.from({ length: width * height }, (_, i) => labels[Math.floor(((Math.floor(i / width) + 0.5) * from.height) / height) * from.width + Math.floor((((i % width) + 0.5) * from.width) / width)])
+  } finally {
+    await raster.close()
+  }
+}

@@ -69,6 +69,8 @@ export const COMMANDS = {
     })
   },
   catalogue: { input: z.object({ sources }), output: catalogue },
+  /** What looks like an image by its name, before any header is read. */
+  listing: { input: z.object({ sources }), output: z.object({ images: z.array(z.object({ path: z.string(), file: z.string() })) }) },
   openProject: { input: z.object({ project: folder }), output: projectState },
   train: {
     input: z.object({

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { COMMANDS, type CommandName } from '../contract/commands.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { type FromEngine, toEngine } from '../contract/messages.ts'
-import { readCatalogue } from '../imagery/catalogue.ts'
+import { listImages, readCatalogue } from '../imagery/catalogue.ts'
 import { trialJob } from './compute.ts'
 import type { Job } from './job.ts'
 import { classesJob } from './jobs/classes.ts'
@@ -31,6 +31,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     info: infoJob,
     catalogue: ({ sources }, { signal, onProgress }) =>
       readCatalogue(sources, signal, (done, total) => onProgress({ stage: 'Reading the images', share: done / total })),
+    listing: async ({ sources }) => ({ images: await listImages(sources) }),
     openProject: openProjectJob,
     train: trainJob,
     group: groupJob,

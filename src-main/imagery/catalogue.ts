@@ -12,6 +12,8 @@ import { named } from './pictures.ts'
 
 /** A file that marks a folder as Smalti's own, whose masks are no input. */
 const PROJECT_FILE = 'project.json'
+/** Milliseconds between words on how far it is. */
+const TOLD_EVERY = 100
 /** Headers read at a time. */
 const PARALLEL = 8
 /** Files that lie beside images and need no mention. */
@@ -30,6 +32,8 @@ interface Found {
   file: string
   /** Why it cannot even be looked at. */
   reason?: string
+  /** Beside it lies nothing that could say where it is on the ground. */
+  alone?: boolean
 }
 
 /**
@@ -47,9 +51,12 @@ export async function readCatalogue(
   const where = sources.join(', ')
   if (files.length === 0) throw new SmaltiError('EmptyFolder', { path: where })
   const entries: Entry[] = []
+  let told = 0
   for (let from = 0; from < files.length; from += PARALLEL) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
     entries.push(...(await Promise.all(files.slice(from, from + PARALLEL).map((file) => inspect(file, signal)))))
+    if (performance.now() - told < TOLD_EVERY && entries.length < files.length) continue
+    told = performance.now()
     onProgress(entries.length, files.length)
   }
   const images = entries.flatMap((entry) => ('image' in entry ? [entry.image] : []))
@@ -61,18 +68,23 @@ export async function readCatalogue(
   return { sources: [...sources], images, skipped }
 }
 
+/** What of some sources looks like an image by its name: known at once, whatever their number. @throws as `readCatalogue` does */
+export async function listImages(sources: readonly string[]): Promise<Pick<CatalogueImage, 'path' | 'file'>[]> {
+  return (await filesOf(sources)).filter(({ file, reason }) => reason === undefined && (isAddress(file) || isImageName(file))).map(({ path, file }) => ({ path, file }))
+}
+
 /** Files of all sources, each once; with several sources, paths begin with the source's name. */
 async function filesOf(sources: readonly string[]): Promise<Found[]> {
   const found: Found[] = []
   const known = new Set<string>()
   const names = new Set<string>()
-  const add = (path: string, file: string, reason?: string): void => {
+  const add = (path: string, file: string, more: Pick<Found, 'reason' | 'alone'> = {}): void => {
     if (known.has(file)) return
     known.add(file)
     let name = path
     for (let copy = 2; names.has(name); copy++) name = path.replace(/(\.[^./]*)?$/, ` (${copy})$1`)
     names.add(name)
-    found.push({ path: name, file, reason })
+    found.push({ path: name, file, ...more })
   }
   for (const source of sources) {
     if (isAddress(source)) {
@@ -89,7 +101,7 @@ async function filesOf(sources: readonly string[]): Promise<Found[]> {
     }
     if (await isProject(source)) throw new SmaltiError('InvalidSetting', { setting: 'images', reason: `${source} is a Smalti project, not a folder of images` })
     const prefix = sources.length > 1 ? `${basename(source)}/` : ''
-    for (const { path, reason } of await filesBelow(source)) add(prefix + path, join(source, path), reason)
+    for (const { path, ...more } of await filesBelow(source)) add(prefix + path, join(source, path), more)
   }
   return found
 }
@@ -110,8 +122,8 @@ async function isProject(folder: string): Promise<boolean> {
  * Files below a folder in the order of their names, links followed; a folder that links lead back to is visited once.
  * A link that leads nowhere, and a folder that cannot be read, is listed like a file.
  */
-async function filesBelow(folder: string): Promise<{ path: string; reason?: string }[]> {
-  const found: { path: string; reason?: string }[] = []
+async function filesBelow(folder: string): Promise<Omit<Found, 'file'>[]> {
+  const found: Omit<Found, 'file'>[] = []
   const visited = new Set<string>()
   const visit = async (path: string): Promise<void> => {
     const entries = await (async () => {
@@ -126,26 +138,28 @@ async function filesBelow(folder: string): Promise<{ path: string; reason?: stri
       return []
     })
     if (path !== folder && entries.some(({ name }) => name === PROJECT_FILE)) return
+    const stem = (name: string): string => name.replace(/\.[^.]*$/, '')
+    const accompanied = new Set(entries.filter(({ name }) => COMPANIONS.test(name)).map(({ name }) => stem(name)))
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (entry.name.startsWith('.')) continue
       const inside = join(path, entry.name)
       const target = entry.isSymbolicLink() ? await stat(inside).catch(() => undefined) : entry
       if (target?.isDirectory()) await visit(inside)
-      else if ((!target || target.isFile()) && !COMPANIONS.test(entry.name)) found.push({ path: relative(folder, inside).split(sep).join('/'), reason: target ? undefined : 'the link leads nowhere' })
+      else if ((!target || target.isFile()) && !COMPANIONS.test(entry.name)) found.push({ path: relative(folder, inside).split(sep).join('/'), reason: target ? undefined : 'the link leads nowhere', alone: !accompanied.has(stem(entry.name)) })
     }
   }
   await visit(folder)
   return found
 }
 
-async function inspect({ path, file, reason }: Found, signal: AbortSignal): Promise<Entry> {
+async function inspect({ path, file, reason, alone }: Found, signal: AbortSignal): Promise<Entry> {
   const skip = (why: string): Entry => ({ skipped: { path, reason: why } })
   if (reason !== undefined) return skip(reason)
   if (!isAddress(file) && !isImageName(file)) return skip(refusedName(file))
   try {
     const status = isAddress(file) ? undefined : await stat(file)
     if (status?.size === 0) return skip('the file is empty')
-    const seen = isAddress(file) || isTiffName(file) ? await inspectTiff(file, signal) : await inspectPicture(file)
+    const seen = isAddress(file) || isTiffName(file) ? await inspectTiff(file, signal) : await inspectPicture(file, alone)
     return { image: { path, file, ...seen, size: status?.size, modified: status && Math.round(status.mtimeMs) } }
   } catch (fault) {
     if (fault instanceof SmaltiError && fault.name === 'Cancelled') throw fault
@@ -167,10 +181,10 @@ async function inspectTiff(file: string, signal: AbortSignal): Promise<Seen> {
   }
 }
 
-async function inspectPicture(file: string): Promise<Seen> {
+async function inspectPicture(file: string, alone = false): Promise<Seen> {
   const { width, height, roles, type } = await inspectPhotograph(file)
   const gaps = roles.includes('alpha') || undefined
-  return { width, height, bands: roles.filter((role) => role !== 'alpha'), type, gaps, ...placeOf(await worldFileOf(file), { width, height }) }
+  return { width, height, bands: roles.filter((role) => role !== 'alpha'), type, gaps, ...placeOf(alone ? undefined : await worldFileOf(file), { width, height }) }
 }
 
 function placeOf(georeference: Georeference | undefined, size: { width: number; height: number }): Pick<CatalogueImage, 'gsd' | 'placed' | 'warning'> {

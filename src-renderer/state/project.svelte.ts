@@ -5,12 +5,17 @@ import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { view } from './view.svelte.ts'
 
+/** So many files take longer to read than anyone waits for. */
+const MANY = 500
+
 /** The images that are open and the project that is kept of them. */
 class Project {
   /** Folder of the images. */
   images = $state<string>()
   folder = $state<string>()
   catalogue = $state.raw<Catalogue>()
+  /** What is being opened, as soon as its files are known and while they are read, where that takes a while. */
+  opening = $state.raw<{ images: string; files: readonly { path: string; file: string }[] }>()
   /** What the project says of itself; undefined where there is none yet. */
   state = $state.raw<ProjectState>()
   /** Files that jobs passed over since the images were read. */
@@ -33,6 +38,8 @@ class Project {
   /** Reads a folder of images and opens its project, if there is one. */
   async open(images: string): Promise<void> {
     await jobs.perform('read', async (signal, onProgress) => {
+      const { images: files } = await run('listing', { sources: [images] })
+      if (files.length >= MANY) this.opening = { images, files }
       const catalogue = await run('catalogue', { sources: [images] }, { signal, onProgress })
       const folder = await window.smalti.projectFolderFor(images)
       let state = await stateOf(folder)
@@ -50,6 +57,7 @@ class Project {
       this.opened++
       await window.smalti.rememberProject(images, folder, catalogue.images[0]?.file)
     })
+    this.opening = undefined
   }
 
   async chooseImages(): Promise<void> {

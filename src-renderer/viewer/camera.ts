@@ -18,14 +18,15 @@ const LARGEST_ZOOM = 64
 /** How small a picture may get, as a share of the zoom that shows it whole. */
 const SMALLEST = 0.5
 const MARGIN = 24
+const LARGEST_FIT = 3
 /** Part of the screen that a picture always touches. */
 const KEPT_IN_SIGHT = 0.25
 
 const fittingScale = (image: Size, view: Size): number => Math.max(1e-4, Math.min((view.width - 2 * MARGIN) / image.width, (view.height - 2 * MARGIN) / image.height))
 
-/** The whole image in the middle of the screen; no larger than life. */
+/** The whole image in the middle of the screen; small ones are enlarged, as far as their pixels bear it. */
 export function fitted(image: Size, view: Size): Camera {
-  const scale = Math.min(fittingScale(image, view), 1)
+  const scale = Math.min(fittingScale(image, view), LARGEST_FIT)
   return { scale, x: (view.width - image.width * scale) / 2, y: (view.height - image.height * scale) / 2 }
 }
 

@@ -1,7 +1,8 @@
 import { basename } from 'node:path'
 import sharp from 'sharp'
 import { rgbOf } from '../classes/palette.ts'
-import { clustersOf, initialScheme } from '../classes/scheme.ts'
+import { describedClasses } from '../classes/describe.ts'
+import { initialScheme } from '../classes/scheme.ts'
 import type { Scheme } from '../contract/classes.ts'
 import type { CommandInput, CommandOutput } from '../contract/commands.ts'
 import { exportCommand, segmentCommand, trainCommand } from '../contract/commandText.ts'
@@ -40,26 +41,13 @@ export async function exportReport(project: Project, set: LabelSet, index: Label
     onProgress({ stage: 'Exporting', share: (done + 1) / chosen.length })
   }
   const run = (await listRuns(project)).find((entry) => entry.run === project.run)
-  const { settings, position, statistics, bands, upright } = meta
+  const { settings, position, bands, upright } = meta
   const described = (await loadDescriptions(project, set, index))?.[head]
   const { history } = position
   await target.write(FILE, reportPage({
     title: `${basename(project.sources[0])} · classes`,
     date: new Date(),
-    classes: scheme.classes.map((entry) => {
-      const clusters = clustersOf(scheme, entry.id)
-      const of = described ? clusters.map((cluster) => described.clusters[cluster]) : []
-      const pixels = of.reduce((sum, cluster) => sum + cluster.pixels, 0)
-      const mean = (value: (cluster: (typeof of)[number]) => number | undefined): number | undefined => (pixels === 0 ? undefined : of.reduce((sum, cluster) => sum + cluster.pixels * (value(cluster) ?? 0), 0) / pixels)
-      return {
-        ...entry,
-        clusters,
-        pixels,
-        squareMetres: of.length > 0 && of.every(({ squareMetres }) => squareMetres !== undefined) ? of.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) : undefined,
-        confidence: mean(({ confidence }) => confidence),
-        bands: statistics.map((_, b) => mean((cluster) => cluster.bands[b]) ?? Number.NaN).filter((value) => !Number.isNaN(value))
-      }
-    }),
+    classes: describedClasses(scheme, described),
     bandNames: bands.numbers?.map((number) => `Band ${number}`) ?? bands.roles,
     pictures,
     images: index.images.length,

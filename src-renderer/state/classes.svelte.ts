@@ -1,23 +1,18 @@
+import { type DescribedClass, describedClasses } from '../../src-main/classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../src-main/classes/history.ts'
-import { clustersOf } from '../../src-main/classes/scheme.ts'
-import type { ClassHistory, HeadDescription, Scheme, SchemeClass, SchemeEdit } from '../../src-main/contract/classes.ts'
+import type { ClassHistory, HeadDescription, Scheme, SchemeEdit } from '../../src-main/contract/classes.ts'
 import { NO_LABEL } from '../../src-main/contract/labels.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
 
-/** A class as it is listed. */
-export interface ListedClass extends SchemeClass {
-  clusters: number[]
-  /** Of the labelled pixels, 0…1. */
-  share?: number
-  squareMetres?: number
-  confidence?: number
-  patches: { path: string; x: number; y: number }[]
-  /** Other classes with which it shares its border, longest first, with their share of it. */
-  beside: { id: number; share: number }[]
-}
+/** A class as it is listed; its share is of the labelled pixels, 0…1. */
+export type ListedClass = DescribedClass & { share?: number }
+
+/** Places that are shown of a class, and borders that are worth a word. */
+const PATCHES = 6
+const WORTH_NAMING = 0.05
 
 /**
  * What is made of the clusters of the head that is looked at. An edit is shown at once, by the same pure functions
@@ -159,33 +154,15 @@ function placesOf({ classes, of }: Scheme): Uint8Array {
   return places
 }
 
-function listedClasses(scheme: Scheme, described: HeadDescription | undefined): ListedClass[] {
-  const total = described?.clusters.reduce((sum, { pixels }) => sum + pixels, 0) ?? 0
-  const places = placesOf(scheme)
-  const borders = scheme.classes.map(() => new Float64Array(scheme.classes.length))
-  const count = scheme.of.length
-  if (described) for (let a = 0; a < count; a++) for (let b = 0; b < count; b++) if (places[a] !== places[b]) borders[places[a]][places[b]] += described.neighbours[a * count + b]
-  return scheme.classes.map((entry, place) => {
-    const clusters = clustersOf(scheme, entry.id)
-    const of = described ? clusters.map((cluster) => described.clusters[cluster]) : []
-    const pixels = of.reduce((sum, cluster) => sum + cluster.pixels, 0)
-    const border = borders[place].reduce((sum, length) => sum + length, 0)
-    return {
-      ...entry,
-      clusters,
-      share: total > 0 ? pixels / total : undefined,
-      squareMetres: of.length > 0 && of.every(({ squareMetres }) => squareMetres !== undefined) ? of.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) : undefined,
-      confidence: pixels > 0 ? of.reduce((sum, cluster) => sum + cluster.pixels * (cluster.confidence ?? 0), 0) / pixels : undefined,
-      patches: alternating(of.map(({ patches }) => patches)).slice(0, 6),
-      beside: [...borders[place]].map((length, other) => ({ id: scheme.classes[other].id, share: border > 0 ? length / border : 0 })).filter(({ share }) => share > 0.05).sort((a, b) => b.share - a.share)
-    }
-  })
-}
-
-/** The first of each, then the second of each. */
-function alternating<T>(lists: readonly (readonly T[])[]): T[] {
-  const longest = Math.max(0, ...lists.map(({ length }) => length))
-  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => (i < list.length ? [list[i]] : []))).flat()
+function listedClasses(scheme: Scheme, description: HeadDescription | undefined): ListedClass[] {
+  const described = describedClasses(scheme, description)
+  const total = described.reduce((sum, { pixels }) => sum + pixels, 0)
+  return described.map((entry) => ({
+    ...entry,
+    share: total > 0 ? entry.pixels / total : undefined,
+    patches: entry.patches.slice(0, PATCHES),
+    beside: entry.beside.filter(({ share }) => share > WORTH_NAMING)
+  }))
 }
 
 export const classes = new Classes()

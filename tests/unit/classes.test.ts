@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { adviceOf, dendrogram } from '../../src-main/classes/advice.ts'
+import { describedClasses } from '../../src-main/classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../src-main/classes/history.ts'
 import { clustersOf, edited, initialScheme } from '../../src-main/classes/scheme.ts'
 import { cutTree, partedAlong } from '../../src-main/classes/tree.ts'
@@ -59,6 +60,21 @@ describe('classes', () => {
     expect(pairs(after([{ kind: 'ignore', classes: [4], ignored: true }]))).toEqual([[0, 1], [2, 3]])
     expect(pairs(after([{ kind: 'cut', groups: 1 }]))).toEqual([])
     expect(dendrogram(TREE)).toEqual({ order: [0, 1, 2, 3, 4], at: [0, 1, 2, 3, 4, 0.5, 3.5, 2.75, 1.625] })
+  })
+
+  it('are described by all their clusters: areas add up, means are weighed by pixels, borders are those to other classes', () => {
+    const pixels = [100, 300, 50, 0, 10]
+    const neighbours = Array.from({ length: 25 }, (_, i) => (i % 6 === 0 ? 1000 : 1 + (Math.floor(i / 5) + 1) * ((i % 5) + 1)))
+    const clusters = pixels.map((count, k) => ({ pixels: count, squareMetres: 4 * count, confidence: count > 0 ? 0.5 + k / 10 : undefined, bands: [10 * k, k], patches: [0, 1].map((n) => ({ path: `${k}`, x: n, y: k })) }))
+    const scheme = after([{ kind: 'merge', classes: [0, 1] }, { kind: 'merge', classes: [2, 3] }])
+    const [first, second, third] = describedClasses(scheme, { clusters, neighbours })
+    expect(first).toMatchObject({ clusters: [0, 1], pixels: 400, squareMetres: 1600, bands: [7.5, 0.75], patches: [{ path: '0', x: 0 }, { path: '1', x: 0 }, { path: '0', x: 1 }, { path: '1', x: 1 }] })
+    expect(first.confidence).toBeCloseTo((100 * 0.5 + 300 * 0.6) / 400, 12)
+    const border = (a: number[], b: number[]): number => a.reduce((sum, i) => sum + b.reduce((part, j) => part + neighbours[5 * i + j], 0), 0)
+    const [toSecond, toThird] = [border([0, 1], [2, 3]), border([0, 1], [4])]
+    expect(first.beside).toEqual([{ id: 2, share: toSecond / (toSecond + toThird) }, { id: 4, share: toThird / (toSecond + toThird) }])
+    expect([second.pixels, third.pixels]).toEqual([50, 10])
+    expect(describedClasses(scheme, undefined)[0]).toMatchObject({ pixels: 0, bands: [], beside: [], patches: [] })
   })
 
   it('refuse what cannot be, by its name', () => {

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
+import { describedClasses } from '../../classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../classes/history.ts'
-import { clustersOf } from '../../classes/scheme.ts'
 import type { SchemeEdit } from '../../contract/classes.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import { readSchemeFile, writeSchemeFile } from '../../export/schemeFile.ts'
@@ -41,7 +41,7 @@ export const classesJob: Job<'classes'> = async ({ project: folder, head, edits,
   return {
     head,
     scheme,
-    pixels: described && scheme.classes.map(({ id }) => clustersOf(scheme, id).reduce((sum, cluster) => sum + described.clusters[cluster].pixels, 0)),
+    pixels: described && describedClasses(scheme, described).map(({ pixels }) => pixels),
     steps: history.history.map(({ name }) => name),
     cursor: history.cursor
   }

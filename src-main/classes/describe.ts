@@ -1,0 +1,57 @@
+import type { HeadDescription, Scheme, SchemeClass } from '../contract/classes.ts'
+import { clustersOf } from './scheme.ts'
+
+type Cluster = HeadDescription['clusters'][number]
+
+/** A class with what is known of its clusters together. */
+export interface DescribedClass extends SchemeClass {
+  clusters: number[]
+  pixels: number
+  /** On the ground, where it is known of all. */
+  squareMetres?: number
+  /** Mean probability of its pixels' clusters, 0…1. */
+  confidence?: number
+  /** Mean values of the bands. */
+  bands: number[]
+  /** Certain places, those of all its clusters in turn. */
+  patches: Cluster['patches']
+  /** Other classes with their share of its border, the longest first. */
+  beside: { id: number; share: number }[]
+}
+
+/** Classes of a scheme with what is known of their clusters; of nothing, where nothing is. */
+export function describedClasses(scheme: Scheme, description: HeadDescription | undefined): DescribedClass[] {
+  const borders = description && bordersOf(scheme, description)
+  return scheme.classes.map((entry, place) => {
+    const clusters = clustersOf(scheme, entry.id)
+    const of = description ? clusters.map((cluster) => description.clusters[cluster]) : []
+    const pixels = of.reduce((sum, cluster) => sum + cluster.pixels, 0)
+    const mean = (value: (cluster: Cluster) => number | undefined): number => of.reduce((sum, cluster) => sum + cluster.pixels * (value(cluster) ?? 0), 0) / pixels
+    const border = borders?.[place] ?? []
+    const length = border.reduce((sum, part) => sum + part, 0)
+    return {
+      ...entry,
+      clusters,
+      pixels,
+      squareMetres: of.length > 0 && of.every(({ squareMetres }) => squareMetres !== undefined) ? of.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) : undefined,
+      confidence: pixels > 0 ? mean(({ confidence }) => confidence) : undefined,
+      bands: pixels > 0 ? of[0].bands.map((_, b) => mean(({ bands }) => bands[b])) : [],
+      patches: inTurn(of.map(({ patches }) => patches)),
+      beside: border.map((part, other) => ({ id: scheme.classes[other].id, share: length > 0 ? part / length : 0 })).filter(({ share }) => share > 0).sort((a, b) => b.share - a.share)
+    }
+  })
+}
+
+/** Lengths of the borders between classes, by their places in the scheme. */
+function bordersOf({ classes, of }: Scheme, { neighbours }: HeadDescription): number[][] {
+  const place = new Map(classes.map(({ id }, i) => [id, i]))
+  const lengths = classes.map(() => Array<number>(classes.length).fill(0))
+  of.forEach((first, a) => of.forEach((second, b) => void (first !== second && (lengths[place.get(first)!][place.get(second)!] += neighbours[a * of.length + b]))))
+  return lengths
+}
+
+/** The first of each, then the second of each. */
+function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
+  const longest = Math.max(0, ...lists.map(({ length }) => length))
+  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat()
+}

@@ -26,8 +26,8 @@ export interface WindowApi {
   onAction(listener: (name: ActionName) => void): void
   /** Asks the user for a folder; undefined when the user thinks better of it. */
   chooseFolder(title: string): Promise<string | undefined>
-  /** Folder in which the project of an image folder is kept unless the user chooses another. */
-  projectFolderFor(images: string): Promise<string>
+  /** Folder in which the project of an image folder is kept: where it was last, unless that is not to count. */
+  projectFolderFor(images: string, remembered?: boolean): Promise<string>
   /** Keeps the project of an image folder elsewhere from now on. */
   rememberProject(images: string, project: string, cover?: string): Promise<void>
   /** What was opened last, the newest first. */

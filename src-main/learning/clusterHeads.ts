@@ -35,7 +35,7 @@ function nearestCentre(
 /** Weight of the row against all statistics together. */
 const ROW_WEIGHT = 0.6
 /** Weight of a trunk that does not know the row, against one of views from above. */
-const TRUNK_OF_UPRIGHT = 0.5
+const TRUNK_OF_UPRIGHT = 0.75
 
 /** Moments after whose standardisation a block of columns, all together, weighs as much as given. */
 function weighed({ mean, deviation }: Moments, blocks: readonly { width: number; weight: number }[]): Moments {
@@ -116,7 +116,7 @@ export interface Assignment {
  * Head A once more, as k-means on what the network sees: Lloyd's algorithm on the trunk's features and on statistics,
  * starting from the means of the learnt clusters. Training ends with clusters of much the same mass; this lets them
  * settle where the pixels are, and a cluster that training lost comes back. A trunk learns from crops, which do not know
- * their row: of upright images it counts half as much, and k-means++ starts compete with the learnt one, by inertia.
+ * their row: of upright images it counts less, and k-means++ starts compete with the learnt one, by inertia.
  *
  * @param features    sampled pixels
  * @param statistics  of the same pixels, for the head's `refit` boxes

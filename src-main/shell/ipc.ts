@@ -54,9 +54,9 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     const { canceled, filePaths } = await (owner ? dialog.showOpenDialog(owner, options) : dialog.showOpenDialog(options))
     return canceled ? undefined : filePaths[0]
   })
-  ipcMain.handle(CHANNELS.projectFolderFor, (event, images: unknown) => {
+  ipcMain.handle(CHANNELS.projectFolderFor, (event, images: unknown, remembered: unknown) => {
     fromOwnPage(event)
-    return projectFolderFor(text.parse(images))
+    return projectFolderFor(text.parse(images), z.boolean().default(true).parse(remembered))
   })
   ipcMain.handle(CHANNELS.rememberProject, (event, images: unknown, project: unknown, cover: unknown) => {
     fromOwnPage(event)

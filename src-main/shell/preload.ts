@@ -12,7 +12,7 @@ const api: WindowApi = {
   },
   abandonPictures: (view) => ipcRenderer.send(CHANNELS.abandonPictures, view),
   chooseFolder: (title) => ipcRenderer.invoke(CHANNELS.chooseFolder, title),
-  projectFolderFor: (images) => ipcRenderer.invoke(CHANNELS.projectFolderFor, images),
+  projectFolderFor: (images, remembered) => ipcRenderer.invoke(CHANNELS.projectFolderFor, images, remembered),
   rememberProject: (images, project, cover) => ipcRenderer.invoke(CHANNELS.rememberProject, images, project, cover),
   recentImages: () => ipcRenderer.invoke(CHANNELS.recentImages),
   showFolder: (path) => ipcRenderer.invoke(CHANNELS.showFolder, path),

@@ -33,11 +33,11 @@ function identityOf(folder: string): string | undefined {
 }
 
 /** Folder of the project of some images: the one that was chosen or used last, else one below the documents. */
-export function projectFolderFor(images: string): string {
+export function projectFolderFor(images: string, remembered: boolean): string {
   const known = load()
   const identity = identityOf(images)
   const same = known.find((entry) => entry.images === images) ?? known.find((entry) => identity !== undefined && entry.identity === identity && !existsSync(entry.images))
-  if (same && existsSync(same.project)) return same.project
+  if (remembered && same && existsSync(same.project)) return same.project
   const mark = createHash('sha256').update(images).digest('hex').slice(0, 6)
   const documents = app.getPath('documents')
   // Projects from when the program was called Tessera are still found.

@@ -41,13 +41,7 @@ class Project {
       const { images: files } = await run('listing', { sources: [images] })
       if (files.length >= MANY) this.opening = { images, files }
       const catalogue = await run('catalogue', { sources: [images] }, { signal, onProgress })
-      const folder = await window.smalti.projectFolderFor(images)
-      let state = await stateOf(folder)
-      if (state && !state.sources.includes(images)) {
-        // The folder was renamed or moved: the project goes with it.
-        await run('relocate', { project: folder, images })
-        state = await stateOf(folder)
-      }
+      const { folder, state } = await projectOf(images)
       view.reset()
       this.passedOver = []
       this.catalogue = catalogue
@@ -99,6 +93,24 @@ class Project {
     this.state = state
     this.version++
   }
+}
+
+/** The project that is kept of some images, and what it says of itself. */
+async function projectOf(images: string): Promise<{ folder: string; state: ProjectState | undefined }> {
+  for (const remembered of [true, false]) {
+    const folder = await window.smalti.projectFolderFor(images, remembered)
+    const state = await stateOf(folder)
+    if (!state || state.sources.includes(images)) return { folder, state }
+    try {
+      // The folder was renamed or moved: the project goes with it.
+      await run('relocate', { project: folder, images })
+      return { folder, state: await stateOf(folder) }
+    } catch (fault) {
+      // What is remembered has become the project of other images: these get one of their own.
+      if (!remembered || !(fault instanceof SmaltiError && fault.name === 'OtherImages')) throw fault
+    }
+  }
+  throw new SmaltiError('InternalError', { reason: 'no folder was found for the project' })
 }
 
 async function stateOf(folder: string): Promise<ProjectState | undefined> {

@@ -22,15 +22,20 @@ async function identityOf(pid: number): Promise<string | undefined> {
   }
 }
 
+/** Milliseconds between looks at a lock that another holds. */
+const WAIT = 25
+
 /**
  * Runs `work` while no other process changes the project. A lock whose process is gone is taken over, and
  * what it had half written is removed.
- * @param name  of the lock: parts of a project that several processes may change at a time have their own
+ * @param name      of the lock: parts of a project that several processes may change at a time have their own
+ * @param patience  milliseconds for which it waits while another holds the lock
  * @throws ProjectLocked
  */
-export async function withLock<T>(folder: string, work: () => Promise<T>, name = 'project'): Promise<T> {
+export async function withLock<T>(folder: string, work: () => Promise<T>, name = 'project', patience = 0): Promise<T> {
   const path = join(folder, `${name}.lock`)
-  for (let attempt = 0; ; attempt++) {
+  const until = Date.now() + patience
+  for (let attempt = 0, unsigned = 0; ; ) {
     try {
       const handle = await open(path, 'wx')
       await handle.writeFile((await identityOf(process.pid)) ?? '')
@@ -40,7 +45,17 @@ export async function withLock<T>(folder: string, work: () => Promise<T>, name =
       if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw asSmaltiError(fault, folder)
       const owner = await readFile(path, 'utf8').catch(() => '')
       const pid = Number.parseInt(owner)
-      if (attempt > 2 || (pid > 0 && (await identityOf(pid)) === owner)) throw new SmaltiError('ProjectLocked', { path: folder, process: pid })
+      if (pid > 0 && (await identityOf(pid)) === owner) {
+        if (Date.now() > until) throw new SmaltiError('ProjectLocked', { path: folder, process: pid })
+        await new Promise((resolve) => setTimeout(resolve, WAIT))
+        continue
+      }
+      // Its owner may be about to sign it.
+      if (owner === '' && ++unsigned < 10) {
+        await new Promise((resolve) => setTimeout(resolve, WAIT))
+        continue
+      }
+      if (++attempt > 3) throw new SmaltiError('ProjectLocked', { path: folder, process: pid })
       await unlink(path).catch(() => undefined)
     }
   }

@@ -13,6 +13,8 @@ import type { Job } from '../job.ts'
 
 /** Lock of the classes alone: they may be changed while the project trains or is segmented. */
 const LOCK = 'classes'
+/** An edit takes milliseconds: whoever comes meanwhile waits, in milliseconds. */
+const PATIENCE = 5000
 
 export const classesJob: Job<'classes'> = async ({ project: folder, head, edits, undo, step, from, into, overwrite, expected }) => {
   const project = await openProject(folder)
@@ -32,7 +34,7 @@ export const classesJob: Job<'classes'> = async ({ project: folder, head, edits,
     return after
   }
   const asked = edits.length > 0 || from !== undefined || undo !== undefined || step !== undefined
-  const history = asked ? await withLock(folder, change, LOCK) : ((await loadClassHistory(project)) ?? EMPTY_HISTORY)
+  const history = asked ? await withLock(folder, change, LOCK, PATIENCE) : ((await loadClassHistory(project)) ?? EMPTY_HISTORY)
   const scheme = schemeNow(history, head, found.clusters)
   if (into !== undefined) await writeSchemeFile(into, scheme, overwrite)
   const set = labelSetOf(project)

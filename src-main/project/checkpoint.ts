@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
@@ -20,6 +21,8 @@ export interface Checkpoint {
 
 /** The checkpoint before the last, kept until the next one is complete. */
 const previousOf = (path: string): string => `${path}.previous`
+/** Where a checkpoint may be, the newest first: a kill may have come between two of its names. */
+const candidatesOf = (path: string): string[] => [`${path}.next`, path, previousOf(path)]
 
 /**
  * Layout: `SMALTI01`, uint32 length of the header, header in JSON, float32 arrays one after the other, all
@@ -50,7 +53,7 @@ export async function writeCheckpoint(path: string, { meta, arrays }: Checkpoint
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
   let fault: unknown
-  for (const candidate of [`${path}.next`, path, previousOf(path)]) {
+  for (const candidate of candidatesOf(path)) {
     const bytes = await readIfPresent(candidate)
     if (!bytes) continue
     try {
@@ -63,8 +66,13 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
   throw new SmaltiError('CheckpointUnreadable', { path, reason: (fault as Error).message })
 }
 
-/** What the newest checkpoint says besides its weights, which are not read. @throws Error when it is none */
+/** What the newest checkpoint says besides its weights, which are not read; undefined where there is none. @throws Error when it is none */
 export async function checkpointNotes(path: string): Promise<unknown> {
+  for (const candidate of candidatesOf(path)) if (existsSync(candidate)) return notesIn(candidate)
+  return undefined
+}
+
+async function notesIn(path: string): Promise<unknown> {
   const handle = await open(path, 'r')
   try {
     const start = Buffer.alloc(MAGIC.length + 4)

@@ -7,7 +7,7 @@ import { clusterTree } from '../contract/classes.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, trainingSettings } from '../contract/settings.ts'
 import { architecture, trainingReport, upright } from '../contract/training.ts'
-import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
+import { type Checkpoint, checkpointNotes, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { makeFolder, readIfPresent, writeFileSafely, writeJsonSafely } from './files.ts'
 
 /** Version of the format on disk. A newer one is refused, an older one is read as what it means today. */
@@ -140,6 +140,8 @@ export function copiesFolder({ folder }: Project): string {
 }
 
 export const checkpointPath = (project: Project): string => join(runFolder(project), 'checkpoint.smalti')
+/** From when the program was called Tessera. */
+const formerCheckpointPath = (project: Project): string => join(runFolder(project), 'checkpoint.tessera')
 const cataloguePath = (project: Project): string => join(runFolder(project), 'catalogue.json')
 
 /** Writes what a run learns from, once: it may be long, and checkpoints are many. */
@@ -156,11 +158,17 @@ export async function saveRun(project: Project, meta: RunMeta, arrays: Checkpoin
   }
 }
 
+/** What a run's checkpoint says besides its weights and its catalogue, neither of which is read; undefined before the first one. @throws Error when it is damaged */
+export async function loadRunNotes(project: Project): Promise<unknown> {
+  const notes = (await checkpointNotes(checkpointPath(project))) ?? (await checkpointNotes(formerCheckpointPath(project)))
+  return notes && upToDate(notes)
+}
+
 /** The current run's checkpoint, or undefined before the first one. @throws CheckpointUnreadable */
 export async function loadRun(project: Project): Promise<{ meta: RunMeta; arrays: Checkpoint['arrays'] } | undefined> {
   if (project.run === undefined) return undefined
   const path = checkpointPath(project)
-  const checkpoint = (await readCheckpoint(path)) ?? (await readCheckpoint(join(runFolder(project), 'checkpoint.tessera')))
+  const checkpoint = (await readCheckpoint(path)) ?? (await readCheckpoint(formerCheckpointPath(project)))
   if (!checkpoint) return undefined
   const images = await readIfPresent(cataloguePath(project))
   try {

@@ -5,10 +5,9 @@ import type { RunSummary } from '../contract/runs.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { trainingSettings } from '../contract/settings.ts'
 import { trainingReport } from '../contract/training.ts'
-import { checkpointNotes } from './checkpoint.ts'
 import { writeJsonSafely } from './files.ts'
 import { labelSetOf, loadLabelIndex } from './labelSets.ts'
-import { type Project, RUN, checkpointPath, isTrained, readJson, runFolder, saveProject } from './project.ts'
+import { type Project, RUN, checkpointPath, isTrained, loadRunNotes, readJson, runFolder, saveProject } from './project.ts'
 
 /** What a run is called by its user. */
 const runFile = z.object({ format: z.literal(2), name: z.string() })
@@ -27,7 +26,7 @@ export async function listRuns(project: Project): Promise<RunSummary[]> {
   const summaries: RunSummary[] = []
   for (const run of names) {
     const own = { ...project, run }
-    const found = notes.safeParse(await checkpointNotes(checkpointPath(own)).catch(() => undefined))
+    const found = notes.safeParse(await loadRunNotes(own).catch(() => undefined))
     if (!found.success || !isTrained(found.data)) continue
     const { settings, position: { step, seconds, history }, finished } = found.data
     const head = history.at(-1)?.heads[0]
@@ -46,7 +45,7 @@ export async function listRuns(project: Project): Promise<RunSummary[]> {
       information: head?.information,
       ceiling: head?.ceiling,
       labelled: index?.images.length ?? 0,
-      changed: (await stat(checkpointPath(own))).mtimeMs
+      changed: (await stat(checkpointPath(own)).catch(() => stat(runFolder(own)))).mtimeMs
     })
   }
   return summaries

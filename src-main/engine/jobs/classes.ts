@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import type { z } from 'zod'
 import { describedClasses } from '../../classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../classes/history.ts'
 import type { SchemeEdit } from '../../contract/classes.ts'
@@ -6,7 +7,7 @@ import { SmaltiError } from '../../contract/errors.ts'
 import { readSchemeFile, writeSchemeFile } from '../../export/schemeFile.ts'
 import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
 import { withLock } from '../../project/lock.ts'
-import { loadTrainedRun, openProject } from '../../project/project.ts'
+import { type Project, isTrained, loadRunNotes, openProject, runMeta } from '../../project/project.ts'
 import { loadClassHistory, saveClassHistory } from '../../project/scheme.ts'
 import { loadDescriptions } from '../describing.ts'
 import type { Job } from '../job.ts'
@@ -16,9 +17,24 @@ const LOCK = 'classes'
 /** An edit takes milliseconds: whoever comes meanwhile waits, in milliseconds. */
 const PATIENCE = 5000
 
+/** What of a run matters here: its weights and its images, which may be many, are not read for an edit. */
+const notes = runMeta.pick({ architecture: true, tree: true, position: true, finished: true })
+
+/** @throws NothingTrained, CheckpointUnreadable */
+async function clustered(project: Project): Promise<z.infer<typeof notes>> {
+  try {
+    const found = project.run === undefined ? undefined : await loadRunNotes(project)
+    const run = found === undefined ? undefined : notes.parse(found)
+    if (run && isTrained(run)) return run
+  } catch (fault) {
+    throw new SmaltiError('CheckpointUnreadable', { path: project.folder, reason: (fault as Error).message })
+  }
+  throw new SmaltiError('NothingTrained', { path: project.folder })
+}
+
 export const classesJob: Job<'classes'> = async ({ project: folder, head, edits, undo, step, from, into, overwrite, expected }) => {
   const project = await openProject(folder)
-  const { meta: { architecture, tree } } = await loadTrainedRun(project)
+  const { architecture, tree } = await clustered(project)
   const found = architecture.heads.find(({ name }) => name === head)
   if (!found) throw new SmaltiError('InvalidSetting', { setting: 'head', reason: `the run has none called ${head}` })
   // The tree is that of head A's clusters.

@@ -14,7 +14,7 @@ const ROOMS = {
   evaluation: [],
   labels: ['imagery', 'project', 'classes'],
   export: ['project', 'classes', 'labels', 'imagery'],
-  project: [],
+  project: ['classes'],
   engine: ['backends', 'learning', 'imagery', 'segmentation', 'labels', 'classes', 'evaluation', 'export', 'project'],
   cli: ['learning', 'engine', 'imagery', 'labels'],
   shell: []

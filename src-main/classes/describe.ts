@@ -1,4 +1,5 @@
 import type { HeadDescription, Scheme, SchemeClass } from '../contract/classes.ts'
+import type { Moved } from './corrections.ts'
 import { clustersOf } from './scheme.ts'
 
 type Cluster = HeadDescription['clusters'][number]
@@ -19,14 +20,20 @@ export interface DescribedClass extends SchemeClass {
   beside: { id: number; share: number }[]
 }
 
-/** Classes of a scheme with what is known of their clusters; of nothing, where nothing is. */
-export function describedClasses(scheme: Scheme, description: HeadDescription | undefined): DescribedClass[] {
+/**
+ * Classes of a scheme with what is known of their clusters; of nothing, where nothing is.
+ * @param moved  what corrections by hand change of the clusters' pixels
+ */
+export function describedClasses(scheme: Scheme, description: HeadDescription | undefined, moved: readonly Moved[] = []): DescribedClass[] {
   const borders = description && bordersOf(scheme, description)
+  const corrected = description && withMoved(description.clusters, scheme.of.length, moved)
   return scheme.classes.map((entry, place) => {
     const clusters = clustersOf(scheme, entry.id)
-    const of = description ? clusters.map((cluster) => description.clusters[cluster]) : []
+    const of = corrected ? clusters.map((cluster) => corrected[cluster]) : []
+    const found = description ? clusters.flatMap((cluster) => description.clusters.slice(cluster, cluster + 1)) : []
+    const foundPixels = found.reduce((sum, cluster) => sum + cluster.pixels, 0)
     const pixels = of.reduce((sum, cluster) => sum + cluster.pixels, 0)
-    const mean = (value: (cluster: Cluster) => number | undefined): number => of.reduce((sum, cluster) => sum + cluster.pixels * (value(cluster) ?? 0), 0) / pixels
+    const mean = (value: (cluster: Cluster) => number | undefined): number => found.reduce((sum, cluster) => sum + cluster.pixels * (value(cluster) ?? 0), 0) / foundPixels
     const border = borders?.[place] ?? []
     const length = border.reduce((sum, part) => sum + part, 0)
     return {
@@ -34,19 +41,34 @@ export function describedClasses(scheme: Scheme, description: HeadDescription | 
       clusters,
       pixels,
       squareMetres: of.length > 0 && of.every(({ squareMetres }) => squareMetres !== undefined) ? of.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) : undefined,
-      confidence: pixels > 0 ? mean(({ confidence }) => confidence) : undefined,
-      bands: pixels > 0 ? of[0].bands.map((_, b) => mean(({ bands }) => bands[b])) : [],
-      patches: inTurn(of.map(({ patches }) => patches)),
+      confidence: foundPixels > 0 ? mean(({ confidence }) => confidence) : undefined,
+      bands: foundPixels > 0 ? found[0].bands.map((_, b) => mean(({ bands }) => bands[b])) : [],
+      patches: inTurn(found.map(({ patches }) => patches)),
       beside: border.map((part, other) => ({ id: scheme.classes[other].id, share: length > 0 ? part / length : 0 })).filter(({ share }) => share > 0).sort((a, b) => b.share - a.share)
     }
   })
 }
 
+/** Clusters with the pixels that they have after corrections by hand, those that were added by hand among them. */
+function withMoved(clusters: readonly Cluster[], count: number, moved: readonly Moved[]): Pick<Cluster, 'pixels' | 'squareMetres'>[] {
+  const placed = clusters.every(({ squareMetres }) => squareMetres !== undefined)
+  const total = clusters.reduce((sum, { pixels }) => sum + pixels, 0)
+  const meanArea = placed && total > 0 ? clusters.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) / total : undefined
+  const corrected = Array.from({ length: count }, (_, cluster) => ({ pixels: clusters[cluster]?.pixels ?? 0, squareMetres: placed ? (clusters[cluster]?.squareMetres ?? 0) : undefined }))
+  for (const { cluster, pixels, pixelArea = meanArea } of moved) {
+    const entry = corrected[cluster]
+    if (!entry) continue
+    entry.pixels += pixels
+    if (entry.squareMetres !== undefined) entry.squareMetres += pixels * (pixelArea ?? 0)
+  }
+  return corrected
+}
+
 /** Lengths of the borders between classes, by their places in the scheme. */
-function bordersOf({ classes, of }: Scheme, { neighbours }: HeadDescription): number[][] {
+function bordersOf({ classes, of }: Scheme, { clusters: { length: count }, neighbours }: HeadDescription): number[][] {
   const place = new Map(classes.map(({ id }, i) => [id, i]))
   const lengths = classes.map(() => Array<number>(classes.length).fill(0))
-  of.forEach((first, a) => of.forEach((second, b) => void (first !== second && (lengths[place.get(first)!][place.get(second)!] += neighbours[a * of.length + b]))))
+  of.forEach((first, a) => of.forEach((second, b) => void (first !== second && a < count && b < count && (lengths[place.get(first)!][place.get(second)!] += neighbours[a * count + b]))))
   return lengths
 }
 

@@ -51,18 +51,23 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
       const what = clusters.size === 1 ? `cluster ${edit.clusters[0] + 1}` : `${clusters.size} clusters`
       if (edit.to !== undefined) {
         const target = found(edit.to)
-        return { scheme: { classes, of: of.map((id, cluster) => (clusters.has(cluster) ? target.id : id)) }, name: `Move ${what} to ${target.name}` }
+        return { scheme: { ...scheme, of: of.map((id, cluster) => (clusters.has(cluster) ? target.id : id)) }, name: `Move ${what} to ${target.name}` }
       }
       const [first] = edit.clusters
       const left = of.filter((_, cluster) => !clusters.has(cluster))
       const own = ownClass(first, new Set(left))
       const made = edit.name === undefined ? own : { ...own, name: edit.name }
-      return { scheme: { classes: [...classes.filter(({ id }) => id !== made.id), made], of: of.map((id, cluster) => (clusters.has(cluster) ? made.id : id)) }, name: `Make ${what} a class` }
+      return { scheme: { ...scheme, classes: [...classes.filter(({ id }) => id !== made.id), made], of: of.map((id, cluster) => (clusters.has(cluster) ? made.id : id)) }, name: `Make ${what} a class` }
+    }
+    case 'add': {
+      if (of.length >= MOST_CLUSTERS) throw refused(`there are ${MOST_CLUSTERS} at most`)
+      const made = { ...ownClass(of.length, new Set(of)), name: edit.name }
+      return { scheme: { ...scheme, classes: [...classes, made], of: [...of, made.id], added: (scheme.added ?? 0) + 1 }, name: `Add ${edit.name}` }
     }
     case 'split': {
       const entry = found(edit.class)
       const clusters = clustersOf(scheme, edit.class)
-      const parts = edit.along === 'tree' ? tree && partedAlong(tree, clusters) : clusters.map((cluster) => [cluster])
+      const parts = edit.along === 'tree' ? tree && partsOf(tree, clusters) : clusters.map((cluster) => [cluster])
       if (!parts || parts.length < 2) throw refused(edit.along === 'tree' && !tree ? 'the run has no tree of clusters' : `${entry.name} is one cluster`)
       return { scheme: parted(scheme, entry, parts), name: `Split ${entry.name}` }
     }
@@ -85,15 +90,42 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
     case 'cut': {
       if (!tree) throw refused('the run has no tree of clusters')
       if (edit.groups > of.length) throw refused(`there are ${of.length} clusters`)
-      return { scheme: regrouped(scheme, cutTree(tree, edit.groups)), name: `Cut into ${edit.groups} classes` }
+      const groups = cutTree(tree, edit.groups)
+      // What was added by hand is none of the tree's, and stays apart.
+      return { scheme: regrouped(scheme, [...groups, ...of.slice(groups.length).map((_, i) => of.length + i)]), name: `Cut into ${edit.groups} classes` }
     }
     case 'replace': {
-      if (edit.scheme.of.length !== of.length) throw refused(`the scheme is of ${edit.scheme.of.length} clusters, and there are ${of.length}`)
+      const [given, own] = [edit.scheme, scheme].map((one) => one.of.length - (one.added ?? 0))
+      if (given !== own) throw refused(`the scheme is of ${given} clusters, and there are ${own}`)
       const ids = new Set(edit.scheme.classes.map(({ id }) => id))
       if (ids.size < edit.scheme.classes.length || edit.scheme.of.some((id) => !ids.has(id))) throw refused('the scheme gives clusters to classes that it does not have')
-      return { scheme: edit.scheme, name: edit.name }
+      return { scheme: withAdded(edit.scheme, scheme), name: edit.name }
     }
   }
+}
+
+/** Labels have 250 values. */
+const MOST_CLUSTERS = 250
+
+/** The two parts of which the tree made some of its clusters; those that were added by hand each apart. */
+function partsOf(tree: ClusterTree, clusters: readonly number[]): number[][] {
+  const [inTree, added] = [clusters.filter((cluster) => cluster < tree.count), clusters.filter((cluster) => cluster >= tree.count)]
+  const apart = added.map((cluster) => [cluster])
+  if (inTree.length === 0) return apart
+  return added.length > 0 ? [inTree, ...apart] : (partedAlong(tree, inTree) ?? [inTree])
+}
+
+/** A scheme with the clusters that were added by hand to another, which pixels may have. */
+function withAdded(scheme: Scheme, former: Scheme): Scheme {
+  const [has, had] = [scheme.added ?? 0, former.added ?? 0]
+  if (has >= had) return scheme
+  const taken = new Set(scheme.classes.map(({ id }) => id))
+  const missing = former.of.slice(scheme.of.length).map((id, i) => {
+    const own = ownClass(scheme.of.length + i, taken)
+    taken.add(own.id)
+    return { ...former.classes.find((entry) => entry.id === id)!, id: own.id }
+  })
+  return { classes: [...scheme.classes, ...missing], of: [...scheme.of, ...missing.map(({ id }) => id)], added: had }
 }
 
 const refused = (reason: string): SmaltiError => new SmaltiError('InvalidSetting', { setting: 'classes', reason })
@@ -113,7 +145,7 @@ function ownClass(cluster: number, taken: ReadonlySet<number>): SchemeClass {
 }
 
 /** A class in parts, of which the one with its first cluster keeps its name and colour; the others follow it in the list. */
-function parted({ classes, of }: Scheme, entry: SchemeClass, parts: readonly number[][]): Scheme {
+function parted({ classes, of, added }: Scheme, entry: SchemeClass, parts: readonly number[][]): Scheme {
   const [kept, ...others] = [...parts].sort((a, b) => a[0] - b[0])
   const taken = new Set(classes.map(({ id }) => id))
   const owner = [...of]
@@ -125,11 +157,11 @@ function parted({ classes, of }: Scheme, entry: SchemeClass, parts: readonly num
   })
   for (const cluster of kept) owner[cluster] = entry.id
   const at = classes.indexOf(entry)
-  return { classes: [...classes.slice(0, at + 1), ...made, ...classes.slice(at + 1)], of: owner }
+  return { classes: [...classes.slice(0, at + 1), ...made, ...classes.slice(at + 1)], of: owner, added }
 }
 
 /** Groups of clusters as classes; a group that lies within one class that someone named goes on under that name. */
-function regrouped({ classes, of }: Scheme, groups: readonly number[]): Scheme {
+function regrouped({ classes, of, added }: Scheme, groups: readonly number[]): Scheme {
   const first = new Map<number, number>()
   groups.forEach((group, cluster) => first.has(group) || first.set(group, cluster))
   const used = new Set<number>()
@@ -142,5 +174,5 @@ function regrouped({ classes, of }: Scheme, groups: readonly number[]): Scheme {
     return { ...former, id: own.id }
   })
   const ids = new Map([...first.keys()].map((group, i) => [group, made[i].id]))
-  return { classes: made, of: groups.map((group) => ids.get(group)!) }
+  return { classes: made, of: groups.map((group) => ids.get(group)!), added }
 }

@@ -1,84 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import type { SchemeEdit } from '../contract/classes.ts'
-import type { CommandInput, CommandName, CommandOutput } from '../contract/commands.ts'
+import { Command, CommanderError, Option } from 'commander'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { GROUP_METHODS, METHODS, type RecipeChanges } from '../contract/recipe.ts'
-import { BACKEND_CHOICES, DEFAULT_SETTINGS, HEADS, PRESETS } from '../contract/settings.ts'
-import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp, type PatchSize, type Shard } from '../contract/labels.ts'
-import { isAddress } from '../imagery/byteSource.ts'
-import { startEngineProcess } from '../engine/childProcess.ts'
-import { classesText } from './classesText.ts'
+import { BACKEND_CHOICES, DEFAULT_SETTINGS, PRESETS } from '../contract/settings.ts'
+import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp } from '../contract/labels.ts'
+import { addClassCommands } from './classCommands.ts'
 import { descriptionText } from './descriptionText.ts'
+import { count, decimals, examples, head, number, numbers, patchSize, placed, positive, shardOf } from './options.ts'
+import { EXIT, INPUT_FAULTS, perform } from './perform.ts'
 import { runsText } from './runsText.ts'
-import { progressPrinter } from './progressLine.ts'
-
-/** Faults that lie with what was asked for, rather than with the work itself. */
-const INPUT_FAULTS = new Set<string>([
-  'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'LabelsUnreadable', 'ClassesChanged', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'OtherImages', 'ProjectTooNew',
-  'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'HeatmapsMissing', 'CheckpointUnreadable', 'CheckpointMismatch',
-  'BackendUnavailable', 'FeaturesUnusable', 'TruthMissing', 'TruthInColour', 'TruthMismatch', 'InvalidSetting'
-])
-const EXIT = { ok: 0, failed: 1, badInput: 2, interrupted: 130 }
-
-function number(check: (value: number) => boolean, wanted: string): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (text.trim() === '' || !check(value)) throw new InvalidArgumentError(`It must be ${wanted}.`)
-    return value
-  }
-}
-const count = (low: number, high: number): ((text: string) => number) =>
-  number((value) => Number.isInteger(value) && value >= low && value <= high, `a whole number from ${low} to ${high}`)
-const numbers = (low: number, high: number, text: string): number[] => text.split(',').map(count(low, high))
-/** `200px`, or `50m2` on the ground. */
-function patchSize(text: string): PatchSize {
-  const [, value, unit] = /^(\d+(?:\.\d+)?)\s*(px|m2|m²)?$/.exec(text.trim()) ?? []
-  if (!(Number(value) > 0)) throw new InvalidArgumentError('It must be a size such as 200px or 50m2.')
-  return { value: Number(value), unit: unit === undefined || unit === 'px' ? 'px' : 'm2' }
-}
-/** `2/8`: the second of eight. */
-function shardOf(text: string): Shard {
-  const [, number, of] = /^(\d+)\/(\d+)$/.exec(text) ?? []
-  if (!(Number(number) >= 1 && Number(number) <= Number(of))) throw new InvalidArgumentError('It must be a part such as 2/8.')
-  return { number: Number(number), of: Number(of) }
-}
-/** Paths become absolute, addresses stay. */
-const placed = (paths: readonly string[]): string[] => paths.map((path) => (isAddress(path) ? path : resolve(path)))
-const decimals = (text: string): number[] => text.split(',').map(number(Number.isFinite, 'numbers such as 0.485,0.456,0.406'))
-const positive = number((value) => Number.isFinite(value) && value > 0, 'a number above 0')
-
-/** Runs a command in the engine with a progress line, and prints its result. */
-async function perform<N extends CommandName>(
-  name: N,
-  input: CommandInput<N>,
-  json: boolean | undefined,
-  print: (output: CommandOutput<N>) => string
-): Promise<void> {
-  const engine = startEngineProcess()
-  const controller = new AbortController()
-  const interrupt = (): void => controller.abort()
-  process.on('SIGINT', interrupt)
-  process.on('SIGTERM', interrupt)
-  const line = progressPrinter(process.stderr)
-  try {
-    const output = await engine.call(name, input, { signal: controller.signal, onProgress: (progress) => line.show(progress) })
-    line.end()
-    process.stdout.write(json ? `${JSON.stringify(output)}\n` : `${print(output)}\n`)
-  } catch (fault) {
-    line.end()
-    const error = asSmaltiError(fault)
-    process.stderr.write(`${error.message}\n`)
-    if (json) process.stdout.write(`${JSON.stringify({ error })}\n`)
-    process.exitCode = error.name === 'Cancelled' ? EXIT.interrupted : INPUT_FAULTS.has(error.name) ? EXIT.badInput : EXIT.failed
-  } finally {
-    process.off('SIGINT', interrupt)
-    process.off('SIGTERM', interrupt)
-    engine.stop()
-  }
-}
 
 const skippedText = (skipped: { path: string; reason: string }[]): string =>
   skipped.length ? `\n${skipped.length} skipped:\n${skipped.map(({ path, reason }) => `  ${path}: ${reason}`).join('\n')}` : ''
@@ -91,7 +23,6 @@ const program = new Command('smalti')
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError('(add --help for the options and examples)')
 
-const head = new Option('--head <head>', 'A: many over-clusters, B: the classes directly').choices(HEADS).default('A')
 const images = (): Option => new Option('--images <paths...>', 'other images than those of training: folders, files, addresses of GeoTIFFs; their labels are a set of their own')
 const area = (what: string): Option => new Option('--area <file>', `GeoJSON polygons that limit ${what}`)
 const withCleanUp = (command: Command): Command =>
@@ -100,7 +31,6 @@ const withCleanUp = (command: Command): Command =>
     .option('--sieve <size>', 'minimum mapping unit, 200px or 50m2: smaller patches join the neighbour of the longest border', patchSize)
 const cleanUpOf = ({ majority, sieve }: CleanUp): CleanUp | undefined => (majority === undefined && sieve === undefined ? undefined : { majority, sieve })
 const backend = (): Option => new Option('--backend <name>', 'what computes').choices(BACKEND_CHOICES)
-const examples = (text: string): string => `\nExamples:\n${text.trim().split('\n').map((line) => `  $ ${line.trim()}`).join('\n')}`
 
 program
   .command('train')
@@ -213,7 +143,7 @@ program
   .description('what is known of the clusters of a segmentation: shares, area, certainty, mean bands, neighbours, certain places')
   .argument('<project>')
   .addOption(images())
-  .addOption(head)
+  .addOption(head())
   .option('--json', 'print one JSON object as the last line')
   .addHelpText('after', examples('smalti describe photos.smalti\nsmalti describe photos.smalti --head B --json'))
   .action((project: string, options) =>
@@ -232,57 +162,9 @@ program
     perform('runs', { project: resolve(project), use: options.use, rename: options.name === undefined ? undefined : { run: options.use, name: options.name } }, options.json, runsText)
   )
 
-/** Numbers of classes as they are shown, from 1. */
-const classNumbers = (text: string): number[] => numbers(1, 250, text).map((number) => number - 1)
-/** `3=Water`, as often as it is given. */
-function namedClass(text: string, before: [number, string][] = []): [number, string][] {
-  const [, number, value] = /^(\d+)=(.+)$/.exec(text.trim()) ?? []
-  if (value === undefined) throw new InvalidArgumentError('It must be a class and what it gets, such as 3=Water.')
-  return [...before, [count(1, 250)(number) - 1, value]]
-}
-const severalClasses = (text: string, before: number[][] = []): number[][] => [...before, classNumbers(text)]
-
-program
-  .command('classes')
-  .description('make classes of clusters: merge, name, colour, cut the tree, undo; changes are made in the order of this list')
-  .argument('<project>')
-  .addOption(head)
-  .option('--import <file>', 'classes of a run with as many clusters (.json), or names and colours (.qml of QGIS)')
-  .option('--cut <n>', 'as many classes as this, by the tree', count(1, 250))
-  .option('--split <class>', 'every cluster of a class becomes one by itself again', count(1, 250))
-  .option('--merge <classes>', 'the first takes in the others, 3,7,12; may be given several times', severalClasses)
-  .option('--name <name>', 'of what the last --merge made')
-  .option('--rename <class=name>', '3=Water; may be given several times', namedClass)
-  .option('--recolour <class=colour>', '3=#1f77b4; may be given several times', namedClass)
-  .option('--ignore <classes>', 'leave them without label', classNumbers)
-  .option('--count <classes>', 'no longer ignore them', classNumbers)
-  .option('--undo [n]', 'go so many steps back', count(1, 1e6))
-  .option('--redo [n]', 'go so many steps forth', count(1, 1e6))
-  .option('--history', 'list all steps')
-  .option('--list', 'list the classes, which is what happens anyway')
-  .option('--export <file>', 'write the classes (.json), or a style for QGIS (.qml)')
-  .option('--overwrite', 'with --export, also over a file that Smalti did not write', false)
-  .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('smalti classes photos.smalti\nsmalti classes photos.smalti --merge 3,7 --name Water --rename 2=Forest --ignore 4\nsmalti classes photos.smalti --cut 5\nsmalti classes photos.smalti --undo'))
-  .action((project: string, options) => {
-    const merges = (options.merge as number[][] | undefined) ?? []
-    const pairs = (key: 'rename' | 'recolour'): [number, string][] => (options[key] as [number, string][] | undefined) ?? []
-    const edits: SchemeEdit[] = [
-      ...(options.cut === undefined ? [] : [{ kind: 'cut' as const, groups: options.cut }]),
-      ...(options.split === undefined ? [] : [{ kind: 'split' as const, class: options.split - 1, along: 'clusters' as const }]),
-      ...merges.map((classes, i) => ({ kind: 'merge' as const, classes, name: i === merges.length - 1 ? options.name : undefined })),
-      ...pairs('rename').map(([id, name]) => ({ kind: 'rename' as const, class: id, name })),
-      ...pairs('recolour').map(([id, colour]) => ({ kind: 'recolour' as const, class: id, colour })),
-      ...(options.ignore ? [{ kind: 'ignore' as const, classes: options.ignore, ignored: true }] : []),
-      ...(options.count ? [{ kind: 'ignore' as const, classes: options.count, ignored: false }] : [])
-    ]
-    const steps = (value: true | number | undefined): number => (value === true ? 1 : (value ?? 0))
-    const undo = options.undo === undefined && options.redo === undefined ? undefined : steps(options.undo) - steps(options.redo)
-    const input = { project: resolve(project), head: options.head, edits, undo, from: options.import && resolve(options.import), into: options.export && resolve(options.export), overwrite: options.overwrite }
-    return perform('classes', input, options.json, (output) => classesText(output, options.history))
-  })
-
 const SHOWN_DECISIONS = new Set([2, 3, 5, 8, 12, 20, 30, 40])
+
+addClassCommands(program)
 
 program
   .command('evaluate')
@@ -291,7 +173,7 @@ program
   .requiredOption('--truth <path>', 'masks (PNG, GeoTIFF) or GeoJSON with the names of the images, or one GeoJSON file; value 255 is not scored')
   .addOption(images())
   .option('--truth-map <file>', 'JSON from mask values or colours to classes, {"0":0,"5":1} or {"#ff0000":0}; what is not named is not scored')
-  .addOption(head)
+  .addOption(head())
   .option('--boundary <px>', 'also the errors no farther than so many pixels from a true boundary', count(1, 100))
   .option('--curve', 'also the best accuracy with 1 to 40 nodes of the tree of clusters: what so many decisions are worth', false)
   .addOption(new Option('--mapping <how>', 'how clusters are given to classes').choices(['many-to-one', 'hungarian']).default('many-to-one'))
@@ -319,7 +201,7 @@ withCleanUp(program.command('export'))
   .addOption(new Option('--format <name>', 'see below').choices(EXPORT_FORMATS).default('png'))
   .requiredOption('--out <folder>')
   .addOption(images())
-  .addOption(head)
+  .addOption(head())
   .option('--confidence', 'beside label GeoTIFFs, how probable each pixel’s class is', false)
   .option('--probabilities', 'beside label GeoTIFFs, how probable each class is, a band each, at the network’s resolution', false)
   .option('--overwrite', 'also over files that no earlier export wrote', false)

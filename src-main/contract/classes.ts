@@ -8,7 +8,9 @@ const className = z.string().trim().min(1, 'a class needs a name').max(200)
 export const scheme = z.object({
   classes: z.array(z.object({ id: classId, name: z.string(), colour, hidden: z.boolean().default(false), ignored: z.boolean().default(false) })).max(250),
   /** Class id of each cluster. */
-  of: z.array(z.int())
+  of: z.array(z.int()),
+  /** So many of the clusters, the last, are none of the network's: pixels come to them by hand alone. */
+  added: z.int().min(0).optional()
 })
 export type Scheme = z.infer<typeof scheme>
 export type SchemeClass = Scheme['classes'][number]
@@ -21,6 +23,8 @@ export const schemeEdit = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('assign'), clusters: z.array(z.int().min(0)).min(1), to: classId.optional(), name: className.optional() }),
   /** Every cluster becomes a class of its own, or the two parts of which the tree made it do. */
   z.object({ kind: z.literal('split'), class: classId, along: z.enum(['clusters', 'tree']) }),
+  /** A class that the network did not find, to be painted. */
+  z.object({ kind: z.literal('add'), name: className }),
   z.object({ kind: z.literal('rename'), class: classId, name: className }),
   z.object({ kind: z.literal('recolour'), class: classId, colour }),
   /** Hidden classes are not drawn; exports hold them. */
@@ -35,12 +39,58 @@ export const schemeEdit = z.discriminatedUnion('kind', [
 ])
 export type SchemeEdit = z.infer<typeof schemeEdit>
 
-/** Snapshots of all heads' schemes, and which of them counts; a head without one has its clusters as classes. */
+/** Side in pixels of the tiles in which corrections are kept. */
+export const CORRECTION_TILE = 512
+
+/** A tile of an image's corrections as a step left it. */
+const correctedTile = z.object({
+  column: z.int().min(0),
+  row: z.int().min(0),
+  /** Where its content lies in the run's file of corrections. */
+  offset: z.int().min(0),
+  bytes: z.int().min(1),
+  /** By how many pixels clusters are larger, or smaller, than in the labels themselves. */
+  moved: z.array(z.tuple([z.int(), z.int()]))
+})
+export type CorrectedTile = z.infer<typeof correctedTile>
+
+/** What a step corrected by hand. */
+export const correction = z.object({
+  head: z.string(),
+  path: z.string(),
+  /** Of the labels over which it was counted. */
+  key: z.string(),
+  /** Square metres of a pixel, where they are known. */
+  pixelArea: z.number().optional(),
+  tiles: z.array(correctedTile)
+})
+export type Correction = z.infer<typeof correction>
+
+/**
+ * Snapshots of all heads' schemes, and which step counts; a head without one has its clusters as classes, and a step
+ * without any those of the step before. Corrections are those of all steps up to the one that counts.
+ */
 export const classHistory = z.object({
-  history: z.array(z.object({ name: z.string(), schemes: z.record(z.string(), scheme) })).min(1),
+  history: z.array(z.object({ name: z.string(), schemes: z.record(z.string(), scheme).optional(), corrected: correction.optional() })).min(1),
   cursor: z.int().min(0)
 })
 export type ClassHistory = z.infer<typeof classHistory>
+
+const pixel = z.tuple([z.number(), z.number()])
+/** Pixels that are corrected, in columns and rows of the image; a pixel's middle lies at its half. */
+export const correctionShape = z.discriminatedUnion('kind', [
+  /** All within a radius of a line. */
+  z.object({ kind: z.literal('brush'), line: z.array(pixel).min(1).max(100_000), radius: z.number().positive().max(10_000) }),
+  /** All inside. */
+  z.object({ kind: z.literal('polygon'), ring: z.array(pixel).min(3).max(100_000) }),
+  /** The connected area of one class. */
+  z.object({ kind: z.literal('fill'), at: pixel })
+])
+export type CorrectionShape = z.infer<typeof correctionShape>
+
+/** What corrected pixels become: a class, without label, or again what the network made of them. */
+export const correctionTarget = z.union([classId, z.enum(['none', 'model'])])
+export type CorrectionTarget = z.infer<typeof correctionTarget>
 
 /** Clusters joined step by step: `joins[i]` makes node `count + i` of two earlier ones; `cost` rises. Cut, it gives any number of groups. */
 export const clusterTree = z.object({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { classHistory, clusterDescriptions, clusterTree, headDescription, scheme, schemeEdit } from './classes.ts'
+import { classHistory, clusterDescriptions, clusterTree, correctionShape, correctionTarget, headDescription, scheme, schemeEdit } from './classes.ts'
 import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS } from './recipe.ts'
@@ -11,6 +11,8 @@ const folder = z.string().min(1)
 /** Folders and files of images, and addresses of GeoTIFFs. */
 const sources = z.array(z.string().min(1)).min(1)
 const head = z.enum(HEADS)
+/** The history's length and step that the asker knows: somebody else may have changed the classes since. */
+const historyState = z.object({ steps: z.int(), cursor: z.int() })
 const scores = z.object({
   accuracy: z.number(),
   majority: z.number(),
@@ -189,8 +191,7 @@ export const COMMANDS = {
       into: z.string().min(1).optional(),
       /** Also over a file that Smalti did not write. */
       overwrite: z.boolean().default(false),
-      /** The history's length and step that the asker knows: somebody else may have changed the classes since. */
-      expected: z.object({ steps: z.int(), cursor: z.int() }).optional()
+      expected: historyState.optional()
     }),
     output: z.object({
       head,
@@ -199,6 +200,23 @@ export const COMMANDS = {
       pixels: z.array(z.number()).optional(),
       /** What each step is called. */
       steps: z.array(z.string()),
+      cursor: z.int()
+    })
+  },
+  /** Corrects labels of one of the run's own images by hand; a step of the history of its classes. */
+  correct: {
+    input: z.object({
+      project: folder,
+      head,
+      /** Of the image in its catalogue. */
+      path: z.string().min(1),
+      shape: correctionShape,
+      to: correctionTarget,
+      expected: historyState.optional()
+    }),
+    output: z.object({
+      /** Absent where nothing changed. */
+      step: classHistory.shape.history.element.optional(),
       cursor: z.int()
     })
   },

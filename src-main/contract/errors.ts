@@ -25,6 +25,7 @@ const SENTENCES = {
   NothingTrained: (d) => `The project at ${d.path} has no trained model yet. Train it first.`,
   NothingSegmented: (d) => `The project at ${d.path} has no label masks yet. Segment it first.`,
   LabelsUnreadable: (d) => `The labels of ${d.path} cannot be read: ${d.reason}. Segment again.`,
+  CorrectionsUnreadable: (d) => `The corrections in ${d.path} cannot be read: ${d.reason}. Undo them, or restore the file.`,
   HeatmapsMissing: (d) => `The labels of ${d.path} were made without heatmaps, which tell how probable each class is. Make them first: smalti segment … --heatmaps.`,
   TooManyPatches: (d) => `The labels fall into more patches than polygons are made of (over ${d.most} corners). Clean them up first: --sieve 50px.`,
   ClassesChanged: (d) => `The classes of ${d.path} were changed by another window or command meanwhile. They are shown as they are now.`,

@@ -6,6 +6,7 @@ import { listImages, readCatalogue } from '../imagery/catalogue.ts'
 import { trialJob } from './compute.ts'
 import type { Job } from './job.ts'
 import { classesJob } from './jobs/classes.ts'
+import { correctJob } from './jobs/correct.ts'
 import { describeJob } from './jobs/describe.ts'
 import { evaluateJob } from './jobs/evaluate.ts'
 import { exportJob } from './jobs/export.ts'
@@ -39,6 +40,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     mergeShards: mergeShardsJob,
     describe: describeJob,
     classes: classesJob,
+    correct: correctJob,
     runs: runsJob,
     relocate: relocateJob,
     evaluate: evaluateJob,

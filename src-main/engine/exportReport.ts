@@ -1,8 +1,9 @@
 import { basename } from 'node:path'
 import sharp from 'sharp'
 import { rgbOf } from '../classes/palette.ts'
+import { movedPixels } from '../classes/corrections.ts'
 import { describedClasses } from '../classes/describe.ts'
-import { initialScheme } from '../classes/scheme.ts'
+import { EMPTY_HISTORY, schemeNow } from '../classes/history.ts'
 import type { Scheme } from '../contract/classes.ts'
 import type { CommandInput, CommandOutput } from '../contract/commands.ts'
 import { exportCommand, segmentCommand, trainCommand } from '../contract/commandText.ts'
@@ -13,10 +14,12 @@ import { type ReportContent, reportPage } from '../export/reportPage.ts'
 import { openShown, shownWindow } from '../imagery/display.ts'
 import { openRaster } from '../imagery/openRaster.ts'
 import type { Size } from '../imagery/raster.ts'
+import { type Layer, correctSmaller } from '../labels/corrections.ts'
 import { type LabelIndex, type LabelSet, type LabelledImage, storedHead } from '../project/labelSets.ts'
 import { type Project, loadTrainedRun } from '../project/project.ts'
-import { following, loadScheme, tableOf } from '../project/scheme.ts'
+import { loadClassHistory, tableOf } from '../project/scheme.ts'
 import { listRuns } from '../project/runs.ts'
+import { loadLayers } from './correcting.ts'
 import { loadDescriptions } from './describing.ts'
 import type { JobContext } from './job.ts'
 
@@ -29,29 +32,30 @@ const OPACITY = 0.6
 /** Writes one page that tells what was found, and how. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable, Cancelled */
 export async function exportReport(project: Project, set: LabelSet, index: LabelIndex, { out, head, overwrite = false }: CommandInput<'export'>, { signal, onProgress }: JobContext): Promise<CommandOutput<'export'>> {
   const { meta } = await loadTrainedRun(project)
-  const scheme = (await loadScheme(project, head)) ?? initialScheme(index.classes[head].length)
+  const history = (await loadClassHistory(project)) ?? EMPTY_HISTORY
+  const scheme = schemeNow(history, head, index.classes[head].length)
   const target = await openOutFolder(out, [FILE], { sources: index.sources, images: index.images.map(({ file }) => file), project: project.folder }, overwrite)
+  const layers = await loadLayers(project, set)
   const every = Math.max(1, index.images.length / MOST_PICTURES)
   const chosen = Array.from({ length: Math.min(MOST_PICTURES, index.images.length) }, (_, i) => index.images[Math.floor(i * every)])
   const pictures: ReportContent['pictures'][number][] = []
   for (const [done, image] of chosen.entries()) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
-    const shown = await pictureOf(image, storedHead(set, index, image, head), scheme)
+    const shown = await pictureOf(image, { ...storedHead(set, index, image, head), layer: layers(head, image.path) }, scheme)
     if (shown) pictures.push(shown)
     onProgress({ stage: 'Exporting', share: (done + 1) / chosen.length })
   }
   const run = (await listRuns(project)).find((entry) => entry.run === project.run)
   const { settings, position, bands, upright } = meta
   const described = (await loadDescriptions(project, set, index))?.[head]
-  const { history } = position
   await target.write(FILE, reportPage({
     title: `${basename(project.sources[0])} · classes`,
     date: new Date(),
-    classes: describedClasses(scheme, described),
+    classes: describedClasses(scheme, described, movedPixels(history, head)),
     bandNames: bands.numbers?.map((number) => `Band ${number}`) ?? bands.roles,
     pictures,
     images: index.images.length,
-    history,
+    history: position.history,
     facts: [
       ['Images', project.sources.join(', ')],
       ['Project', project.folder],
@@ -70,15 +74,15 @@ export async function exportReport(project: Project, set: LabelSet, index: Label
 }
 
 /** An image and its classes laid over it, made small; undefined where the image itself has gone. */
-async function pictureOf(image: LabelledImage, { raster, table }: { raster: string; table?: Uint8Array }, scheme: Scheme): Promise<ReportContent['pictures'][number] | undefined> {
+async function pictureOf(image: LabelledImage, { raster, table, layer }: { raster: string; table?: Uint8Array; layer?: Layer }, scheme: Scheme): Promise<ReportContent['pictures'][number] | undefined> {
   const factor = Math.min(1, SIDE / Math.max(image.width, image.height))
   const size = { width: Math.max(1, Math.round(image.width * factor)), height: Math.max(1, Math.round(image.height * factor)) }
   const shown = await openShown(image.file).catch(() => undefined)
   if (!shown) return undefined
   try {
     const flat = await (await shownWindow(shown, size, { left: 0, top: 0, ...size })).flatten({ background: '#ffffff' }).png().toBuffer()
-    const labels = await labelsOfSize(raster, size)
-    const classOf = following(table, tableOf(scheme))!
+    const labels = await labelsOfSize({ raster, table, layer }, size)
+    const classOf = tableOf(scheme)
     const colours = scheme.classes.map(({ colour }) => rgbOf(colour))
     const painted = new Uint8Array(4 * labels.length)
     labels.forEach((label, i) => {
@@ -92,13 +96,16 @@ async function pictureOf(image: LabelledImage, { raster, table }: { raster: stri
   }
 }
 
-/** A label raster brought to a size, from the smallest of its levels that is no smaller. */
-async function labelsOfSize(path: string, { width, height }: Size): Promise<Uint8Array> {
+/** A head's labels, corrected, brought to a size from the smallest of their levels that is no smaller. */
+async function labelsOfSize({ raster: path, table, layer }: { raster: string; table?: Uint8Array; layer?: Layer }, { width, height }: Size): Promise<Uint8Array> {
   const raster = await openRaster(path)
   try {
     const level = Math.max(0, raster.levels.findLastIndex((size) => size.width >= width && size.height >= height))
     const from = raster.levels[level]
-    const { bands: [labels] } = await raster.read({ left: 0, top: 0, ...from }, { level, bands: [0] })
+    const whole = { left: 0, top: 0, ...from }
+    const { bands: [stored] } = await raster.read(whole, { level, bands: [0] })
+    const labels = table ? Uint8Array.from(stored, (value) => table[value]) : Uint8Array.from(stored)
+    if (layer) await correctSmaller(labels, whole, 2 ** level, layer)
     return Uint8Array.from({ length: width * height }, (_, i) => labels[Math.floor(((Math.floor(i / width) + 0.5) * from.height) / height) * from.width + Math.floor((((i % width) + 0.5) * from.width) / width)])
   } finally {
     await raster.close()

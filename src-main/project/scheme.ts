@@ -1,9 +1,13 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type ClassHistory, type Scheme, classHistory } from '../contract/classes.ts'
+import { madeScheme } from '../classes/history.ts'
 import { NO_LABEL } from '../contract/labels.ts'
 import { writeJsonSafely } from './files.ts'
 import { type Project, readJson, runFolder } from './project.ts'
+
+/** Lock of the classes alone: they may be changed while the project trains or is segmented. An edit takes milliseconds: whoever comes meanwhile waits, in milliseconds. */
+export const CLASSES_LOCK = { name: 'classes', patience: 5000 }
 
 const schemesFile = classHistory.extend({ format: z.literal(2) })
 const schemesPath = (project: Project): string => join(runFolder(project), 'classes.json')
@@ -22,7 +26,7 @@ export async function saveClassHistory(project: Project, history: ClassHistory):
 /** The scheme of a head as it is now, or undefined where nothing was made of its clusters. @throws ProjectUnreadable */
 export async function loadScheme(project: Project, head: string): Promise<Scheme | undefined> {
   const found = await loadClassHistory(project)
-  return found?.history[found.cursor].schemes[head]
+  return found && madeScheme(found, head)
 }
 
 /** What the labels become that one table after the other is applied to; either may be missing. */

@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import type { z } from 'zod'
+import { movedPixels } from '../../classes/corrections.ts'
 import { describedClasses } from '../../classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../classes/history.ts'
 import type { SchemeEdit } from '../../contract/classes.ts'
@@ -8,14 +9,9 @@ import { readSchemeFile, writeSchemeFile } from '../../export/schemeFile.ts'
 import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
 import { withLock } from '../../project/lock.ts'
 import { type Project, isTrained, loadRunNotes, openProject, runMeta } from '../../project/project.ts'
-import { loadClassHistory, saveClassHistory } from '../../project/scheme.ts'
+import { CLASSES_LOCK, loadClassHistory, saveClassHistory } from '../../project/scheme.ts'
 import { loadDescriptions } from '../describing.ts'
 import type { Job } from '../job.ts'
-
-/** Lock of the classes alone: they may be changed while the project trains or is segmented. */
-const LOCK = 'classes'
-/** An edit takes milliseconds: whoever comes meanwhile waits, in milliseconds. */
-const PATIENCE = 5000
 
 /** What of a run matters here: its weights and its images, which may be many, are not read for an edit. */
 const notes = runMeta.pick({ architecture: true, tree: true, position: true, finished: true })
@@ -50,7 +46,7 @@ export const classesJob: Job<'classes'> = async ({ project: folder, head, edits,
     return after
   }
   const asked = edits.length > 0 || from !== undefined || undo !== undefined || step !== undefined
-  const history = asked ? await withLock(folder, change, LOCK, PATIENCE) : ((await loadClassHistory(project)) ?? EMPTY_HISTORY)
+  const history = asked ? await withLock(folder, change, CLASSES_LOCK.name, CLASSES_LOCK.patience) : ((await loadClassHistory(project)) ?? EMPTY_HISTORY)
   const scheme = schemeNow(history, head, found.clusters)
   if (into !== undefined) await writeSchemeFile(into, scheme, overwrite)
   const set = labelSetOf(project)
@@ -59,7 +55,7 @@ export const classesJob: Job<'classes'> = async ({ project: folder, head, edits,
   return {
     head,
     scheme,
-    pixels: described && describedClasses(scheme, described).map(({ pixels }) => pixels),
+    pixels: described && describedClasses(scheme, described, movedPixels(history, head)).map(({ pixels }) => pixels),
     steps: history.history.map(({ name }) => name),
     cursor: history.cursor
   }

@@ -9,10 +9,12 @@ import { type Confusion, emptyConfusion, score } from '../../evaluation/scores.t
 import { fillRings, inPixels, readArea } from '../../imagery/area.ts'
 import { georeferenceOfFile, openRaster } from '../../imagery/openRaster.ts'
 import type { Size } from '../../imagery/raster.ts'
+import { corrected } from '../../labels/corrections.ts'
 import { type LabelSource, openLabels, stripes, translated } from '../../labels/source.ts'
 import { type LabelledImage, labelSetOf, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
 import { type Project, loadTrainedRun, openProject } from '../../project/project.ts'
 import { following, loadScheme, tableOf } from '../../project/scheme.ts'
+import { loadLayers } from '../correcting.ts'
 import type { Job } from '../job.ts'
 
 type Input = Parameters<Job<'evaluate'>>[0]
@@ -35,11 +37,13 @@ export const evaluateJob: Job<'evaluate'> = async (input, { signal, onProgress }
     return truth === undefined ? [] : [{ image, truth }]
   })
   if (pairs.length === 0) throw new SmaltiError('TruthMissing', { path: input.truth })
+  const layers = await loadLayers(project, set)
   const counts = emptyConfusion(scheme ? scheme.classes.length : index.classes[input.head].length, MASK_VALUES)
   const near = emptyConfusion(counts.length, MASK_VALUES)
   for (const [done, { image, truth }] of pairs.entries()) {
     const { raster, table } = storedHead(set, index, image, input.head)
-    const labels = translated(await openLabels(raster), following(table, scheme && tableOf(scheme)))
+    const classOf = scheme && tableOf(scheme)
+    const labels = corrected(translated(await openLabels(raster), following(table, classOf)), layers(input.head, image.path), classOf)
     const expected = await openTruth(truth, image, input.truthMap)
     try {
       await countPixels({ all: counts, near }, labels, expected, { path: truth, reach: input.boundary ?? 0 }, signal, (share) => onProgress({ stage: 'Comparing with the truth', share: (done + share) / pairs.length }))

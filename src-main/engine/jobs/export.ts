@@ -6,11 +6,13 @@ import { openOutFolder } from '../../export/outFolder.ts'
 import { pixelArea } from '../../imagery/georeference.ts'
 import { georeferenceOfFile } from '../../imagery/openRaster.ts'
 import { cleaned } from '../../labels/cleaned.ts'
+import { type Layer, corrected } from '../../labels/corrections.ts'
 import { openHeatmap } from '../../labels/heatmaps.ts'
 import { openLabels, translated } from '../../labels/source.ts'
 import { type LabelledImage, labelSetOf, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
 import { openProject } from '../../project/project.ts'
 import { following, loadScheme, tableOf } from '../../project/scheme.ts'
+import { loadLayers } from '../correcting.ts'
 import { exportModel } from '../exportModel.ts'
 import { exportReport } from '../exportReport.ts'
 import type { Job } from '../job.ts'
@@ -33,9 +35,12 @@ export const exportJob: Job<'export'> = async (input, context) => {
   const items: ExportItem[] = []
   // One after the other: thousands of files cannot be open at a time.
   const classes = scheme ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour })) : index.classes[head]
+  const layers = await loadLayers(project, set)
   for (const [i, image] of index.images.entries()) {
     const { table, ...stored } = storedHead(set, index, image, head)
-    items.push(await itemOf(image, stems[i], { ...stored, table: following(table, scheme && tableOf(scheme)), classes: classes.length }, cleanUp))
+    const classOf = scheme && tableOf(scheme)
+    const corrections = { layer: layers(head, image.path), table: classOf }
+    items.push(await itemOf(image, stems[i], { ...stored, table: following(table, classOf), corrections, classes: classes.length }, cleanUp))
   }
   const format = FORMATS[name]
   const names = format.files(items, classes, measures)
@@ -50,16 +55,17 @@ interface StoredLabels {
   raster: string
   heatmap?: string
   table?: Uint8Array
+  corrections: { layer?: Layer; table?: Uint8Array }
   classes: number
 }
 
-async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, stem: string, { raster, heatmap, table, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
+async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, stem: string, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
   // The image itself may have gone since; its labels have its place too.
   const georeference = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : await georeferenceOfFile({ file, placed: true }).catch(() => undefined)
   const whole = georeference && (await georeferenceOfFile({ file, placed: true }).catch(() => undefined))
   const place = georeference && { ...georeference, wkt: whole?.wkt, crs: georeference.crs ?? whole?.crs, epsg: georeference.epsg ?? whole?.epsg, geographic: whole?.geographic ?? georeference.geographic }
   const area = pixelArea(place, { width, height })
-  const changed = table !== undefined || cleanUp !== undefined
+  const changed = table !== undefined || cleanUp !== undefined || corrections.layer !== undefined
   return {
     path, stem, width, height,
     georeference: place,
@@ -67,7 +73,8 @@ async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, st
     raster: changed || !raster.endsWith('.tif') ? undefined : raster,
     async open() {
       const labels = translated(await openLabels(raster), table)
-      return cleanUp ? cleaned(labels, cleanUp, area === undefined ? undefined : Math.sqrt(area)) : labels
+      // What was drawn by hand is not cleaned away.
+      return corrected(cleanUp ? cleaned(labels, cleanUp, area === undefined ? undefined : Math.sqrt(area)) : labels, corrections.layer, corrections.table)
     },
     openHeatmap: heatmap === undefined ? undefined : () => openHeatmap(heatmap, heatmaps!.cell, table && { table, classes })
   }

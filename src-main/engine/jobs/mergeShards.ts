@@ -1,6 +1,7 @@
-import { labelSetOf } from '../../project/labelSets.ts'
+import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
 import { withLock } from '../../project/lock.ts'
 import { loadTrainedRun, openProject } from '../../project/project.ts'
+import { recountCorrections } from '../correcting.ts'
 import type { Job } from '../job.ts'
 import { prepareLabelling, visibleImages } from '../labellingOf.ts'
 import { mergeShards, shardOptions } from '../shards.ts'
@@ -14,6 +15,8 @@ export const mergeShardsJob: Job<'mergeShards'> = async (input, context) => {
     const asked = await shardOptions(set)
     const labelling = await prepareLabelling(project, loaded, asked, context)
     const { images, skipped } = await visibleImages(labelling, sources, context)
-    return { project: project.folder, labels: set.folder, ...(await mergeShards(labelling, set, sources, images, skipped, asked, context)) }
+    const merged = await mergeShards(labelling, set, sources, images, skipped, asked, context)
+    await recountCorrections(project, set, (await loadLabelIndex(project, set))!, context.signal)
+    return { project: project.folder, labels: set.folder, ...merged }
   })
 }

@@ -6,6 +6,7 @@ import { withLock } from '../../project/lock.ts'
 import { type LabelSet, type LabelledImage, heatmapPaths, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterPaths, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
 import { loadTrainedRun, openProject, type Project, type RunMeta } from '../../project/project.ts'
 import { cleanRasters, rawPath } from '../cleaning.ts'
+import { recountCorrections } from '../correcting.ts'
 import { describeSet, openDescriber } from '../describing.ts'
 import { type Task, classesOf, entryOf, labelTasks, taskOf } from '../labelling.ts'
 import { type PreparedLabelling, prepareLabelling, visibleImages } from '../labellingOf.ts'
@@ -105,5 +106,6 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
   if (finished.size === 0) throw new SmaltiError('NoReadableImages', { path: (input.images ?? project.sources).join(', '), files: images.length, reason: passed.at(-1) && `${passed.at(-1)!.path}: ${passed.at(-1)!.reason}.` })
   if (former?.key === key) await removeOrphans(set, former, new Set(finished.keys()))
   await save(false)
+  await recountCorrections(project, set, (await loadLabelIndex(project, set))!, context.signal)
   return { images: finished.size, labelled: todo.length - (images.length - finished.size), skipped: passed, waitingShare }
 }

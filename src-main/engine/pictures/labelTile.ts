@@ -2,8 +2,10 @@ import { SmaltiError } from '../../contract/errors.ts'
 import type { MadePicture, PictureQuery } from '../../contract/pictures.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
 import type { Raster, Window } from '../../imagery/raster.ts'
+import { correctSmaller } from '../../labels/corrections.ts'
 import { type LabelIndex, type LabelSet, labelSetOf, labelsChanged, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
 import { type Project, openProject } from '../../project/project.ts'
+import { loadLayers } from '../correcting.ts'
 import { keepOpen, stateOf } from './keptOpen.ts'
 import { halved, tileWindow } from './pictures.ts'
 
@@ -29,7 +31,10 @@ export async function labelTile({ project: folder, head, path, level, column, ro
   const { raster: file, table } = storedHead(set, index, image, head)
   const raster = await rasters(await stateOf(file), () => openRaster(file))
   const { window, values } = await labelWindow(raster, { level, column, row }, signal)
-  return { type: 'application/octet-stream', bytes: table ? values.map((value) => table[value]) : Uint8Array.from(values), width: window.width, height: window.height }
+  const labels = table ? values.map((value) => table[value]) : Uint8Array.from(values)
+  const layer = (await loadLayers(project, set))(head, path)
+  if (layer) await correctSmaller(labels, window, 2 ** level, layer)
+  return { type: 'application/octet-stream', bytes: labels, width: window.width, height: window.height }
 }
 
 /** Labels of a tile, from the stored level that fits, or the nearest finer one. */

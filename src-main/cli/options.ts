@@ -1,0 +1,37 @@
+import { resolve } from 'node:path'
+import { InvalidArgumentError, Option } from 'commander'
+import type { PatchSize, Shard } from '../contract/labels.ts'
+import { HEADS } from '../contract/settings.ts'
+import { isAddress } from '../imagery/byteSource.ts'
+
+export function number(check: (value: number) => boolean, wanted: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (text.trim() === '' || !check(value)) throw new InvalidArgumentError(`It must be ${wanted}.`)
+    return value
+  }
+}
+export const count = (low: number, high: number): ((text: string) => number) =>
+  number((value) => Number.isInteger(value) && value >= low && value <= high, `a whole number from ${low} to ${high}`)
+export const numbers = (low: number, high: number, text: string): number[] => text.split(',').map(count(low, high))
+/** `200px`, or `50m2` on the ground. */
+export function patchSize(text: string): PatchSize {
+  const [, value, unit] = /^(\d+(?:\.\d+)?)\s*(px|m2|m²)?$/.exec(text.trim()) ?? []
+  if (!(Number(value) > 0)) throw new InvalidArgumentError('It must be a size such as 200px or 50m2.')
+  return { value: Number(value), unit: unit === undefined || unit === 'px' ? 'px' : 'm2' }
+}
+/** `2/8`: the second of eight. */
+export function shardOf(text: string): Shard {
+  const [, number, of] = /^(\d+)\/(\d+)$/.exec(text) ?? []
+  if (!(Number(number) >= 1 && Number(number) <= Number(of))) throw new InvalidArgumentError('It must be a part such as 2/8.')
+  return { number: Number(number), of: Number(of) }
+}
+/** Paths become absolute, addresses stay. */
+export const placed = (paths: readonly string[]): string[] => paths.map((path) => (isAddress(path) ? path : resolve(path)))
+export const decimals = (text: string): number[] => text.split(',').map(number(Number.isFinite, 'numbers such as 0.485,0.456,0.406'))
+export const positive = number((value) => Number.isFinite(value) && value > 0, 'a number above 0')
+
+/** Which clusters a command is about. */
+export const head = (): Option => new Option('--head <head>', 'A: many over-clusters, B: the classes directly').choices(HEADS).default('A')
+
+export const examples = (text: string): string => `\nExamples:\n${text.trim().split('\n').map((line) => `  $ ${line.trim()}`).join('\n')}`

@@ -3,6 +3,7 @@ import { belongsToFocus } from '../keys.ts'
 import { classes } from './classes.svelte.ts'
 import { jobs } from './jobs.svelte.ts'
 import { labels } from './labels.svelte.ts'
+import { painting } from './painting.svelte.ts'
 import { project } from './project.svelte.ts'
 import { training } from './training.svelte.ts'
 import { view } from './view.svelte.ts'
@@ -18,6 +19,15 @@ const idle = (): string | undefined => (jobs.busy ? 'A job is running.' : undefi
 const labelled = (): string | undefined => opened() ?? (labels.images.length === 0 ? 'Segment first.' : undefined)
 const selectedAny = (): string | undefined => labelled() ?? (classes.selected.length === 0 ? 'Select a class first.' : undefined)
 const picture = (): string | undefined => (view.stage ? undefined : 'Open a picture first.')
+/** Labels of the picture that is shown. */
+const onLabels = (): string | undefined => picture() ?? (view.shown !== undefined && labels.paths.has(view.shown) ? undefined : 'This image has no labels yet.')
+const brush = (): string | undefined => (painting.tool === 'brush' ? undefined : 'Take the brush first.')
+/** Painting goes on with a class that is added meanwhile. */
+function addClass(): void {
+  classes.add()
+  const [added] = classes.selected
+  if (added !== undefined) painting.paintWith(added)
+}
 const paths = (): string[] => project.catalogue?.images.map(({ path }) => path) ?? []
 const neighbour = (by: number): string | undefined => (view.shown === undefined ? undefined : paths()[paths().indexOf(view.shown) + by])
 
@@ -37,12 +47,20 @@ const ALL: Record<ActionName, Action> = {
   hide: { lacks: selectedAny, run: () => classes.hideSelected() },
   ignore: { lacks: selectedAny, run: () => classes.ignoreSelected() },
   selectAll: { lacks: labelled, run: () => (classes.selected = classes.scheme.classes.map(({ id }) => id)) },
-  lasso: { lacks: () => picture() ?? labelled(), run: () => (view.lasso = !view.lasso) },
+  addClass: { lacks: labelled, run: () => addClass() },
+  hand: { lacks: picture, run: () => (painting.tool = 'pan') },
+  lasso: { lacks: onLabels, run: () => painting.take('lasso') },
+  brush: { lacks: onLabels, run: () => painting.take('brush') },
+  polygon: { lacks: onLabels, run: () => painting.take('polygon') },
+  fill: { lacks: onLabels, run: () => painting.take('fill') },
+  smaller: { lacks: brush, run: () => painting.resize(0.8) },
+  larger: { lacks: brush, run: () => painting.resize(1.25) },
   gallery: {
-    lacks: () => (view.shown === undefined && classes.selected.length === 0 ? 'All images are shown.' : undefined),
+    lacks: () => (view.shown === undefined && classes.selected.length === 0 && painting.tool === 'pan' ? 'All images are shown.' : undefined),
     run() {
-      // What was begun ends first: the lasso, then the selection, then the picture.
-      if (view.lasso) view.lasso = false
+      // What was begun ends first: a shape, the tool, the selection, then the picture.
+      if (view.stage?.cancelShape()) return
+      if (painting.tool !== 'pan') painting.tool = 'pan'
       else if (classes.selected.length > 0) classes.selected = []
       else view.shown = undefined
     }

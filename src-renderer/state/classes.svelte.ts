@@ -1,6 +1,7 @@
+import { type Moved, correctedTiles, movedPixels } from '../../src-main/classes/corrections.ts'
 import { type DescribedClass, describedClasses } from '../../src-main/classes/describe.ts'
-import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../src-main/classes/history.ts'
-import type { ClassHistory, HeadDescription, Scheme, SchemeEdit } from '../../src-main/contract/classes.ts'
+import { EMPTY_HISTORY, atStep, schemeNow, withCorrection, withEdit } from '../../src-main/classes/history.ts'
+import type { ClassHistory, CorrectionShape, CorrectionTarget, HeadDescription, Scheme, SchemeEdit } from '../../src-main/contract/classes.ts'
 import { NO_LABEL } from '../../src-main/contract/labels.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
@@ -20,12 +21,16 @@ const WORTH_NAMING = 0.05
  */
 class Classes {
   #history = $state.raw<ClassHistory>(EMPTY_HISTORY)
+  /** As far as the engine keeps it: labels are read with the corrections that are on the disk. */
+  #stored = $state.raw<ClassHistory>(EMPTY_HISTORY)
   /** Classes that are selected, by their ids, in the order in which they were. */
   selected = $state.raw<number[]>([])
   /** A scheme that is tried out and not kept. */
   #preview = $state.raw<Scheme>()
   #sending: Promise<unknown> = Promise.resolve()
   #unsent = 0
+  /** Corrections that the engine has not answered yet. */
+  #correcting = 0
 
   readonly count = $derived(project.state?.heads?.[view.head] ?? 0)
   readonly tree = $derived(project.state?.tree?.count === this.count ? project.state.tree : undefined)
@@ -36,7 +41,7 @@ class Classes {
   readonly canUndo = $derived(this.cursor > 0)
   readonly canRedo = $derived(this.cursor < this.steps.length - 1)
   readonly described = $derived(project.state?.clusters?.[view.head])
-  readonly listed = $derived(listedClasses(this.scheme, this.described))
+  readonly listed = $derived(listedClasses(this.scheme, this.described, movedPixels(this.#history, view.head)))
   /** Class of each label, by its place in the list; hidden and ignored classes have theirs too. */
   readonly places = $derived(placesOf(this.scheme))
 
@@ -45,11 +50,53 @@ class Classes {
     // What is on its way to be kept is newer.
     if (this.#unsent > 0) return
     this.#history = project.state?.made ?? EMPTY_HISTORY
+    this.#stored = this.#history
     this.selected = []
     this.#preview = undefined
   }
 
+  /** Tells one state of an image's corrections from another; undefined where nothing is corrected. */
+  correctionsOf(path: string): string | undefined {
+    return correctedTiles(this.#stored, view.head, path).map(({ offset }) => offset).join(' ') || undefined
+  }
+
+  /** Lets the engine correct labels by hand; resolves when that is kept, or refused, which is shown. */
+  async correct(path: string, shape: CorrectionShape, to: CorrectionTarget): Promise<void> {
+    const { folder } = project
+    if (folder === undefined) return
+    const { head } = view
+    this.#correcting++
+    this.#queue(async () => {
+      const before = this.#history
+      try {
+        const { step } = await run('correct', { project: folder, head, path, shape, to, expected: stateOf(before) })
+        if (step?.corrected) this.#history = withCorrection(before, step.name, step.corrected)
+        this.#stored = this.#history
+      } finally {
+        this.#correcting--
+      }
+    })
+    await this.#sending
+  }
+
+  /** Does something to the classes once what is being corrected is kept. */
+  #later(change: () => void): void {
+    void this.#sending.then(() => this.#correcting > 0 ? this.#later(change) : change())
+  }
+
+  /** A class that the network did not find, to be painted. */
+  add(): void {
+    const taken = new Set(this.scheme.classes.map(({ name }) => name))
+    let number = 1
+    while (taken.has(`New class ${number}`)) number++
+    const name = `New class ${number}`
+    this.edit({ kind: 'add', name })
+    const added = this.kept.classes.find((entry) => entry.name === name)
+    if (added) this.selected = [added.id]
+  }
+
   edit(edit: SchemeEdit): void {
+    if (this.#correcting > 0) return this.#later(() => this.edit(edit))
     this.#preview = undefined
     const [before, { head }, { count, tree }] = [this.#history, view, this]
     try {
@@ -96,15 +143,18 @@ class Classes {
   }
 
   undo(): void {
-    if (this.canUndo) this.goTo(this.cursor - 1)
+    if (this.#correcting > 0) this.#later(() => this.undo())
+    else if (this.canUndo) this.goTo(this.cursor - 1)
   }
 
   redo(): void {
-    if (this.canRedo) this.goTo(this.cursor + 1)
+    if (this.#correcting > 0) this.#later(() => this.redo())
+    else if (this.canRedo) this.goTo(this.cursor + 1)
   }
 
   /** Goes to a step of the history. */
   goTo(step: number): void {
+    if (this.#correcting > 0) return this.#later(() => this.goTo(step))
     this.#preview = undefined
     const before = this.#history
     this.#history = atStep(before, step)
@@ -128,11 +178,19 @@ class Classes {
     const { folder } = project
     if (folder === undefined) return
     const { head } = view
-    const expected = { steps: before.history.length, cursor: before.cursor }
+    const after = this.#history
+    this.#queue(async () => {
+      await run('classes', { project: folder, head, expected: stateOf(before), ...change })
+      this.#stored = after
+    })
+  }
+
+  /** Sends a change after those before it; what is refused is taken back. */
+  #queue(send: () => Promise<unknown>): void {
     this.#unsent++
     this.#sending = this.#sending.then(async () => {
       try {
-        await run('classes', { project: folder, head, expected, ...change })
+        await send()
         this.#unsent--
       } catch (fault) {
         this.#unsent = 0
@@ -148,14 +206,16 @@ class Classes {
   }
 }
 
+const stateOf = ({ history, cursor }: ClassHistory): { steps: number; cursor: number } => ({ steps: history.length, cursor })
+
 function placesOf({ classes, of }: Scheme): Uint8Array {
   const places = new Uint8Array(256).fill(NO_LABEL)
   of.forEach((id, cluster) => (places[cluster] = classes.findIndex((entry) => entry.id === id)))
   return places
 }
 
-function listedClasses(scheme: Scheme, description: HeadDescription | undefined): ListedClass[] {
-  const described = describedClasses(scheme, description)
+function listedClasses(scheme: Scheme, description: HeadDescription | undefined, moved: readonly Moved[]): ListedClass[] {
+  const described = describedClasses(scheme, description, moved)
   const total = described.reduce((sum, { pixels }) => sum + pixels, 0)
   return described.map((entry) => ({
     ...entry,

@@ -22,8 +22,6 @@ class View {
   look = $state({ brightness: 0, contrast: 1, gamma: 1 })
   /** The picture that is on the screen. */
   stage = $state.raw<Stage>()
-  /** An area is drawn round instead of moving the picture. */
-  lasso = $state(false)
   /** Class whose name is being changed. */
   naming = $state<number>()
   /** What lies over the window. */
@@ -39,7 +37,6 @@ class View {
     this.kept = 'all'
     this.head = 'A'
     this.pointed = undefined
-    this.lasso = false
     this.naming = undefined
     this.target = undefined
     this.look = { brightness: 0, contrast: 1, gamma: 1 }

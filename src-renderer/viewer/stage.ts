@@ -1,7 +1,8 @@
-import Konva from 'konva'
+import type { CorrectionShape } from '../../src-main/contract/classes.ts'
 import { TILE_SIDE } from '../../src-main/contract/pictures.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
 import { type Camera, type Point, coarsestLevel, fitted, inSight, levelOf, pixelAt, resized, tilesInSight, zoomed } from './camera.ts'
+import { type Tool, createDrawing } from './drawing.ts'
 import { type Look, type Paint, createPainter } from './painter.ts'
 import { TileCache } from './tileCache.ts'
 
@@ -20,6 +21,8 @@ export interface Listener {
   picked(label: number, extend: boolean): void
   /** Labels were encircled, each with its share of the area. */
   encircled(shares: ReadonlyMap<number, number>): void
+  /** A shape was drawn; it stays on the screen until what it changes is kept and shown. */
+  drawn(shape: CorrectionShape): Promise<void>
   /** Tiles that cannot be had, and whether any is still on its way. */
   loading(state: { failed: number; settled: boolean }): void
 }
@@ -28,8 +31,16 @@ export interface Stage {
   show(image: CatalogueImage, sources: Sources, keepCamera: boolean): void
   setPaint(paint: Paint | undefined): void
   setLook(look: Look): void
-  /** Encircles clusters instead of moving the picture. */
-  setLasso(on: boolean): void
+  /** What the left button does; the others always move the picture. */
+  setTool(tool: Tool): void
+  /** Labels have changed: asks for those in sight anew, and resolves when they are there. */
+  renewLabels(): Promise<void>
+  /** Moves the cursor of the tool by so much of the screen, does what a press there does, or ends what was begun. */
+  moveCursor(x: number, y: number): void
+  pressCursor(): void
+  closeShape(): void
+  /** Gives up what was begun; false where nothing was. */
+  cancelShape(): boolean
   fit(): void
   actualSize(): void
   zoomBy(factor: number): void
@@ -56,17 +67,19 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   drawing.className = 'drawing'
   host.append(drawing)
   const painter = createPainter(canvas)
-  const stage = new Konva.Stage({ container: drawing, width: 1, height: 1, listening: false })
-  const layer = new Konva.Layer({ listening: false })
-  const loop = new Konva.Line({ stroke: '#ffffff', strokeWidth: 2, dash: [6, 4], closed: true, fill: 'rgba(255, 255, 255, 0.15)', visible: false })
-  layer.add(loop)
-  stage.add(layer)
+  const shapes = createDrawing(drawing, {
+    drawn: (shape) => listener.drawn(shape),
+    encircled: (loop) => listener.encircled(sharesWithin(loop.map(({ x, y }) => ({ x: camera.x + x * camera.scale, y: camera.y + y * camera.scale }))))
+  })
 
   let image: CatalogueImage | undefined
   let camera: Camera = { x: 0, y: 0, scale: 1 }
   let view = { width: Math.max(1, host.clientWidth), height: Math.max(1, host.clientHeight) }
   let paint: Paint | undefined
-  let lasso = false
+  let tool: Tool = { kind: 'pan' }
+  /** Where the tool's cursor is, on the screen. */
+  let cursor: Point | undefined
+  let settling: (() => void)[] = []
   let number = 0
   let frame = 0
   let [pictures, labelTiles]: [TileCache<WebGLTexture> | undefined, TileCache<WebGLTexture> | undefined] = [undefined, undefined]
@@ -87,11 +100,13 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     pictures?.want([...beneath, ...places])
     labelTiles?.want([...beneath, ...places])
     const caches = [pictures, labelTiles].filter((cache) => cache !== undefined)
+    if (labelTiles?.settled !== false) for (const settled of settling.splice(0)) settled()
     listener.loading({ failed: caches.reduce((sum, { failed }) => sum + failed.length, 0), settled: caches.every(({ settled }) => settled) })
     draw()
   }
   function move(next: Camera): void {
     camera = next
+    shapes.follow(camera, view)
     listener.moved(camera)
     update()
   }
@@ -115,49 +130,52 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   const ratio = (): number => canvas.width / view.width
   const labelUnder = ({ x, y }: Point): number => painter.labelsAt(Math.floor(x * ratio()), Math.floor(y * ratio()), 1, 1)[0]
 
-  let press: { at: Point; camera: Camera; loop: number[] } | undefined
+  let press: { at: Point; camera: Camera; moves: boolean; still: boolean } | undefined
   const onDown = (event: PointerEvent): void => {
-    if (event.button !== 0 || !image) return
+    if (event.button > 2 || !image) return
     host.setPointerCapture(event.pointerId)
     const at = placeOf(event)
-    press = { at, camera, loop: [at.x, at.y] }
+    const moves = event.button !== 0 || tool.kind === 'pan'
+    press = { at, camera, moves, still: true }
+    if (!moves) shapes.press(pixelAt(camera, at))
   }
   const onMove = (event: PointerEvent): void => {
     if (!image) return
     const at = placeOf(event)
+    cursor = at
     if (!press) {
+      shapes.point(pixelAt(camera, at))
       const pixel = pixelAt(camera, at)
       const inside = pixel.x >= 0 && pixel.y >= 0 && pixel.x < image.width && pixel.y < image.height
       listener.pointed(inside ? { pixel: { x: Math.floor(pixel.x), y: Math.floor(pixel.y) }, label: labelUnder(at) } : undefined)
       return
     }
-    if (lasso) {
-      press.loop.push(at.x, at.y)
-      loop.points(press.loop).visible(true)
-      layer.batchDraw()
-      return
-    }
-    move(inSight({ ...press.camera, x: press.camera.x + at.x - press.at.x, y: press.camera.y + at.y - press.at.y }, image, view))
+    press.still &&= Math.hypot(at.x - press.at.x, at.y - press.at.y) <= CLICK
+    if (!press.moves) {
+      if (!press.still || tool.kind === 'brush') shapes.drag(pixelAt(camera, at))
+    } else move(inSight({ ...press.camera, x: press.camera.x + at.x - press.at.x, y: press.camera.y + at.y - press.at.y }, image, view))
   }
   const onUp = (event: PointerEvent): void => {
     const ended = press
     press = undefined
-    loop.visible(false)
-    layer.batchDraw()
     if (!ended) return
     const at = placeOf(event)
-    if (Math.hypot(at.x - ended.at.x, at.y - ended.at.y) <= CLICK && ended.loop.length < 12) listener.picked(labelUnder(at), event.ctrlKey || event.metaKey || event.shiftKey)
-    else if (lasso) listener.encircled(sharesWithin(ended.loop))
+    if (!ended.moves) shapes.release(pixelAt(camera, at), ended.still)
+    if (ended.still && event.button === 0 && (tool.kind === 'pan' || tool.kind === 'lasso')) listener.picked(labelUnder(at), event.ctrlKey || event.metaKey || event.shiftKey)
   }
-  const onLeave = (): void => listener.pointed(undefined)
+  const onLeave = (): void => {
+    listener.pointed(undefined)
+    shapes.point(undefined)
+  }
+  const onMenu = (event: Event): void => event.preventDefault()
   const onWheel = (event: WheelEvent): void => {
     event.preventDefault()
     zoomTo(camera.scale * Math.exp(-event.deltaY / 400), placeOf(event))
   }
 
   /** Of what is seen within a loop of the screen, the share of each label. */
-  function sharesWithin(points: readonly number[]): Map<number, number> {
-    const [xs, ys] = [0, 1].map((part) => points.filter((_, i) => i % 2 === part))
+  function sharesWithin(loop: readonly Point[]): Map<number, number> {
+    const [xs, ys] = [loop.map(({ x }) => x), loop.map(({ y }) => y)]
     const [left, top] = [Math.max(0, Math.floor(Math.min(...xs))), Math.max(0, Math.floor(Math.min(...ys)))]
     const [right, bottom] = [Math.min(view.width, Math.ceil(Math.max(...xs))), Math.min(view.height, Math.ceil(Math.max(...ys)))]
     const [width, height] = [Math.floor((right - left) * ratio()), Math.floor((bottom - top) * ratio())]
@@ -184,13 +202,13 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   host.addEventListener('pointermove', onMove)
   host.addEventListener('pointerup', onUp)
   host.addEventListener('pointerleave', onLeave)
+  host.addEventListener('contextmenu', onMenu)
   host.addEventListener('wheel', onWheel, { passive: false })
   const observer = new ResizeObserver(() => {
     const before = view
     view = { width: Math.max(1, host.clientWidth), height: Math.max(1, host.clientHeight) }
     canvas.width = Math.round(view.width * window.devicePixelRatio)
     canvas.height = Math.round(view.height * window.devicePixelRatio)
-    stage.size(view)
     if (image) move(resized(camera, image, before, view))
   })
   observer.observe(host)
@@ -224,9 +242,29 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       painter.setLook(look)
       draw()
     },
-    setLasso(on) {
-      lasso = on
+    setTool(next) {
+      tool = next
+      shapes.setTool(next)
     },
+    async renewLabels() {
+      if (!labelTiles) return
+      labelTiles.renew()
+      const settled = new Promise<void>((resolve) => settling.push(resolve))
+      update()
+      await settled
+    },
+    moveCursor(x, y) {
+      const at = cursor ?? middle()
+      cursor = { x: Math.min(view.width, Math.max(0, at.x + x)), y: Math.min(view.height, Math.max(0, at.y + y)) }
+      shapes.point(pixelAt(camera, cursor))
+    },
+    pressCursor() {
+      const at = pixelAt(camera, cursor ?? middle())
+      shapes.press(at)
+      shapes.release(at, true)
+    },
+    closeShape: () => shapes.close(),
+    cancelShape: () => shapes.cancel(),
     fit: () => void (image && move(fitted(image, view))),
     actualSize: () => zoomTo(1, middle()),
     zoomBy: (factor) => zoomTo(camera.scale * factor, middle()),
@@ -239,10 +277,10 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     destroy() {
       cancelAnimationFrame(frame)
       observer.disconnect()
-      for (const [name, handler] of [['pointerdown', onDown], ['pointermove', onMove], ['pointerup', onUp], ['pointerleave', onLeave], ['wheel', onWheel]] as const) host.removeEventListener(name, handler as EventListener)
+      for (const [name, handler] of [['pointerdown', onDown], ['pointermove', onMove], ['pointerup', onUp], ['pointerleave', onLeave], ['wheel', onWheel], ['contextmenu', onMenu]] as const) host.removeEventListener(name, handler as EventListener)
       close()
       painter.dispose()
-      stage.destroy()
+      shapes.destroy()
       canvas.remove()
       drawing.remove()
     }

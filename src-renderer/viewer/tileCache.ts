@@ -9,6 +9,8 @@ export interface Tile<T> extends TilePlace {
   bytes: number
   /** Frame in which it was last wanted. */
   wanted: number
+  /** How often the source had changed when it was asked for. */
+  edition: number
   controller?: AbortController
 }
 
@@ -25,6 +27,7 @@ export class TileCache<T> {
   readonly #onChange: () => void
   readonly #mostBytes: number
   #frame = 0
+  #edition = 0
   #closed = false
 
   /** @param load  fetches a tile; rejects when it cannot be had */
@@ -41,11 +44,12 @@ export class TileCache<T> {
     for (const place of places) {
       const known = this.#tiles.get(keyOf(place))
       if (known) known.wanted = this.#frame
-      else this.#tiles.set(keyOf(place), { ...place, state: 'waiting', bytes: 0, wanted: this.#frame })
+      else this.#tiles.set(keyOf(place), { ...place, state: 'waiting', bytes: 0, wanted: this.#frame, edition: this.#edition })
     }
     for (const [key, tile] of this.#tiles) {
-      if (tile.wanted === this.#frame || tile.state === 'ready' || tile.state === 'failed') continue
+      if (tile.wanted === this.#frame || (tile.edition === this.#edition && (tile.state === 'ready' || tile.state === 'failed'))) continue
       tile.controller?.abort()
+      if (tile.content !== undefined) this.#release(tile.content)
       this.#tiles.delete(key)
     }
     this.#start(places)
@@ -57,7 +61,7 @@ export class TileCache<T> {
     for (const place of places) {
       if (loading >= AT_A_TIME) return
       const tile = this.#tiles.get(keyOf(place))
-      if (tile?.state !== 'waiting') continue
+      if (!tile || (tile.state !== 'waiting' && (tile.edition === this.#edition || tile.state === 'loading'))) continue
       loading++
       void this.#fetch(tile)
     }
@@ -65,12 +69,17 @@ export class TileCache<T> {
 
   async #fetch(tile: Tile<T>): Promise<void> {
     tile.state = 'loading'
+    tile.edition = this.#edition
     tile.controller = new AbortController()
     const { signal } = tile.controller
     try {
-      const { content, bytes } = await this.#load(tile, signal)
+      const { level, column, row } = tile
+      const { content, bytes } = await this.#load({ level, column, row }, signal)
       if (signal.aborted || this.#closed) this.#release(content)
-      else Object.assign(tile, { state: 'ready', content, bytes })
+      else {
+        if (tile.content !== undefined) this.#release(tile.content)
+        Object.assign(tile, { state: 'ready', content, bytes })
+      }
     } catch {
       // What fails shows that it failed; what was given up is no longer here.
       if (!signal.aborted) tile.state = 'failed'
@@ -91,9 +100,14 @@ export class TileCache<T> {
     }
   }
 
+  /** What the tiles hold has changed: each is drawn as it was until it has come anew. */
+  renew(): void {
+    this.#edition++
+  }
+
   /** Tiles that can be drawn, coarse ones first. */
   get ready(): Tile<T>[] {
-    return [...this.#tiles.values()].filter(({ state }) => state === 'ready').sort((a, b) => b.level - a.level)
+    return [...this.#tiles.values()].filter(({ content }) => content !== undefined).sort((a, b) => b.level - a.level)
   }
 
   get failed(): Tile<T>[] {
@@ -101,7 +115,7 @@ export class TileCache<T> {
   }
 
   get settled(): boolean {
-    return [...this.#tiles.values()].every(({ state }) => state === 'ready' || state === 'failed')
+    return [...this.#tiles.values()].every(({ state, edition }) => edition === this.#edition && (state === 'ready' || state === 'failed'))
   }
 
   close(): void {

@@ -1,0 +1,45 @@
+import type { CorrectionShape, CorrectionTarget } from '../../src-main/contract/classes.ts'
+import { classes } from './classes.svelte.ts'
+import { view } from './view.svelte.ts'
+
+export type ToolKind = 'pan' | 'lasso' | 'brush' | 'polygon' | 'fill'
+const PAINTS: readonly ToolKind[] = ['brush', 'polygon', 'fill']
+/** Radius of the brush in pixels of the image. */
+export const RADII = { least: 0.5, most: 500 }
+
+/** What the pointer does on the picture, and with what it paints. */
+class Painting {
+  tool = $state<ToolKind>('pan')
+  radius = $state(12)
+  #to = $state<CorrectionTarget>()
+
+  readonly paints = $derived(PAINTS.includes(this.tool))
+  /** What pixels become: the class that was chosen last, as long as it is there. */
+  readonly to = $derived.by((): CorrectionTarget => {
+    const chosen = this.#to
+    if (chosen === 'none' || chosen === 'model') return chosen
+    return classes.scheme.classes.find(({ id }) => id === chosen)?.id ?? classes.scheme.classes[0]?.id ?? 'model'
+  })
+  readonly colour = $derived(classes.scheme.classes.find(({ id }) => id === this.to)?.colour ?? (this.to === 'none' ? '#000000' : '#ffffff'))
+
+  take(tool: ToolKind): void {
+    const chosen = classes.selected.at(-1)
+    if (PAINTS.includes(tool) && chosen !== undefined) this.#to = chosen
+    this.tool = this.tool === tool ? 'pan' : tool
+  }
+
+  paintWith(to: CorrectionTarget): void {
+    this.#to = to
+  }
+
+  resize(factor: number): void {
+    this.radius = Math.min(RADII.most, Math.max(RADII.least, Math.round(this.radius * factor * 2) / 2 || RADII.least))
+  }
+
+  /** Gives the pixels of a shape on the picture that is shown what is painted with. */
+  async paint(shape: CorrectionShape): Promise<void> {
+    if (view.shown !== undefined) await classes.correct(view.shown, shape, this.to)
+  }
+}
+
+export const painting = new Painting()

@@ -79,7 +79,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   let tool: Tool = { kind: 'pan' }
   /** Where the tool's cursor is, on the screen. */
   let cursor: Point | undefined
-  let settling: (() => void)[] = []
+  const settling: (() => void)[] = []
   let number = 0
   let frame = 0
   let [pictures, labelTiles]: [TileCache<WebGLTexture> | undefined, TileCache<WebGLTexture> | undefined] = [undefined, undefined]

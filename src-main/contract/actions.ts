@@ -31,6 +31,8 @@ export const ACTIONS = {
   zoomIn: { menu: 'View', label: 'Zoom in', keys: '+' },
   zoomOut: { menu: 'View', label: 'Zoom out', keys: '−' },
   outlines: { menu: 'View', label: 'Outlines only, or filled', keys: 'O' },
+  heatmap: { menu: 'View', label: 'Heatmap of the selected class, or classes', keys: 'J' },
+  confidence: { menu: 'View', label: 'Confidence of the labels, or classes', keys: 'C' },
   peek: { menu: 'View', label: 'See the picture without labels while it is held', keys: 'Space' },
   heads: { menu: 'View', label: 'All clusters, or as many as asked', keys: 'B' },
   commands: { menu: 'Help', label: 'All commands…', keys: 'Ctrl+K' },

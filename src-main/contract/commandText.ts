@@ -22,6 +22,6 @@ export function trainCommand(sources: readonly string[], project: string, settin
   return recipe ? `${command}   # recipe.json: ${JSON.stringify(recipe)}` : command
 }
 
-export const segmentCommand = (project: string): string => line('segment', project)
+export const segmentCommand = (project: string, heatmaps = false): string => line('segment', project, ...(heatmaps ? ['--heatmaps'] : []))
 
 export const exportCommand = (project: string, { format, head, out }: { format: string; head: HeadName; out: string }): string => line('export', project, '--format', format, ...(head === 'A' ? [] : ['--head', head]), '--out', out)

@@ -29,7 +29,7 @@ const backendFinding = z.object({
   /** Why it is not used. */
   reason: z.string().optional()
 })
-export const segmentedImage = z.object({ path: z.string(), width: z.int(), height: z.int() })
+export const segmentedImage = z.object({ path: z.string(), width: z.int(), height: z.int(), /** Probabilities were kept. */ heatmaps: z.boolean().optional() })
 
 export const projectState = z.object({
   folder,

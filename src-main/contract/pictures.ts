@@ -17,11 +17,28 @@ export const pictureRequest = z.discriminatedUnion('kind', [
   /** A square about a pixel of an image, `side` of its pixels wide, WebP. */
   z.object({ kind: z.literal('patch'), file: text, x: z.coerce.number().int().min(0), y: z.coerce.number().int().min(0), side: z.coerce.number().int().min(16).max(256) }),
   /** Labels of a tile: a byte a pixel, row by row, 255 without label. */
-  z.object({ kind: z.literal('labels'), project: text, head: z.enum(HEADS), path: text, ...place })
+  z.object({ kind: z.literal('labels'), project: text, head: z.enum(HEADS), path: text, ...place }),
+  /** How probable a class is at a tile's pixels, by its id, or the most probable one: a byte each, 0…254 of 254, 255 without data. */
+  z.object({ kind: z.literal('heat'), project: text, head: z.enum(HEADS), path: text, of: z.union([z.literal('confidence'), z.coerce.number().int().min(0).max(249)]), ...place }),
+  /** What an image holds at a pixel, as JSON. */
+  z.object({ kind: z.literal('values'), file: text, project: text, x: z.coerce.number().int().min(0), y: z.coerce.number().int().min(0) })
 ])
 export type PictureRequest = z.infer<typeof pictureRequest>
 /** The same as a page writes it into an address. */
 export type PictureQuery<K extends PictureRequest['kind']> = Omit<Extract<PictureRequest, { kind: K }>, 'kind'>
+
+/** What an image holds at a pixel. */
+export const pixelValues = z.object({
+  /** Of all bands, as the file has them. */
+  bands: z.array(z.number()),
+  roles: z.array(z.string()),
+  /** Roles of the bands that are shown. */
+  shown: z.array(z.string()),
+  valid: z.boolean(),
+  /** Its middle in the image's coordinate system, and in degrees of longitude and latitude where that is known. */
+  map: z.object({ x: z.number(), y: z.number(), epsg: z.number().optional(), degrees: z.tuple([z.number(), z.number()]).optional() }).optional()
+})
+export type PixelValues = z.infer<typeof pixelValues>
 
 /** What the picture server is told. */
 export const toPictures = z.discriminatedUnion('say', [

@@ -21,6 +21,7 @@ const selectedAny = (): string | undefined => labelled() ?? (classes.selected.le
 const picture = (): string | undefined => (view.stage ? undefined : 'Open a picture first.')
 /** Labels of the picture that is shown. */
 const onLabels = (): string | undefined => picture() ?? (view.shown !== undefined && labels.paths.has(view.shown) ? undefined : 'This image has no labels yet.')
+const withHeatmap = (): string | undefined => onLabels() ?? (labels.withHeatmaps.has(view.shown!) ? undefined : 'Segment again with probabilities kept.')
 const brush = (): string | undefined => (painting.tool === 'brush' ? undefined : 'Take the brush first.')
 /** Painting goes on with a class that is added meanwhile. */
 function addClass(): void {
@@ -72,6 +73,8 @@ const ALL: Record<ActionName, Action> = {
   zoomIn: { lacks: picture, run: () => view.stage?.zoomBy(1.25) },
   zoomOut: { lacks: picture, run: () => view.stage?.zoomBy(0.8) },
   outlines: { lacks: () => picture() ?? labelled(), run: () => (view.style = view.style === 'filled' ? 'outlined' : 'filled') },
+  heatmap: { lacks: withHeatmap, run: () => (view.overlay = view.overlay === 'probability' ? 'classes' : 'probability') },
+  confidence: { lacks: withHeatmap, run: () => (view.overlay = view.overlay === 'confidence' ? 'classes' : 'confidence') },
   peek: { lacks: () => picture() ?? labelled(), run: () => (view.peeking = true) },
   heads: { lacks: labelled, run: () => (view.head = view.head === 'A' ? 'B' : 'A') },
   commands: { lacks: () => undefined, run: () => (view.sheet = 'commands') },

@@ -32,6 +32,8 @@ class Classes {
   /** Corrections that the engine has not answered yet. */
   #correcting = 0
 
+  /** Counts what the engine has kept, to tell pictures of one state from those of another. */
+  edition = $state(0)
   readonly count = $derived(project.state?.heads?.[view.head] ?? 0)
   readonly tree = $derived(project.state?.tree?.count === this.count ? project.state.tree : undefined)
   readonly kept = $derived(schemeNow(this.#history, view.head, this.count))
@@ -50,9 +52,14 @@ class Classes {
     // What is on its way to be kept is newer.
     if (this.#unsent > 0) return
     this.#history = project.state?.made ?? EMPTY_HISTORY
-    this.#stored = this.#history
+    this.#store(this.#history)
     this.selected = []
     this.#preview = undefined
+  }
+
+  #store(history: ClassHistory): void {
+    this.#stored = history
+    this.edition++
   }
 
   /** Tells one state of an image's corrections from another; undefined where nothing is corrected. */
@@ -71,7 +78,7 @@ class Classes {
       try {
         const { step } = await run('correct', { project: folder, head, path, shape, to, expected: stateOf(before) })
         if (step?.corrected) this.#history = withCorrection(before, step.name, step.corrected)
-        this.#stored = this.#history
+        this.#store(this.#history)
       } finally {
         this.#correcting--
       }
@@ -181,7 +188,7 @@ class Classes {
     const after = this.#history
     this.#queue(async () => {
       await run('classes', { project: folder, head, expected: stateOf(before), ...change })
-      this.#stored = after
+      this.#store(after)
     })
   }
 

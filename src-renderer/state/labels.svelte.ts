@@ -4,17 +4,30 @@ import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
 
+/** Bytes that nobody minds. */
+const MODEST = 2 ** 30
+
 /** Labels of the images: making them, and writing them for others. */
 class Labels {
   format = $state<ExportFormatName>('geotiff')
   readonly images = $derived(project.state?.segmented ?? [])
+  /** Images whose probabilities were kept. */
+  readonly withHeatmaps = $derived(new Set(this.images.filter(({ heatmaps }) => heatmaps).map(({ path }) => path)))
+  /** Keeps the probabilities too, unless they take more room than the images are likely to be worth. */
+  #keeps = $state<boolean>()
+  /** Bytes that they take at most: one for each cluster of every cell of 4 × 4 pixels. */
+  readonly heatmapBytes = $derived((project.catalogue?.images ?? []).reduce((sum, { width, height }) => sum + (width * height) / 16, 0) * (project.state?.heads?.A ?? 0))
+  readonly keepsHeatmaps = $derived(this.#keeps ?? (this.withHeatmaps.size > 0 || this.heatmapBytes < MODEST))
+  keepHeatmaps(keep: boolean): void {
+    this.#keeps = keep
+  }
   readonly paths = $derived(new Set(this.images.map(({ path }) => path)))
 
   async segment(): Promise<void> {
     const { folder } = project
     if (folder === undefined) return
     await jobs.perform('segment', async (signal, onProgress) => {
-      const segmented = await run('segment', { project: folder }, {
+      const segmented = await run('segment', { project: folder, heatmaps: this.keepsHeatmaps }, {
         signal,
         onProgress: (progress) => {
           onProgress(progress)

@@ -14,6 +14,8 @@ class View {
   thumbnail = $state(168)
   head = $state<HeadName>('A')
   opacity = $state(0.55)
+  /** What lies over the picture: classes, how probable the selected class is, or how sure the labels are. */
+  overlay = $state<'classes' | 'probability' | 'confidence'>('classes')
   style = $state<'filled' | 'outlined'>('filled')
   /** While it is true, labels are out of the way. */
   peeking = $state(false)
@@ -36,6 +38,7 @@ class View {
     this.sought = ''
     this.kept = 'all'
     this.head = 'A'
+    this.overlay = 'classes'
     this.pointed = undefined
     this.naming = undefined
     this.target = undefined

@@ -23,17 +23,25 @@ export interface Paint {
   style: 'filled' | 'outlined'
 }
 
+/** How probabilities are shown: dark to bright; what is improbable is clear where `fades`. */
+export interface Heat {
+  opacity: number
+  fades: boolean
+}
+
 export interface PaintedTile extends TilePlace {
   content?: WebGLTexture
 }
 
 export interface Painter {
   pictureOf(bitmap: ImageBitmap): WebGLTexture
-  labelsOf(values: Uint8Array, size: Size): WebGLTexture
+  /** Labels, or probabilities, a byte a pixel. */
+  bytesOf(values: Uint8Array, size: Size): WebGLTexture
   release(texture: WebGLTexture): void
   setPaint(paint: Paint): void
   setLook(look: Look): void
-  draw(camera: Camera, image: Size, pictures: readonly PaintedTile[], labels: readonly PaintedTile[]): void
+  /** Labels are drawn, or else probabilities where there is a way to show them. */
+  draw(camera: Camera, image: Size, tiles: { pictures: readonly PaintedTile[]; labels: readonly PaintedTile[]; heat: readonly PaintedTile[] }, heat?: Heat): void
   /** Labels of the last drawing at some places of the canvas, in its own pixels from its top left; 255 where there is none. */
   labelsAt(left: number, top: number, width: number, height: number): Uint8Array
   dispose(): void
@@ -67,6 +75,25 @@ in vec2 at;
 out vec4 colour;
 void main() {
   colour = vec4(texture(tile, at).r, 0.0, 0.0, 1.0);
+}`
+
+/** The colours are viridis, which eyes of all kinds see rise, as a polynomial of its curves. */
+const HEAT = `#version 300 es
+precision highp float;
+uniform sampler2D tile;
+uniform float opacity;
+uniform bool fades;
+in vec2 at;
+out vec4 colour;
+vec3 viridis(float t) {
+  return vec3(0.2777, 0.0054, 0.3340) + t * (vec3(0.1050, 1.4046, 1.3845) + t * (vec3(-0.3308, 0.2148, 0.0950) + t * (vec3(-4.6342, -5.7991, -19.3324) + t * (vec3(6.2282, 14.1799, 56.6905) + t * (vec3(4.7763, -13.7451, -65.3530) + t * vec3(-5.4354, 4.6458, 26.3124))))));
+}
+void main() {
+  float stored = texture(tile, at).r * 255.0;
+  if (stored > 254.5) discard;
+  float probability = stored / 254.0;
+  float strength = fades ? opacity * smoothstep(0.03, 0.45, probability) : opacity;
+  colour = vec4(clamp(viridis(probability), 0.0, 1.0) * strength, strength);
 }`
 
 const OVERLAY = `#version 300 es
@@ -115,7 +142,7 @@ void main() {
 export function createPainter(canvas: HTMLCanvasElement): Painter {
   const gl = canvas.getContext('webgl2', { alpha: true, antialias: false, premultipliedAlpha: true })
   if (!gl) throw new Error('WebGL 2 is not available')
-  const [picture, label, overlay] = [programOf(gl, PICTURE), programOf(gl, LABEL), programOf(gl, OVERLAY)]
+  const [picture, label, overlay, heatmap] = [programOf(gl, PICTURE), programOf(gl, LABEL), programOf(gl, OVERLAY), programOf(gl, HEAT)]
   const nearest = { min: gl.NEAREST, mag: gl.NEAREST }
   const tableOf = (): WebGLTexture => textureOf(gl, nearest)
   const [colours, classes, screen] = [tableOf(), tableOf(), textureOf(gl, nearest)]
@@ -126,6 +153,12 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
   let screenSize = { width: 0, height: 0 }
   let paint: Paint | undefined
   let look: Look = { brightness: 0, contrast: 1, gamma: 1 }
+
+  function bytesOf(values: Uint8Array, { width, height }: Size): WebGLTexture {
+    const texture = textureOf(gl!, nearest)
+    gl!.texImage2D(gl!.TEXTURE_2D, 0, gl!.R8, width, height, 0, gl!.RED, gl!.UNSIGNED_BYTE, values)
+    return texture
+  }
 
   function fitScreen(): void {
     const { width, height } = canvas
@@ -160,11 +193,7 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, bitmap)
       return texture
     },
-    labelsOf(values, { width, height }) {
-      const texture = textureOf(gl, nearest)
-      gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8, width, height, 0, gl.RED, gl.UNSIGNED_BYTE, values)
-      return texture
-    },
+    bytesOf,
     release: (texture) => gl.deleteTexture(texture),
     setPaint(next) {
       paint = next
@@ -174,7 +203,7 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8, 256, 1, 0, gl.RED, gl.UNSIGNED_BYTE, next.classes)
     },
     setLook: (next) => void (look = next),
-    draw(camera, image, pictures, labels) {
+    draw(camera, image, { pictures, labels, heat: heatTiles }, heat) {
       fitScreen()
       gl.viewport(0, 0, canvas.width, canvas.height)
       gl.disable(gl.BLEND)
@@ -191,9 +220,16 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
       gl.uniform3f(gl.getUniformLocation(picture.program, 'look'), look.brightness, look.contrast, look.gamma)
       drawTiles(picture, pictures, camera, image)
 
-      if (!paint || labels.length === 0) return
       gl.enable(gl.BLEND)
       gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA)
+      if (heat) {
+        gl.useProgram(heatmap.program)
+        gl.uniform1f(gl.getUniformLocation(heatmap.program, 'opacity'), heat.opacity)
+        gl.uniform1i(gl.getUniformLocation(heatmap.program, 'fades'), Number(heat.fades))
+        drawTiles(heatmap, heatTiles, camera, image)
+        return
+      }
+      if (!paint || labels.length === 0) return
       gl.useProgram(overlay.program)
       const uniform = (name: string): WebGLUniformLocation | null => gl.getUniformLocation(overlay.program, name)
       for (const [unit, [name, texture]] of ([['labels', screen], ['colours', colours], ['classes', classes]] as const).entries()) {

@@ -3,7 +3,7 @@ import { TILE_SIDE } from '../../src-main/contract/pictures.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
 import { type Camera, type Point, coarsestLevel, fitted, inSight, levelOf, pixelAt, resized, tilesInSight, zoomed } from './camera.ts'
 import { type Tool, createDrawing } from './drawing.ts'
-import { type Look, type Paint, createPainter } from './painter.ts'
+import { type Heat, type Look, type Paint, createPainter } from './painter.ts'
 import { TileCache } from './tileCache.ts'
 
 export interface Sources {
@@ -31,6 +31,9 @@ export interface Stage {
   show(image: CatalogueImage, sources: Sources, keepCamera: boolean): void
   setPaint(paint: Paint | undefined): void
   setLook(look: Look): void
+  /** Shows probabilities, by their tiles' addresses, in place of labels. */
+  showHeat(source: Sources['labels']): void
+  setHeat(heat: Heat | undefined): void
   /** What the left button does; the others always move the picture. */
   setTool(tool: Tool): void
   /** Labels have changed: asks for those in sight anew, and resolves when they are there. */
@@ -82,12 +85,16 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   const settling: (() => void)[] = []
   let number = 0
   let frame = 0
-  let [pictures, labelTiles]: [TileCache<WebGLTexture> | undefined, TileCache<WebGLTexture> | undefined] = [undefined, undefined]
+  type Tiles = TileCache<WebGLTexture>
+  let pictures: Tiles | undefined
+  let labelTiles: Tiles | undefined
+  let heatTiles: Tiles | undefined
+  let heat: Heat | undefined
 
   function draw(): void {
     frame ||= requestAnimationFrame(() => {
       frame = 0
-      if (image) painter.draw(camera, image, pictures?.ready ?? [], paint ? (labelTiles?.ready ?? []) : [])
+      if (image) painter.draw(camera, image, { pictures: pictures?.ready ?? [], labels: paint ? (labelTiles?.ready ?? []) : [], heat: heatTiles?.ready ?? [] }, paint && heatTiles ? heat : undefined)
     })
   }
   /** Asks for what is in sight, the coarsest level beneath it, and draws. */
@@ -99,7 +106,8 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     const beneath = coarse > level ? [{ level: coarse, column: 0, row: 0 }] : []
     pictures?.want([...beneath, ...places])
     labelTiles?.want([...beneath, ...places])
-    const caches = [pictures, labelTiles].filter((cache) => cache !== undefined)
+    heatTiles?.want([...beneath, ...places])
+    const caches = [pictures, labelTiles, heatTiles].filter((cache) => cache !== undefined)
     if (labelTiles?.settled !== false) for (const settled of settling.splice(0)) settled()
     listener.loading({ failed: caches.reduce((sum, { failed }) => sum + failed.length, 0), settled: caches.every(({ settled }) => settled) })
     draw()
@@ -115,9 +123,18 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     if (!response.ok) throw new Error(await response.text())
     return response
   }
+  /** Tiles of a byte a pixel. */
+  const byteTiles = (source: NonNullable<Sources['labels']>): Tiles =>
+    new TileCache(async (place, signal) => {
+      const response = await fetched(source(place), signal)
+      const [width, height] = ['x-width', 'x-height'].map((name) => Number(response.headers.get(name)))
+      return { content: painter.bytesOf(new Uint8Array(await response.arrayBuffer()), { width, height }), bytes: TILE_SIDE ** 2 }
+    }, (texture) => painter.release(texture), update, MOST_BYTES.labels)
   function close(): void {
     pictures?.close()
     labelTiles?.close()
+    heatTiles?.close()
+    heatTiles = undefined
     if (number > 0) window.smalti.abandonPictures(number)
   }
   const middle = (): Point => ({ x: view.width / 2, y: view.height / 2 })
@@ -225,11 +242,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
         bitmap.close()
         return { content, bytes: 4 * TILE_SIDE ** 2 }
       }, (texture) => painter.release(texture), update, MOST_BYTES.picture)
-      labelTiles = sources.labels && new TileCache(async (place, signal) => {
-        const response = await fetched(sources.labels!(place), signal)
-        const [width, height] = ['x-width', 'x-height'].map((name) => Number(response.headers.get(name)))
-        return { content: painter.labelsOf(new Uint8Array(await response.arrayBuffer()), { width, height }), bytes: TILE_SIDE ** 2 }
-      }, (texture) => painter.release(texture), update, MOST_BYTES.labels)
+      labelTiles = sources.labels && byteTiles(sources.labels)
       if (same) update()
       else move(fitted(image, view))
     },
@@ -240,6 +253,15 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     },
     setLook(look) {
       painter.setLook(look)
+      draw()
+    },
+    showHeat(source) {
+      heatTiles?.close()
+      heatTiles = source && byteTiles(source)
+      update()
+    },
+    setHeat(next) {
+      heat = next
       draw()
     },
     setTool(next) {

@@ -17,7 +17,7 @@ export const openProjectJob: Job<'openProject'> = async ({ project: folder }) =>
     history: run?.meta.position.history ?? [],
     trained: run !== undefined && isTrained(run.meta),
     finished: run?.meta.finished ?? false,
-    segmented: labels?.images.map(({ path, width, height }) => ({ path, width, height })) ?? [],
+    segmented: labels?.images.map(({ path, width, height, heatmaps }) => ({ path, width, height, heatmaps: heatmaps !== undefined })) ?? [],
     partial: labels?.partial ?? false,
     heads: run && Object.fromEntries(run.meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)).map(({ name, clusters }) => [name, clusters])),
     tree: run?.meta.tree,

@@ -3,7 +3,7 @@ import type { MadePicture, PictureQuery } from '../../contract/pictures.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
 import type { Raster, Window } from '../../imagery/raster.ts'
 import { correctSmaller } from '../../labels/corrections.ts'
-import { type LabelIndex, type LabelSet, labelSetOf, labelsChanged, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
+import { type LabelIndex, type LabelSet, type LabelledImage, labelSetOf, labelsChanged, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
 import { type Project, openProject } from '../../project/project.ts'
 import { loadLayers } from '../correcting.ts'
 import { keepOpen, stateOf } from './keptOpen.ts'
@@ -21,13 +21,19 @@ async function labelIndexOf(project: Project, set: LabelSet): Promise<LabelIndex
   return index
 }
 
-/** @throws NothingSegmented, UnreadableImage, Cancelled */
-export async function labelTile({ project: folder, head, path, level, column, row }: PictureQuery<'labels'>, signal: AbortSignal): Promise<MadePicture> {
+/** An image of a project's own set of labels. @throws NothingSegmented */
+export async function labelledImage(folder: string, path: string): Promise<{ project: Project; set: LabelSet; index: LabelIndex; image: LabelledImage }> {
   const project = await openProject(folder)
   const set = labelSetOf(project)
   const index = await labelIndexOf(project, set)
   const image = index?.images.find((entry) => entry.path === path)
   if (!index || !image) throw new SmaltiError('NothingSegmented', { path: folder })
+  return { project, set, index, image }
+}
+
+/** @throws NothingSegmented, UnreadableImage, CorrectionsUnreadable, Cancelled */
+export async function labelTile({ project: folder, head, path, level, column, row }: PictureQuery<'labels'>, signal: AbortSignal): Promise<MadePicture> {
+  const { project, set, index, image } = await labelledImage(folder, path)
   const { raster: file, table } = storedHead(set, index, image, head)
   const raster = await rasters(await stateOf(file), () => openRaster(file))
   const { window, values } = await labelWindow(raster, { level, column, row }, signal)

@@ -27,7 +27,12 @@ export const halved = ({ width, height }: Size, level: number): Size => ({ width
 
 const shownImages = keepOpen<Shown & { close(): Promise<void> }>()
 
-async function shownImage(file: string, copies?: Copies): Promise<Shown> {
+/**
+ * An image, kept open for a while.
+ * @param project  keeps the tiled copy of one that has no parts
+ */
+export async function shownImage(file: string, project?: string, signal: AbortSignal = new AbortController().signal): Promise<Shown> {
+  const copies: Copies | undefined = project === undefined ? undefined : { folder: copiesFolder({ folder: project, sources: [] }), signal, onProgress: () => undefined }
   return shownImages(await stateOf(file), async () => {
     const opened = await openShown(file, copies)
     return { ...opened, close: () => opened.raster.close() }
@@ -51,8 +56,7 @@ export async function patch({ file, x, y, side }: PictureQuery<'patch'>): Promis
 /** @throws UnreadableImage, Cancelled */
 export async function tile({ file, project, level, column, row }: PictureQuery<'tile'>, signal: AbortSignal): Promise<MadePicture> {
   try {
-    const copies = { folder: copiesFolder({ folder: project, sources: [] }), signal, onProgress: () => undefined }
-    const shown = await shownImage(file, copies)
+    const shown = await shownImage(file, project, signal)
     const size = halved(shown.raster, level)
     if (signal.aborted) throw new SmaltiError('Cancelled')
     const picture = await shownWindow(shown, size, tileWindow(size, { column, row }))

@@ -1,8 +1,10 @@
 /** Entry point of the process that makes pictures for the window, so that neither it nor a job waits for a decoder. */
 import { type MadePicture, type PictureRequest, toPictures } from '../../contract/pictures.ts'
 import { asSmaltiError } from '../../contract/errors.ts'
+import { heatTile } from './heatTile.ts'
 import { labelTile } from './labelTile.ts'
 import { patch, thumbnail, tile } from './pictures.ts'
+import { valuesAt } from './values.ts'
 
 interface ParentPort {
   on(event: 'message', listener: (event: { data: unknown }) => void): void
@@ -32,6 +34,10 @@ function make(request: PictureRequest, signal: AbortSignal): Promise<MadePicture
       return tile(request, signal)
     case 'labels':
       return labelTile(request, signal)
+    case 'heat':
+      return heatTile(request, signal)
+    case 'values':
+      return valuesAt(request, signal)
   }
 }
 

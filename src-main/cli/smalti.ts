@@ -204,12 +204,15 @@ withCleanUp(program.command('export'))
   .addOption(head())
   .option('--confidence', 'beside label GeoTIFFs, how probable each pixel’s class is', false)
   .option('--probabilities', 'beside label GeoTIFFs, how probable each class is, a band each, at the network’s resolution', false)
+  .addOption(new Option('--what <what>', 'classes with what was corrected by hand, or clusters as the network found them').choices(['classes', 'clusters']).default('classes'))
+  .option('--only <paths...>', 'only these of the images, as they are listed')
+  .option('--plan', 'write nothing, only tell what would be written', false)
   .option('--overwrite', 'also over files that no earlier export wrote', false)
   .option('--json', 'print one JSON object as the last line')
   .addHelpText('after', `\nFormats:\n${Object.entries(FORMAT_NOTES).map(([name, note]) => `  ${name.padEnd(15)} ${note}`).join('\n')}\n${examples('smalti export photos.smalti --format geotiff --out labels\nsmalti export photos.smalti --format geopackage --sieve 100px --out polygons\nsmalti segment p --heatmaps && smalti export p --format geotiff --confidence --out labels')}`)
   .action((project: string, options) => {
-    const input = { project: resolve(project), format: options.format, out: resolve(options.out), head: options.head, images: options.images && placed(options.images), cleanUp: cleanUpOf(options), measures: { confidence: options.confidence, probabilities: options.probabilities }, overwrite: options.overwrite }
-    return perform('export', input, options.json, (output) => `Wrote ${output.files} files of head ${output.head} as ${output.format} to ${output.out}`)
+    const input = { project: resolve(project), format: options.format, out: resolve(options.out), head: options.head, images: options.images && placed(options.images), cleanUp: cleanUpOf(options), measures: { confidence: options.confidence, probabilities: options.probabilities }, what: options.what, only: options.only, plan: options.plan, overwrite: options.overwrite }
+    return perform('export', input, options.json, (output) => `${options.plan ? 'Would write' : 'Wrote'} ${output.files} files of head ${output.head} as ${output.format} to ${output.out}`)
   })
 
 program

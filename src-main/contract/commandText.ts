@@ -1,3 +1,4 @@
+import type { CleanUp, Measures } from './labels.ts'
 import { DEFAULT_SETTINGS, type HeadName, type TrainingSettings } from './settings.ts'
 
 /** A word as a shell takes it. */
@@ -24,4 +25,30 @@ export function trainCommand(sources: readonly string[], project: string, settin
 
 export const segmentCommand = (project: string, heatmaps = false): string => line('segment', project, ...(heatmaps ? ['--heatmaps'] : []))
 
-export const exportCommand = (project: string, { format, head, out }: { format: string; head: HeadName; out: string }): string => line('export', project, '--format', format, ...(head === 'A' ? [] : ['--head', head]), '--out', out)
+/** What an export is asked for, besides its project. */
+export interface ExportChoice {
+  format: string
+  head: HeadName
+  out: string
+  what?: 'classes' | 'clusters'
+  only?: readonly string[]
+  measures?: Measures
+  cleanUp?: CleanUp
+  overwrite?: boolean
+}
+
+export function exportCommand(project: string, { format, head, out, what = 'classes', only, measures = {}, cleanUp = {}, overwrite }: ExportChoice): string {
+  const { majority, sieve } = cleanUp
+  return line(
+    'export', project, '--format', format,
+    ...(head === 'A' ? [] : ['--head', head]),
+    ...(what === 'classes' ? [] : ['--what', what]),
+    ...(measures.confidence ? ['--confidence'] : []),
+    ...(measures.probabilities ? ['--probabilities'] : []),
+    ...(majority === undefined ? [] : ['--majority', String(majority)]),
+    ...(sieve === undefined ? [] : ['--sieve', `${sieve.value}${sieve.unit}`]),
+    ...(overwrite ? ['--overwrite'] : []),
+    '--out', out,
+    ...(only ? ['--only', ...only] : [])
+  )
+}

@@ -250,10 +250,25 @@ export const COMMANDS = {
       head,
       cleanUp: cleanUp.optional(),
       measures: measures.optional(),
+      /** Classes with what was corrected by hand, or the clusters as the network found them. */
+      what: z.enum(['classes', 'clusters']).default('classes'),
+      /** Paths of the images, where not all are wanted. */
+      only: z.array(z.string().min(1)).min(1).optional(),
+      /** Writes nothing and only tells what would be written. */
+      plan: z.boolean().default(false),
       /** Also over files that no earlier export wrote. */
       overwrite: z.boolean().default(false)
     }),
-    output: z.object({ out: folder, files: z.int(), head, format: z.enum(EXPORT_FORMATS) })
+    output: z.object({
+      out: folder,
+      files: z.int(),
+      /** Some of their names. */
+      names: z.array(z.string()),
+      /** About so many bytes, where that can be known before. */
+      bytes: z.number().optional(),
+      head,
+      format: z.enum(EXPORT_FORMATS)
+    })
   },
   /** Starts a backend, lets it prove itself and times a training step, in a process of its own. */
   trial: {

@@ -1,7 +1,7 @@
 import type { CommandInput, CommandOutput } from '../contract/commands.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import type { RunMeta } from '../project/project.ts'
-import { openOutFolder } from '../export/outFolder.ts'
+import { checkOutFolder, openOutFolder } from '../export/outFolder.ts'
 import { receptiveHalo } from '../learning/network/architecture.ts'
 import { portableModel } from '../learning/network/onnxModel.ts'
 import { type Project, loadTrainedRun } from '../project/project.ts'
@@ -16,13 +16,13 @@ const FILES = { probabilities: 'probabilities.onnx', labels: 'labels.onnx' } as 
 const TILE = 512
 
 /** Writes a run's network for other programs, with what they look for in its metadata. @throws NothingTrained */
-export async function exportModel(project: Project, { out, head, overwrite = false }: CommandInput<'export'>, context: JobContext): Promise<CommandOutput<'export'>> {
+export async function exportModel(project: Project, { out, head, overwrite = false, plan, what }: CommandInput<'export'>, context: JobContext): Promise<CommandOutput<'export'>> {
   const loaded = await loadTrainedRun(project)
   const { meta } = loaded
   const { labeller } = await prepareLabelling(project, loaded, {}, context)
   const { architecture } = labeller.model
   if (architecture.backbone) throw new SmaltiError('InvalidSetting', { setting: 'format', reason: `the run clusters the features of ${meta.settings.features?.file}, which cannot be joined to one network with it` })
-  const scheme = await loadScheme(project, head)
+  const scheme = what === 'clusters' ? undefined : await loadScheme(project, head)
   const cut = labeller.cuts[head]
   const classes = scheme ? scheme.classes : classesOf(labeller)[head]
   const names = Object.fromEntries(classes.map(({ name }, value) => [value, name]))
@@ -40,13 +40,16 @@ export async function exportModel(project: Project, { out, head, overwrite = fal
     ...(architecture.upright && { upright: JSON.stringify(true) }),
     ...(resolution !== undefined && { resolution: JSON.stringify(resolution) })
   }
-  const target = await openOutFolder(out, Object.values(FILES), { sources: project.sources, images: meta.catalogue.images.map(({ file }) => file), project: project.folder }, overwrite)
+  const territory = { sources: project.sources, images: meta.catalogue.images.map(({ file }) => file), project: project.folder }
+  const outcome = { files: Object.keys(FILES).length, names: Object.values(FILES), head, format: 'onnx' as const }
+  if (plan) return { out: (await checkOutFolder(out, outcome.names, territory, overwrite)).folder, ...outcome }
+  const target = await openOutFolder(out, outcome.names, territory, overwrite)
   const network = { ...labeller.model, statistics: meta.statistics }
   for (const [output, file] of Object.entries(FILES)) {
     await target.write(file, portableModel(network, { head: cut?.of ?? head, table: following(cut && tableOfCut(cut), scheme && tableOf(scheme)), classes: classes.length }, output as keyof typeof FILES, notes))
   }
   await target.finish()
-  return { out: target.folder, files: Object.keys(FILES).length, head, format: 'onnx' }
+  return { out: target.folder, ...outcome }
 }
 
 /** Centimetres of a pixel as the network sees it, where that is known and the same everywhere. */

@@ -9,7 +9,7 @@ import type { CommandInput, CommandOutput } from '../contract/commands.ts'
 import { exportCommand, segmentCommand, trainCommand } from '../contract/commandText.ts'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError } from '../contract/errors.ts'
-import { openOutFolder } from '../export/outFolder.ts'
+import { checkOutFolder, openOutFolder } from '../export/outFolder.ts'
 import { type ReportContent, reportPage } from '../export/reportPage.ts'
 import { openShown, shownWindow } from '../imagery/display.ts'
 import { openRaster } from '../imagery/openRaster.ts'
@@ -30,11 +30,14 @@ const SIDE = 480
 const OPACITY = 0.6
 
 /** Writes one page that tells what was found, and how. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable, Cancelled */
-export async function exportReport(project: Project, set: LabelSet, index: LabelIndex, { out, head, overwrite = false }: CommandInput<'export'>, { signal, onProgress }: JobContext): Promise<CommandOutput<'export'>> {
+export async function exportReport(project: Project, set: LabelSet, index: LabelIndex, { out, head, overwrite = false, plan }: CommandInput<'export'>, { signal, onProgress }: JobContext): Promise<CommandOutput<'export'>> {
   const { meta } = await loadTrainedRun(project)
   const history = (await loadClassHistory(project)) ?? EMPTY_HISTORY
   const scheme = schemeNow(history, head, index.classes[head].length)
-  const target = await openOutFolder(out, [FILE], { sources: index.sources, images: index.images.map(({ file }) => file), project: project.folder }, overwrite)
+  const territory = { sources: index.sources, images: index.images.map(({ file }) => file), project: project.folder }
+  const outcome = { files: 1, names: [FILE], head, format: 'report' as const }
+  if (plan) return { out: (await checkOutFolder(out, outcome.names, territory, overwrite)).folder, ...outcome }
+  const target = await openOutFolder(out, outcome.names, territory, overwrite)
   const layers = await loadLayers(project, set)
   const every = Math.max(1, index.images.length / MOST_PICTURES)
   const chosen = Array.from({ length: Math.min(MOST_PICTURES, index.images.length) }, (_, i) => index.images[Math.floor(i * every)])
@@ -70,7 +73,7 @@ export async function exportReport(project: Project, set: LabelSet, index: Label
     commands: [trainCommand(project.sources, project.folder, settings), segmentCommand(project.folder), exportCommand(project.folder, { format: 'report', head, out })]
   }))
   await target.finish()
-  return { out: target.folder, files: 1, head, format: 'report' }
+  return { out: target.folder, ...outcome }
 }
 
 /** An image and its classes laid over it, made small; undefined where the image itself has gone. */

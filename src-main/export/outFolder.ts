@@ -30,12 +30,11 @@ export interface Territory {
 }
 
 /**
- * Opens a folder for an export that will write files of these names, all of which are looked at before the first is
- * written: none may be anything but what an earlier export wrote, unless it may be overwritten, and none may lie
- * among the images.
- * @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable
+ * Looks at all places where an export will write: none may be anything but what an earlier export wrote, unless it may
+ * be overwritten, and none may lie among the images. Nothing is written.
+ * @throws WouldOverwrite, AmongImages
  */
-export async function openOutFolder(out: string, names: readonly string[], { sources, images, project }: Territory, overwrite: boolean): Promise<OutFolder> {
+export async function checkOutFolder(out: string, names: readonly string[], { sources, images, project }: Territory, overwrite: boolean): Promise<{ folder: string; written: Map<string, Written[string]> }> {
   const folder = await real(out)
   const inside = (path: string, other: string): boolean => path === other || path.startsWith(other.endsWith(sep) ? other : other + sep)
   const own = await real(project)
@@ -55,6 +54,15 @@ export async function openOutFolder(out: string, names: readonly string[], { sou
     if (!found || overwrite) continue
     if (!isOurs(written, name, found)) throw new SmaltiError('WouldOverwrite', { path, option: '--overwrite' })
   }
+  return { folder, written }
+}
+
+/**
+ * Opens a folder for an export that will write files of these names, all of which are looked at before the first is
+ * written. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable
+ */
+export async function openOutFolder(out: string, names: readonly string[], territory: Territory, overwrite: boolean): Promise<OutFolder> {
+  const { folder, written } = await checkOutFolder(out, names, territory, overwrite)
   const note = async (): Promise<void> => writeJsonSafely(join(folder, MANIFEST), { format: 1, files: Object.fromEntries(written) })
   // What a kill leaves behind must be known as ours the next time.
   for (const name of names) written.set(name, null)

@@ -1,6 +1,7 @@
 import { ACTION_NAMES, type ActionName, keysOf } from '../../src-main/contract/actions.ts'
 import { belongsToFocus } from '../keys.ts'
 import { classes } from './classes.svelte.ts'
+import { exporting } from './exporting.svelte.ts'
 import { jobs } from './jobs.svelte.ts'
 import { labels } from './labels.svelte.ts'
 import { painting } from './painting.svelte.ts'
@@ -23,19 +24,13 @@ const picture = (): string | undefined => (view.stage ? undefined : 'Open a pict
 const onLabels = (): string | undefined => picture() ?? (view.shown !== undefined && labels.paths.has(view.shown) ? undefined : 'This image has no labels yet.')
 const withHeatmap = (): string | undefined => onLabels() ?? (labels.withHeatmaps.has(view.shown!) ? undefined : 'Segment again with probabilities kept.')
 const brush = (): string | undefined => (painting.tool === 'brush' ? undefined : 'Take the brush first.')
-/** Painting goes on with a class that is added meanwhile. */
-function addClass(): void {
-  classes.add()
-  const [added] = classes.selected
-  if (added !== undefined) painting.paintWith(added)
-}
 const paths = (): string[] => project.catalogue?.images.map(({ path }) => path) ?? []
 const neighbour = (by: number): string | undefined => (view.shown === undefined ? undefined : paths()[paths().indexOf(view.shown) + by])
 
 const ALL: Record<ActionName, Action> = {
   open: { lacks: idle, run: () => void project.chooseImages() },
   project: { lacks: () => opened() ?? idle(), run: () => void project.chooseFolder() },
-  export: { lacks: () => labelled() ?? idle(), run: () => void labels.export() },
+  export: { lacks: () => labelled() ?? idle(), run: () => exporting.open() },
   train: { lacks: () => opened() ?? idle() ?? (training.ready ? undefined : 'A setting is not possible; it says why.'), run: () => void training.train() },
   segment: { lacks: () => opened() ?? idle() ?? (project.trained ? undefined : 'Train first; even a minute gives a picture.'), run: () => void labels.segment() },
   pause: { lacks: () => (jobs.running && jobs.pausable ? undefined : 'Nothing runs that can be paused.'), run: () => void jobs.setPaused(!jobs.running?.paused) },
@@ -48,7 +43,7 @@ const ALL: Record<ActionName, Action> = {
   hide: { lacks: selectedAny, run: () => classes.hideSelected() },
   ignore: { lacks: selectedAny, run: () => classes.ignoreSelected() },
   selectAll: { lacks: labelled, run: () => (classes.selected = classes.scheme.classes.map(({ id }) => id)) },
-  addClass: { lacks: labelled, run: () => addClass() },
+  addClass: { lacks: labelled, run: () => classes.add((id) => painting.paintWith(id)) },
   hand: { lacks: picture, run: () => (painting.tool = 'pan') },
   lasso: { lacks: onLabels, run: () => painting.take('lasso') },
   brush: { lacks: onLabels, run: () => painting.take('brush') },

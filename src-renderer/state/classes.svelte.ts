@@ -43,7 +43,9 @@ class Classes {
   readonly canUndo = $derived(this.cursor > 0)
   readonly canRedo = $derived(this.cursor < this.steps.length - 1)
   readonly described = $derived(project.state?.clusters?.[view.head])
-  readonly listed = $derived(listedClasses(this.scheme, this.described, movedPixels(this.#history, view.head)))
+  /** Of the scheme that is kept, whatever is tried out. */
+  readonly keptListed = $derived(listedClasses(this.kept, this.described, movedPixels(this.#history, view.head)))
+  readonly listed = $derived(this.#preview ? listedClasses(this.scheme, this.described, movedPixels(this.#history, view.head)) : this.keptListed)
   /** Class of each label, by its place in the list; hidden and ignored classes have theirs too. */
   readonly places = $derived(placesOf(this.scheme))
 
@@ -92,14 +94,17 @@ class Classes {
   }
 
   /** A class that the network did not find, to be painted. */
-  add(): void {
+  add(then: (id: number) => void): void {
+    if (this.#correcting > 0) return this.#later(() => this.add(then))
     const taken = new Set(this.scheme.classes.map(({ name }) => name))
     let number = 1
     while (taken.has(`New class ${number}`)) number++
     const name = `New class ${number}`
     this.edit({ kind: 'add', name })
     const added = this.kept.classes.find((entry) => entry.name === name)
-    if (added) this.selected = [added.id]
+    if (!added) return
+    this.selected = [added.id]
+    then(added.id)
   }
 
   edit(edit: SchemeEdit): void {

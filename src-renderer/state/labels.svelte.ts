@@ -1,4 +1,3 @@
-import type { ExportFormatName } from '../../src-main/contract/labels.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
@@ -7,9 +6,8 @@ import { view } from './view.svelte.ts'
 /** Bytes that nobody minds. */
 const MODEST = 2 ** 30
 
-/** Labels of the images: making them, and writing them for others. */
+/** Labels of the images: making them. */
 class Labels {
-  format = $state<ExportFormatName>('geotiff')
   readonly images = $derived(project.state?.segmented ?? [])
   /** Images whose probabilities were kept. */
   readonly withHeatmaps = $derived(new Set(this.images.filter(({ heatmaps }) => heatmaps).map(({ path }) => path)))
@@ -39,18 +37,6 @@ class Labels {
     })
     await project.refresh()
     if (this.images.length > 0) view.shown ??= this.images[0].path
-  }
-
-  async export(): Promise<void> {
-    const { folder } = project
-    const [{ head }, { format }] = [view, this]
-    if (folder === undefined) return
-    const out = await window.smalti.chooseFolder('Choose a folder for the export')
-    if (out === undefined) return
-    await jobs.perform('export', async (signal, onProgress) => {
-      const { files } = await run('export', { project: folder, format, out, head }, { signal, onProgress })
-      jobs.notice = { text: `Wrote ${files} ${files === 1 ? 'file' : 'files'} of head ${head} as ${format}.`, folder: out }
-    })
   }
 }
 

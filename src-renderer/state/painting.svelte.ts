@@ -1,8 +1,9 @@
 import type { CorrectionShape, CorrectionTarget } from '../../src-main/contract/classes.ts'
+import type { Tool } from '../viewer/drawing.ts'
 import { classes } from './classes.svelte.ts'
 import { view } from './view.svelte.ts'
 
-export type ToolKind = 'pan' | 'lasso' | 'brush' | 'polygon' | 'fill'
+export type ToolKind = Tool['kind']
 const PAINTS: readonly ToolKind[] = ['brush', 'polygon', 'fill']
 /** Radius of the brush in pixels of the image. */
 export const RADII = { least: 0.5, most: 500 }

@@ -27,7 +27,7 @@ class View {
   /** Class whose name is being changed. */
   naming = $state<number>()
   /** What lies over the window. */
-  sheet = $state<'commands' | 'shortcuts'>()
+  sheet = $state<'commands' | 'shortcuts' | 'export'>()
   /** Where the viewer is to go next, in pixels of the picture that is shown. */
   target = $state.raw<{ x: number; y: number }>()
 

@@ -3,7 +3,11 @@ import type { CorrectionShape } from '../../src-main/contract/classes.ts'
 import type { Camera, Point, Size } from './camera.ts'
 
 /** What the pointer does on a picture. Colours are those of the class that is drawn, radii in pixels of the image. */
-export type Tool = { kind: 'pan' } | { kind: 'lasso' } | { kind: 'brush'; radius: number; colour: string } | { kind: 'polygon'; colour: string } | { kind: 'fill'; colour: string }
+export interface Tool {
+  kind: 'pan' | 'lasso' | 'brush' | 'polygon' | 'fill'
+  radius: number
+  colour: string
+}
 
 /** What is drawn with a tool, in pixels of the image. */
 export interface Drawing {
@@ -49,11 +53,12 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
   layer.add(onImage)
   stage.add(layer)
 
-  let tool: Tool = { kind: 'pan' }
+  let tool: Tool = { kind: 'pan', radius: 1, colour: '#ffffff' }
   let scale = 1
   let points: Point[] = []
   let pressed = false
 
+  const paints = (): boolean => tool.kind !== 'pan' && tool.kind !== 'lasso'
   const inPicture = (pixels: number): number => pixels / scale
   const draw = (): void => void layer.batchDraw()
   function clear(): void {
@@ -100,8 +105,8 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
       if (next.kind !== tool.kind) clear()
       tool = next
       cursor.radius(tool.kind === 'brush' ? tool.radius : inPicture(4))
-      if (tool.kind === 'pan' || tool.kind === 'lasso') cursor.visible(false)
-      if ('colour' in tool) cursor.fill(`${tool.colour}55`)
+      cursor.fill(`${tool.colour}55`)
+      if (!paints()) cursor.visible(false)
       draw()
     },
     follow(camera, view) {
@@ -113,7 +118,7 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
       draw()
     },
     point(at) {
-      cursor.visible(at !== undefined && 'colour' in tool)
+      cursor.visible(at !== undefined && paints())
       if (at) cursor.position(at)
       if (at && tool.kind === 'polygon' && points.length > 0 && !pressed) show(at)
       draw()

@@ -79,7 +79,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   let camera: Camera = { x: 0, y: 0, scale: 1 }
   let view = { width: Math.max(1, host.clientWidth), height: Math.max(1, host.clientHeight) }
   let paint: Paint | undefined
-  let tool: Tool = { kind: 'pan' }
+  let tool: Tool = { kind: 'pan', radius: 1, colour: '#ffffff' }
   /** Where the tool's cursor is, on the screen. */
   let cursor: Point | undefined
   const settling: (() => void)[] = []

@@ -112,8 +112,12 @@ describe.runIf(present)('the window', () => {
 
     const out = join(folder, 'window-masks')
     await window.answerDialog(out)
-    await page.getByLabel('Export format').selectOption('png')
     await button('Export…').click()
+    await page.getByLabel('Export format').selectOption('png')
+    await button('Choose…').click()
+    await page.getByText('3 files, about').waitFor()
+    await expectAccessible()
+    await button('Export').click()
     await page.getByText('Wrote 3 files of head A as png').waitFor()
 
     const project = join(folder, 'cli.smalti')

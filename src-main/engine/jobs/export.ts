@@ -1,9 +1,11 @@
+import { stat } from 'node:fs/promises'
 import { SmaltiError } from '../../contract/errors.ts'
-import type { CleanUp } from '../../contract/labels.ts'
+import type { CleanUp, ExportFormatName, Measures } from '../../contract/labels.ts'
 import type { ExportItem } from '../../export/format.ts'
 import { FORMATS } from '../../export/formats.ts'
-import { openOutFolder } from '../../export/outFolder.ts'
+import { checkOutFolder, openOutFolder } from '../../export/outFolder.ts'
 import { pixelArea } from '../../imagery/georeference.ts'
+import type { Size } from '../../imagery/raster.ts'
 import { georeferenceOfFile } from '../../imagery/openRaster.ts'
 import { cleaned } from '../../labels/cleaned.ts'
 import { type Layer, corrected } from '../../labels/corrections.ts'
@@ -18,36 +20,59 @@ import { exportReport } from '../exportReport.ts'
 import type { Job } from '../job.ts'
 
 export const exportJob: Job<'export'> = async (input, context) => {
-  const { project: folder, format: name, out, head, images, cleanUp, measures = {}, overwrite } = input
+  const { project: folder, format: name, out, head, images, cleanUp, measures = {}, what, only, plan, overwrite } = input
   const { signal, onProgress } = context
   const project = await openProject(folder)
   const measured = measures.confidence || measures.probabilities
   if (measured && name !== 'geotiff') throw new SmaltiError('InvalidSetting', { setting: measures.confidence ? 'confidence' : 'probabilities', reason: 'is written beside label GeoTIFFs only (--format geotiff)' })
   if (name === 'onnx') return exportModel(project, input, context)
   const set = labelSetOf(project, images)
-  const index = await loadLabelIndex(project, set)
-  if (!index || index.images.length === 0) throw new SmaltiError('NothingSegmented', { path: folder })
+  const whole = await loadLabelIndex(project, set)
+  if (!whole || whole.images.length === 0) throw new SmaltiError('NothingSegmented', { path: folder })
+  const unknown = only?.find((path) => whole.images.every((image) => image.path !== path))
+  if (unknown !== undefined) throw new SmaltiError('InvalidSetting', { setting: 'only', reason: `${unknown} is none of the segmented images` })
+  const index = only ? { ...whole, images: whole.images.filter(({ path }) => only.includes(path)) } : whole
   if (name === 'report') return exportReport(project, set, index, input, context)
   const without = index.images.find(({ heatmaps }) => !heatmaps)
   if (measured && without) throw new SmaltiError('HeatmapsMissing', { path: without.path })
-  const scheme = await loadScheme(project, head)
-  const stems = uniqueStems(index.images.map(({ path }) => path))
+  const found = what === 'clusters'
+  const scheme = found ? undefined : await loadScheme(project, head)
+  const stems = uniqueStems(whole.images.map(({ path }) => path))
   const items: ExportItem[] = []
   // One after the other: thousands of files cannot be open at a time.
   const classes = scheme ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour })) : index.classes[head]
   const layers = await loadLayers(project, set)
-  for (const [i, image] of index.images.entries()) {
+  for (const image of index.images) {
     const { table, ...stored } = storedHead(set, index, image, head)
     const classOf = scheme && tableOf(scheme)
-    const corrections = { layer: layers(head, image.path), table: classOf }
-    items.push(await itemOf(image, stems[i], { ...stored, table: following(table, classOf), corrections, classes: classes.length }, cleanUp))
+    const corrections = { layer: found ? undefined : layers(head, image.path), table: classOf }
+    items.push(await itemOf(image, stems.get(image.path)!, { ...stored, table: following(table, classOf), corrections, classes: classes.length }, cleanUp))
   }
   const format = FORMATS[name]
   const names = format.files(items, classes, measures)
-  const target = await openOutFolder(out, names, { sources: index.sources, images: index.images.map(({ file }) => file), project: folder }, overwrite)
+  const territory = { sources: whole.sources, images: whole.images.map(({ file }) => file), project: folder }
+  const outcome = { files: names.filter((file) => file !== 'classes.json').length, names: names.slice(0, NAMED), head, format: name }
+  if (plan) return { out: (await checkOutFolder(out, names, territory, overwrite)).folder, ...outcome, bytes: await bytesOf(name, index.images.map((image) => ({ ...image, ...storedHead(set, index, image, head) })), measures) }
+  const target = await openOutFolder(out, names, territory, overwrite)
   await format.write({ out: target, items, classes, measures, signal, onProgress: (share) => onProgress({ stage: 'Exporting', share }) })
   await target.finish(format.outdated?.(items, measures) ?? [])
-  return { out: target.folder, files: names.filter((file) => file !== 'classes.json').length, head, format: name }
+  return { out: target.folder, ...outcome }
+}
+
+/** Names of files that are told. */
+const NAMED = 6
+
+/** About how many bytes rasters will take: as many as those that are stored; undefined for what depends on the labels' shapes. */
+async function bytesOf(format: ExportFormatName, images: readonly (Size & { raster: string; heatmap?: string })[], measures: Measures): Promise<number | undefined> {
+  if (format === 'npy') return images.reduce((sum, { width, height }) => sum + width * height + 128, 0)
+  if (format !== 'geotiff' && format !== 'png' && format !== 'png-palette') return undefined
+  let bytes = 0
+  for (const { raster, heatmap } of images) {
+    bytes += (await stat(raster)).size
+    if (heatmap !== undefined && measures.probabilities) bytes += (await stat(heatmap)).size
+  }
+  // What is told of each pixel's class is less regular than the classes.
+  return measures.confidence ? 3 * bytes : bytes
 }
 
 /** Labels as they are stored, and the class of each value where they are not the classes themselves. */
@@ -81,9 +106,9 @@ async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, st
 }
 
 /** `a/b.jpg` becomes `a/b`, unless another image would take the same name; then endings stay. */
-function uniqueStems(paths: readonly string[]): string[] {
+function uniqueStems(paths: readonly string[]): Map<string, string> {
   const stem = (path: string): string => path.replace(/\.[^./]+$/, '')
   const counts = new Map<string, number>()
   for (const path of paths) counts.set(stem(path).toLowerCase(), (counts.get(stem(path).toLowerCase()) ?? 0) + 1)
-  return paths.map((path) => (counts.get(stem(path).toLowerCase())! > 1 ? path : stem(path)))
+  return new Map(paths.map((path) => [path, counts.get(stem(path).toLowerCase())! > 1 ? path : stem(path)]))
 }

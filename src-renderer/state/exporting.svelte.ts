@@ -1,0 +1,104 @@
+import { exportCommand } from '../../src-main/contract/commandText.ts'
+import type { CommandInput, CommandOutput } from '../../src-main/contract/commands.ts'
+import { asSmaltiError } from '../../src-main/contract/errors.ts'
+import type { ExportFormatName } from '../../src-main/contract/labels.ts'
+import { run } from '../engine.ts'
+import { classes } from './classes.svelte.ts'
+import { jobs } from './jobs.svelte.ts'
+import { project } from './project.svelte.ts'
+import { view } from './view.svelte.ts'
+
+/** What is asked for in the dialog of exports. */
+interface Choice {
+  format: ExportFormatName
+  what: 'classes' | 'clusters'
+  images: 'all' | 'shown'
+  confidence: boolean
+  probabilities: boolean
+  /** Radius in pixels of the majority filter, and the smallest patch in pixels; 0 leaves them out. */
+  majority: number
+  sieve: number
+}
+const USUAL: Choice = { format: 'geotiff', what: 'classes', images: 'all', confidence: false, probabilities: false, majority: 0, sieve: 0 }
+/** Under this name the last choice is remembered, and behind it the folder of each project's exports. */
+const KEY = 'smalti.export'
+/** Formats that hold no labels of single images. */
+const WHOLE: readonly ExportFormatName[] = ['report', 'onnx']
+
+/** Writing labels for other programs: what, where, and what that will write. */
+class Exporting {
+  choice = $state<Choice>({ ...USUAL })
+  out = $state('')
+  /** Files that Smalti did not write may be overwritten. */
+  overwrite = $state(false)
+  planned = $state.raw<CommandOutput<'export'>>()
+  /** Why it cannot be written like this. */
+  fault = $state.raw<{ name: string; message: string }>()
+
+  readonly perImage = $derived(!WHOLE.includes(this.choice.format))
+  readonly #input = $derived.by((): CommandInput<'export'> => {
+    const { format, what, images, confidence, probabilities, majority, sieve } = this.choice
+    return {
+      project: project.folder ?? '',
+      format,
+      head: view.head,
+      out: this.out,
+      what,
+      overwrite: this.overwrite,
+      only: this.perImage && images === 'shown' && view.shown !== undefined ? [view.shown] : undefined,
+      measures: format === 'geotiff' ? { confidence, probabilities } : undefined,
+      cleanUp: this.perImage && (majority > 0 || sieve > 0) ? { majority: majority || undefined, sieve: sieve > 0 ? { value: sieve, unit: 'px' } : undefined } : undefined
+    }
+  })
+  readonly command = $derived.by(() => {
+    const { project: folder, ...choice } = this.#input
+    return exportCommand(folder, choice)
+  })
+
+  open(): void {
+    const kept = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Partial<Choice>
+    this.choice = { ...USUAL, ...kept, images: 'all' }
+    // Beside the images, never among them.
+    this.out = localStorage.getItem(`${KEY}.${project.folder}`) ?? `${project.images?.replace(/[\\/]+$/, '')} labels`
+    this.overwrite = false
+    this.planned = undefined
+    this.fault = undefined
+    view.sheet = 'export'
+  }
+
+  async chooseFolder(): Promise<void> {
+    const folder = await window.smalti.chooseFolder('Choose a folder for the export')
+    if (folder !== undefined) this.out = folder
+  }
+
+  /** Finds out what would be written, for the choice as it is now. */
+  async plan(): Promise<void> {
+    const input = this.#input
+    if (input.project === '' || input.out === '') return
+    const current = (): boolean => input === this.#input
+    try {
+      const planned = await run('export', { ...input, plan: true })
+      if (!current()) return
+      this.planned = planned
+      this.fault = undefined
+    } catch (fault) {
+      const { name, message } = asSmaltiError(fault)
+      if (!current()) return
+      this.planned = undefined
+      this.fault = { name, message }
+    }
+  }
+
+  async write(): Promise<void> {
+    const input = this.#input
+    localStorage.setItem(KEY, JSON.stringify(this.choice))
+    localStorage.setItem(`${KEY}.${input.project}`, input.out)
+    await classes.settled()
+    await jobs.perform('export', async (signal, onProgress) => {
+      const { files, format, head, out } = await run('export', input, { signal, onProgress })
+      jobs.notice = { text: `Wrote ${files} ${files === 1 ? 'file' : 'files'} of head ${head} as ${format}.`, folder: out }
+    })
+  }
+}
+
+export const exporting = new Exporting()

@@ -1,0 +1,212 @@
+import { copyFile, mkdir, readFile, readdir } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { AxeBuilder } from '@axe-core/playwright'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { drawScenes, smalti, temporaryFolder } from '../fixtures/commandLine.ts'
+import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
+
+const present = electronPath() !== undefined
+if (!present) console.warn('NOT TESTED: Electron is not installed here')
+const AERIAL = '../shared/data/dubai72/images'
+const SCENES = 6
+
+/** Aerial photographs, or drawn scenes where there are none. */
+async function someImages(folder: string): Promise<string> {
+  if (!existsSync(AERIAL)) {
+    console.warn(`NOT TESTED on aerial photographs: ${AERIAL} is not there`)
+    return (await drawScenes(folder, SCENES, 256)).images
+  }
+  const images = join(folder, 'dubai')
+  await mkdir(images)
+  for (const name of (await readdir(AERIAL)).sort().slice(0, SCENES)) await copyFile(join(AERIAL, name), join(images, name))
+  return images
+}
+
+describe.runIf(present)('from a dropped folder to exports', () => {
+  let folder: string
+  let images: string
+  let project: string
+  let window: Window
+  const complaints: string[] = []
+
+  async function open(home?: string): Promise<void> {
+    window = await openWindow(home)
+    window.page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())))
+    window.page.on('pageerror', (fault) => void complaints.push(fault.message))
+  }
+  beforeAll(async () => {
+    folder = await temporaryFolder()
+    images = await someImages(folder)
+    await open()
+  })
+  afterAll(() => window.close())
+
+  const button = (name: string) => window.page.getByRole('button', { name, exact: true })
+  const rows = () => window.page.getByRole('list', { name: 'Classes' }).locator('.row')
+  const names = (): Promise<string[]> => rows().locator('.name').allTextContents()
+  const steps = async (): Promise<string[]> => {
+    await button('Steps').click()
+    const found = await window.page.getByRole('list', { name: 'Steps' }).getByRole('button').allTextContents()
+    await button('Steps').click()
+    return found
+  }
+  /** The picture with its labels as it is on the screen, without what lies over it. */
+  async function shown(): Promise<Buffer> {
+    await window.page.waitForTimeout(700)
+    const box = (await window.page.locator('.stage').boundingBox())!
+    const png = await window.page.screenshot({ clip: { x: box.x + box.width / 3, y: box.y + box.height / 3, width: box.width / 3, height: box.height / 3 } })
+    return sharp(png).removeAlpha().raw().toBuffer()
+  }
+  const expectAccessible = async (): Promise<void> => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await window.page.emulateMedia({ colorScheme })
+      const { violations } = await new AxeBuilder({ page: window.page }).setLegacyMode(true).analyze()
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([])
+    }
+    await window.page.emulateMedia({ colorScheme: 'light' })
+  }
+  async function exportAs(format: string, out: string): Promise<void> {
+    const { page } = window
+    await page.keyboard.press('Control+e')
+    await page.getByLabel('Export format').selectOption(format)
+    await page.getByLabel('Folder of the export').fill(out)
+    await page.locator('.plan').getByText(/^\d+ files?/).waitFor()
+    await button('Export').click()
+    await page.getByText(`as ${format}.`).waitFor({ timeout: 60_000 })
+  }
+  let kept: { names: string[]; steps: string[]; picture: Buffer }
+
+  it('trains and segments', async () => {
+    const { page } = window
+    await window.drop(images)
+    await page.getByText(`${SCENES} images`).first().waitFor()
+    await page.getByRole('combobox').first().selectOption('preview')
+    await button('Train').click()
+    await page.getByText('Clustered by kmeans-patches').waitFor({ timeout: 120_000 })
+    await button('Segment').click()
+    await page.getByText(`Segmented ${SCENES} images`).waitFor({ timeout: 120_000 })
+    project = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
+  })
+
+  it('makes classes of clusters: by the tree, by advice, by hand', async () => {
+    const { page } = window
+    const slider = page.getByLabel('Number of classes')
+    await slider.fill('8')
+    await slider.dispatchEvent('change')
+    expect(await names()).toHaveLength(8)
+    await page.getByText('Tree and merge advice').click()
+    for (let left = 7; left >= 6; left--) {
+      await page.locator('.advice button', { hasText: 'Merge' }).first().click()
+      // What lies under the pointer now would show what it would make.
+      await page.mouse.move(700, 5)
+      expect(await names()).toHaveLength(left)
+    }
+    await page.getByText('Tree and merge advice').click()
+    for (let left = 5; left >= 4; left--) {
+      await rows().nth(0).click()
+      await rows().nth(1).click({ modifiers: ['Control'] })
+      await page.keyboard.press('m')
+      expect(await names()).toHaveLength(left)
+      await page.keyboard.press('Escape')
+    }
+    await rows().nth(1).press('F2')
+    await page.getByLabel('Name of the class').fill('Wüste')
+    await page.keyboard.press('Enter')
+    await rows().filter({ hasText: 'Wüste' }).waitFor()
+    await rows().nth(2).click()
+    await page.keyboard.press('h')
+    for (let i = 0; i < 3; i++) await page.keyboard.press('Control+z')
+    expect(await names()).toHaveLength(5)
+    await page.keyboard.press('Control+Shift+z')
+    expect(await names()).toHaveLength(4)
+    expect(await steps()).toEqual(['As they were found', 'Cut into 8 classes', ...Array.from({ length: 4 }, () => expect.stringMatching(/^Merge /) as string), expect.stringMatching(/^Rename .* to Wüste$/), expect.stringMatching(/^Hide /)])
+    await page.keyboard.press('Control+Shift+z')
+  })
+
+  it('corrects labels with the brush, an outline and a fill, and takes corrections back', async () => {
+    const { page } = window
+    await rows().filter({ hasText: 'Wüste' }).click()
+    await page.keyboard.press('d')
+    await expectAccessible()
+    const box = (await page.locator('.stage').boundingBox())!
+    const at = (x: number, y: number): [number, number] => [box.x + x * box.width, box.y + y * box.height]
+    const before = await shown()
+    await page.mouse.move(...at(0.4, 0.4))
+    await page.mouse.down()
+    await page.mouse.move(...at(0.6, 0.6), { steps: 5 })
+    await page.mouse.up()
+    await page.mouse.move(...at(0.02, 0.98))
+    const painted = await shown()
+    expect(painted.equals(before)).toBe(false)
+    await page.keyboard.press('Control+z')
+    expect((await shown()).equals(before)).toBe(true)
+    await page.keyboard.press('Control+Shift+z')
+    expect((await shown()).equals(painted)).toBe(true)
+    await page.keyboard.press('p')
+    for (const corner of [at(0.42, 0.55), at(0.5, 0.65), at(0.4, 0.66)]) await page.mouse.click(...corner)
+    await page.keyboard.press('Shift+Enter')
+    await page.keyboard.press('n')
+    await rows().filter({ hasText: 'New class 1' }).waitFor()
+    await page.keyboard.press('g')
+    await page.mouse.click(...at(0.5, 0.5))
+    await page.mouse.move(...at(0.02, 0.98))
+    await page.waitForTimeout(500)
+    await page.keyboard.press('Escape')
+    expect((await steps()).slice(-4)).toEqual(['Paint Wüste', 'Draw Wüste', 'Add New class 1', 'Fill an area with New class 1'])
+    const { pixels, scheme } = JSON.parse((await smalti('classes', project, '--json')).stdout) as { pixels: number[]; scheme: { classes: { name: string }[] } }
+    expect(scheme.classes.map(({ name }) => name)).toEqual(await names())
+    expect(pixels.at(-1)).toBeGreaterThan(100)
+    // What is told of the classes is what masks hold: see the exports.
+    kept = { names: await names(), steps: await steps(), picture: await shown() }
+  })
+
+  it('exports what it shows, as the command line does', async () => {
+    for (const format of ['geotiff', 'png', 'geojson', 'csv', 'report']) {
+      const [mine, theirs] = [join(folder, `window ${format}`), join(folder, `cli ${format}`)]
+      await exportAs(format, mine)
+      expect((await smalti('export', project, '--format', format, '--out', theirs)).code).toBe(0)
+      const files = (await readdir(mine, { recursive: true })).filter((name) => /\.(tif|png|geojson|csv|qml|xml)$/.test(name)).sort()
+      expect(format === 'report' ? 1 : files.length).toBeGreaterThan(0)
+      for (const name of files) expect((await readFile(join(mine, name))).equals(await readFile(join(theirs, name))), name).toBe(true)
+    }
+    // The areas that the list tells are those of the masks.
+    const counts = new Map<number, number>()
+    for (const name of (await readdir(join(folder, 'window png'), { recursive: true })).filter((file) => file.endsWith('.png'))) {
+      for (const value of await sharp(join(folder, 'window png', name)).toColourspace('b-w').raw().toBuffer()) counts.set(value, (counts.get(value) ?? 0) + 1)
+    }
+    const { pixels } = JSON.parse((await smalti('classes', project, '--json')).stdout) as { pixels: number[] }
+    expect(pixels).toEqual(pixels.map((_, value) => counts.get(value) ?? 0))
+  })
+
+  it('shows heatmaps and confidence', async () => {
+    const { page } = window
+    const classesShown = await shown()
+    await page.keyboard.press('j')
+    await page.getByRole('img', { name: /dark is improbable/ }).waitFor()
+    const heat = await shown()
+    await page.keyboard.press('c')
+    const confidence = await shown()
+    await expectAccessible()
+    await page.keyboard.press('c')
+    expect([heat.equals(classesShown), confidence.equals(heat)]).toEqual([false, false])
+    expect((await shown()).equals(classesShown)).toBe(true)
+  })
+
+  it('has the same scheme, history and view after a restart', async () => {
+    await window.app.close()
+    await open(window.home)
+    await window.page.getByText('dubai').or(window.page.getByText('images')).first().waitFor()
+    await window.drop(images)
+    await window.page.locator('main img').first().waitFor()
+    await window.page.locator('main img').first().click()
+    expect([await names(), await steps()]).toEqual([kept.names, kept.steps])
+    await window.page.mouse.move(5, 5)
+    expect((await shown()).equals(kept.picture)).toBe(true)
+    await button('Undo').click()
+    await button('Redo').click()
+    expect((await shown()).equals(kept.picture)).toBe(true)
+    expect(complaints).toEqual([])
+  })
+})

@@ -26,7 +26,7 @@ module.exports = {
     ...Object.entries(ROOMS).map(([name, allowed]) =>
       rule(`walls of ${name}`, room(name), others(...new Set([name, ...allowed, ...(name === 'contract' ? [] : ['contract'])])), 'see resources/setup/walls.cjs')
     ),
-    rule('the window asks through the contract', '^src-renderer/', '^src-main/(?!(contract|classes)/)', 'the renderer never computes; what an edit makes of the classes it knows at once, by the same pure functions'),
+    rule('the window asks through the contract', '^src-renderer/', '^src-main/(?!(contract|classes|evaluation)/)', 'the renderer never computes; what an edit makes of the classes, and of their accuracy, it knows at once, by the same pure functions'),
     { name: 'electron stays in the shell', severity: 'error', from: { path: '^src-main/(?!shell/)' }, to: { path: '^(node_modules/)?electron(/|$)' } },
     { name: 'tensors stay out of files', severity: 'error', from: { path: '^src-main/(imagery|labels|project|export|classes|evaluation|shell|cli|contract)/' }, to: { path: '@tensorflow|onnxruntime' } },
     { name: 'nothing imports the tests', severity: 'error', from: { path: '^src-' }, to: { path: '^tests/' } },

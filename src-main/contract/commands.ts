@@ -230,6 +230,8 @@ export const COMMANDS = {
       truthMap: z.record(z.string().regex(/^(\d+|#[0-9a-f]{6})$/i), z.int().min(0).max(254)).optional(),
       head,
       mapping: z.enum(['many-to-one', 'hungarian']),
+      /** Of the classes, or of the clusters whatever classes they are of; corrections by hand count either way. */
+      what: z.enum(['classes', 'clusters']).default('classes'),
       /** Also what decisions of a person are worth, see `decisionCurve`. */
       curve: z.boolean().optional(),
       /** Also the errors no farther than so many pixels from a true boundary. */

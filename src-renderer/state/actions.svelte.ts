@@ -7,6 +7,7 @@ import { labels } from './labels.svelte.ts'
 import { painting } from './painting.svelte.ts'
 import { project } from './project.svelte.ts'
 import { training } from './training.svelte.ts'
+import { truth } from './truth.svelte.ts'
 import { view } from './view.svelte.ts'
 
 interface Action {
@@ -43,6 +44,7 @@ const ALL: Record<ActionName, Action> = {
   hide: { lacks: selectedAny, run: () => classes.hideSelected() },
   ignore: { lacks: selectedAny, run: () => classes.ignoreSelected() },
   selectAll: { lacks: labelled, run: () => (classes.selected = classes.scheme.classes.map(({ id }) => id)) },
+  compare: { lacks: () => labelled() ?? idle(), run: () => void truth.compare() },
   addClass: { lacks: labelled, run: () => classes.add((id) => painting.paintWith(id)) },
   hand: { lacks: picture, run: () => (painting.tool = 'pan') },
   lasso: { lacks: onLabels, run: () => painting.take('lasso') },

@@ -2,7 +2,7 @@ import type { Progress } from '../../src-main/contract/commands.ts'
 import { type SmaltiError, asSmaltiError } from '../../src-main/contract/errors.ts'
 import { run } from '../engine.ts'
 
-export type JobKind = 'read' | 'train' | 'group' | 'segment' | 'export'
+export type JobKind = 'read' | 'train' | 'group' | 'segment' | 'export' | 'evaluate'
 
 export interface RunningJob {
   kind: JobKind
@@ -19,7 +19,8 @@ const STAGES: Record<JobKind, string> = {
   train: 'Getting ready',
   group: 'Getting ready',
   segment: 'Getting ready',
-  export: 'Exporting'
+  export: 'Exporting',
+  evaluate: 'Comparing with the truth'
 }
 
 /** The job that runs, and what the last ones had to say. */

@@ -99,7 +99,7 @@ async function withTrial<T>(set: string, settings: Partial<TrainingSettings>, ev
       async segment() {
         await segmentJob({ project, images: [scored] }, context)
       },
-      score: (head, mapping, curve) => evaluateJob({ project, images: [scored], truth: resolve(folder, masks), truthMap, head, mapping, curve, boundary: BOUNDARY }, context)
+      score: (head, mapping, curve) => evaluateJob({ project, what: 'classes', images: [scored], truth: resolve(folder, masks), truthMap, head, mapping, curve, boundary: BOUNDARY }, context)
     })
   } finally {
     await rm(project, { recursive: true })

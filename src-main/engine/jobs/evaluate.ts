@@ -31,14 +31,15 @@ export const evaluateJob: Job<'evaluate'> = async (input, { signal, onProgress }
   const index = await loadLabelIndex(project, set)
   if (!index) throw new SmaltiError('NothingSegmented', { path: input.project })
   const truthOf = await truths(input.truth)
-  const scheme = await loadScheme(project, input.head)
+  const made = await loadScheme(project, input.head)
+  const scheme = input.what === 'clusters' ? undefined : made
   const pairs = index.images.flatMap((image) => {
     const truth = truthOf(image)
     return truth === undefined ? [] : [{ image, truth }]
   })
   if (pairs.length === 0) throw new SmaltiError('TruthMissing', { path: input.truth })
   const layers = await loadLayers(project, set)
-  const counts = emptyConfusion(scheme ? scheme.classes.length : index.classes[input.head].length, MASK_VALUES)
+  const counts = emptyConfusion(scheme ? scheme.classes.length : index.classes[input.head].length + (made?.added ?? 0), MASK_VALUES)
   const near = emptyConfusion(counts.length, MASK_VALUES)
   for (const [done, { image, truth }] of pairs.entries()) {
     const { raster, table } = storedHead(set, index, image, input.head)

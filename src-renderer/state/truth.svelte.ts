@@ -1,0 +1,75 @@
+import type { SchemeClass } from '../../src-main/contract/classes.ts'
+import { clusterColours } from '../../src-main/classes/palette.ts'
+import { decisionCurve } from '../../src-main/evaluation/curve.ts'
+import { type Confusion, type Scores, score } from '../../src-main/evaluation/scores.ts'
+import { run } from '../engine.ts'
+import { classes } from './classes.svelte.ts'
+import { jobs } from './jobs.svelte.ts'
+import { project } from './project.svelte.ts'
+import { view } from './view.svelte.ts'
+
+/** What was counted once: pixels of each cluster and true class. */
+interface Counted {
+  folder: string
+  head: string
+  images: number
+  /** Values of the true classes. */
+  values: readonly number[]
+  confusion: Confusion
+}
+const MOST_DECISIONS = 40
+
+/** How the classes agree with truth masks: counted once for the clusters, and told at once for whatever is made of them. */
+class Truth {
+  #counted = $state.raw<Counted>()
+  readonly counted = $derived(this.#counted?.head === view.head ? this.#counted : undefined)
+  /** Pixels of each class, in the list's order, and true class. */
+  readonly confusion = $derived.by((): Confusion | undefined => {
+    const { counted } = this
+    if (!counted) return undefined
+    const { classes: list, of } = classes.scheme
+    return list.map(({ id, ignored }) => counted.values.map((_, k) => (ignored ? 0 : of.reduce((sum, owner, cluster) => sum + (owner === id ? (counted.confusion[cluster]?.[k] ?? 0) : 0), 0))))
+  })
+  readonly scores = $derived.by((): Scores | undefined => (this.confusion?.some((row) => row.some((count) => count > 0)) ? score(this.confusion, 'many-to-one') : undefined))
+  /** The best accuracies that 1, 2 … classes of the tree can have. */
+  readonly curve = $derived(this.counted && classes.tree ? decisionCurve(classes.tree, this.counted.confusion.slice(0, classes.tree.count), MOST_DECISIONS) : undefined)
+
+  async compare(): Promise<void> {
+    const { folder } = project
+    if (folder === undefined) return
+    const truth = await window.smalti.chooseFolder('Choose the folder of truth masks')
+    if (truth === undefined) return
+    await classes.settled()
+    await jobs.perform('evaluate', async (signal, onProgress) => {
+      const { head } = view
+      const found = await run('evaluate', { project: folder, truth, head, mapping: 'many-to-one', what: 'clusters' }, { signal, onProgress })
+      this.#counted = { folder: truth, head, images: found.images, values: found.classes, confusion: found.confusion }
+    })
+  }
+
+  /** Gives every cluster to the true class that it covers most. */
+  mergeBest(): void {
+    const { counted } = this
+    if (!counted) return
+    const { scheme } = classes
+    const groups = scheme.of.map((_, cluster) => {
+      const row = counted.confusion[cluster] ?? []
+      const most = Math.max(0, ...row)
+      return most > 0 ? row.indexOf(most) : undefined
+    })
+    const used = [...new Set(groups)].filter((group) => group !== undefined).sort((a, b) => a - b)
+    const colours = clusterColours(counted.values.length)
+    const idOf = new Map(used.map((group) => [group, groups.indexOf(group)]))
+    const made = used.map((group): SchemeClass => ({ id: idOf.get(group)!, name: `Class ${counted.values[group]}`, colour: colours[group], hidden: false, ignored: false }))
+    // Clusters that the truth says nothing of stay by themselves.
+    const own = scheme.of.flatMap((_, cluster) => (groups[cluster] === undefined ? [{ id: cluster, name: `Cluster ${cluster + 1}`, colour: clusterColours(scheme.of.length)[cluster], hidden: false, ignored: false }] : []))
+    classes.edit({ kind: 'replace', name: 'Best merge for the truth', scheme: { classes: [...made, ...own], of: groups.map((group, cluster) => (group === undefined ? cluster : idOf.get(group)!)), added: scheme.added } })
+  }
+
+  /** Of another project, or of labels made anew, nothing is known. */
+  forget(): void {
+    this.#counted = undefined
+  }
+}
+
+export const truth = new Truth()

@@ -79,6 +79,8 @@ export const COMMANDS = {
       sources,
       project: folder,
       settings: trainingSettings,
+      /** Path of an image whose clusters are told now and then, as they form. */
+      watch: z.string().optional(),
       /** With the backend `auto`: measures anew which is the fastest, and remembers that. */
       retime: z.boolean().optional()
     }),
@@ -284,6 +286,21 @@ export type CommandName = keyof typeof COMMANDS
 export type CommandInput<N extends CommandName> = z.input<(typeof COMMANDS)[N]['input']>
 export type CommandOutput<N extends CommandName> = z.output<(typeof COMMANDS)[N]['output']>
 
+/** A part of an image, in its pixels, and the clusters that the training finds on it by now. */
+export const watchedPicture = z.object({
+  path: z.string(),
+  left: z.int(),
+  top: z.int(),
+  width: z.int(),
+  height: z.int(),
+  /** Cells of the network's resolution, and the cluster of each, row by row. */
+  columns: z.int(),
+  rows: z.int(),
+  clusters: z.int(),
+  labels: z.instanceof(Uint8Array)
+})
+export type WatchedPicture = z.infer<typeof watchedPicture>
+
 export const progress = z.object({
   /** What is being done, in words. */
   stage: z.string(),
@@ -292,6 +309,7 @@ export const progress = z.object({
   /** Seconds until the end, as far as known. */
   remaining: z.number().optional(),
   report: trainingReport.optional(),
+  watched: watchedPicture.optional(),
   skipped: skippedFile.optional()
 })
 export type Progress = z.infer<typeof progress>

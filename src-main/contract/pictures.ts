@@ -15,7 +15,7 @@ export const pictureRequest = z.discriminatedUnion('kind', [
   /** A tile of an image, WebP; `project` keeps the tiled copy of one that has no parts. */
   z.object({ kind: z.literal('tile'), file: text, project: text, ...place }),
   /** A square about a pixel of an image, `side` of its pixels wide, WebP. */
-  z.object({ kind: z.literal('patch'), file: text, x: z.coerce.number().int().min(0), y: z.coerce.number().int().min(0), side: z.coerce.number().int().min(16).max(256) }),
+  z.object({ kind: z.literal('patch'), file: text, x: z.coerce.number().int().min(0), y: z.coerce.number().int().min(0), side: z.coerce.number().int().min(16).max(2048) }),
   /** Labels of a tile: a byte a pixel, row by row, 255 without label. */
   z.object({ kind: z.literal('labels'), project: text, head: z.enum(HEADS), path: text, ...place }),
   /** How probable a class is at a tile's pixels, by its id, or the most probable one: a byte each, 0…254 of 254, 255 without data. */

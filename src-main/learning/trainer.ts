@@ -10,6 +10,7 @@ import type { Batch } from './views/pairs.ts'
 /** Reports, checkpoints and patience are counted in seconds, so that they mean the same on every machine. */
 const REPORT_SECONDS = 0.5
 const CHECKPOINT_SECONDS = 10
+const LOOK_SECONDS = 3
 /** Share of the learning that warms up, and the share of the rate that is left at the end of the cosine. */
 const WARM_UP_STEPS = 10
 const FINAL_RATE = 0.1
@@ -60,6 +61,8 @@ export interface TrainingRun {
   memory?: TrainingMemory
   nextBatch(step: number): Promise<Batch>
   onReport(report: TrainingReport): void
+  /** Called with a copy of the state every few seconds, which do not count. */
+  onLook?(state: NamedArrays, report: TrainingReport): Promise<void>
   /** Called with a copy of the state now and then, and at the end. */
   onCheckpoint(position: TrainingPosition, state: NamedArrays, finished: boolean, memory: TrainingMemory): Promise<void>
   /** Resolves at once, or when a pause ends. */
@@ -87,7 +90,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
   let saved: Saved = { position: { ...position, history: [...position.history] }, state: await execution.readState() }
   let mostInformative = run.memory?.best ?? { state: saved.state, information: 0 }
   let risen = run.memory?.risen ?? { information: 0, progress: 0 }
-  let [lastReport, lastCheckpoint, failures, waited] = [-Infinity, position.seconds, 0, 0]
+  let [lastReport, lastLook, lastCheckpoint, failures, waited] = [-Infinity, -Infinity, position.seconds, 0, 0]
   const progress = (): number => Math.max(position.step / (limit.steps ?? Infinity), position.seconds / (limit.seconds ?? Infinity))
   const save = async (finished: boolean): Promise<void> => {
     saved = { position: { ...position, history: [...position.history] }, state: await execution.readState() }
@@ -140,6 +143,10 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
       if (information > risen.information * (1 + SMALLEST_RISE)) risen = { information, progress: report.progress }
       onPlateau = recipe.patience > 0 && report.progress - risen.progress > recipe.patience
       lastReport = position.seconds
+      if (run.onLook && position.seconds - lastLook >= LOOK_SECONDS) {
+        await run.onLook(await execution.readState(), report)
+        lastLook = position.seconds
+      }
     }
     if (position.seconds - lastCheckpoint >= CHECKPOINT_SECONDS && progress() < until) {
       failures = 0

@@ -1,9 +1,11 @@
+import type { WatchedPicture } from '../../src-main/contract/commands.ts'
 import { recipeChanges } from '../../src-main/contract/recipe.ts'
 import { DEFAULT_SETTINGS, type TrainingSettings, trainingSettings } from '../../src-main/contract/settings.ts'
 import type { TrainingReport } from '../../src-main/contract/training.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
+import { view } from './view.svelte.ts'
 
 const NAMES: Partial<Record<keyof TrainingSettings, string>> = { classes: 'Classes', over: 'Over-clusters', minutes: 'Minutes', steps: 'Steps', seed: 'Seed', scale: 'Image scale' }
 
@@ -14,6 +16,9 @@ class Training {
   recipeFault = $state<string>()
   /** Of the training that runs; that of the project otherwise. */
   #live = $state.raw<TrainingReport[]>()
+
+  /** Of the training that runs: its clusters on a picture by now. */
+  watched = $state.raw<WatchedPicture>()
 
   readonly history = $derived(this.#live ?? project.state?.history ?? [])
   /** What is wrong with each field. */
@@ -49,11 +54,12 @@ class Training {
     if (images === undefined || folder === undefined) return
     await jobs.perform('train', async (signal, onProgress) => {
       this.#live = this.goesOn ? this.history : []
-      const trained = await run('train', { sources: [images], project: folder, settings: this.settings }, {
+      const trained = await run('train', { sources: [images], project: folder, settings: this.settings, watch: view.shown ?? view.last ?? project.catalogue?.images[0]?.path }, {
         signal,
         onProgress: (progress) => {
           onProgress(progress)
           if (progress.skipped) project.passOver(progress.skipped)
+          if (progress.watched) this.watched = progress.watched
           if (progress.report) this.#live = [...(this.#live ?? []), progress.report]
         }
       })
@@ -61,6 +67,7 @@ class Training {
       const done = trained.method === 'information' ? `Trained ${trained.steps} steps on` : `Clustered by ${trained.method}:`
       jobs.notice = { text: `${done} ${trained.images} images with ${trained.backend}.` }
     })
+    this.watched = undefined
     await project.refresh()
     this.#live = undefined
   }

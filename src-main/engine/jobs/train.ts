@@ -24,6 +24,7 @@ import { openFeatures } from '../features.ts'
 import type { Job, JobContext } from '../job.ts'
 import { scaleOf, sightOf } from '../labellingOf.ts'
 import { judgeUpright } from '../upright.ts'
+import { startWatch } from '../watching.ts'
 import { memoryArrays, recalled } from '../trainingMemory.ts'
 import { type ReadyRun, withTraining } from '../learning.ts'
 
@@ -216,14 +217,18 @@ function chooseCrop(
   return { crop, images: images.filter(large), tooSmall }
 }
 
-async function learnInformation(prepared: Prepared, recipe: Recipe, { settings, retime }: TrainInput, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
+async function learnInformation(prepared: Prepared, recipe: Recipe, { settings, retime, watch }: TrainInput, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
   const { project, meta, reader, state } = prepared
   const { architecture, bands, crop, catalogue, statistics } = meta
   const masked = isMasked(meta)
   const { pairs, radius, views } = recipe
   const shape = { pairs, bands: architecture.bands, coloured: inVisibleColours(bands), masked, crop, coarse: crop / outputStride(architecture), radius, drawn: drawnOf(recipe), warped: isWarped(views) }
   const crops = { sight: sightOf(project, meta), images: catalogue.images, statistics, shape, views, seed: settings.seed }
-  return withTraining({ architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted: settings, retime }, context, onSkipped, async (run, backend, chosen) => {
+  const watching = watch === undefined ? undefined : await startWatch({ meta, reader }, watch)
+  const onLook: ReadyRun['onLook'] = watching && (async (weights, report) => context.onProgress({ stage: 'Training', share: report.progress, remaining: (report.seconds * (1 - report.progress)) / report.progress, watched: await watching.look(weights, report) }))
+  const learning = { architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted: settings, retime }
+  return withTraining(learning, context, onSkipped, async (ready, backend, chosen) => {
+    const run = { ...ready, onLook }
     const position = meta.position.step > 0 ? meta.position : await bestStart(prepared, recipe, run)
     let saved = { position, state }
     await train({
@@ -243,7 +248,7 @@ async function learnInformation(prepared: Prepared, recipe: Recipe, { settings, 
     await saveRun(project, { ...meta, settings, position: saved.position, memory: undefined, tree, finished: true }, { ...saved.state, ...concluding })
     await adoptRun(project)
     return { backend, chosen, position: saved.position }
-  })
+  }).finally(() => watching?.stop())
 }
 
 /**

@@ -45,6 +45,6 @@ function plainCopy<T>(value: T): T {
  * @param more  what else tells one state of it from another, and `view`, the number of the view that asks
  */
 export function pictureUrl<K extends PictureRequest['kind']>(kind: K, query: PictureQuery<K>, more: Record<string, string | number> = {}): string {
-  const parameters = new URLSearchParams(Object.entries({ ...query, ...more }).map(([name, value]) => [name, String(value)]))
+  const parameters = new URLSearchParams(Object.entries({ ...query, ...more }).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])))
   return `smalti://${kind}/?${parameters.toString()}`
 }

@@ -1,5 +1,6 @@
 import type { ClusterTree, Scheme, SchemeClass, SchemeEdit } from '../contract/classes.ts'
 import { SmaltiError } from '../contract/errors.ts'
+import { NO_LABEL } from '../contract/labels.ts'
 import { clusterColours, clusterNames } from './palette.ts'
 import { cutTree, partedAlong } from './tree.ts'
 
@@ -10,6 +11,13 @@ export function initialScheme(clusters: number): Scheme {
 
 /** Whether a class still has the name that clusters get by themselves. */
 export const isUnnamed = ({ name }: Pick<SchemeClass, 'name'>): boolean => /^Cluster \d+$/.test(name)
+
+/** Class of each cluster, by its place in the scheme's list; 255 where there is none. */
+export function placesOf({ classes, of }: Scheme): Uint8Array {
+  const places = new Uint8Array(256).fill(NO_LABEL)
+  of.forEach((id, cluster) => (places[cluster] = classes.findIndex((entry) => entry.id === id)))
+  return places
+}
 
 /** Clusters of a class. */
 export const clustersOf = ({ of }: Scheme, id: number): number[] => of.flatMap((owner, cluster) => (owner === id ? [cluster] : []))

@@ -35,6 +35,7 @@ export function addClassCommands(program: Command): void {
     .argument('<project>')
     .addOption(head())
     .option('--import <file>', 'classes of a run with as many clusters (.json), or names and colours (.qml of QGIS)')
+    .option('--from-run <run>', 'the classes of another run, by where they lie, such as run-0001')
     .option('--cut <n>', 'as many classes as this, by the tree', count(1, 250))
     .option('--split <class>', 'every cluster of a class becomes one by itself again', count(1, 250))
     .option('--merge <classes>', 'the first takes in the others, 3,7,12; may be given several times', severalClasses)
@@ -67,7 +68,7 @@ export function addClassCommands(program: Command): void {
       ]
       const steps = (value: true | number | undefined): number => (value === true ? 1 : (value ?? 0))
       const undo = options.undo === undefined && options.redo === undefined ? undefined : steps(options.undo) - steps(options.redo)
-      const input = { project: resolve(project), head: options.head, edits, undo, from: options.import && resolve(options.import), into: options.export && resolve(options.export), overwrite: options.overwrite }
+      const input = { project: resolve(project), head: options.head, edits, undo, fromRun: options.fromRun, from: options.import && resolve(options.import), into: options.export && resolve(options.export), overwrite: options.overwrite }
       return perform('classes', input, options.json, (output) => classesText(output, options.history))
     })
 

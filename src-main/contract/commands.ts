@@ -180,6 +180,8 @@ export const COMMANDS = {
   classes: {
     input: z.object({
       project: folder,
+      /** Of another run than the one in use. */
+      run: z.string().optional(),
       head,
       /** Made one after the other; each is a step of the history. */
       edits: z.array(schemeEdit).default([]),
@@ -187,6 +189,8 @@ export const COMMANDS = {
       undo: z.int().optional(),
       /** Then goes to a step of the history, counted from 0. */
       step: z.int().min(0).optional(),
+      /** Another run whose classes are applied, by where they lie, before the edits. */
+      fromRun: z.string().optional(),
       /** A file of classes, or a QGIS style, that is applied before the edits. */
       from: z.string().min(1).optional(),
       /** A file into which the classes are written in the end. */

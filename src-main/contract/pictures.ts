@@ -17,7 +17,7 @@ export const pictureRequest = z.discriminatedUnion('kind', [
   /** A square about a pixel of an image, `side` of its pixels wide, WebP. */
   z.object({ kind: z.literal('patch'), file: text, x: z.coerce.number().int().min(0), y: z.coerce.number().int().min(0), side: z.coerce.number().int().min(16).max(2048) }),
   /** Labels of a tile: a byte a pixel, row by row, 255 without label. */
-  z.object({ kind: z.literal('labels'), project: text, head: z.enum(HEADS), path: text, ...place }),
+  z.object({ kind: z.literal('labels'), project: text, /** Of another run than the one in use. */ run: z.string().max(100).optional(), head: z.enum(HEADS), path: text, ...place }),
   /** How probable a class is at a tile's pixels, by its id, or the most probable one: a byte each, 0…254 of 254, 255 without data. */
   z.object({ kind: z.literal('heat'), project: text, head: z.enum(HEADS), path: text, of: z.union([z.literal('confidence'), z.coerce.number().int().min(0).max(249)]), ...place }),
   /** What an image holds at a pixel, as JSON. */

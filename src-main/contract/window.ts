@@ -32,6 +32,8 @@ export interface WindowApi {
   rememberProject(images: string, project: string, cover?: string): Promise<void>
   /** What was opened last, the newest first. */
   recentImages(): Promise<RecentImages[]>
+  /** Moves a run of a project to the system's bin; says why where it cannot. */
+  binRun(project: string, run: string): Promise<string | undefined>
   /** Shows a folder in the system's file manager. */
   showFolder(path: string): Promise<void>
   /** Path of a file or folder dropped on the window. */
@@ -48,5 +50,6 @@ export const CHANNELS = {
   projectFolderFor: 'project:folder',
   rememberProject: 'project:remember',
   recentImages: 'project:recent',
+  binRun: 'run:bin',
   showFolder: 'shell:show'
 } as const

@@ -76,10 +76,11 @@ export interface Project {
 }
 
 /** @throws ProjectNotFound, ProjectUnreadable, ProjectTooNew */
-export async function openProject(folder: string): Promise<Project> {
+export async function openProject(folder: string, run?: string): Promise<Project> {
   const found = await readJson(folder, join(folder, PROJECT_FILE), projectFile)
   if (!found) throw new SmaltiError('ProjectNotFound', { path: folder })
-  return { folder, sources: found.sources, run: found.run }
+  if (run !== undefined && !(RUN.test(run) && existsSync(join(folder, 'runs', run)))) throw new SmaltiError('InvalidSetting', { setting: 'run', reason: `the project has none called ${run}` })
+  return { folder, sources: found.sources, run: run ?? found.run }
 }
 
 /** Opens the project at `folder`, or makes one there. @throws FolderNotWritable, DiskFull and what `openProject` throws */

@@ -4,6 +4,7 @@ import type { EngineClient } from '../contract/client.ts'
 import { COMMANDS, type CommandName } from '../contract/commands.ts'
 import { asSmaltiError } from '../contract/errors.ts'
 import { CHANNELS, type Outcome } from '../contract/window.ts'
+import { binRun } from './bin.ts'
 import type { PictureHost } from './pictures.ts'
 import { projectFolderFor, recentImages, rememberProject } from './projectMemory.ts'
 import { SCHEME } from './protocol.ts'
@@ -65,6 +66,10 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
   ipcMain.handle(CHANNELS.recentImages, (event) => {
     fromOwnPage(event)
     return recentImages()
+  })
+  ipcMain.handle(CHANNELS.binRun, (event, project: unknown, run: unknown) => {
+    fromOwnPage(event)
+    return binRun(text.parse(project), text.parse(run))
   })
   ipcMain.handle(CHANNELS.showFolder, async (event, path: unknown) => {
     fromOwnPage(event)

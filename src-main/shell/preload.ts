@@ -15,6 +15,7 @@ const api: WindowApi = {
   projectFolderFor: (images, remembered) => ipcRenderer.invoke(CHANNELS.projectFolderFor, images, remembered),
   rememberProject: (images, project, cover) => ipcRenderer.invoke(CHANNELS.rememberProject, images, project, cover),
   recentImages: () => ipcRenderer.invoke(CHANNELS.recentImages),
+  binRun: (project, run) => ipcRenderer.invoke(CHANNELS.binRun, project, run),
   showFolder: (path) => ipcRenderer.invoke(CHANNELS.showFolder, path),
   pathOf: (file) => webUtils.getPathForFile(file)
 }

@@ -1,8 +1,8 @@
 import { type Moved, correctedTiles, movedPixels } from '../../src-main/classes/corrections.ts'
 import { type DescribedClass, describedClasses } from '../../src-main/classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withCorrection, withEdit } from '../../src-main/classes/history.ts'
+import { placesOf } from '../../src-main/classes/scheme.ts'
 import type { ClassHistory, CorrectionShape, CorrectionTarget, HeadDescription, Scheme, SchemeEdit } from '../../src-main/contract/classes.ts'
-import { NO_LABEL } from '../../src-main/contract/labels.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
@@ -154,6 +154,18 @@ class Classes {
     if (this.selected.length > 0) this.edit({ kind: 'ignore', classes: this.selected, ignored: !this.allIgnored })
   }
 
+  /** Gives the clusters to the classes of another run that lie where they lie. */
+  async takeFrom(name: string): Promise<void> {
+    await this.#sending
+    const [{ folder }, { head }] = [project, view]
+    if (folder === undefined) return
+    this.#queue(async () => {
+      await run('classes', { project: folder, head, fromRun: name, expected: stateOf(this.#history) })
+      this.#unsent = 0
+      await project.refresh()
+    })
+  }
+
   undo(): void {
     if (this.#correcting > 0) this.#later(() => this.undo())
     else if (this.canUndo) this.goTo(this.cursor - 1)
@@ -219,12 +231,6 @@ class Classes {
 }
 
 const stateOf = ({ history, cursor }: ClassHistory): { steps: number; cursor: number } => ({ steps: history.length, cursor })
-
-function placesOf({ classes, of }: Scheme): Uint8Array {
-  const places = new Uint8Array(256).fill(NO_LABEL)
-  of.forEach((id, cluster) => (places[cluster] = classes.findIndex((entry) => entry.id === id)))
-  return places
-}
 
 function listedClasses(scheme: Scheme, description: HeadDescription | undefined, moved: readonly Moved[]): ListedClass[] {
   const described = describedClasses(scheme, description, moved)

@@ -1,4 +1,5 @@
 import type { RunSummary } from '../../src-main/contract/runs.ts'
+import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
@@ -28,6 +29,15 @@ class Runs {
 
   async rename(name: string, to: string): Promise<void> {
     await this.#change({ rename: { run: name, name: to } })
+  }
+
+  /** Moves a run that is not in use to the system's bin. */
+  async bin(name: string): Promise<void> {
+    const { folder } = project
+    if (folder === undefined || jobs.busy) return
+    const reason = await window.smalti.binRun(folder, name)
+    if (reason !== undefined) jobs.complain(new SmaltiError('FolderNotWritable', { path: name, reason }))
+    await this.refresh()
   }
 
   async #change(change: { use?: string; rename?: { run: string; name: string } }): Promise<void> {

@@ -29,6 +29,8 @@ export interface Heat {
   fades: boolean
 }
 
+export type Side = 'own' | 'other'
+
 export interface PaintedTile extends TilePlace {
   content?: WebGLTexture
 }
@@ -38,10 +40,14 @@ export interface Painter {
   /** Labels, or probabilities, a byte a pixel. */
   bytesOf(values: Uint8Array, size: Size): WebGLTexture
   release(texture: WebGLTexture): void
-  setPaint(paint: Paint): void
+  /** @param side  whose labels are painted so: the picture's own, or those that they are compared with */
+  setPaint(paint: Paint, side?: Side): void
   setLook(look: Look): void
-  /** Labels are drawn, or else probabilities where there is a way to show them. */
-  draw(camera: Camera, image: Size, tiles: { pictures: readonly PaintedTile[]; labels: readonly PaintedTile[]; heat: readonly PaintedTile[] }, heat?: Heat): void
+  /**
+   * Labels are drawn, or else probabilities where there is a way to show them.
+   * @param swipe  share of the canvas from which on the others' labels are drawn in place of the picture's own
+   */
+  draw(camera: Camera, image: Size, tiles: Record<'pictures' | 'labels' | 'others' | 'heat', readonly PaintedTile[]>, how: { heat?: Heat; swipe?: number }): void
   /** Labels of the last drawing at some places of the canvas, in its own pixels from its top left; 255 where there is none. */
   labelsAt(left: number, top: number, width: number, height: number): Uint8Array
   dispose(): void
@@ -145,13 +151,14 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
   const [picture, label, overlay, heatmap] = [programOf(gl, PICTURE), programOf(gl, LABEL), programOf(gl, OVERLAY), programOf(gl, HEAT)]
   const nearest = { min: gl.NEAREST, mag: gl.NEAREST }
   const tableOf = (): WebGLTexture => textureOf(gl, nearest)
-  const [colours, classes, screen] = [tableOf(), tableOf(), textureOf(gl, nearest)]
+  const tables = { own: { colours: tableOf(), classes: tableOf() }, other: { colours: tableOf(), classes: tableOf() } }
+  const screen = textureOf(gl, nearest)
   const buffer = gl.createFramebuffer()
   gl.bindVertexArray(gl.createVertexArray())
   gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1)
   gl.pixelStorei(gl.PACK_ALIGNMENT, 1)
   let screenSize = { width: 0, height: 0 }
-  let paint: Paint | undefined
+  const paints: Partial<Record<Side, Paint>> = {}
   let look: Look = { brightness: 0, contrast: 1, gamma: 1 }
 
   function bytesOf(values: Uint8Array, { width, height }: Size): WebGLTexture {
@@ -186,6 +193,40 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
     }
   }
 
+  /** Draws labels as they are, a byte a pixel of the screen. */
+  function indexLabels(labels: readonly PaintedTile[], camera: Camera, image: Size): void {
+    gl!.disable(gl!.BLEND)
+    gl!.bindFramebuffer(gl!.FRAMEBUFFER, buffer)
+    gl!.clearColor(NO_LABEL / 255, 0, 0, 1)
+    gl!.clear(gl!.COLOR_BUFFER_BIT)
+    gl!.useProgram(label.program)
+    drawTiles(label, labels, camera, image)
+    gl!.bindFramebuffer(gl!.FRAMEBUFFER, null)
+    gl!.enable(gl!.BLEND)
+  }
+
+  /** Colours labels that are drawn as they are. */
+  function paintLabels(side: Side, labels: readonly PaintedTile[], camera: Camera, image: Size): void {
+    indexLabels(labels, camera, image)
+    const paint = paints[side]
+    if (!paint || labels.length === 0) return
+    const { colours, classes } = tables[side]
+    gl!.useProgram(overlay.program)
+    const uniform = (name: string): WebGLUniformLocation | null => gl!.getUniformLocation(overlay.program, name)
+    for (const [unit, [name, texture]] of ([['labels', screen], ['colours', colours], ['classes', classes]] as const).entries()) {
+      gl!.activeTexture(gl!.TEXTURE0 + unit)
+      gl!.bindTexture(gl!.TEXTURE_2D, texture)
+      gl!.uniform1i(uniform(name), unit)
+    }
+    gl!.activeTexture(gl!.TEXTURE0)
+    gl!.uniform1f(uniform('opacity'), paint.opacity)
+    gl!.uniform1i(uniform('highlighted'), paint.highlighted ?? -1)
+    gl!.uniform1f(uniform('dimmed'), paint.dimmed)
+    gl!.uniform1i(uniform('outlined'), Number(paint.style === 'outlined'))
+    gl!.uniform4f(overlay.place, -1, -1, 1, 1)
+    gl!.drawArrays(gl!.TRIANGLE_STRIP, 0, 4)
+  }
+
   return {
     pictureOf(bitmap) {
       const texture = textureOf(gl, { min: gl.LINEAR, mag: gl.LINEAR })
@@ -195,24 +236,19 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
     },
     bytesOf,
     release: (texture) => gl.deleteTexture(texture),
-    setPaint(next) {
-      paint = next
+    setPaint(next, side = 'own') {
+      paints[side] = next
+      const { colours, classes } = tables[side]
       gl.bindTexture(gl.TEXTURE_2D, colours)
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, next.colours)
       gl.bindTexture(gl.TEXTURE_2D, classes)
       gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8, 256, 1, 0, gl.RED, gl.UNSIGNED_BYTE, next.classes)
     },
     setLook: (next) => void (look = next),
-    draw(camera, image, { pictures, labels, heat: heatTiles }, heat) {
+    draw(camera, image, { pictures, labels, others, heat: heatTiles }, { heat, swipe }) {
       fitScreen()
       gl.viewport(0, 0, canvas.width, canvas.height)
       gl.disable(gl.BLEND)
-      gl.bindFramebuffer(gl.FRAMEBUFFER, buffer)
-      gl.clearColor(NO_LABEL / 255, 0, 0, 1)
-      gl.clear(gl.COLOR_BUFFER_BIT)
-      gl.useProgram(label.program)
-      drawTiles(label, labels, camera, image)
-
       gl.bindFramebuffer(gl.FRAMEBUFFER, null)
       gl.clearColor(0, 0, 0, 0)
       gl.clear(gl.COLOR_BUFFER_BIT)
@@ -227,23 +263,18 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
         gl.uniform1f(gl.getUniformLocation(heatmap.program, 'opacity'), heat.opacity)
         gl.uniform1i(gl.getUniformLocation(heatmap.program, 'fades'), Number(heat.fades))
         drawTiles(heatmap, heatTiles, camera, image)
-        return
+        return indexLabels(labels, camera, image)
       }
-      if (!paint || labels.length === 0) return
-      gl.useProgram(overlay.program)
-      const uniform = (name: string): WebGLUniformLocation | null => gl.getUniformLocation(overlay.program, name)
-      for (const [unit, [name, texture]] of ([['labels', screen], ['colours', colours], ['classes', classes]] as const).entries()) {
-        gl.activeTexture(gl.TEXTURE0 + unit)
-        gl.bindTexture(gl.TEXTURE_2D, texture)
-        gl.uniform1i(uniform(name), unit)
-      }
-      gl.activeTexture(gl.TEXTURE0)
-      gl.uniform1f(uniform('opacity'), paint.opacity)
-      gl.uniform1i(uniform('highlighted'), paint.highlighted ?? -1)
-      gl.uniform1f(uniform('dimmed'), paint.dimmed)
-      gl.uniform1i(uniform('outlined'), Number(paint.style === 'outlined'))
-      gl.uniform4f(overlay.place, -1, -1, 1, 1)
-      gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4)
+      if (swipe === undefined) return paintLabels('own', labels, camera, image)
+      const at = Math.round(swipe * canvas.width)
+      gl.enable(gl.SCISSOR_TEST)
+      gl.scissor(at, 0, canvas.width - at, canvas.height)
+      paintLabels('other', others, camera, image)
+      gl.scissor(0, 0, at, canvas.height)
+      paintLabels('own', labels, camera, image)
+      gl.disable(gl.SCISSOR_TEST)
+      // What is read back are the picture's own.
+      indexLabels(labels, camera, image)
     },
     labelsAt(left, top, width, height) {
       const values = new Uint8Array(4 * width * height)

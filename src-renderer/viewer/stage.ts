@@ -3,7 +3,7 @@ import { TILE_SIDE } from '../../src-main/contract/pictures.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
 import { type Camera, type Point, coarsestLevel, fitted, inSight, levelOf, pixelAt, resized, tilesInSight, zoomed } from './camera.ts'
 import { type Tool, createDrawing } from './drawing.ts'
-import { type Heat, type Look, type Paint, createPainter } from './painter.ts'
+import { type Heat, type Look, type Paint, type Side, createPainter } from './painter.ts'
 import { TileCache } from './tileCache.ts'
 
 export interface Sources {
@@ -29,7 +29,11 @@ export interface Listener {
 
 export interface Stage {
   show(image: CatalogueImage, sources: Sources, keepCamera: boolean): void
-  setPaint(paint: Paint | undefined): void
+  /** @param side  whose labels are painted so: the picture's own, or those that they are compared with */
+  setPaint(paint: Paint | undefined, side?: Side): void
+  /** Also shows other labels, to the right of a share of the screen. */
+  compare(source: Sources['labels']): void
+  setSwipe(share: number | undefined): void
   setLook(look: Look): void
   /** Shows probabilities, by their tiles' addresses, in place of labels. */
   showHeat(source: Sources['labels']): void
@@ -89,12 +93,14 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   let pictures: Tiles | undefined
   let labelTiles: Tiles | undefined
   let heatTiles: Tiles | undefined
+  let otherTiles: Tiles | undefined
+  let swipe: number | undefined
   let heat: Heat | undefined
 
   function draw(): void {
     frame ||= requestAnimationFrame(() => {
       frame = 0
-      if (image) painter.draw(camera, image, { pictures: pictures?.ready ?? [], labels: paint ? (labelTiles?.ready ?? []) : [], heat: heatTiles?.ready ?? [] }, paint && heatTiles ? heat : undefined)
+      if (image) painter.draw(camera, image, { pictures: pictures?.ready ?? [], labels: paint ? (labelTiles?.ready ?? []) : [], others: paint ? (otherTiles?.ready ?? []) : [], heat: heatTiles?.ready ?? [] }, { heat: paint && heatTiles ? heat : undefined, swipe: otherTiles && swipe })
     })
   }
   /** Asks for what is in sight, the coarsest level beneath it, and draws. */
@@ -107,7 +113,8 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     pictures?.want([...beneath, ...places])
     labelTiles?.want([...beneath, ...places])
     heatTiles?.want([...beneath, ...places])
-    const caches = [pictures, labelTiles, heatTiles].filter((cache) => cache !== undefined)
+    otherTiles?.want([...beneath, ...places])
+    const caches = [pictures, labelTiles, heatTiles, otherTiles].filter((cache) => cache !== undefined)
     if (labelTiles?.settled !== false) for (const settled of settling.splice(0)) settled()
     listener.loading({ failed: caches.reduce((sum, { failed }) => sum + failed.length, 0), settled: caches.every(({ settled }) => settled) })
     draw()
@@ -134,7 +141,8 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     pictures?.close()
     labelTiles?.close()
     heatTiles?.close()
-    heatTiles = undefined
+    otherTiles?.close()
+    heatTiles = otherTiles = undefined
     if (number > 0) window.smalti.abandonPictures(number)
   }
   const middle = (): Point => ({ x: view.width / 2, y: view.height / 2 })
@@ -246,9 +254,18 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       if (same) update()
       else move(fitted(image, view))
     },
-    setPaint(next) {
-      paint = next
-      if (next) painter.setPaint(next)
+    setPaint(next, side = 'own') {
+      if (side === 'own') paint = next
+      if (next) painter.setPaint(next, side)
+      draw()
+    },
+    compare(source) {
+      otherTiles?.close()
+      otherTiles = source && byteTiles(source)
+      update()
+    },
+    setSwipe(share) {
+      swipe = share
       draw()
     },
     setLook(look) {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { AxeBuilder } from '@axe-core/playwright'
@@ -55,7 +55,7 @@ describe.runIf(present)('the window', () => {
       const remote = await fetch('https://example.org/').then(() => 'fetched', () => 'refused')
       return { remote, node: 'require' in globalThis || 'process' in globalThis, api: Object.keys((globalThis as unknown as { smalti: object }).smalti).sort() }
     })
-    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'cancel', 'chooseFolder', 'onAction', 'onProgress', 'pathOf', 'projectFolderFor', 'recentImages', 'rememberProject', 'run', 'showFolder'] })
+    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'binRun', 'cancel', 'chooseFolder', 'onAction', 'onProgress', 'pathOf', 'projectFolderFor', 'recentImages', 'rememberProject', 'run', 'showFolder'] })
   })
 
   it('refuses a malformed message', async () => {
@@ -107,7 +107,7 @@ describe.runIf(present)('the window', () => {
 
     await button('Segment').click()
     await page.getByText('Segmented 3 images').waitFor({ timeout: 60_000 })
-    await page.locator('canvas').first().waitFor()
+    await page.locator('.stage canvas').first().waitFor()
     await expectAccessible()
 
     const out = join(folder, 'window-masks')
@@ -292,21 +292,44 @@ describe.runIf(present)('the window', () => {
     const { page } = window
     expect(await names()).toHaveLength(8)
     await fold('Runs')
-    const runs = page.getByRole('list', { name: 'Runs' }).getByRole('button')
+    const runs = page.getByRole('list', { name: 'Runs' }).locator('.row')
     expect(await runs.count()).toBe(2)
     await expectAccessible()
     await runs.nth(0).press('F2')
     await page.getByLabel('Name of the run').fill('a first look')
     await page.keyboard.press('Enter')
     await runs.filter({ hasText: 'a first look' }).waitFor()
-    await runs.nth(1).click()
+    await runs.filter({ hasText: 'run-0001' }).first().click()
     await row('Water & roads').waitFor()
-    await runs.nth(0).click()
+    // Both on one picture, to both sides of a line.
+    await page.locator('main img').first().or(page.locator('.stage')).first().waitFor()
+    await button('Compare').first().click()
+    const line = page.getByRole('slider', { name: 'Line between the runs' })
+    await line.waitFor()
+    await page.waitForTimeout(600)
+    await line.press('End')
+    await page.waitForTimeout(200)
+    const own = await shown()
+    await line.press('Home')
+    await page.waitForTimeout(200)
+    expect(apart(own, await shown())).toBeGreaterThan(1)
+    await expectAccessible()
+    await button('End the comparison').click()
+    await line.waitFor({ state: 'detached' })
+    await runs.filter({ hasText: 'a first look' }).first().click()
     await row('Cluster 8').waitFor()
     const project = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
     expect((await smalti('runs', project)).stdout).toMatch(/→ run-0002 {2}“a first look” {2}preview, 5 classes of 8 clusters, seed 3: .*\n {2}run-0001 /)
     const refused = await smalti('runs', project, '--use', 'run-0007')
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('it has run-0002, run-0001')])
+    // Classes go from one run to the other by where they lie, and the run that is no longer wanted to the bin.
+    await button('Take its classes').click()
+    await row('Water & roads').waitFor()
+    await button('Undo').click()
+    await row('Cluster 8').waitFor()
+    await button('Delete').click()
+    await runs.nth(1).waitFor({ state: 'detached' })
+    expect(await readdir(join(project, 'runs'))).toEqual(['run-0002'])
   })
 
   it('finds the project again when the folder of the images was renamed', async () => {
@@ -397,6 +420,8 @@ describe.runIf(present)('the window', () => {
     await button('Train again').click()
     await page.getByText('left').first().waitFor({ timeout: 60_000 })
     await page.getByRole('img', { name: /Information of each head/ }).waitFor()
+    await page.getByText('as it is seen by now').waitFor({ timeout: 60_000 })
+    await expectAccessible()
     await app.evaluate(async () => {
       const { monitorEventLoopDelay } = process.getBuiltinModule('node:perf_hooks')
       const monitor = monitorEventLoopDelay({ resolution: 5 })

@@ -6,10 +6,12 @@ import { describe, expect, it } from 'vitest'
 import { adviceOf, dendrogram } from '../../src-main/classes/advice.ts'
 import { describedClasses } from '../../src-main/classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../src-main/classes/history.ts'
-import { clustersOf, edited, initialScheme } from '../../src-main/classes/scheme.ts'
+import { classesByOverlap, countPairs, matchedClasses } from '../../src-main/classes/overlap.ts'
+import { clustersOf, edited, initialScheme, placesOf } from '../../src-main/classes/scheme.ts'
 import { cutTree, partedAlong } from '../../src-main/classes/tree.ts'
 import type { ClassHistory, ClusterTree, Scheme, SchemeEdit } from '../../src-main/contract/classes.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
+import { uniformFrom } from '../../src-main/learning/random.ts'
 import { readSchemeFile, writeSchemeFile } from '../../src-main/export/schemeFile.ts'
 
 /** ((0 1) (2 (3 4))) */
@@ -75,6 +77,19 @@ describe('classes', () => {
     expect(first.beside).toEqual([{ id: 2, share: toSecond / (toSecond + toThird) }, { id: 4, share: toThird / (toSecond + toThird) }])
     expect([second.pixels, third.pixels]).toEqual([50, 10])
     expect(describedClasses(scheme, undefined)[0]).toMatchObject({ pixels: 0, bands: [], beside: [], patches: [] })
+  })
+
+  it('match those of another labelling by where they lie', () => {
+    const uniform = uniformFrom(2)
+    const mine = Uint8Array.from({ length: 5000 }, () => Math.floor(uniform() * 6))
+    const theirs = mine.map((label, i) => (i % 5 === 0 ? 255 : (label + 1) % 6))
+    const counts = countPairs(mine, theirs)
+    for (const [a, b] of [[0, 1], [3, 4], [2, 2], [1, 255]]) expect(counts[256 * a + b]).toBe(mine.reduce((sum, label, i) => sum + Number(label === a && theirs[i] === b), 0))
+    const [here, there] = [placesOf(after([{ kind: 'merge', classes: [0, 1] }], initialScheme(6))), placesOf(initialScheme(6))]
+    const matched = matchedClasses(counts, here, there)
+    expect(new Set(matched.map(({ theirs: its }) => its)).size).toBe(matched.length)
+    expect(matched.map(({ mine: own, theirs: its }) => `${own} ${its}`).sort()).toEqual(['0 1', '1 3', '2 4', '3 5', '4 0'].map((pair) => (pair === '0 1' && !matched.some(({ theirs: its }) => its === 1) ? '0 2' : pair)).sort())
+    expect(classesByOverlap(counts, 6, there)).toEqual([1, 2, 3, 4, 5, 0])
   })
 
   it('refuse what cannot be, by its name', () => {

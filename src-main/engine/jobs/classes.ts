@@ -11,6 +11,7 @@ import { withLock } from '../../project/lock.ts'
 import { type Project, isTrained, loadRunNotes, openProject, runMeta } from '../../project/project.ts'
 import { CLASSES_LOCK, loadClassHistory, saveClassHistory } from '../../project/scheme.ts'
 import { loadDescriptions } from '../describing.ts'
+import { schemeOfRun } from '../schemeOfRun.ts'
 import type { Job } from '../job.ts'
 
 /** What of a run matters here: its weights and its images, which may be many, are not read for an edit. */
@@ -28,8 +29,8 @@ async function clustered(project: Project): Promise<z.infer<typeof notes>> {
   throw new SmaltiError('NothingTrained', { path: project.folder })
 }
 
-export const classesJob: Job<'classes'> = async ({ project: folder, head, edits, undo, step, from, into, overwrite, expected }) => {
-  const project = await openProject(folder)
+export const classesJob: Job<'classes'> = async ({ project: folder, run, head, edits, undo, step, from, fromRun, into, overwrite, expected }, { signal }) => {
+  const project = await openProject(folder, run)
   const { architecture, tree } = await clustered(project)
   const found = architecture.heads.find(({ name }) => name === head)
   if (!found) throw new SmaltiError('InvalidSetting', { setting: 'head', reason: `the run has none called ${head}` })
@@ -38,14 +39,15 @@ export const classesJob: Job<'classes'> = async ({ project: folder, head, edits,
   const change = async (): Promise<typeof EMPTY_HISTORY> => {
     const before = (await loadClassHistory(project)) ?? EMPTY_HISTORY
     if (expected && (expected.steps !== before.history.length || expected.cursor !== before.cursor)) throw new SmaltiError('ClassesChanged', { path: folder })
+    const lent: SchemeEdit[] = fromRun === undefined ? [] : [{ kind: 'replace', scheme: await schemeOfRun(project, fromRun, head, found.clusters, signal), name: `Take the classes of ${fromRun}` }]
     const taken: SchemeEdit[] = from === undefined ? [] : [{ kind: 'replace', scheme: await readSchemeFile(from, schemeNow(before, head, found.clusters)), name: `Load ${basename(from)}` }]
-    let after = [...taken, ...edits].reduce((history, edit) => withEdit(history, head, found.clusters, edit, treeOfHead), before)
+    let after = [...lent, ...taken, ...edits].reduce((history, edit) => withEdit(history, head, found.clusters, edit, treeOfHead), before)
     if (undo !== undefined) after = atStep(after, after.cursor - undo)
     if (step !== undefined) after = atStep(after, step)
     if (after !== before) await saveClassHistory(project, after)
     return after
   }
-  const asked = edits.length > 0 || from !== undefined || undo !== undefined || step !== undefined
+  const asked = edits.length > 0 || from !== undefined || fromRun !== undefined || undo !== undefined || step !== undefined
   const history = asked ? await withLock(folder, change, CLASSES_LOCK.name, CLASSES_LOCK.patience) : ((await loadClassHistory(project)) ?? EMPTY_HISTORY)
   const scheme = schemeNow(history, head, found.clusters)
   if (into !== undefined) await writeSchemeFile(into, scheme, overwrite)

@@ -22,8 +22,8 @@ async function labelIndexOf(project: Project, set: LabelSet): Promise<LabelIndex
 }
 
 /** An image of a project's own set of labels. @throws NothingSegmented */
-export async function labelledImage(folder: string, path: string): Promise<{ project: Project; set: LabelSet; index: LabelIndex; image: LabelledImage }> {
-  const project = await openProject(folder)
+export async function labelledImage(folder: string, path: string, run?: string): Promise<{ project: Project; set: LabelSet; index: LabelIndex; image: LabelledImage }> {
+  const project = await openProject(folder, run)
   const set = labelSetOf(project)
   const index = await labelIndexOf(project, set)
   const image = index?.images.find((entry) => entry.path === path)
@@ -32,8 +32,8 @@ export async function labelledImage(folder: string, path: string): Promise<{ pro
 }
 
 /** @throws NothingSegmented, UnreadableImage, CorrectionsUnreadable, Cancelled */
-export async function labelTile({ project: folder, head, path, level, column, row }: PictureQuery<'labels'>, signal: AbortSignal): Promise<MadePicture> {
-  const { project, set, index, image } = await labelledImage(folder, path)
+export async function labelTile({ project: folder, run, head, path, level, column, row }: PictureQuery<'labels'>, signal: AbortSignal): Promise<MadePicture> {
+  const { project, set, index, image } = await labelledImage(folder, path, run)
   const { raster: file, table } = storedHead(set, index, image, head)
   const raster = await rasters(await stateOf(file), () => openRaster(file))
   const { window, values } = await labelWindow(raster, { level, column, row }, signal)

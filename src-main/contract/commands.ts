@@ -73,6 +73,8 @@ export const COMMANDS = {
   catalogue: { input: z.object({ sources }), output: catalogue },
   /** What looks like an image by its name, before any header is read. */
   listing: { input: z.object({ sources }), output: z.object({ images: z.array(z.object({ path: z.string(), file: z.string() })) }) },
+  /** Draws aerial scenes whose truth is known, to try the program on. */
+  sample: { input: z.object({ out: folder }), output: z.object({ images: folder, truth: folder }) },
   openProject: { input: z.object({ project: folder }), output: projectState },
   train: {
     input: z.object({

@@ -7,7 +7,7 @@ export type Outcome<N extends CommandName> = { output: CommandOutput<N> } | { er
 
 /** Images that were opened before. */
 export interface RecentImages {
-  /** Their folder. */
+  /** Their folders, files and addresses, one a line. */
   images: string
   project: string
   /** File of one of them. */
@@ -24,9 +24,13 @@ export interface WindowApi {
   abandonPictures(view: number): void
   /** Something was chosen in the menu. */
   onAction(listener: (name: ActionName) => void): void
+  /** Asks the user for folders of images; none when the user thinks better of it. */
+  chooseImages(): Promise<string[]>
+  /** Where generated scenes are kept. */
+  sampleFolder(): Promise<string>
   /** Asks the user for a folder; undefined when the user thinks better of it. */
   chooseFolder(title: string): Promise<string | undefined>
-  /** Folder in which the project of an image folder is kept: where it was last, unless that is not to count. */
+  /** Folder in which the project of some images (their sources, one a line) is kept: where it was last, unless that is not to count. */
   projectFolderFor(images: string, remembered?: boolean): Promise<string>
   /** Keeps the project of an image folder elsewhere from now on. */
   rememberProject(images: string, project: string, cover?: string): Promise<void>
@@ -47,6 +51,8 @@ export const CHANNELS = {
   action: 'menu:action',
   abandonPictures: 'pictures:abandon',
   chooseFolder: 'dialog:folder',
+  chooseImages: 'dialog:images',
+  sampleFolder: 'sample:folder',
   projectFolderFor: 'project:folder',
   rememberProject: 'project:remember',
   recentImages: 'project:recent',

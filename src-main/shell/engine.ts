@@ -8,7 +8,7 @@ export function createEngineHost(): Pick<EngineClient, 'call'> & { stop(): void 
   let running: { child: UtilityProcess; client: EngineClient } | undefined
 
   function start(): { child: UtilityProcess; client: EngineClient } {
-    const child = utilityProcess.fork(fileURLToPath(new URL('./engine.js', import.meta.url)), [], { serviceName: 'Smalti engine', stdio: 'ignore' })
+    const child = utilityProcess.fork(fileURLToPath(new URL('./engine.js', import.meta.url)), [], { serviceName: 'Smalti engine', stdio: 'inherit' })
     const client = createClient((message) => child.postMessage(message))
     child.on('message', (message) => client.receive(message))
     child.on('exit', (code) => {

@@ -1,4 +1,5 @@
-import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, dialog, ipcMain, shell } from 'electron'
+import { join } from 'node:path'
+import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, app, dialog, ipcMain, shell } from 'electron'
 import { z } from 'zod'
 import type { EngineClient } from '../contract/client.ts'
 import { COMMANDS, type CommandName } from '../contract/commands.ts'
@@ -18,16 +19,27 @@ function fromOwnPage(event: IpcMainEvent | IpcMainInvokeEvent): void {
   if (!event.senderFrame?.url.startsWith(`${SCHEME}://app/`)) throw new Error('a message came from a foreign page')
 }
 
+/** What the window has asked for and waits for. */
+export interface Work {
+  /** What would be lost, or broken off, by ending now; undefined where nothing would. */
+  busyWith(): string | undefined
+  /** Breaks it off; resolves when all that can be kept is. */
+  stop(): Promise<void>
+}
+/** Commands that take long, in words. */
+const LONG: Partial<Record<CommandName, string>> = { train: 'A training is running. What it has learnt by now is kept, and it can be continued.', segment: 'Images are being segmented. Those that are done are kept.', export: 'An export is running, and would be incomplete.', group: 'Images are being grouped, which would begin anew.' }
+
 /** Answers the window's requests. Every argument is checked before it is used. */
-export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: PictureHost): void {
-  const running = new Map<string, AbortController>()
+export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: PictureHost): Work {
+  const running = new Map<string, { name: CommandName; controller: AbortController; ended: Promise<unknown> }>()
   const key = (sender: number, call: number): string => `${sender}:${call}`
 
   ipcMain.handle(CHANNELS.run, async (event, ...args: unknown[]): Promise<Outcome<CommandName>> => {
     fromOwnPage(event)
     const [call, name, input] = z.tuple([callNumber, commandName, z.unknown()]).parse(args)
     const controller = new AbortController()
-    running.set(key(event.sender.id, call), controller)
+    let end = (): void => undefined
+    running.set(key(event.sender.id, call), { name, controller, ended: new Promise<void>((resolve) => (end = resolve)) })
     try {
       const parsed = COMMANDS[name].input.parse(input) as never
       const onProgress = (progress: unknown): void => {
@@ -38,11 +50,12 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
       return { error: asSmaltiError(fault).toJSON() }
     } finally {
       running.delete(key(event.sender.id, call))
+      end()
     }
   })
   ipcMain.on(CHANNELS.cancel, (event, call: unknown) => {
     fromOwnPage(event)
-    running.get(key(event.sender.id, callNumber.parse(call)))?.abort()
+    running.get(key(event.sender.id, callNumber.parse(call)))?.controller.abort()
   })
   ipcMain.on(CHANNELS.abandonPictures, (event, view: unknown) => {
     fromOwnPage(event)
@@ -54,6 +67,17 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     const options = { title: text.parse(title), properties: ['openDirectory', 'createDirectory'] as ('openDirectory' | 'createDirectory')[] }
     const { canceled, filePaths } = await (owner ? dialog.showOpenDialog(owner, options) : dialog.showOpenDialog(options))
     return canceled ? undefined : filePaths[0]
+  })
+  ipcMain.handle(CHANNELS.chooseImages, async (event) => {
+    fromOwnPage(event)
+    const owner = BrowserWindow.fromWebContents(event.sender)
+    const options = { title: 'Choose folders of images', properties: ['openDirectory', 'multiSelections'] as ('openDirectory' | 'multiSelections')[] }
+    const { canceled, filePaths } = await (owner ? dialog.showOpenDialog(owner, options) : dialog.showOpenDialog(options))
+    return canceled ? [] : filePaths
+  })
+  ipcMain.handle(CHANNELS.sampleFolder, (event) => {
+    fromOwnPage(event)
+    return join(app.getPath('documents'), 'Smalti', 'sample')
   })
   ipcMain.handle(CHANNELS.projectFolderFor, (event, images: unknown, remembered: unknown) => {
     fromOwnPage(event)
@@ -75,4 +99,13 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     fromOwnPage(event)
     await shell.openPath(text.parse(path))
   })
+
+  return {
+    busyWith: () => [...running.values()].map(({ name }) => LONG[name]).find((reason) => reason !== undefined),
+    async stop() {
+      const all = [...running.values()]
+      for (const { controller } of all) controller.abort()
+      await Promise.all(all.map(({ ended }) => ended))
+    }
+  }
 }

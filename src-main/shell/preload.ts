@@ -12,6 +12,8 @@ const api: WindowApi = {
   },
   abandonPictures: (view) => ipcRenderer.send(CHANNELS.abandonPictures, view),
   chooseFolder: (title) => ipcRenderer.invoke(CHANNELS.chooseFolder, title),
+  chooseImages: () => ipcRenderer.invoke(CHANNELS.chooseImages),
+  sampleFolder: () => ipcRenderer.invoke(CHANNELS.sampleFolder),
   projectFolderFor: (images, remembered) => ipcRenderer.invoke(CHANNELS.projectFolderFor, images, remembered),
   rememberProject: (images, project, cover) => ipcRenderer.invoke(CHANNELS.rememberProject, images, project, cover),
   recentImages: () => ipcRenderer.invoke(CHANNELS.recentImages),

@@ -5,7 +5,7 @@ import { app } from 'electron'
 import { z } from 'zod'
 import type { RecentImages } from '../contract/window.ts'
 
-/** Which project is kept of which images; a folder is known again by its identity when it was renamed. */
+/** Which project is kept of which images (their sources, one a line); a folder is known again by its identity when it was renamed. */
 const memory = z.array(z.object({ images: z.string(), identity: z.string().optional(), project: z.string(), cover: z.string().optional() }))
 type Memory = z.infer<typeof memory>
 
@@ -21,6 +21,9 @@ function load(): Memory {
     return []
   }
 }
+
+/** Whether all of some images' sources are still there; an address is not asked for. */
+const areThere = (images: string): boolean => images.split('\n').every((source) => /^https?:/.test(source) || existsSync(source))
 
 /** What a folder keeps when it is renamed or moved on its disk. */
 function identityOf(folder: string): string | undefined {
@@ -39,15 +42,17 @@ export function projectFolderFor(images: string, remembered: boolean): string {
   const same = known.find((entry) => entry.images === images) ?? known.find((entry) => identity !== undefined && entry.identity === identity && !existsSync(entry.images))
   if (remembered && same && existsSync(same.project)) return same.project
   const mark = createHash('sha256').update(images).digest('hex').slice(0, 6)
+  const [first, ...more] = images.split('\n')
+  const name = basename(first).replace(/[^\p{L}\p{N} ._-]/gu, '_') + (more.length > 0 ? ` and ${more.length} more` : '')
   const documents = app.getPath('documents')
   // Projects from when the program was called Tessera are still found.
-  const former = join(documents, 'Tessera', `${basename(images)}-${mark}`)
-  return existsSync(former) ? former : join(documents, 'Smalti', `${basename(images)}-${mark}`)
+  const former = join(documents, 'Tessera', `${name}-${mark}`)
+  return existsSync(former) ? former : join(documents, 'Smalti', `${name}-${mark}`)
 }
 
 /** Images that were opened last, as far as they are still there. */
 export function recentImages(): RecentImages[] {
-  return load().filter(({ images }) => existsSync(images)).slice(0, SHOWN).map(({ images, project, cover }) => ({ images, project, cover }))
+  return load().filter(({ images }) => areThere(images)).slice(0, SHOWN).map(({ images, project, cover }) => ({ images, project, cover }))
 }
 
 /** @param cover  file of an image that stands for all */

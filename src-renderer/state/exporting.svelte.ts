@@ -59,7 +59,7 @@ class Exporting {
     const kept = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Partial<Choice>
     this.choice = { ...USUAL, ...kept, images: 'all' }
     // Beside the images, never among them.
-    this.out = localStorage.getItem(`${KEY}.${project.folder}`) ?? `${project.images?.replace(/[\\/]+$/, '')} labels`
+    this.out = localStorage.getItem(`${KEY}.${project.folder}`) ?? `${project.sources[0]?.replace(/[\\/]+$/, '')} labels`
     this.overwrite = false
     this.planned = undefined
     this.fault = undefined

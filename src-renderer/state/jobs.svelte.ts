@@ -23,6 +23,9 @@ const STAGES: Record<JobKind, string> = {
   evaluate: 'Comparing with the truth'
 }
 
+/** Milliseconds for which nobody watches a job. */
+const LONG = 20_000
+
 /** The job that runs, and what the last ones had to say. */
 class Jobs {
   running = $state<RunningJob>()
@@ -36,6 +39,7 @@ class Jobs {
   async perform(kind: JobKind, work: (signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<void>): Promise<void> {
     if (this.running) return
     const controller = new AbortController()
+    const began = Date.now()
     this.fault = undefined
     this.notice = undefined
     this.running = { kind, progress: { stage: STAGES[kind] }, paused: false, startedAt: Date.now(), controller }
@@ -48,7 +52,14 @@ class Jobs {
       if (named.name !== 'Cancelled') this.fault = named
     } finally {
       this.running = undefined
+      if (Date.now() - began > LONG && !document.hasFocus()) this.#tellAway()
     }
+  }
+
+  /** Tells whoever does something else meanwhile how it ended. */
+  #tellAway(): void {
+    const said = this.fault?.message ?? this.notice?.text
+    if (said !== undefined) new Notification('Smalti', { body: said })
   }
 
   async setPaused(paused: boolean): Promise<void> {

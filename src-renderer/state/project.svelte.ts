@@ -10,12 +10,16 @@ const MANY = 500
 
 /** The images that are open and the project that is kept of them. */
 class Project {
-  /** Folder of the images. */
-  images = $state<string>()
+  /** Folders and files of the images, and addresses. */
+  sources = $state.raw<readonly string[]>([])
+  /** All of them, one a line: what the images are known by. */
+  readonly images = $derived(this.sources.length > 0 ? this.sources.join('\n') : undefined)
+  /** What they are called. */
+  readonly title = $derived(titleOf(this.sources))
   folder = $state<string>()
   catalogue = $state.raw<Catalogue>()
   /** What is being opened, as soon as its files are known and while they are read, where that takes a while. */
-  opening = $state.raw<{ images: string; files: readonly { path: string; file: string }[] }>()
+  opening = $state.raw<{ title: string; files: readonly { path: string; file: string }[] }>()
   /** What the project says of itself; undefined where there is none yet. */
   state = $state.raw<ProjectState>()
   /** Files that jobs passed over since the images were read. */
@@ -35,38 +39,50 @@ class Project {
     return this.#files.get(path)
   }
 
-  /** Reads a folder of images and opens its project, if there is one. */
-  async open(images: string): Promise<void> {
+  /** Reads images and opens their project, if there is one; a project is opened by its own folder too. */
+  async open(asked: readonly string[]): Promise<void> {
     await jobs.perform('read', async (signal, onProgress) => {
-      const { images: files } = await run('listing', { sources: [images] })
-      if (files.length >= MANY) this.opening = { images, files }
-      const catalogue = await run('catalogue', { sources: [images] }, { signal, onProgress })
-      const { folder, state } = await projectOf(images)
+      const own = asked.length === 1 ? await stateOf(asked[0]).catch(() => undefined) : undefined
+      const sources = own?.sources ?? asked
+      const { images: files } = await run('listing', { sources: [...sources] })
+      if (files.length >= MANY) this.opening = { title: titleOf(sources), files }
+      const catalogue = await run('catalogue', { sources: [...sources] }, { signal, onProgress })
+      const { folder, state } = own ? { folder: asked[0], state: own } : await projectOf(sources)
       view.reset()
       this.passedOver = []
       this.catalogue = catalogue
-      this.images = images
+      this.sources = sources
       this.folder = folder
       this.#take(state)
+      view.recall(folder)
       this.opened++
-      await window.smalti.rememberProject(images, folder, catalogue.images[0]?.file)
+      await window.smalti.rememberProject(sources.join('\n'), folder, catalogue.images[0]?.file)
     })
     this.opening = undefined
   }
 
   async chooseImages(): Promise<void> {
-    const folder = await window.smalti.chooseFolder('Choose a folder of images')
-    if (folder !== undefined) await this.open(folder)
+    const folders = await window.smalti.chooseImages()
+    if (folders.length > 0) await this.open(folders)
+  }
+
+  /** Draws scenes whose truth is known, and opens them. */
+  async openSample(): Promise<void> {
+    let images: string | undefined
+    await jobs.perform('read', async (signal, onProgress) => {
+      ;({ images } = await run('sample', { out: await window.smalti.sampleFolder() }, { signal, onProgress }))
+    })
+    if (images !== undefined) await this.open([images])
   }
 
   /** Keeps the project elsewhere; one of other images is refused. */
   async chooseFolder(): Promise<void> {
-    const { images } = this
+    const { images, sources } = this
     const folder = await window.smalti.chooseFolder('Choose where the project is kept')
     if (folder === undefined || images === undefined) return
     await jobs.perform('read', async () => {
       const state = await stateOf(folder)
-      if (state && !state.sources.includes(images)) throw new SmaltiError('OtherImages', { path: folder, images: state.sources.join(', ') })
+      if (state && !isOf(state, sources)) throw new SmaltiError('OtherImages', { path: folder, images: state.sources.join(', ') })
       await window.smalti.rememberProject(images, folder)
       view.reset()
       this.folder = folder
@@ -96,14 +112,14 @@ class Project {
 }
 
 /** The project that is kept of some images, and what it says of itself. */
-async function projectOf(images: string): Promise<{ folder: string; state: ProjectState | undefined }> {
+async function projectOf(sources: readonly string[]): Promise<{ folder: string; state: ProjectState | undefined }> {
   for (const remembered of [true, false]) {
-    const folder = await window.smalti.projectFolderFor(images, remembered)
+    const folder = await window.smalti.projectFolderFor(sources.join('\n'), remembered)
     const state = await stateOf(folder)
-    if (!state || state.sources.includes(images)) return { folder, state }
+    if (!state || isOf(state, sources)) return { folder, state }
     try {
       // The folder was renamed or moved: the project goes with it.
-      await run('relocate', { project: folder, images })
+      await run('relocate', { project: folder, images: sources[0] })
       return { folder, state: await stateOf(folder) }
     } catch (fault) {
       // What is remembered has become the project of other images: these get one of their own.
@@ -112,6 +128,11 @@ async function projectOf(images: string): Promise<{ folder: string; state: Proje
   }
   throw new SmaltiError('InternalError', { reason: 'no folder was found for the project' })
 }
+
+const titleOf = (sources: readonly string[]): string => sources.map((source) => source.split(/[\\/]/).filter(Boolean).at(-1) ?? source).join(', ')
+
+/** Whether a project is of these very images. */
+const isOf = ({ sources }: ProjectState, asked: readonly string[]): boolean => sources.length === asked.length && asked.every((source) => sources.includes(source))
 
 async function stateOf(folder: string): Promise<ProjectState | undefined> {
   try {

@@ -50,11 +50,11 @@ class Training {
   }
 
   async train(): Promise<void> {
-    const { images, folder } = project
-    if (images === undefined || folder === undefined) return
+    const { sources, folder } = project
+    if (sources.length === 0 || folder === undefined) return
     await jobs.perform('train', async (signal, onProgress) => {
       this.#live = this.goesOn ? this.history : []
-      const trained = await run('train', { sources: [images], project: folder, settings: this.settings, watch: view.shown ?? view.last ?? project.catalogue?.images[0]?.path }, {
+      const trained = await run('train', { sources: [...sources], project: folder, settings: this.settings, watch: view.shown ?? view.last ?? project.catalogue?.images[0]?.path }, {
         signal,
         onProgress: (progress) => {
           onProgress(progress)

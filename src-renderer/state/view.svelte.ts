@@ -1,5 +1,9 @@
 import type { Stage } from '../viewer/stage.ts'
-import type { HeadName } from '../../src-main/contract/settings.ts'
+import { z } from 'zod'
+import { HEADS, type HeadName } from '../../src-main/contract/settings.ts'
+
+const keyOf = (project: string): string => `smalti.view.${project}`
+const keptView = z.object({ last: z.string(), head: z.enum(HEADS), opacity: z.number().min(0).max(1), style: z.enum(['filled', 'outlined']), thumbnail: z.number().min(64).max(400) }).partial()
 
 /** What is looked at, and how. */
 class View {
@@ -43,6 +47,20 @@ class View {
     this.naming = undefined
     this.target = undefined
     this.look = { brightness: 0, contrast: 1, gamma: 1 }
+  }
+
+  /** How a project was looked at last. */
+  readonly #kept = $derived({ last: this.last, head: this.head, opacity: this.opacity, style: this.style, thumbnail: this.thumbnail })
+
+  /** Looks at a project as it was looked at last. */
+  recall(project: string): void {
+    const found = keptView.safeParse(JSON.parse(localStorage.getItem(keyOf(project)) ?? '{}'))
+    if (found.success) Object.assign(this, found.data)
+  }
+
+  /** Remembers how a project is looked at. */
+  keep(project: string): void {
+    localStorage.setItem(keyOf(project), JSON.stringify(this.#kept))
   }
 
   show(path: string | undefined): void {

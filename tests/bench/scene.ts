@@ -1,5 +1,5 @@
-import { drawSampleScene } from '../../src-main/cli/sampleScene.ts'
-import { SCENE_TILE, writeSceneFile } from '../../src-main/cli/sceneFile.ts'
+import { drawSampleScene } from '../../src-main/engine/sample/sampleScene.ts'
+import { SCENE_TILE, writeSceneFile } from '../../src-main/engine/sample/sceneFile.ts'
 
 const PATTERN = 2048
 

@@ -55,7 +55,7 @@ describe.runIf(present)('the window', () => {
       const remote = await fetch('https://example.org/').then(() => 'fetched', () => 'refused')
       return { remote, node: 'require' in globalThis || 'process' in globalThis, api: Object.keys((globalThis as unknown as { smalti: object }).smalti).sort() }
     })
-    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'binRun', 'cancel', 'chooseFolder', 'onAction', 'onProgress', 'pathOf', 'projectFolderFor', 'recentImages', 'rememberProject', 'run', 'showFolder'] })
+    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'binRun', 'cancel', 'chooseFolder', 'chooseImages', 'onAction', 'onProgress', 'pathOf', 'projectFolderFor', 'recentImages', 'rememberProject', 'run', 'sampleFolder', 'showFolder'] })
   })
 
   it('refuses a malformed message', async () => {

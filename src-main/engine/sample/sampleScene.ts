@@ -1,4 +1,4 @@
-import { type Uniform, integerBelow, normalFrom, uniformFrom } from '../learning/random.ts'
+import { type Uniform, integerBelow, normalFrom, uniformFrom } from '../../learning/random.ts'
 
 export const SAMPLE_CLASSES = ['field', 'trees', 'water', 'roof', 'road'] as const
 const [FIELD, TREES, WATER, ROOF, ROAD] = [0, 1, 2, 3, 4]

@@ -1,8 +1,8 @@
 import { open } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { deflate } from 'node:zlib'
-import { transformTags } from '../imagery/georeference.ts'
-import { type Field, TYPE, encodeDirectory, encodeHeader } from '../labels/tiffFile.ts'
+import { transformTags } from '../../imagery/georeference.ts'
+import { type Field, TYPE, encodeDirectory, encodeHeader } from '../../labels/tiffFile.ts'
 
 const deflated = promisify(deflate)
 export const SCENE_TILE = 512

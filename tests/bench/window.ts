@@ -1,0 +1,133 @@
+/**
+ * The window on a large scene, in real Electron: `npm run bench -- window [side]`. A scene is generated, with overviews
+ * where GDAL is here, labelled by a short preview, and looked at as a person would.
+ */
+import { spawnSync } from 'node:child_process'
+import { copyFile, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { smalti, temporaryFolder } from '../fixtures/commandLine.ts'
+import { type Window, openWindow } from '../fixtures/window.ts'
+import { writeScene } from './scene.ts'
+
+const side = Number(process.argv[2] ?? 20_000)
+const folder = process.env.SMALTI_BENCH_FOLDER ?? (await temporaryFolder())
+const project = join(folder, 'scene.smalti')
+const say = (what: string, value: string): void => console.log(`${what.padEnd(58)} ${value}`)
+const percentile = (values: number[], share: number): number => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]
+
+async function scenes(): Promise<{ plain: string; tiled: string | undefined }> {
+  const [plain, tiled] = ['plain', 'overviews'].map((name) => join(folder, name))
+  await mkdir(plain, { recursive: true })
+  await mkdir(tiled, { recursive: true })
+  await writeScene(join(plain, 'scene.tif'), side)
+  await copyFile(join(plain, 'scene.tif'), join(tiled, 'scene.tif'))
+  const made = spawnSync('/usr/bin/python3', ['-c', `from osgeo import gdal; gdal.SetConfigOption('COMPRESS_OVERVIEW','DEFLATE'); d=gdal.Open(${JSON.stringify(join(tiled, 'scene.tif'))},1); d.BuildOverviews('AVERAGE',[2,4,8,16,32])`])
+  return { plain, tiled: made.status === 0 ? tiled : undefined }
+}
+
+/** Gaps between frames, in milliseconds, while something is done. */
+async function frames(page: Page, work: () => Promise<void>): Promise<number[]> {
+  await page.evaluate(() => {
+    const times: number[] = []
+    Object.assign(globalThis, { times, counting: true })
+    const frame = (now: number): void => {
+      times.push(now)
+      if ((globalThis as unknown as { counting: boolean }).counting) requestAnimationFrame(frame)
+    }
+    requestAnimationFrame(frame)
+  })
+  await work()
+  const times = await page.evaluate(() => {
+    const state = globalThis as unknown as { times: number[]; counting: boolean }
+    state.counting = false
+    return state.times
+  })
+  return times.slice(1).map((time, i) => time - times[i])
+}
+
+/** Milliseconds from an action until the frame in which it is seen, as the page tells. */
+const untilDrawn = (page: Page, key: string): Promise<number> =>
+  page.evaluate(async (pressed) => {
+    const began = performance.now()
+    document.body.dispatchEvent(new KeyboardEvent('keydown', { key: pressed, bubbles: true }))
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
+    return performance.now() - began
+  }, key)
+
+async function firstPicture({ page, drop }: Window, images: string): Promise<{ coarse: number; progress: number; whole: number }> {
+  await drop(images)
+  await page.locator('main img').first().waitFor({ timeout: 120_000 })
+  const began = Date.now()
+  const answered: number[] = []
+  page.on('response', (response) => void (response.url().startsWith('smalti://tile') && answered.push(Date.now() - began)))
+  await page.locator('main img').first().click()
+  await page.getByRole('progressbar').waitFor({ timeout: 10_000 }).catch(() => undefined)
+  const progress = Date.now() - began
+  await page.getByRole('progressbar').waitFor({ state: 'detached', timeout: 300_000 })
+  page.removeAllListeners('response')
+  return { coarse: answered[0] ?? Number.NaN, progress, whole: Date.now() - began }
+}
+
+const { plain, tiled } = await scenes()
+say(`A scene of ${side} × ${side} pixels`, folder)
+const began = Date.now()
+for (const command of [['train', plain, '--project', project, '--preset', 'preview', '--minutes', '0.5'], ['segment', project]]) {
+  const { code, stderr } = await smalti(...command)
+  if (code !== 0) throw new Error(stderr)
+}
+say('trained and segmented in', `${Math.round((Date.now() - began) / 1e3)} s`)
+
+const window = await openWindow()
+const { page, app } = window
+try {
+  for (const [name, images] of [['with overviews', tiled], ['without overviews', plain]] as const) {
+    if (!images) continue
+    if (images === plain) await page.evaluate(([path, kept]) => (globalThis as unknown as { smalti: { rememberProject(images: string, project: string): Promise<void> } }).smalti.rememberProject(path, kept), [images, project])
+    const { coarse, progress, whole } = await firstPicture(window, images)
+    say(`first picture ${name}: first tile, progress, all in sight`, `${coarse} ms, ${progress} ms, ${whole} ms`)
+  }
+  let tiles = 0
+  page.on('request', (request) => void (/^smalti:\/\/(tile|labels)/.test(request.url()) && tiles++))
+  const box = (await page.locator('.stage').boundingBox())!
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2]
+  const gaps = await frames(page, async () => {
+    await page.mouse.move(x, y)
+    for (let i = 0; i < 12; i++) {
+      await page.mouse.wheel(0, -150)
+      await page.waitForTimeout(60)
+    }
+    for (let i = 0; i < 6; i++) {
+      await page.mouse.down()
+      await page.mouse.move(x - 300, y + 80 * (i % 3), { steps: 20 })
+      await page.mouse.up()
+      await page.mouse.move(x, y)
+    }
+    for (let i = 0; i < 12; i++) {
+      await page.mouse.wheel(0, 150)
+      await page.waitForTimeout(60)
+    }
+  })
+  say('pan and zoom: frame gaps p50, p95, p99', `${[0.5, 0.95, 0.99].map((share) => percentile(gaps, share).toFixed(1)).join(', ')} ms over ${gaps.length} frames, ${tiles} tiles`)
+  await page.waitForTimeout(2000)
+  const rows = page.getByRole('list', { name: 'Classes' }).locator('.row')
+  await rows.nth(0).click()
+  await rows.nth(1).click({ modifiers: ['Control'] })
+  tiles = 0
+  say('merge, until it is drawn', `${(await untilDrawn(page, 'm')).toFixed(0)} ms`)
+  say('hide, until it is drawn', `${(await untilDrawn(page, 'h')).toFixed(0)} ms`)
+  say('tiles asked for meanwhile', String(tiles))
+  await page.keyboard.press('d')
+  const painting = Date.now()
+  await page.mouse.move(x, y)
+  await page.mouse.down()
+  await page.mouse.move(x + 100, y + 50, { steps: 5 })
+  await page.mouse.up()
+  await page.getByRole('progressbar').waitFor({ state: 'detached' })
+  await page.waitForFunction(() => !document.querySelector('[role=progressbar]'))
+  say('a stroke of the brush, kept and shown', `${Date.now() - painting} ms`)
+  const processes = await app.evaluate(({ app: running }) => running.getAppMetrics().map(({ name, type, memory }) => `${name ?? type} ${Math.round(memory.workingSetSize / 1024)} MiB`))
+  say('memory', processes.join(', '))
+} finally {
+  await window.close()
+}

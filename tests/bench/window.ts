@@ -3,6 +3,7 @@
  * where GDAL is here, labelled by a short preview, and looked at as a person would.
  */
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
@@ -55,8 +56,9 @@ const untilDrawn = (page: Page, key: string): Promise<number> =>
     return performance.now() - began
   }, key)
 
-async function firstPicture({ page, drop }: Window, images: string): Promise<{ coarse: number; progress: number; whole: number }> {
-  await drop(images)
+async function firstPicture({ page, answerDialog }: Window, images: string): Promise<{ coarse: number; progress: number; whole: number }> {
+  await answerDialog(images)
+  await page.keyboard.press('Control+o')
   await page.locator('main img').first().waitFor({ timeout: 120_000 })
   const began = Date.now()
   const answered: number[] = []
@@ -69,10 +71,12 @@ async function firstPicture({ page, drop }: Window, images: string): Promise<{ c
   return { coarse: answered[0] ?? Number.NaN, progress, whole: Date.now() - began }
 }
 
-const { plain, tiled } = await scenes()
+// Scenes and labels of an earlier time serve again.
+const isNew = !existsSync(project)
+const { plain, tiled } = isNew ? await scenes() : { plain: join(folder, 'plain'), tiled: join(folder, 'overviews') }
 say(`A scene of ${side} × ${side} pixels`, folder)
 const began = Date.now()
-for (const command of [['train', plain, '--project', project, '--preset', 'preview', '--minutes', '0.5'], ['segment', project]]) {
+for (const command of !isNew ? [] : [['train', plain, '--project', project, '--preset', 'preview', '--minutes', '0.5'], ['segment', project]]) {
   const { code, stderr } = await smalti(...command)
   if (code !== 0) throw new Error(stderr)
 }
@@ -80,6 +84,8 @@ say('trained and segmented in', `${Math.round((Date.now() - began) / 1e3)} s`)
 
 const window = await openWindow()
 const { page, app } = window
+await page.getByText('Drop a folder').waitFor()
+await page.waitForTimeout(1000)
 try {
   for (const [name, images] of [['with overviews', tiled], ['without overviews', plain]] as const) {
     if (!images) continue

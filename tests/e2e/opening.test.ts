@@ -50,7 +50,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     expect((await smalti('train', ...sides, '--project', project, '--preset', 'preview', '--minutes', '0.1')).code).toBe(0)
     await window.drop(project)
     await page.getByTitle(project, { exact: true }).waitFor()
-    await page.getByText('✓ preview').waitFor()
+    await button('Train again').waitFor()
     await window.drop(...sides)
     await page.getByTitle(project, { exact: true }).waitFor()
     expect(await page.locator('main img').count()).toBe(4)

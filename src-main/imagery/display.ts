@@ -4,6 +4,7 @@ import { viewBands, visibleRoles } from './bandView.ts'
 import { isAddress, isTiffName } from './byteSource.ts'
 import { type Copies, openRaster } from './openRaster.ts'
 import type { Raster, Size, Window } from './raster.ts'
+import { withOverview } from './reduced.ts'
 import { readScaled } from './resample.ts'
 
 /** Side of the reduced picture by which dark and bright are found. */
@@ -23,9 +24,18 @@ export interface Shown {
   stretch: Stretch[]
 }
 
+/** An image, and a way to be done with it. */
+export type Lent = Shown & { done(): Promise<void> }
+
+/** Opens an image for one use. @throws UnreadableImage */
+export async function openOnce(file: string): Promise<Lent> {
+  const shown = await openShown(file)
+  return { ...shown, done: () => shown.raster.close() }
+}
+
 /** Opens an image to show it. @throws UnreadableImage */
 export async function openShown(file: string, copies?: Copies): Promise<Shown> {
-  const raster = await openRaster(file, copies)
+  const raster = withOverview(await openRaster(file, copies))
   const seen = visibleRoles(raster)
   const colours = (['red', 'green', 'blue'] as BandRole[]).filter((role) => seen.includes(role))
   const roles = colours.length === 3 ? colours : seen.length >= 3 && seen.every((role) => role === 'other') ? seen.slice(0, 3) : [seen[0]]
@@ -47,13 +57,13 @@ async function measure(shown: Shown): Promise<Stretch[]> {
   })
 }
 
-function readShown({ raster, roles }: Shown, size: Size, window: Window): ReturnType<typeof readScaled> {
-  return readScaled(raster, viewBands(raster, { roles })!, size, window)
+function readShown({ raster, roles }: Shown, size: Size, window: Window, signal?: AbortSignal): ReturnType<typeof readScaled> {
+  return readScaled(raster, viewBands(raster, { roles })!, size, window, signal)
 }
 
-/** A window of an image brought to a size, as 8-bit colours; clear where there is no data. */
-export async function shownWindow(shown: Shown, size: Size, window: Window): Promise<Sharp> {
-  const { bands, valid } = await readShown(shown, size, window)
+/** A window of an image brought to a size, as 8-bit colours; clear where there is no data. @throws UnreadableImage, Cancelled */
+export async function shownWindow(shown: Shown, size: Size, window: Window, signal?: AbortSignal): Promise<Sharp> {
+  const { bands, valid } = await readShown(shown, size, window, signal)
   const pixels = window.width * window.height
   const channels = valid ? 4 : 3
   const values = new Uint8ClampedArray(pixels * channels)
@@ -67,11 +77,15 @@ export async function shownWindow(shown: Shown, size: Size, window: Window): Pro
   return sharp(values, { raw: { width: window.width, height: window.height, channels } })
 }
 
-/** A square cut of an image's middle, `side` pixels wide. @throws UnreadableImage */
-export async function thumbnailOf(file: string, side: number): Promise<Sharp> {
+/**
+ * A square cut of an image's middle, `side` pixels wide.
+ * @param open  gives the image and a way to be done with it, for files that libvips does not read
+ * @throws UnreadableImage
+ */
+export async function thumbnailOf(file: string, side: number, open: () => Promise<Lent> = () => openOnce(file)): Promise<Sharp> {
   // libvips makes photographs small while it decodes them.
   if (!isTiffName(file) && !isAddress(file)) return sharp(file, { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha()
-  const shown = await openShown(file)
+  const shown = await open()
   try {
     const { width, height } = shown.raster
     const factor = side / Math.min(width, height)
@@ -80,6 +94,6 @@ export async function thumbnailOf(file: string, side: number): Promise<Sharp> {
     const picture = await shownWindow(shown, size, window)
     return sharp(await picture.flatten({ background: '#ffffff' }).png().toBuffer())
   } finally {
-    await shown.raster.close()
+    await shown.done()
   }
 }

@@ -60,7 +60,12 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
 
   const paints = (): boolean => tool.kind !== 'pan' && tool.kind !== 'lasso'
   const inPicture = (pixels: number): number => pixels / scale
-  const draw = (): void => void layer.batchDraw()
+  /** An empty canvas over the picture costs as much as a full one: it goes where nothing is drawn. */
+  function draw(): void {
+    const any = onImage.getChildren().some((shape) => shape.visible())
+    host.style.display = any ? '' : 'none'
+    if (any) layer.batchDraw()
+  }
   function clear(): void {
     points = []
     line.visible(false)

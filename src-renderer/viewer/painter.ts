@@ -70,8 +70,10 @@ in vec2 at;
 out vec4 colour;
 void main() {
   vec4 found = texture(tile, at);
-  vec3 changed = (found.rgb - 0.5) * look.y + 0.5 + look.x;
-  colour = vec4(pow(clamp(changed, 0.0, 1.0), vec3(1.0 / look.z)) * found.a, found.a);
+  vec3 changed = clamp((found.rgb - 0.5) * look.y + 0.5 + look.x, 0.0, 1.0);
+  // A power costs more than all the rest where there is no GPU.
+  if (look.z != 1.0) changed = pow(changed, vec3(1.0 / look.z));
+  colour = vec4(changed * found.a, found.a);
 }`
 
 const LABEL = `#version 300 es
@@ -128,7 +130,7 @@ void main() {
   int mine = classAt(here);
   bool hatched = own.a > 0.2 && own.a < 0.8;
   if (own.a < 0.2) discard;
-  bool border = classAt(here + ivec2(1, 0)) != mine || classAt(here - ivec2(1, 0)) != mine || classAt(here + ivec2(0, 1)) != mine || classAt(here - ivec2(0, 1)) != mine;
+  bool border = (outlined || highlighted >= 0) && (classAt(here + ivec2(1, 0)) != mine || classAt(here - ivec2(1, 0)) != mine || classAt(here + ivec2(0, 1)) != mine || classAt(here - ivec2(0, 1)) != mine);
   float strength = opacity;
   if (hatched) strength *= ((here.x + here.y) / 3) % 3 == 0 ? 1.0 : 0.15;
   if (outlined) strength = border ? max(opacity, 0.85) : 0.0;
@@ -140,6 +142,25 @@ void main() {
   colour = vec4(shown * strength, strength);
 }`
 
+/** Labels of tiles that do not overlap, coloured without borders: half the work of drawing them first as they are. */
+const DIRECT = `#version 300 es
+precision highp float;
+uniform sampler2D tile;
+uniform sampler2D colours;
+uniform float opacity;
+in vec2 at;
+out vec4 colour;
+void main() {
+  int label = int(texture(tile, at).r * 255.0 + 0.5);
+  if (label == 255) discard;
+  vec4 own = texelFetch(colours, ivec2(label, 0), 0);
+  if (own.a < 0.2) discard;
+  float strength = opacity;
+  ivec2 here = ivec2(gl_FragCoord.xy);
+  if (own.a < 0.8) strength *= ((here.x + here.y) / 3) % 3 == 0 ? 1.0 : 0.15;
+  colour = vec4(own.rgb * strength, strength);
+}`
+
 /**
  * Draws a picture's tiles and its labels on a canvas by WebGL 2. Labels are first drawn as they are, a byte a pixel of
  * the screen, and then coloured by a table of 256, so that no change of a class, a colour or a hover asks for a tile.
@@ -148,7 +169,7 @@ void main() {
 export function createPainter(canvas: HTMLCanvasElement): Painter {
   const gl = canvas.getContext('webgl2', { alpha: true, antialias: false, premultipliedAlpha: true })
   if (!gl) throw new Error('WebGL 2 is not available')
-  const [picture, label, overlay, heatmap] = [programOf(gl, PICTURE), programOf(gl, LABEL), programOf(gl, OVERLAY), programOf(gl, HEAT)]
+  const [picture, label, overlay, heatmap, direct] = [PICTURE, LABEL, OVERLAY, HEAT, DIRECT].map((source) => programOf(gl, source))
   const nearest = { min: gl.NEAREST, mag: gl.NEAREST }
   const tableOf = (): WebGLTexture => textureOf(gl, nearest)
   const tables = { own: { colours: tableOf(), classes: tableOf() }, other: { colours: tableOf(), classes: tableOf() } }
@@ -195,6 +216,7 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
 
   /** Draws labels as they are, a byte a pixel of the screen. */
   function indexLabels(labels: readonly PaintedTile[], camera: Camera, image: Size): void {
+    stale = undefined
     gl!.disable(gl!.BLEND)
     gl!.bindFramebuffer(gl!.FRAMEBUFFER, buffer)
     gl!.clearColor(NO_LABEL / 255, 0, 0, 1)
@@ -205,12 +227,28 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
     gl!.enable(gl!.BLEND)
   }
 
-  /** Colours labels that are drawn as they are. */
+  /** What the labels as they are were not drawn for yet. */
+  let stale: (() => void) | undefined
+
+  /** Colours labels: at once where nothing needs their borders, or by drawing them first as they are. */
   function paintLabels(side: Side, labels: readonly PaintedTile[], camera: Camera, image: Size): void {
-    indexLabels(labels, camera, image)
     const paint = paints[side]
-    if (!paint || labels.length === 0) return
     const { colours, classes } = tables[side]
+    const apart = labels.every(({ level }) => level === labels[0].level)
+    if (paint && apart && labels.length > 0 && paint.style === 'filled' && paint.highlighted === undefined) {
+      gl!.useProgram(direct.program)
+      gl!.uniform1i(gl!.getUniformLocation(direct.program, 'tile'), 0)
+      gl!.uniform1i(gl!.getUniformLocation(direct.program, 'colours'), 1)
+      gl!.uniform1f(gl!.getUniformLocation(direct.program, 'opacity'), paint.opacity)
+      gl!.activeTexture(gl!.TEXTURE1)
+      gl!.bindTexture(gl!.TEXTURE_2D, colours)
+      gl!.activeTexture(gl!.TEXTURE0)
+      drawTiles(direct, labels, camera, image)
+      stale = () => indexLabels(labels, camera, image)
+      return
+    }
+    indexLabels(labels, camera, image)
+    if (!paint || labels.length === 0) return
     gl!.useProgram(overlay.program)
     const uniform = (name: string): WebGLUniformLocation | null => gl!.getUniformLocation(overlay.program, name)
     for (const [unit, [name, texture]] of ([['labels', screen], ['colours', colours], ['classes', classes]] as const).entries()) {
@@ -263,7 +301,8 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
         gl.uniform1f(gl.getUniformLocation(heatmap.program, 'opacity'), heat.opacity)
         gl.uniform1i(gl.getUniformLocation(heatmap.program, 'fades'), Number(heat.fades))
         drawTiles(heatmap, heatTiles, camera, image)
-        return indexLabels(labels, camera, image)
+        stale = () => indexLabels(labels, camera, image)
+        return
       }
       if (swipe === undefined) return paintLabels('own', labels, camera, image)
       const at = Math.round(swipe * canvas.width)
@@ -274,9 +313,10 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
       paintLabels('own', labels, camera, image)
       gl.disable(gl.SCISSOR_TEST)
       // What is read back are the picture's own.
-      indexLabels(labels, camera, image)
+      stale = () => indexLabels(labels, camera, image)
     },
     labelsAt(left, top, width, height) {
+      stale?.()
       const values = new Uint8Array(4 * width * height)
       gl.bindFramebuffer(gl.FRAMEBUFFER, buffer)
       gl.readPixels(left, canvas.height - top - height, width, height, gl.RGBA, gl.UNSIGNED_BYTE, values)

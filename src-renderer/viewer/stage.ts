@@ -1,7 +1,7 @@
 import type { CorrectionShape } from '../../src-main/contract/classes.ts'
 import { TILE_SIDE } from '../../src-main/contract/pictures.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
-import { type Camera, type Point, coarsestLevel, fitted, inSight, levelOf, pixelAt, resized, tilesInSight, zoomed } from './camera.ts'
+import { type Camera, type Point, type TilePlace, coarsestLevel, fitted, inSight, levelOf, pixelAt, resized, tilesInSight, zoomed } from './camera.ts'
 import { type Tool, createDrawing } from './drawing.ts'
 import { type Heat, type Look, type Paint, type Side, createPainter } from './painter.ts'
 import { TileCache } from './tileCache.ts'
@@ -86,6 +86,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   let tool: Tool = { kind: 'pan', radius: 1, colour: '#ffffff' }
   /** Where the tool's cursor is, on the screen. */
   let cursor: Point | undefined
+  let places: readonly TilePlace[] = []
   const settling: (() => void)[] = []
   let number = 0
   let frame = 0
@@ -100,14 +101,14 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   function draw(): void {
     frame ||= requestAnimationFrame(() => {
       frame = 0
-      if (image) painter.draw(camera, image, { pictures: pictures?.ready ?? [], labels: paint ? (labelTiles?.ready ?? []) : [], others: paint ? (otherTiles?.ready ?? []) : [], heat: heatTiles?.ready ?? [] }, { heat: paint && heatTiles ? heat : undefined, swipe: otherTiles && swipe })
+      if (image) painter.draw(camera, image, { pictures: pictures?.shown(places) ?? [], labels: paint ? (labelTiles?.shown(places) ?? []) : [], others: paint ? (otherTiles?.shown(places) ?? []) : [], heat: heatTiles?.shown(places) ?? [] }, { heat: paint && heatTiles ? heat : undefined, swipe: otherTiles && swipe })
     })
   }
   /** Asks for what is in sight, the coarsest level beneath it, and draws. */
   function update(): void {
     if (!image) return
     const level = Math.min(levelOf(camera, window.devicePixelRatio), coarsestLevel(image))
-    const places = tilesInSight(camera, level, image, view)
+    places = tilesInSight(camera, level, image, view)
     const coarse = coarsestLevel(image)
     const beneath = coarse > level ? [{ level: coarse, column: 0, row: 0 }] : []
     pictures?.want([...beneath, ...places])
@@ -130,12 +131,18 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     if (!response.ok) throw new Error(await response.text())
     return response
   }
+  /** Textures are handed over one a frame: several at once would hold up what moves. */
+  let turn: Promise<unknown> = Promise.resolve()
+  const nextTurn = (): Promise<unknown> => (turn = turn.then(() => new Promise((resolve) => requestAnimationFrame(resolve))))
+
   /** Tiles of a byte a pixel. */
   const byteTiles = (source: NonNullable<Sources['labels']>): Tiles =>
     new TileCache(async (place, signal) => {
       const response = await fetched(source(place), signal)
       const [width, height] = ['x-width', 'x-height'].map((name) => Number(response.headers.get(name)))
-      return { content: painter.bytesOf(new Uint8Array(await response.arrayBuffer()), { width, height }), bytes: TILE_SIDE ** 2 }
+      const values = new Uint8Array(await response.arrayBuffer())
+      await nextTurn()
+      return { content: painter.bytesOf(values, { width, height }), bytes: TILE_SIDE ** 2 }
     }, (texture) => painter.release(texture), update, MOST_BYTES.labels)
   function close(): void {
     pictures?.close()
@@ -175,6 +182,8 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       listener.pointed(inside ? { pixel: { x: Math.floor(pixel.x), y: Math.floor(pixel.y) }, label: labelUnder(at) } : undefined)
       return
     }
+    // What is dragged is not pointed at.
+    if (press.still) listener.pointed(undefined)
     press.still &&= Math.hypot(at.x - press.at.x, at.y - press.at.y) <= CLICK
     if (!press.moves) {
       if (!press.still || tool.kind === 'brush') shapes.drag(pixelAt(camera, at))
@@ -246,6 +255,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       image = shown
       pictures = new TileCache(async (place, signal) => {
         const bitmap = await createImageBitmap(await (await fetched(sources.picture(place), signal)).blob(), { premultiplyAlpha: 'none' })
+        await nextTurn()
         const content = painter.pictureOf(bitmap)
         bitmap.close()
         return { content, bytes: 4 * TILE_SIDE ** 2 }

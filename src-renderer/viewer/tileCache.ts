@@ -114,6 +114,21 @@ export class TileCache<T> {
     return [...this.#tiles.values()].filter(({ state }) => state === 'failed')
   }
 
+  /** Tiles that can be drawn and are to be seen: those wanted last if all are there, or else all, coarse ones first. */
+  shown(places: readonly TilePlace[]): Tile<T>[] {
+    const wanted = places.map((place) => this.#tiles.get(keyOf(place))).filter((tile) => tile?.content !== undefined) as Tile<T>[]
+    if (wanted.length === places.length) return wanted
+    const level = places[0]?.level ?? 0
+    // Beneath those that are missing lies what is known of their place, not of others.
+    const missing = places.filter((place) => this.#tiles.get(keyOf(place))?.content === undefined)
+    const covers = (tile: TilePlace, place: TilePlace): boolean => {
+      const [fine, coarse] = tile.level < place.level ? [tile, place] : [place, tile]
+      const step = 2 ** (coarse.level - fine.level)
+      return Math.floor(fine.column / step) === coarse.column && Math.floor(fine.row / step) === coarse.row
+    }
+    return [...this.ready.filter((tile) => tile.level !== level && missing.some((place) => covers(tile, place))), ...wanted]
+  }
+
   get settled(): boolean {
     return [...this.#tiles.values()].every(({ state, edition }) => edition === this.#edition && (state === 'ready' || state === 'failed'))
   }

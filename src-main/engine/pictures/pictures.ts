@@ -1,16 +1,22 @@
+import { stat } from 'node:fs/promises'
 import { SmaltiError } from '../../contract/errors.ts'
 import { type MadePicture, type PictureQuery, TILE_SIDE } from '../../contract/pictures.ts'
-import { type Shown, openShown, shownWindow, thumbnailOf } from '../../imagery/display.ts'
+import { isAddress } from '../../imagery/byteSource.ts'
+import { type Lent, type Shown, openOnce, openShown, shownWindow, thumbnailOf } from '../../imagery/display.ts'
 import type { Copies } from '../../imagery/openRaster.ts'
 import { named } from '../../imagery/pictures.ts'
 import type { Size, Window } from '../../imagery/raster.ts'
 import { copiesFolder } from '../../project/project.ts'
 import { keepOpen, stateOf } from './keptOpen.ts'
 
+const LARGE_FILE = 2 ** 26
+
 /** @throws UnreadableImage */
 export async function thumbnail({ file, side }: PictureQuery<'thumbnail'>): Promise<MadePicture> {
   try {
-    return { type: 'image/webp', bytes: await (await thumbnailOf(file, side)).webp({ quality: 75 }).toBuffer() }
+    // A large one is likely to be looked at next, and what was read of it serves again.
+    const open = async (): Promise<Lent> => (isAddress(file) || (await stat(file)).size > LARGE_FILE ? { ...(await shownImage(file)), done: () => Promise.resolve() } : openOnce(file))
+    return { type: 'image/webp', bytes: await (await thumbnailOf(file, side, open)).webp({ quality: 75 }).toBuffer() }
   } catch (fault) {
     throw named(fault, file)
   }
@@ -59,7 +65,7 @@ export async function tile({ file, project, level, column, row }: PictureQuery<'
     const shown = await shownImage(file, project, signal)
     const size = halved(shown.raster, level)
     if (signal.aborted) throw new SmaltiError('Cancelled')
-    const picture = await shownWindow(shown, size, tileWindow(size, { column, row }))
+    const picture = await shownWindow(shown, size, tileWindow(size, { column, row }), signal)
     if (signal.aborted) throw new SmaltiError('Cancelled')
     return { type: 'image/webp', bytes: await picture.webp({ quality: 90, effort: 1 }).toBuffer() }
   } catch (fault) {

@@ -1,4 +1,5 @@
 /** Entry point of the process that makes pictures for the window, so that neither it nor a job waits for a decoder. */
+import { constants, setPriority } from 'node:os'
 import { type MadePicture, type PictureRequest, toPictures } from '../../contract/pictures.ts'
 import { asSmaltiError } from '../../contract/errors.ts'
 import { heatTile } from './heatTile.ts'
@@ -11,6 +12,9 @@ interface ParentPort {
   postMessage(message: unknown): void
 }
 const { parentPort } = process as unknown as { parentPort: ParentPort }
+
+// What is drawn already goes on moving while pictures are made.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 
 /** Pictures that are made at a time. */
 const AT_A_TIME = 4

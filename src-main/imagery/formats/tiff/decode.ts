@@ -6,6 +6,7 @@ import { ZSTDDecoder } from 'zstddec'
 import { TAG } from './directory.ts'
 
 const inflated = promisify(inflate)
+const LARGEST_PIECE = 2 ** 24
 
 export const COMPRESSION = { none: 1, lzw: 5, jpeg: 7, deflate: 8, oldDeflate: 32946, packBits: 32773, lerc: 34887, zstd: 50000, webp: 50001 } as const
 /** What other compressions are called, so that a refusal can name them. */
@@ -75,7 +76,8 @@ async function decompressed(bytes: Buffer, layout: BlockLayout, wanted: number):
       return bytes
     case COMPRESSION.deflate:
     case COMPRESSION.oldDeflate:
-      return inflated(bytes, { maxOutputLength: 2 * wanted + 1024 })
+      // In one piece: every piece is a way to another thread and back.
+      return inflated(bytes, { maxOutputLength: 2 * wanted + 1024, chunkSize: Math.min(wanted + 64, LARGEST_PIECE) })
     case COMPRESSION.lzw:
       return unpackLzw(bytes, wanted)
     case COMPRESSION.packBits:

@@ -1,5 +1,6 @@
 /** Entry point of the process that makes pictures for the window, so that neither it nor a job waits for a decoder. */
-import { constants, setPriority } from 'node:os'
+import { availableParallelism, constants, setPriority } from 'node:os'
+import sharp from 'sharp'
 import { type MadePicture, type PictureRequest, toPictures } from '../../contract/pictures.ts'
 import { asSmaltiError } from '../../contract/errors.ts'
 import { heatTile } from './heatTile.ts'
@@ -16,8 +17,9 @@ const { parentPort } = process as unknown as { parentPort: ParentPort }
 // What is drawn already goes on moving while pictures are made.
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 
-/** Pictures that are made at a time. */
-const AT_A_TIME = 4
+/** Pictures that are made at a time: one core is the window's. */
+const AT_A_TIME = Math.max(1, Math.min(4, availableParallelism() - 1))
+sharp.concurrency(1)
 
 interface Wanted {
   id: number

@@ -1,3 +1,4 @@
+import { distantColours } from '../../src-main/classes/colouring.ts'
 import { type Moved, correctedTiles, movedPixels } from '../../src-main/classes/corrections.ts'
 import { type DescribedClass, describedClasses } from '../../src-main/classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withCorrection, withEdit } from '../../src-main/classes/history.ts'
@@ -62,6 +63,18 @@ class Classes {
   #store(history: ClassHistory): void {
     this.#stored = history
     this.edition++
+  }
+
+  /** Of each class the share of its border, 0…1, that it has with each other, in the list's order. */
+  readonly borders = $derived.by(() => {
+    const found = describedClasses(this.kept, this.described)
+    return found.map(({ beside }) => found.map(({ id }) => beside.find((entry) => entry.id === id)?.share ?? 0))
+  })
+
+  /** Gives every class a colour that is far from all others, and farthest from its neighbours'. */
+  recolourAll(): void {
+    const colours = distantColours(this.borders)
+    this.edit({ kind: 'replace', name: 'Colours far apart', scheme: { ...this.kept, classes: this.kept.classes.map((entry, i) => ({ ...entry, colour: colours[i] })) } })
   }
 
   /** Tells one state of an image's corrections from another; undefined where nothing is corrected. */

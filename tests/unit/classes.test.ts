@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { adviceOf, dendrogram } from '../../src-main/classes/advice.ts'
 import { describedClasses } from '../../src-main/classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../src-main/classes/history.ts'
+import { colourDistance, distantColours } from '../../src-main/classes/colouring.ts'
 import { classesByOverlap, countPairs, matchedClasses } from '../../src-main/classes/overlap.ts'
 import { clustersOf, edited, initialScheme, placesOf } from '../../src-main/classes/scheme.ts'
 import { cutTree, partedAlong } from '../../src-main/classes/tree.ts'
@@ -90,6 +91,22 @@ describe('classes', () => {
     expect(new Set(matched.map(({ theirs: its }) => its)).size).toBe(matched.length)
     expect(matched.map(({ mine: own, theirs: its }) => `${own} ${its}`).sort()).toEqual(['0 1', '1 3', '2 4', '3 5', '4 0'].map((pair) => (pair === '0 1' && !matched.some(({ theirs: its }) => its === 1) ? '0 2' : pair)).sort())
     expect(classesByOverlap(counts, 6, there)).toEqual([1, 2, 3, 4, 5, 0])
+  })
+
+  it('get colours that all eyes tell apart, neighbours best of all', () => {
+    const uniform = uniformFrom(9)
+    for (const count of [2, 8, 24, 64, 250]) {
+      const beside = Array.from({ length: count }, (_, a) => Array.from({ length: count }, (__, b) => (a !== b && uniform() < 4 / count ? uniform() : 0)))
+      const colours = distantColours(beside)
+      expect(new Set(colours).size).toBe(count)
+      const [neighbours, others]: number[][] = [[], []]
+      colours.forEach((first, a) => colours.forEach((second, b) => a < b && (Math.max(beside[a][b], beside[b][a]) > 0.5 ? neighbours : others).push(colourDistance(first, second))))
+      expect(Math.min(...others, ...neighbours)).toBeGreaterThan(count > 64 ? 1 : count > 24 ? 4 : count > 8 ? 8 : 12)
+      if (count > 8) expect(neighbours.reduce((a, b) => a + b, 0) / neighbours.length).toBeGreaterThan(others.reduce((a, b) => a + b, 0) / others.length)
+    }
+    // Known distances: black and white for all, and red and green, which the colour-blind take for each other.
+    expect(colourDistance('#000000', '#ffffff')).toBeCloseTo(100, 0)
+    expect(colourDistance('#c04040', '#6b6b00')).toBeLessThan(40)
   })
 
   it('refuse what cannot be, by its name', () => {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { classHistory, clusterDescriptions, clusterTree, correctionShape, correctionTarget, headDescription, scheme, schemeEdit } from './classes.ts'
 import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
-import { GROUP_METHODS, METHODS } from './recipe.ts'
+import { GROUP_METHODS, METHODS, recipe } from './recipe.ts'
 import { runSummary } from './runs.ts'
 import { BACKENDS, BACKEND_CHOICES, HEADS, trainingSettings } from './settings.ts'
 import { architecture, stepShape, trainingReport, upright } from './training.ts'
@@ -75,6 +75,8 @@ export const COMMANDS = {
   listing: { input: z.object({ sources }), output: z.object({ images: z.array(z.object({ path: z.string(), file: z.string() })) }) },
   /** Draws aerial scenes whose truth is known, to try the program on. */
   sample: { input: z.object({ out: folder }), output: z.object({ images: folder, truth: folder }) },
+  /** What a preset comes to. */
+  recipe: { input: trainingSettings.pick({ preset: true, method: true }), output: recipe },
   openProject: { input: z.object({ project: folder }), output: projectState },
   train: {
     input: z.object({

@@ -3,6 +3,7 @@ import { COMMANDS, type CommandName } from '../contract/commands.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { type FromEngine, toEngine } from '../contract/messages.ts'
 import { listImages, readCatalogue } from '../imagery/catalogue.ts'
+import { recipeOf } from '../learning/presets.ts'
 import { writeSample } from './sample/writeSample.ts'
 import { trialJob } from './compute.ts'
 import type { Job } from './job.ts'
@@ -35,6 +36,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
       readCatalogue(sources, signal, (done, total) => onProgress({ stage: 'Reading the images', share: done / total })),
     listing: async ({ sources }) => ({ images: await listImages(sources) }),
     sample: ({ out }, { signal, onProgress }) => writeSample(out, signal, (share) => onProgress({ stage: 'Drawing the sample', share })),
+    recipe: (settings) => Promise.resolve(recipeOf(settings)),
     openProject: openProjectJob,
     train: trainJob,
     group: groupJob,

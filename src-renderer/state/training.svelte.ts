@@ -1,9 +1,10 @@
 import type { WatchedPicture } from '../../src-main/contract/commands.ts'
-import { recipeChanges } from '../../src-main/contract/recipe.ts'
+import { type Recipe, type RecipeChanges, recipeChanges } from '../../src-main/contract/recipe.ts'
 import { DEFAULT_SETTINGS, type TrainingSettings, trainingSettings } from '../../src-main/contract/settings.ts'
 import type { TrainingReport } from '../../src-main/contract/training.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
+import { withValue } from './recipeFields.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
 
@@ -26,6 +27,21 @@ class Training {
   readonly ready = $derived(this.recipeFault === undefined && Object.keys(this.faults).length === 0)
   /** An unfinished run of these very settings goes on. */
   readonly goesOn = $derived(project.trained && !project.finished && sameRun(this.settings, project.state?.settings))
+
+  /** What the preset comes to without changes. */
+  presetRecipe = $state.raw<Recipe>()
+  async readPreset(): Promise<void> {
+    const { preset, method } = this.settings
+    const found = await run('recipe', { preset, method })
+    if (preset === this.settings.preset && method === this.settings.method) this.presetRecipe = found
+  }
+
+  /** Changes one part of the preset's recipe, or leaves it as the preset has it. */
+  setRecipe(path: readonly string[], value: number | boolean | undefined): void {
+    if (!this.presetRecipe) return
+    const changed = withValue($state.snapshot(this.settings.recipe) as RecipeChanges | undefined, this.presetRecipe, path, value)
+    this.changeRecipe(changed ? JSON.stringify(changed) : '')
+  }
 
   /** Takes over the settings of the project that was opened. */
   adopt(): void {

@@ -52,7 +52,9 @@ export interface Stage {
   actualSize(): void
   zoomBy(factor: number): void
   panBy(x: number, y: number): void
-  /** Brings a pixel of the image into the middle, near enough to see it. */
+  /** Brings a pixel of the image into the middle. */
+  centre(pixel: Point): void
+  /** The same, near enough to see it. */
   goTo(pixel: Point): void
   destroy(): void
 }
@@ -151,6 +153,9 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     otherTiles?.close()
     heatTiles = otherTiles = undefined
     if (number > 0) window.smalti.abandonPictures(number)
+  }
+  function centre(pixel: Point, scale: number): void {
+    if (image) move(inSight({ scale, x: view.width / 2 - pixel.x * scale, y: view.height / 2 - pixel.y * scale }, image, view))
   }
   const middle = (): Point => ({ x: view.width / 2, y: view.height / 2 })
   const zoomTo = (scale: number, about: Point): void => void (image && move(zoomed(camera, scale, about, image, view)))
@@ -318,11 +323,8 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     actualSize: () => zoomTo(1, middle()),
     zoomBy: (factor) => zoomTo(camera.scale * factor, middle()),
     panBy: (x, y) => void (image && move(inSight({ ...camera, x: camera.x + x, y: camera.y + y }, image, view))),
-    goTo(pixel) {
-      if (!image) return
-      const scale = Math.max(camera.scale, NEAR)
-      move(inSight({ scale, x: view.width / 2 - pixel.x * scale, y: view.height / 2 - pixel.y * scale }, image, view))
-    },
+    centre: (pixel) => centre(pixel, camera.scale),
+    goTo: (pixel) => centre(pixel, Math.max(camera.scale, NEAR)),
     destroy() {
       cancelAnimationFrame(frame)
       observer.disconnect()

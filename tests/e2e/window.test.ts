@@ -277,6 +277,19 @@ describe.runIf(present)('the window', () => {
     expect(await button('Train again').isEnabled()).toBe(true)
     await field.fill('')
     await field.blur()
+    // The same by its own controls, each beside what the preset has.
+    await page.getByText('Recipe', { exact: true }).click()
+    await page.getByLabel('Neighbourhood').fill('7')
+    await page.getByLabel('Neighbourhood').blur()
+    await page.getByLabel('Turn by quarters').click()
+    const changed = JSON.parse(await field.inputValue()) as { radius: number; views: object }
+    expect([changed.radius, Object.keys(changed.views)]).toEqual([7, ['quarterTurns']])
+    await expectAccessible()
+    await page.getByLabel('Neighbourhood').fill('')
+    await page.getByLabel('Neighbourhood').blur()
+    await page.getByLabel('Turn by quarters').click()
+    expect(await field.inputValue()).toBe('')
+    await page.getByText('Recipe', { exact: true }).click()
   })
 
   it('gives a preview in seconds', async () => {

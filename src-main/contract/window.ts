@@ -26,6 +26,8 @@ export interface WindowApi {
   onAction(listener: (name: ActionName) => void): void
   /** Asks the user for folders of images; none when the user thinks better of it. */
   chooseImages(): Promise<string[]>
+  /** Asks the user for a file with one of some endings; undefined when the user thinks better of it. */
+  chooseFile(title: string, endings: string[]): Promise<string | undefined>
   /** Where generated scenes are kept. */
   sampleFolder(): Promise<string>
   /** Asks the user for a folder; undefined when the user thinks better of it. */
@@ -52,6 +54,7 @@ export const CHANNELS = {
   abandonPictures: 'pictures:abandon',
   chooseFolder: 'dialog:folder',
   chooseImages: 'dialog:images',
+  chooseFile: 'dialog:file',
   sampleFolder: 'sample:folder',
   projectFolderFor: 'project:folder',
   rememberProject: 'project:remember',

@@ -19,9 +19,12 @@ const TILE = 512
 export async function exportModel(project: Project, { out, head, overwrite = false, plan, what }: CommandInput<'export'>, context: JobContext): Promise<CommandOutput<'export'>> {
   const loaded = await loadTrainedRun(project)
   const { meta } = loaded
+  if (meta.architecture.backbone) throw new SmaltiError('InvalidSetting', { setting: 'format', reason: `the run clusters the features of ${meta.settings.features?.file}, which cannot be joined to one network with it` })
+  const territory = { sources: project.sources, images: meta.catalogue.images.map(({ file }) => file), project: project.folder }
+  const outcome = { files: Object.keys(FILES).length, names: Object.values(FILES), head, format: 'onnx' as const }
+  if (plan) return { out: (await checkOutFolder(out, outcome.names, territory, overwrite)).folder, ...outcome }
   const { labeller } = await prepareLabelling(project, loaded, {}, context)
   const { architecture } = labeller.model
-  if (architecture.backbone) throw new SmaltiError('InvalidSetting', { setting: 'format', reason: `the run clusters the features of ${meta.settings.features?.file}, which cannot be joined to one network with it` })
   const scheme = what === 'clusters' ? undefined : await loadScheme(project, head)
   const cut = labeller.cuts[head]
   const classes = scheme ? scheme.classes : classesOf(labeller)[head]
@@ -40,9 +43,6 @@ export async function exportModel(project: Project, { out, head, overwrite = fal
     ...(architecture.upright && { upright: JSON.stringify(true) }),
     ...(resolution !== undefined && { resolution: JSON.stringify(resolution) })
   }
-  const territory = { sources: project.sources, images: meta.catalogue.images.map(({ file }) => file), project: project.folder }
-  const outcome = { files: Object.keys(FILES).length, names: Object.values(FILES), head, format: 'onnx' as const }
-  if (plan) return { out: (await checkOutFolder(out, outcome.names, territory, overwrite)).folder, ...outcome }
   const target = await openOutFolder(out, outcome.names, territory, overwrite)
   const network = { ...labeller.model, statistics: meta.statistics }
   for (const [output, file] of Object.entries(FILES)) {

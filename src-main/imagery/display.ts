@@ -80,9 +80,9 @@ export async function shownWindow(shown: Shown, size: Size, window: Window, sign
 /**
  * A square cut of an image's middle, `side` pixels wide.
  * @param open  gives the image and a way to be done with it, for files that libvips does not read
- * @throws UnreadableImage
+ * @throws UnreadableImage, Cancelled
  */
-export async function thumbnailOf(file: string, side: number, open: () => Promise<Lent> = () => openOnce(file)): Promise<Sharp> {
+export async function thumbnailOf(file: string, side: number, open: () => Promise<Lent> = () => openOnce(file), signal?: AbortSignal): Promise<Sharp> {
   // libvips makes photographs small while it decodes them.
   if (!isTiffName(file) && !isAddress(file)) return sharp(file, { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha()
   const shown = await open()
@@ -91,7 +91,7 @@ export async function thumbnailOf(file: string, side: number, open: () => Promis
     const factor = side / Math.min(width, height)
     const size = { width: Math.max(side, Math.round(width * factor)), height: Math.max(side, Math.round(height * factor)) }
     const window = { left: Math.floor((size.width - side) / 2), top: Math.floor((size.height - side) / 2), width: side, height: side }
-    const picture = await shownWindow(shown, size, window)
+    const picture = await shownWindow(shown, size, window, signal)
     return sharp(await picture.flatten({ background: '#ffffff' }).png().toBuffer())
   } finally {
     await shown.done()

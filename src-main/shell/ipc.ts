@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, app, dialog, ipcMain, shell } from 'electron'
+import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, type OpenDialogOptions, app, dialog, ipcMain, shell } from 'electron'
 import { z } from 'zod'
 import type { EngineClient } from '../contract/client.ts'
 import { COMMANDS, type CommandName } from '../contract/commands.ts'
@@ -61,19 +61,24 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     fromOwnPage(event)
     pictures.abandon(callNumber.parse(view))
   })
-  ipcMain.handle(CHANNELS.chooseFolder, async (event, title: unknown) => {
-    fromOwnPage(event)
+  /** What the user chooses in the system's dialog; nothing when the user thinks better of it. */
+  async function chosen(event: IpcMainInvokeEvent, options: OpenDialogOptions): Promise<string[]> {
     const owner = BrowserWindow.fromWebContents(event.sender)
-    const options = { title: text.parse(title), properties: ['openDirectory', 'createDirectory'] as ('openDirectory' | 'createDirectory')[] }
-    const { canceled, filePaths } = await (owner ? dialog.showOpenDialog(owner, options) : dialog.showOpenDialog(options))
-    return canceled ? undefined : filePaths[0]
-  })
-  ipcMain.handle(CHANNELS.chooseImages, async (event) => {
-    fromOwnPage(event)
-    const owner = BrowserWindow.fromWebContents(event.sender)
-    const options = { title: 'Choose folders of images', properties: ['openDirectory', 'multiSelections'] as ('openDirectory' | 'multiSelections')[] }
     const { canceled, filePaths } = await (owner ? dialog.showOpenDialog(owner, options) : dialog.showOpenDialog(options))
     return canceled ? [] : filePaths
+  }
+  ipcMain.handle(CHANNELS.chooseFolder, async (event, title: unknown) => {
+    fromOwnPage(event)
+    return (await chosen(event, { title: text.parse(title), properties: ['openDirectory', 'createDirectory'] }))[0]
+  })
+  ipcMain.handle(CHANNELS.chooseImages, (event) => {
+    fromOwnPage(event)
+    return chosen(event, { title: 'Choose folders of images', properties: ['openDirectory', 'multiSelections'] })
+  })
+  ipcMain.handle(CHANNELS.chooseFile, async (event, title: unknown, endings: unknown) => {
+    fromOwnPage(event)
+    const extensions = z.array(z.string().regex(/^\w+$/)).max(10).parse(endings)
+    return (await chosen(event, { title: text.parse(title), properties: ['openFile'], filters: [{ name: extensions.join(', '), extensions }] }))[0]
   })
   ipcMain.handle(CHANNELS.sampleFolder, (event) => {
     fromOwnPage(event)

@@ -4,7 +4,7 @@ import { type MadePicture, type PictureRequest, type ToPictures, fromPictures } 
 
 export interface PictureHost {
   /** @throws Error with a sentence when it cannot be made; when nobody waits for it any more */
-  make(request: PictureRequest, view: number): Promise<MadePicture>
+  make(request: PictureRequest, view: number, signal?: AbortSignal): Promise<MadePicture>
   /** Nobody waits any more for what a view has asked for. */
   abandon(view: number): void
   stop(): void
@@ -42,20 +42,24 @@ export function createPictureHost(): PictureHost {
   }
   const tell = (message: ToPictures): void => started().postMessage(message)
 
+  function drop(id: number): void {
+    const waiting = pending.get(id)
+    if (!waiting) return
+    pending.delete(id)
+    tell({ say: 'drop', id })
+    waiting.reject(new Error('nobody waits for it any more'))
+  }
+
   return {
-    make: (request, view) =>
+    make: (request, view, signal) =>
       new Promise((resolve, reject) => {
         const id = ++last
         pending.set(id, { view, resolve, reject })
+        signal?.addEventListener('abort', () => drop(id), { once: true })
         tell({ say: 'make', id, request })
       }),
     abandon(view) {
-      for (const [id, waiting] of pending) {
-        if (waiting.view !== view) continue
-        pending.delete(id)
-        tell({ say: 'drop', id })
-        waiting.reject(new Error('nobody waits for it any more'))
-      }
+      for (const [id, waiting] of pending) if (waiting.view === view) drop(id)
     },
     stop: () => child?.kill()
   }

@@ -13,6 +13,7 @@ const api: WindowApi = {
   abandonPictures: (view) => ipcRenderer.send(CHANNELS.abandonPictures, view),
   chooseFolder: (title) => ipcRenderer.invoke(CHANNELS.chooseFolder, title),
   chooseImages: () => ipcRenderer.invoke(CHANNELS.chooseImages),
+  chooseFile: (title, endings) => ipcRenderer.invoke(CHANNELS.chooseFile, title, endings),
   sampleFolder: () => ipcRenderer.invoke(CHANNELS.sampleFolder),
   projectFolderFor: (images, remembered) => ipcRenderer.invoke(CHANNELS.projectFolderFor, images, remembered),
   rememberProject: (images, project, cover) => ipcRenderer.invoke(CHANNELS.rememberProject, images, project, cover),

@@ -25,7 +25,7 @@ export function handleScheme(pictures: PictureHost): void {
     const query = Object.fromEntries(url.searchParams)
     try {
       if (url.hostname === 'app') return await serveFile(url.pathname)
-      return picture(await pictures.make(pictureRequest.parse({ ...query, kind: url.hostname }), Number(query.view ?? 0)))
+      return picture(await pictures.make(pictureRequest.parse({ ...query, kind: url.hostname }), Number(query.view ?? 0), request.signal))
     } catch (fault) {
       return new Response((fault as Error).message, { status: 404 })
     }

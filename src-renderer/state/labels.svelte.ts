@@ -4,18 +4,18 @@ import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
 
 /** Bytes that nobody minds. */
-const MODEST = 2 ** 30
+const MODEST = 2 ** 28
 
 /** Labels of the images: making them. */
 class Labels {
   readonly images = $derived(project.state?.segmented ?? [])
   /** Images whose probabilities were kept. */
   readonly withHeatmaps = $derived(new Set(this.images.filter(({ heatmaps }) => heatmaps).map(({ path }) => path)))
-  /** Keeps the probabilities too, unless they take more room than the images are likely to be worth. */
+  /** Keeps the probabilities too where they take little room, and where nobody decided otherwise before. */
   #keeps = $state<boolean>()
   /** Bytes that they take at most: one for each cluster of every cell of 4 × 4 pixels. */
   readonly heatmapBytes = $derived((project.catalogue?.images ?? []).reduce((sum, { width, height }) => sum + (width * height) / 16, 0) * (project.state?.heads?.A ?? 0))
-  readonly keepsHeatmaps = $derived(this.#keeps ?? (this.withHeatmaps.size > 0 || this.heatmapBytes < MODEST))
+  readonly keepsHeatmaps = $derived(this.#keeps ?? (this.withHeatmaps.size > 0 || (this.images.length === 0 && this.heatmapBytes < MODEST)))
   keepHeatmaps(keep: boolean): void {
     this.#keeps = keep
   }

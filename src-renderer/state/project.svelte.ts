@@ -28,6 +28,8 @@ class Project {
   version = $state(0)
   /** Counts projects that were opened. */
   opened = $state(0)
+  /** Number of the view that asks for thumbnails of these images, apart from those of single pictures. */
+  readonly thumbnailsView = $derived(1_000_000 + this.opened)
 
   readonly trained = $derived(this.state?.trained ?? false)
   readonly finished = $derived(this.state?.finished ?? false)
@@ -55,10 +57,16 @@ class Project {
       this.folder = folder
       this.#take(state)
       view.recall(folder)
-      this.opened++
+      this.#nextOpened()
       await window.smalti.rememberProject(sources.join('\n'), folder, catalogue.images[0]?.file)
     })
     this.opening = undefined
+  }
+
+  /** Nobody waits any more for pictures of what was open. */
+  #nextOpened(): void {
+    window.smalti.abandonPictures(this.thumbnailsView)
+    this.opened++
   }
 
   async chooseImages(): Promise<void> {
@@ -87,7 +95,7 @@ class Project {
       view.reset()
       this.folder = folder
       this.#take(state)
-      this.opened++
+      this.#nextOpened()
     })
   }
 

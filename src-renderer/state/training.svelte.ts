@@ -8,7 +8,7 @@ import { withValue } from './recipeFields.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
 
-const NAMES: Partial<Record<keyof TrainingSettings, string>> = { classes: 'Classes', over: 'Over-clusters', minutes: 'Minutes', steps: 'Steps', seed: 'Seed', scale: 'Image scale' }
+const NAMES: Partial<Record<keyof TrainingSettings, string>> = { classes: 'Classes', over: 'Over-clusters', minutes: 'Minutes', steps: 'Steps', seed: 'Seed', scale: 'Image scale', bands: 'Bands', gsd: 'Metres a pixel' }
 
 /** What the next training is to be, and how one goes. */
 class Training {

@@ -73,6 +73,50 @@ async function firstPicture({ page, answerDialog }: Window, images: string): Pro
 
 // Scenes and labels of an earlier time serve again.
 const isNew = !existsSync(project)
+/** Memory of the picture server while one scene after the other is looked at. */
+async function manyScenes({ page, app, answerDialog }: Window): Promise<void> {
+  const many = join(folder, 'many')
+  await mkdir(many, { recursive: true })
+  for (let i = 0; i < SCENES; i++) if (!existsSync(join(many, `${i}.tif`))) await writeScene(join(many, `${i}.tif`), MANY_SIDE, i + 1)
+  await answerDialog(many)
+  await page.keyboard.press('Control+o')
+  await page.getByText(`${SCENES} images`).waitFor({ timeout: 60_000 })
+  await page.locator('main img').first().click()
+  const memory: number[] = []
+  for (let i = 0; i < SCENES; i++) {
+    await page.locator('header .path', { hasText: `${i}.tif` }).waitFor()
+    await page.waitForTimeout(500)
+    await page.waitForFunction(() => !document.querySelector('[role=progressbar]'), undefined, { timeout: 60_000 })
+    for (let zoom = 0; zoom < 6; zoom++) await page.keyboard.press('+')
+    await page.waitForTimeout(1500)
+    memory.push(await picturesMemory(app))
+    await page.keyboard.press('ArrowRight')
+  }
+  say(`picture server after 1 … ${SCENES} scenes of ${MANY_SIDE}²`, `${memory.map((mebibytes) => mebibytes.toFixed(0)).join(', ')} MiB`)
+}
+const [SCENES, MANY_SIDE] = [10, 6000]
+
+const picturesMemory = (app: Window['app']): Promise<number> => app.evaluate(({ app: running }) => (running.getAppMetrics().find(({ name }) => name === 'Smalti pictures')?.memory.workingSetSize ?? 0) / 1024)
+
+/** How soon the picture server rests once nobody looks at a scene that it has to read whole. */
+async function abandoned({ page, app, answerDialog }: Window, images: string): Promise<void> {
+  await answerDialog(images)
+  await page.keyboard.press('Control+o')
+  await page.locator('main img').first().waitFor({ timeout: 60_000 })
+  await page.locator('main img').first().click()
+  await page.waitForTimeout(2500)
+  const busy = await processorShare(app)
+  await page.keyboard.press('Escape')
+  await answerDialog(join(folder, 'many'))
+  await page.keyboard.press('Control+o')
+  await page.getByText(`${SCENES} images`).waitFor()
+  await page.waitForTimeout(300)
+  await processorShare(app)
+  await page.waitForTimeout(1000)
+  say('processor of the picture server before, and 0.3 to 1.3 s after', `${busy.toFixed(0)} %, ${(await processorShare(app)).toFixed(0)} %`)
+}
+const processorShare = (app: Window['app']): Promise<number> => app.evaluate(({ app: running }) => running.getAppMetrics().find(({ name }) => name === 'Smalti pictures')?.cpu.percentCPUUsage ?? 0)
+
 const { plain, tiled } = isNew ? await scenes() : { plain: join(folder, 'plain'), tiled: join(folder, 'overviews') }
 say(`A scene of ${side} × ${side} pixels`, folder)
 const began = Date.now()
@@ -132,6 +176,9 @@ try {
   await page.getByRole('progressbar').waitFor({ state: 'detached' })
   await page.waitForFunction(() => !document.querySelector('[role=progressbar]'))
   say('a stroke of the brush, kept and shown', `${Date.now() - painting} ms`)
+  await page.keyboard.press('Escape')
+  await manyScenes(window)
+  await abandoned(window, plain)
   const processes = await app.evaluate(({ app: running }) => running.getAppMetrics().map(({ name, type, memory }) => `${name ?? type} ${Math.round(memory.workingSetSize / 1024)} MiB`))
   say('memory', processes.join(', '))
 } finally {

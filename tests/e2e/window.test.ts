@@ -55,7 +55,7 @@ describe.runIf(present)('the window', () => {
       const remote = await fetch('https://example.org/').then(() => 'fetched', () => 'refused')
       return { remote, node: 'require' in globalThis || 'process' in globalThis, api: Object.keys((globalThis as unknown as { smalti: object }).smalti).sort() }
     })
-    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'binRun', 'cancel', 'chooseFolder', 'chooseImages', 'onAction', 'onProgress', 'pathOf', 'projectFolderFor', 'recentImages', 'rememberProject', 'run', 'sampleFolder', 'showFolder'] })
+    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'binRun', 'cancel', 'chooseFile', 'chooseFolder', 'chooseImages', 'onAction', 'onProgress', 'pathOf', 'projectFolderFor', 'recentImages', 'rememberProject', 'run', 'sampleFolder', 'showFolder'] })
   })
 
   it('refuses a malformed message', async () => {
@@ -271,6 +271,15 @@ describe.runIf(present)('the window', () => {
     await page.getByRole('alert').getByText('radius').waitFor()
     expect(await button('Train again').isDisabled()).toBe(true)
     await expectAccessible()
+    await page.getByLabel('Bands').fill('3, 9x')
+    await page.getByLabel('Bands').blur()
+    await page.getByRole('alert').getByText('Bands: a number is needed').waitFor()
+    await page.getByLabel('Bands').fill('')
+    await page.getByLabel('Bands').blur()
+    await window.answerDialog(join(folder, 'area.geojson'))
+    await button('Choose GeoJSON…').click()
+    await page.getByText('area.geojson', { exact: true }).waitFor()
+    await button('All').click()
     await field.fill('{"radius": 5}')
     await field.blur()
     await page.getByRole('alert').waitFor({ state: 'detached' })

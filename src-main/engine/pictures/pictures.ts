@@ -11,12 +11,12 @@ import { keepOpen, stateOf } from './keptOpen.ts'
 
 const LARGE_FILE = 2 ** 26
 
-/** @throws UnreadableImage */
-export async function thumbnail({ file, side }: PictureQuery<'thumbnail'>): Promise<MadePicture> {
+/** @throws UnreadableImage, Cancelled */
+export async function thumbnail({ file, side }: PictureQuery<'thumbnail'>, signal: AbortSignal): Promise<MadePicture> {
   try {
     // A large one is likely to be looked at next, and what was read of it serves again.
     const open = async (): Promise<Lent> => (isAddress(file) || (await stat(file)).size > LARGE_FILE ? { ...(await shownImage(file)), done: () => Promise.resolve() } : openOnce(file))
-    return { type: 'image/webp', bytes: await (await thumbnailOf(file, side, open)).webp({ quality: 75 }).toBuffer() }
+    return { type: 'image/webp', bytes: await (await thumbnailOf(file, side, open, signal)).webp({ quality: 75 }).toBuffer() }
   } catch (fault) {
     throw named(fault, file)
   }

@@ -33,7 +33,7 @@ const running = new Map<number, Wanted>()
 function make(request: PictureRequest, signal: AbortSignal): Promise<MadePicture> {
   switch (request.kind) {
     case 'thumbnail':
-      return thumbnail(request)
+      return thumbnail(request, signal)
     case 'patch':
       return patch(request)
     case 'tile':

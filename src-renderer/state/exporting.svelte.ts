@@ -1,24 +1,27 @@
+import { z } from 'zod'
 import { exportCommand } from '../../src-main/contract/commandText.ts'
 import type { CommandInput, CommandOutput } from '../../src-main/contract/commands.ts'
 import { asSmaltiError } from '../../src-main/contract/errors.ts'
-import type { ExportFormatName } from '../../src-main/contract/labels.ts'
+import { EXPORT_FORMATS, type ExportFormatName } from '../../src-main/contract/labels.ts'
 import { run } from '../engine.ts'
 import { classes } from './classes.svelte.ts'
+import { keep, kept } from './kept.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
 
 /** What is asked for in the dialog of exports. */
-interface Choice {
-  format: ExportFormatName
-  what: 'classes' | 'clusters'
-  images: 'all' | 'shown'
-  confidence: boolean
-  probabilities: boolean
+const choice = z.object({
+  format: z.enum(EXPORT_FORMATS),
+  what: z.enum(['classes', 'clusters']),
+  images: z.enum(['all', 'shown']),
+  confidence: z.boolean(),
+  probabilities: z.boolean(),
   /** Radius in pixels of the majority filter, and the smallest patch in pixels; 0 leaves them out. */
-  majority: number
-  sieve: number
-}
+  majority: z.number(),
+  sieve: z.number()
+})
+type Choice = z.infer<typeof choice>
 const USUAL: Choice = { format: 'geotiff', what: 'classes', images: 'all', confidence: false, probabilities: false, majority: 0, sieve: 0 }
 /** Under this name the last choice is remembered, and behind it the folder of each project's exports. */
 const KEY = 'smalti.export'
@@ -56,10 +59,9 @@ class Exporting {
   })
 
   open(): void {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? '{}') as Partial<Choice>
-    this.choice = { ...USUAL, ...kept, images: 'all' }
+    this.choice = { ...USUAL, ...kept(KEY, choice), images: 'all' }
     // Beside the images, never among them.
-    this.out = localStorage.getItem(`${KEY}.${project.folder}`) ?? `${project.sources[0]?.replace(/[\\/]+$/, '')} labels`
+    this.out = kept(`${KEY}.${project.folder}`, z.string()) ?? `${project.sources[0]?.replace(/[\\/]+$/, '')} labels`
     this.overwrite = false
     this.planned = undefined
     this.fault = undefined
@@ -91,8 +93,8 @@ class Exporting {
 
   async write(): Promise<void> {
     const input = this.#input
-    localStorage.setItem(KEY, JSON.stringify(this.choice))
-    localStorage.setItem(`${KEY}.${input.project}`, input.out)
+    keep(KEY, this.choice)
+    keep(`${KEY}.${input.project}`, input.out)
     await classes.settled()
     await jobs.perform('export', async (signal, onProgress) => {
       const { files, format, head, out } = await run('export', input, { signal, onProgress })

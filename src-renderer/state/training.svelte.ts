@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { WatchedPicture } from '../../src-main/contract/commands.ts'
 import { type Recipe, type RecipeChanges, recipeChanges } from '../../src-main/contract/recipe.ts'
 import { DEFAULT_SETTINGS, type TrainingSettings, trainingSettings } from '../../src-main/contract/settings.ts'
@@ -5,11 +6,13 @@ import type { TrainingReport } from '../../src-main/contract/training.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { withValue } from './recipeFields.ts'
+import { keep, kept } from './kept.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
 
 const NAMES: Partial<Record<keyof TrainingSettings, string>> = { classes: 'Classes', over: 'Over-clusters', minutes: 'Minutes', steps: 'Steps', seed: 'Seed', scale: 'Image scale', bands: 'Bands', gsd: 'Metres a pixel' }
 
+const TIMES_KEY = 'smalti.times'
 /** What the next training is to be, and how one goes. */
 class Training {
   settings = $state<TrainingSettings>({ ...DEFAULT_SETTINGS })
@@ -65,6 +68,16 @@ class Training {
     }
   }
 
+  /** Seconds that each preset took on this machine the last time, of trainings that nobody cut short. */
+  #times = $state<Partial<Record<string, number>>>(kept(TIMES_KEY, z.record(z.string(), z.number())) ?? {})
+  readonly lastTime = $derived(this.settings.minutes === undefined && this.settings.steps === undefined ? this.#times[this.settings.preset] : undefined)
+  #noteTime(seconds: number): void {
+    const { minutes, steps, preset } = this.settings
+    if (minutes !== undefined || steps !== undefined) return
+    this.#times[preset] = seconds
+    keep(TIMES_KEY, this.#times)
+  }
+
   async train(): Promise<void> {
     const { sources, folder } = project
     if (sources.length === 0 || folder === undefined) return
@@ -80,6 +93,7 @@ class Training {
         }
       })
       for (const file of trained.skipped) project.passOver(file)
+      if (trained.resumedFrom === 0) this.#noteTime(trained.seconds)
       const done = trained.method === 'information' ? `Trained ${trained.steps} steps on` : `Clustered by ${trained.method}:`
       jobs.notice = { text: `${done} ${trained.images} images with ${trained.backend}.` }
     })

@@ -1,5 +1,6 @@
 import type { Stage } from '../viewer/stage.ts'
 import { z } from 'zod'
+import { keep, kept } from './kept.ts'
 import { HEADS, type HeadName } from '../../src-main/contract/settings.ts'
 
 const keyOf = (project: string): string => `smalti.view.${project}`
@@ -54,13 +55,12 @@ class View {
 
   /** Looks at a project as it was looked at last. */
   recall(project: string): void {
-    const found = keptView.safeParse(JSON.parse(localStorage.getItem(keyOf(project)) ?? '{}'))
-    if (found.success) Object.assign(this, found.data)
+    Object.assign(this, kept(keyOf(project), keptView))
   }
 
   /** Remembers how a project is looked at. */
   keep(project: string): void {
-    localStorage.setItem(keyOf(project), JSON.stringify(this.#kept))
+    keep(keyOf(project), this.#kept)
   }
 
   show(path: string | undefined): void {

@@ -19,6 +19,11 @@ const SIDE = CORRECTION_TILE
 /** What was corrected by hand in a set of labels: corrections are of a run's own images. @throws ProjectUnreadable, ProjectTooNew */
 export async function loadLayers(project: Project, set: LabelSet): Promise<(head: string, path: string) => Layer | undefined> {
   const history = set.name === labelSetOf(project).name ? await loadClassHistory(project) : undefined
+  return layersOf(project, history)
+}
+
+/** What a history has corrected. */
+export function layersOf(project: Project, history: ClassHistory | undefined): (head: string, path: string) => Layer | undefined {
   return (head, path) => history && layerOf(correctionsPath(project), correctedTiles(history, head, path))
 }
 

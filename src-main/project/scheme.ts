@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type ClassHistory, type Scheme, classHistory } from '../contract/classes.ts'
 import { madeScheme } from '../classes/history.ts'
+import { placesOf } from '../classes/scheme.ts'
 import { NO_LABEL } from '../contract/labels.ts'
 import { writeJsonSafely } from './files.ts'
 import { type Project, readJson, runFolder } from './project.ts'
@@ -10,7 +11,7 @@ import { type Project, readJson, runFolder } from './project.ts'
 export const CLASSES_LOCK = { name: 'classes', patience: 5000 }
 
 const schemesFile = classHistory.extend({ format: z.literal(2) })
-const schemesPath = (project: Project): string => join(runFolder(project), 'classes.json')
+export const schemesPath = (project: Project): string => join(runFolder(project), 'classes.json')
 
 /** What was made of a run's clusters, step by step; undefined where nothing was. @throws ProjectUnreadable, ProjectTooNew */
 export async function loadClassHistory(project: Project): Promise<ClassHistory | undefined> {
@@ -33,11 +34,4 @@ export async function loadScheme(project: Project, head: string): Promise<Scheme
 export const following = (first: Uint8Array | undefined, second: Uint8Array | undefined): Uint8Array | undefined => (first && second ? first.map((value) => second[value]) : (first ?? second))
 
 /** Place of each cluster's class in the scheme's list; ignored classes have no label. */
-export function tableOf({ classes, of }: Scheme): Uint8Array {
-  const table = new Uint8Array(256).fill(NO_LABEL)
-  of.forEach((id, cluster) => {
-    const place = classes.findIndex((entry) => entry.id === id)
-    if (place >= 0 && !classes[place].ignored) table[cluster] = place
-  })
-  return table
-}
+export const tableOf = (scheme: Scheme): Uint8Array => placesOf(scheme).map((place) => (scheme.classes[place]?.ignored ? NO_LABEL : place))

@@ -1,9 +1,9 @@
 import { distantColours } from '../../src-main/classes/colouring.ts'
-import { type Moved, correctedTiles, movedPixels } from '../../src-main/classes/corrections.ts'
+import { correctedTiles, movedPixels } from '../../src-main/classes/corrections.ts'
 import { type DescribedClass, describedClasses } from '../../src-main/classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withCorrection, withEdit } from '../../src-main/classes/history.ts'
 import { placesOf } from '../../src-main/classes/scheme.ts'
-import type { ClassHistory, CorrectionShape, CorrectionTarget, HeadDescription, Scheme, SchemeEdit } from '../../src-main/contract/classes.ts'
+import type { ClassHistory, CorrectionShape, CorrectionTarget, Scheme, SchemeEdit } from '../../src-main/contract/classes.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
@@ -44,9 +44,11 @@ class Classes {
   readonly canUndo = $derived(this.cursor > 0)
   readonly canRedo = $derived(this.cursor < this.steps.length - 1)
   readonly described = $derived(project.state?.clusters?.[view.head])
+  readonly #moved = $derived(movedPixels(this.#history, view.head))
+  readonly #describedKept = $derived(describedClasses(this.kept, this.described, this.#moved))
   /** Of the scheme that is kept, whatever is tried out. */
-  readonly keptListed = $derived(listedClasses(this.kept, this.described, movedPixels(this.#history, view.head)))
-  readonly listed = $derived(this.#preview ? listedClasses(this.scheme, this.described, movedPixels(this.#history, view.head)) : this.keptListed)
+  readonly keptListed = $derived(listed(this.#describedKept))
+  readonly listed = $derived(this.#preview ? listed(describedClasses(this.scheme, this.described, this.#moved)) : this.keptListed)
   /** Class of each label, by its place in the list; hidden and ignored classes have theirs too. */
   readonly places = $derived(placesOf(this.scheme))
 
@@ -66,10 +68,7 @@ class Classes {
   }
 
   /** Of each class the share of its border, 0…1, that it has with each other, in the list's order. */
-  readonly borders = $derived.by(() => {
-    const found = describedClasses(this.kept, this.described)
-    return found.map(({ beside }) => found.map(({ id }) => beside.find((entry) => entry.id === id)?.share ?? 0))
-  })
+  readonly borders = $derived(this.#describedKept.map(({ beside }) => this.#describedKept.map(({ id }) => beside.find((entry) => entry.id === id)?.share ?? 0)))
 
   /** Gives every class a colour that is far from all others, and farthest from its neighbours'. */
   recolourAll(): void {
@@ -245,8 +244,7 @@ class Classes {
 
 const stateOf = ({ history, cursor }: ClassHistory): { steps: number; cursor: number } => ({ steps: history.length, cursor })
 
-function listedClasses(scheme: Scheme, description: HeadDescription | undefined, moved: readonly Moved[]): ListedClass[] {
-  const described = describedClasses(scheme, description, moved)
+function listed(described: readonly DescribedClass[]): ListedClass[] {
   const total = described.reduce((sum, { pixels }) => sum + pixels, 0)
   return described.map((entry) => ({
     ...entry,

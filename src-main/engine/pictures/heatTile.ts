@@ -7,9 +7,8 @@ import { placements } from '../../imagery/grid.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
 import type { Raster, Size, Window } from '../../imagery/raster.ts'
 import { storedHead } from '../../project/labelSets.ts'
-import { loadClassHistory } from '../../project/scheme.ts'
 import { keepOpen, stateOf } from './keptOpen.ts'
-import { labelledImage } from './labelTile.ts'
+import { classHistoryOf, labelledImage } from './labelTile.ts'
 import { halved, tileWindow } from './pictures.ts'
 
 const rasters = keepOpen<Raster>()
@@ -22,7 +21,7 @@ export async function heatTile({ project: folder, head, path, of, level, column,
   const { project, set, index, image } = await labelledImage(folder, path)
   const { heatmap, table } = storedHead(set, index, image, head)
   if (heatmap === undefined) throw new SmaltiError('HeatmapsMissing', { path })
-  const scheme = schemeNow((await loadClassHistory(project)) ?? EMPTY_HISTORY, head, index.classes[head].length)
+  const scheme = schemeNow((await classHistoryOf(project)) ?? EMPTY_HISTORY, head, index.classes[head].length)
   const raster = await rasters(await stateOf(heatmap), () => openRaster(heatmap))
   const stored = raster.bands.map((_, cluster) => cluster)
   const classes = (of === 'confidence' ? scheme.classes.filter(({ ignored }) => !ignored) : scheme.classes.filter(({ id }) => id === of)).map(({ id }) => {

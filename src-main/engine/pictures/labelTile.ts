@@ -1,3 +1,4 @@
+import type { ClassHistory } from '../../contract/classes.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { MadePicture, PictureQuery } from '../../contract/pictures.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
@@ -5,7 +6,8 @@ import type { Raster, Window } from '../../imagery/raster.ts'
 import { correctSmaller } from '../../labels/corrections.ts'
 import { type LabelIndex, type LabelSet, type LabelledImage, labelSetOf, labelsChanged, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
 import { type Project, openProject } from '../../project/project.ts'
-import { loadLayers } from '../correcting.ts'
+import { loadClassHistory, schemesPath } from '../../project/scheme.ts'
+import { layersOf } from '../correcting.ts'
 import { keepOpen, stateOf } from './keptOpen.ts'
 import { halved, tileWindow } from './pictures.ts'
 
@@ -19,6 +21,16 @@ async function labelIndexOf(project: Project, set: LabelSet): Promise<LabelIndex
   const index = await loadLabelIndex(project, set)
   lastRead = index && changed !== undefined ? { set: set.folder, changed, index } : undefined
   return index
+}
+
+let lastHistory: { state: string; history: ClassHistory | undefined } | undefined
+
+/** What was made of a run's clusters, read again only when it has changed: tiles come by dozens. @throws ProjectUnreadable, ProjectTooNew */
+export async function classHistoryOf(project: Project): Promise<ClassHistory | undefined> {
+  const state = await stateOf(schemesPath(project)).catch(() => undefined)
+  if (state === undefined) return undefined
+  if (lastHistory?.state !== state) lastHistory = { state, history: await loadClassHistory(project) }
+  return lastHistory.history
 }
 
 /** An image of a project's own set of labels. @throws NothingSegmented */
@@ -38,7 +50,7 @@ export async function labelTile({ project: folder, run, head, path, level, colum
   const raster = await rasters(await stateOf(file), () => openRaster(file))
   const { window, values } = await labelWindow(raster, { level, column, row }, signal)
   const labels = table ? values.map((value) => table[value]) : Uint8Array.from(values)
-  const layer = (await loadLayers(project, set))(head, path)
+  const layer = layersOf(project, await classHistoryOf(project))(head, path)
   if (layer) await correctSmaller(labels, window, 2 ** level, layer)
   return { type: 'application/octet-stream', bytes: labels, width: window.width, height: window.height }
 }

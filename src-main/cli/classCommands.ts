@@ -3,18 +3,9 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { CorrectionShape, CorrectionTarget, SchemeEdit } from '../contract/classes.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { classesText } from './classesText.ts'
-import { count, examples, head, numbers, positive } from './options.ts'
+import { classNumbers, count, examples, head, named, positive, severalClasses, stepsBack } from './options.ts'
 import { perform } from './perform.ts'
 
-/** Numbers of classes as they are shown, from 1. */
-const classNumbers = (text: string): number[] => numbers(1, 250, text).map((number) => number - 1)
-/** `3=Water`, as often as it is given. */
-function namedClass(text: string, before: [number, string][] = []): [number, string][] {
-  const [, number, value] = /^(\d+)=(.+)$/.exec(text.trim()) ?? []
-  if (value === undefined) throw new InvalidArgumentError('It must be a class and what it gets, such as 3=Water.')
-  return [...before, [count(1, 250)(number) - 1, value]]
-}
-const severalClasses = (text: string, before: number[][] = []): number[][] => [...before, classNumbers(text)]
 
 /** `120.5,33 130,40`: columns and rows. */
 function pixels(text: string): [number, number][] {
@@ -40,8 +31,8 @@ export function addClassCommands(program: Command): void {
     .option('--split <class>', 'every cluster of a class becomes one by itself again', count(1, 250))
     .option('--merge <classes>', 'the first takes in the others, 3,7,12; may be given several times', severalClasses)
     .option('--name <name>', 'of what the last --merge made')
-    .option('--rename <class=name>', '3=Water; may be given several times', namedClass)
-    .option('--recolour <class=colour>', '3=#1f77b4; may be given several times', namedClass)
+    .option('--rename <class=name>', '3=Water; may be given several times', named)
+    .option('--recolour <class=colour>', '3=#1f77b4; may be given several times', named)
     .option('--add <name>', 'a class that the network did not find, to be painted by smalti correct')
     .option('--ignore <classes>', 'leave them without label', classNumbers)
     .option('--count <classes>', 'no longer ignore them', classNumbers)
@@ -66,9 +57,7 @@ export function addClassCommands(program: Command): void {
         ...(options.ignore ? [{ kind: 'ignore' as const, classes: options.ignore, ignored: true }] : []),
         ...(options.count ? [{ kind: 'ignore' as const, classes: options.count, ignored: false }] : [])
       ]
-      const steps = (value: true | number | undefined): number => (value === true ? 1 : (value ?? 0))
-      const undo = options.undo === undefined && options.redo === undefined ? undefined : steps(options.undo) - steps(options.redo)
-      const input = { project: resolve(project), head: options.head, edits, undo, fromRun: options.fromRun, from: options.import && resolve(options.import), into: options.export && resolve(options.export), overwrite: options.overwrite }
+      const input = { project: resolve(project), head: options.head, edits, undo: stepsBack(options), fromRun: options.fromRun, from: options.import && resolve(options.import), into: options.export && resolve(options.export), overwrite: options.overwrite }
       return perform('classes', input, options.json, (output) => classesText(output, options.history))
     })
 

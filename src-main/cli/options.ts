@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import type { PatchSize, Shard } from '../contract/labels.ts'
-import { HEADS } from '../contract/settings.ts'
+import { BACKEND_CHOICES, HEADS } from '../contract/settings.ts'
 import { isAddress } from '../imagery/byteSource.ts'
 
 export function number(check: (value: number) => boolean, wanted: string): (text: string) => number {
@@ -30,6 +30,26 @@ export function shardOf(text: string): Shard {
 export const placed = (paths: readonly string[]): string[] => paths.map((path) => (isAddress(path) ? path : resolve(path)))
 export const decimals = (text: string): number[] => text.split(',').map(number(Number.isFinite, 'numbers such as 0.485,0.456,0.406'))
 export const positive = number((value) => Number.isFinite(value) && value > 0, 'a number above 0')
+
+export const backend = (): Option => new Option('--backend <name>', 'what computes').choices(BACKEND_CHOICES)
+
+/** Numbers of classes or groups as they are shown, from 1. */
+export const classNumbers = (text: string): number[] => numbers(1, 250, text).map((number) => number - 1)
+export const severalClasses = (text: string, before: number[][] = []): number[][] => [...before, classNumbers(text)]
+/** `3=Water`, as often as it is given. */
+export function named(text: string, before: [number, string][] = []): [number, string][] {
+  const [, number, value] = /^(\d+)=(.+)$/.exec(text.trim()) ?? []
+  if (value === undefined) throw new InvalidArgumentError('It must be a number and what that gets, such as 3=Water.')
+  return [...before, [count(1, 250)(number) - 1, value]]
+}
+/** What `--undo [n]` and `--redo [n]` come to; undefined where neither was given. */
+export function stepsBack({ undo, redo }: { undo?: true | number; redo?: true | number }): number | undefined {
+  const steps = (value: true | number | undefined): number => (value === true ? 1 : (value ?? 0))
+  return undo === undefined && redo === undefined ? undefined : steps(undo) - steps(redo)
+}
+
+export const skippedText = (skipped: { path: string; reason: string }[]): string =>
+  skipped.length ? `\n${skipped.length} skipped:\n${skipped.map(({ path, reason }) => `  ${path}: ${reason}`).join('\n')}` : ''
 
 /** Which clusters a command is about. */
 export const head = (): Option => new Option('--head <head>', 'A: many over-clusters, B: the classes directly').choices(HEADS).default('A')

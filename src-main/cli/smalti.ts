@@ -3,17 +3,15 @@ import { resolve } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
-import { GROUP_METHODS, METHODS, type RecipeChanges } from '../contract/recipe.ts'
-import { BACKEND_CHOICES, DEFAULT_SETTINGS, PRESETS } from '../contract/settings.ts'
+import { METHODS, type RecipeChanges } from '../contract/recipe.ts'
+import { DEFAULT_SETTINGS, PRESETS } from '../contract/settings.ts'
 import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp } from '../contract/labels.ts'
 import { addClassCommands } from './classCommands.ts'
+import { addGroupCommands } from './groupCommands.ts'
 import { descriptionText } from './descriptionText.ts'
-import { count, decimals, examples, head, number, numbers, patchSize, placed, positive, shardOf } from './options.ts'
+import { backend, count, decimals, examples, head, number, numbers, patchSize, placed, positive, shardOf, skippedText } from './options.ts'
 import { EXIT, INPUT_FAULTS, perform } from './perform.ts'
 import { runsText } from './runsText.ts'
-
-const skippedText = (skipped: { path: string; reason: string }[]): string =>
-  skipped.length ? `\n${skipped.length} skipped:\n${skipped.map(({ path, reason }) => `  ${path}: ${reason}`).join('\n')}` : ''
 
 const warningText = (warnings: { path: string; reason: string }[]): string => warnings.map(({ path, reason }) => `\nNote: ${path}: ${reason}`).join('')
 
@@ -30,7 +28,6 @@ const withCleanUp = (command: Command): Command =>
     .option('--majority <radius>', 'each pixel takes the most frequent label of the square about it, first', count(1, 32))
     .option('--sieve <size>', 'minimum mapping unit, 200px or 50m2: smaller patches join the neighbour of the longest border', patchSize)
 const cleanUpOf = ({ majority, sieve }: CleanUp): CleanUp | undefined => (majority === undefined && sieve === undefined ? undefined : { majority, sieve })
-const backend = (): Option => new Option('--backend <name>', 'what computes').choices(BACKEND_CHOICES)
 
 program
   .command('train')
@@ -73,31 +70,7 @@ program
     })
   })
 
-program
-  .command('group')
-  .description('sort whole images into groups: a table, a contact sheet and, if asked for, sub-folders')
-  .argument('<images...>', 'folders, sub-folders included, and files')
-  .requiredOption('--out <folder>', 'where the table and the contact sheet go')
-  .option('--groups <n>', 'groups looked for', count(2, 64), 10)
-  .addOption(new Option('--method <name>', 'how groups are found').choices(GROUP_METHODS).default('information'))
-  .option('--minutes <n>', 'time limit of training', positive)
-  .option('--steps <n>', 'exact number of steps instead of the limits of time', count(1, 1e9))
-  .option('--seed <n>', 'of all random choices', count(0, 2 ** 31 - 1), DEFAULT_SETTINGS.seed)
-  .addOption(backend().default(DEFAULT_SETTINGS.backend))
-  .option('--copies', 'also copy each image into the sub-folder of its group', false)
-  .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('smalti group photos --groups 10 --out sorted\nsmalti group photos --groups 4 --out sorted --copies --minutes 5'))
-  .action((paths: string[], options) => {
-    const { groups, method, minutes, steps, seed, copies } = options
-    const input = { sources: placed(paths), out: resolve(options.out), groups, method, minutes, steps, seed, copies, backend: options.backend }
-    return perform('group', input, options.json, (output) =>
-      [
-        `Grouped ${output.images} images in ${duration(output.seconds)} with ${output.backend}: ${output.sizes.map((size, i) => `${i + 1}: ${size}`).join(', ')}`,
-        `Table: ${output.table}`,
-        `Contact sheet: ${output.contactSheet}${skippedText(output.skipped)}`
-      ].join('\n')
-    )
-  })
+addGroupCommands(program)
 
 withCleanUp(program.command('segment'))
   .description('label every image with both heads; what is labelled already stays')

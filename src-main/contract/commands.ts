@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { classHistory, clusterDescriptions, clusterTree, correctionShape, correctionTarget, headDescription, scheme, schemeEdit } from './classes.ts'
+import { groupEdit, groupHistory, imageGroup } from './groups.ts'
 import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS, recipe } from './recipe.ts'
@@ -51,7 +52,9 @@ export const projectState = z.object({
   /** Heads that are groups of another's clusters, whose labels are stored. */
   cuts: z.record(z.string(), z.object({ of: z.string(), groups: z.array(z.int()) })).optional(),
   /** What was made of the clusters. */
-  made: classHistory.optional()
+  made: classHistory.optional(),
+  /** Its whole images are sorted into groups. */
+  grouped: z.boolean()
 })
 export type ProjectState = z.infer<typeof projectState>
 
@@ -111,8 +114,10 @@ export const COMMANDS = {
   group: {
     input: z.object({
       sources,
+      /** Where the groups are kept, to be looked at and changed; made if need be. */
+      project: folder.optional(),
       /** Where the table, the contact sheet and, if asked for, the copies go. */
-      out: folder,
+      out: folder.optional(),
       groups: z.int().min(2).max(64),
       method: z.enum(GROUP_METHODS),
       minutes: z.number().positive().max(100_000).optional(),
@@ -120,12 +125,13 @@ export const COMMANDS = {
       seed: z.int().min(0).max(2 ** 31 - 1),
       backend: z.enum(BACKEND_CHOICES),
       /** Copies each image into the sub-folder of its group. */
-      copies: z.boolean()
+      copies: z.boolean().default(false),
+      /** Also over files that no earlier export wrote. */
+      overwrite: z.boolean().default(false)
     }),
     output: z.object({
-      out: folder,
-      table: z.string(),
-      contactSheet: z.string(),
+      project: folder.optional(),
+      out: folder.optional(),
       images: z.int(),
       sizes: z.array(z.int()),
       skipped: z.array(skippedFile),
@@ -133,6 +139,30 @@ export const COMMANDS = {
       steps: z.int(),
       seconds: z.number(),
       report: trainingReport.optional()
+    })
+  },
+  /** Changes the groups of a project's images, writes them, or tells them. */
+  groups: {
+    input: z.object({
+      project: folder,
+      /** Made one after the other; each is a step that can be undone. */
+      edits: z.array(groupEdit).default([]),
+      /** Then goes so many steps back, or forth where it is below zero. */
+      undo: z.int().optional(),
+      /** Where a table, a contact sheet and, if asked for, copies of the images are written in the end. */
+      out: folder.optional(),
+      copies: z.boolean().default(false),
+      overwrite: z.boolean().default(false),
+      /** How many steps there are and how many of them count, as far as the asker knows: somebody else may have changed the groups since. */
+      expected: z.object({ steps: z.int(), done: z.int() }).optional()
+    }),
+    output: z.object({
+      history: groupHistory,
+      groups: z.array(imageGroup.extend({ images: z.int() })),
+      /** What each step is called. */
+      steps: z.array(z.string()),
+      /** Files that were written. */
+      files: z.int()
     })
   },
   segment: {

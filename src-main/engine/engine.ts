@@ -13,6 +13,7 @@ import { describeJob } from './jobs/describe.ts'
 import { evaluateJob } from './jobs/evaluate.ts'
 import { exportJob } from './jobs/export.ts'
 import { groupJob } from './jobs/group.ts'
+import { groupsJob } from './jobs/groups.ts'
 import { infoJob } from './jobs/info.ts'
 import { mergeShardsJob } from './jobs/mergeShards.ts'
 import { openProjectJob } from './jobs/openProject.ts'
@@ -40,6 +41,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     openProject: openProjectJob,
     train: trainJob,
     group: groupJob,
+    groups: groupsJob,
     segment: segmentJob,
     mergeShards: mergeShardsJob,
     describe: describeJob,

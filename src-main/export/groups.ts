@@ -1,74 +1,96 @@
+import { existsSync } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { thumbnailOf } from '../imagery/display.ts'
-import type { CatalogueImage } from '../contract/imagery.ts'
+import type { Groups } from '../classes/groups.ts'
 import { clusterColours } from '../classes/palette.ts'
-import { makeFolder, writeFileSafely } from '../project/files.ts'
-
-/** An image with its group and how sure that is, 0…1. */
-export interface GroupedImage {
-  image: CatalogueImage
-  group: number
-  confidence: number
-}
+import { SmaltiError } from '../contract/errors.ts'
+import type { GroupedImage } from '../contract/groups.ts'
+import { isAddress } from '../imagery/byteSource.ts'
+import { thumbnailOf } from '../imagery/display.ts'
+import { type Territory, checkOutFolder, openOutFolder } from './outFolder.ts'
 
 /** Thumbnails of the contact sheet: side and gap in pixels, how many for each group. */
 const SHEET = { side: 96, gap: 6, across: 12, stripe: 14 }
+const TABLE = 'groups.csv'
+const CONTACT_SHEET = 'contact-sheet.png'
 
-const groupName = (group: number): string => `group-${String(group + 1).padStart(2, '0')}`
+/** Names that copies have. */
+const COPY = /^group-\d{2,}[^\\/]*[\\/]/
 
-/** The table as CSV (RFC 4180): path, group counted from 1, confidence. */
-export function groupTable(grouped: readonly GroupedImage[]): string {
+export interface GroupFiles {
+  /** Also a copy of each image in the sub-folder of its group, sub-folders of the source kept. */
+  copies: boolean
+  overwrite: boolean
+  territory: Territory
+}
+
+/** Sub-folder of a group: its number, so that names never meet, and its name as far as a folder can have it. */
+function folderOf({ groups }: Pick<Groups, 'groups'>, id: number): string {
+  const number = String(id + 1).padStart(2, '0')
+  const name = groups.find((group) => group.id === id)?.name ?? ''
+  const safe = name === `Group ${id + 1}` ? '' : name.replace(/[^\p{L}\p{N} _-]+/gu, '').trim().slice(0, 60)
+  return safe === '' ? `group-${number}` : `group-${number} ${safe}`
+}
+
+/** The table as CSV (RFC 4180): path, the group's number counted from 1, its name, confidence. */
+export function groupTable({ groups, images }: Groups): string {
   const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
-  const rows = grouped.map(({ image, group, confidence }) => `${quoted(image.path)},${group + 1},${confidence.toFixed(4)}`)
-  return `path,group,confidence\r\n${rows.join('\r\n')}\r\n`
+  const names = new Map(groups.map(({ id, name }) => [id, quoted(name)]))
+  const rows = images.map(({ path, group, confidence }) => `${quoted(path)},${group + 1},${names.get(group)},${confidence.toFixed(4)}`)
+  return `path,group,name,confidence\r\n${rows.join('\r\n')}\r\n`
 }
 
 /** One row for each group: its colour, then its surest images. @returns a PNG */
-export async function contactSheet(grouped: readonly GroupedImage[], groups: number): Promise<Buffer> {
+export async function contactSheet({ groups, images }: Groups): Promise<Buffer> {
   const { side, gap, across, stripe } = SHEET
-  const colours = clusterColours(groups)
+  const colours = clusterColours(groups.length)
   const left = stripe + 2 * gap
-  const rows = Array.from({ length: groups }, (_, group) =>
-    grouped.filter((entry) => entry.group === group).sort((a, b) => b.confidence - a.confidence).slice(0, across)
-  )
+  const rows = groups.map(({ id }) => images.filter(({ group }) => group === id).sort((a, b) => b.confidence - a.confidence).slice(0, across))
   const thumbnails = await Promise.all(
-    rows.flatMap((row, group) =>
-      row.map(async ({ image }, i) => ({
-        input: await (await thumbnailOf(image.file, side)).png().toBuffer(),
+    rows.flatMap((row, line) =>
+      row.map(async ({ file }, i) => ({
+        input: await (await thumbnailOf(file, side)).png().toBuffer(),
         left: left + i * (side + gap),
-        top: gap + group * (side + gap)
+        top: gap + line * (side + gap)
       }))
     )
   )
-  const stripes = colours.map((background, group) => ({
+  const stripes = colours.map((background, line) => ({
     input: { create: { width: stripe, height: side, channels: 3 as const, background } },
     left: gap,
-    top: gap + group * (side + gap)
+    top: gap + line * (side + gap)
   }))
-  const canvas = { width: left + across * (side + gap), height: gap + groups * (side + gap), channels: 3 as const, background: '#ffffff' }
+  const canvas = { width: left + across * (side + gap), height: gap + groups.length * (side + gap), channels: 3 as const, background: '#ffffff' }
   return sharp({ create: canvas }).composite([...stripes, ...thumbnails]).removeAlpha().png().toBuffer()
 }
 
-/** Copies every image into the sub-folder of its group, sub-folders of the source kept. */
-export async function copyIntoGroups(grouped: readonly GroupedImage[], out: string): Promise<void> {
-  for (const { image, group } of grouped) {
-    const target = join(out, groupName(group), image.path)
-    await makeFolder(join(target, '..'))
-    await copyFile(image.file, target)
-  }
+/**
+ * Looks whether groups may be written, wherever the images end up. Nothing is written.
+ * @throws WouldOverwrite, AmongImages, InvalidSetting where an image at an address is to be copied
+ */
+export async function checkGroupsFolder(out: string, images: readonly { path: string; file: string }[], groups: number, { copies, overwrite, territory }: GroupFiles): Promise<void> {
+  if (copies) refuseAddresses(images)
+  const present = Array.from({ length: copies ? groups : 0 }, (_, id) => folderOf({ groups: [] }, id)).filter((name) => existsSync(join(out, name)))
+  await checkOutFolder(out, [TABLE, CONTACT_SHEET, ...present.flatMap((name) => images.map(({ path }) => join(name, path)))], territory, overwrite)
 }
 
-/** @throws DiskFull, FolderNotWritable */
-export async function writeGroups(
-  grouped: readonly GroupedImage[],
-  groups: number,
-  { out, copies }: { out: string; copies: boolean }
-): Promise<{ table: string; contactSheet: string }> {
-  const files = { table: join(out, 'groups.csv'), contactSheet: join(out, 'contact-sheet.png') }
-  await writeFileSafely(files.table, groupTable(grouped))
-  await writeFileSafely(files.contactSheet, await contactSheet(grouped, groups))
-  if (copies) await copyIntoGroups(grouped, out)
-  return files
+function refuseAddresses(images: readonly { file: string }[]): void {
+  const remote = images.find(({ file }) => isAddress(file))
+  if (remote) throw new SmaltiError('InvalidSetting', { setting: 'copies', reason: `only files are copied, and ${remote.file} is an address` })
+}
+
+/** Writes a table, a contact sheet and, if asked for, copies. @returns how many files. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable */
+export async function writeGroups(groups: Groups, out: string, { copies, overwrite, territory }: GroupFiles): Promise<number> {
+  if (copies) refuseAddresses(groups.images)
+  const copied: (GroupedImage & { name: string })[] = copies ? groups.images.map((image) => ({ ...image, name: join(folderOf(groups, image.group), image.path) })) : []
+  const names = [TABLE, CONTACT_SHEET, ...copied.map(({ name }) => name)]
+  const folder = await openOutFolder(out, names, territory, overwrite)
+  await folder.write(TABLE, groupTable(groups))
+  await folder.write(CONTACT_SHEET, await contactSheet(groups))
+  for (const { name, file } of copied) await folder.stream(name, (_, temporary) => copyFile(file, temporary))
+  // An image that is in another group now would be in both.
+  const now = new Set(names)
+  await folder.finish(folder.earlier.filter((name) => COPY.test(name) && !now.has(name)))
+  return names.length
 }

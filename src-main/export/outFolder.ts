@@ -13,6 +13,8 @@ type Written = z.infer<typeof manifest>['files']
 /** Where an export writes, and nothing but what it announced. */
 export interface OutFolder {
   readonly folder: string
+  /** What earlier exports wrote here. */
+  readonly earlier: readonly string[]
   /** Writes a file whole. @throws DiskFull, FolderNotWritable */
   write(name: string, content: Uint8Array | string): Promise<void>
   /** Lets `fill` write a file piece by piece under another name, then gives it its own. @throws DiskFull, FolderNotWritable and what `fill` throws */
@@ -26,7 +28,8 @@ export interface Territory {
   sources: readonly string[]
   /** The images themselves. */
   images: readonly string[]
-  project: string
+  /** Its own folder may lie among them. */
+  project?: string
 }
 
 /**
@@ -37,11 +40,11 @@ export interface Territory {
 export async function checkOutFolder(out: string, names: readonly string[], { sources, images, project }: Territory, overwrite: boolean): Promise<{ folder: string; written: Map<string, Written[string]> }> {
   const folder = await real(out)
   const inside = (path: string, other: string): boolean => path === other || path.startsWith(other.endsWith(sep) ? other : other + sep)
-  const own = await real(project)
+  const own = project === undefined ? undefined : await real(project)
   for (const source of sources) {
     const place = await real(source)
     const isFolder = (await stat(place).catch(() => undefined))?.isDirectory()
-    if (isFolder && inside(folder, place) && !(inside(folder, own) && own !== place)) throw new SmaltiError('AmongImages', { path: out })
+    if (isFolder && inside(folder, place) && !(own !== undefined && own !== place && inside(folder, own))) throw new SmaltiError('AmongImages', { path: out })
   }
   const originals = new Set(await Promise.all(images.map(real)))
   const written = new Map(Object.entries(await readManifest(folder)))
@@ -63,6 +66,7 @@ export async function checkOutFolder(out: string, names: readonly string[], { so
  */
 export async function openOutFolder(out: string, names: readonly string[], territory: Territory, overwrite: boolean): Promise<OutFolder> {
   const { folder, written } = await checkOutFolder(out, names, territory, overwrite)
+  const earlier = [...written.keys()]
   const note = async (): Promise<void> => writeJsonSafely(join(folder, MANIFEST), { format: 1, files: Object.fromEntries(written) })
   // What a kill leaves behind must be known as ours the next time.
   for (const name of names) written.set(name, null)
@@ -73,6 +77,7 @@ export async function openOutFolder(out: string, names: readonly string[], terri
   }
   return {
     folder,
+    earlier,
     async write(name, content) {
       await writeFileSafely(join(folder, name), content)
       await settle(name)

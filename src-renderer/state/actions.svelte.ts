@@ -2,6 +2,7 @@ import { ACTION_NAMES, type ActionName, keysOf } from '../../src-main/contract/a
 import { belongsToFocus } from '../keys.ts'
 import { classes } from './classes.svelte.ts'
 import { exporting } from './exporting.svelte.ts'
+import { grouping } from './grouping.svelte.ts'
 import { jobs } from './jobs.svelte.ts'
 import { labels } from './labels.svelte.ts'
 import { painting } from './painting.svelte.ts'
@@ -24,6 +25,7 @@ const picture = (): string | undefined => (view.stage ? undefined : 'Open a pict
 /** Labels of the picture that is shown. */
 const onLabels = (): string | undefined => picture() ?? (view.shown !== undefined && labels.paths.has(view.shown) ? undefined : 'This image has no labels yet.')
 const withHeatmap = (): string | undefined => onLabels() ?? (labels.withHeatmaps.has(view.shown!) ? undefined : 'Segment again with probabilities kept.')
+const groupsShown = (): boolean => view.grouped && view.shown === undefined
 const brush = (): string | undefined => (painting.tool === 'brush' ? undefined : 'Take the brush first.')
 const paths = (): string[] => project.catalogue?.images.map(({ path }) => path) ?? []
 const neighbour = (by: number): string | undefined => (view.shown === undefined ? undefined : paths()[paths().indexOf(view.shown) + by])
@@ -36,8 +38,9 @@ const ALL: Record<ActionName, Action> = {
   segment: { lacks: () => opened() ?? idle() ?? (project.trained ? undefined : 'Train first; even a minute gives a picture.'), run: () => void labels.segment() },
   pause: { lacks: () => (jobs.running && jobs.pausable ? undefined : 'Nothing runs that can be paused.'), run: () => void jobs.setPaused(!jobs.running?.paused) },
   stop: { lacks: () => (jobs.running ? undefined : 'Nothing runs.'), run: () => jobs.stop() },
-  undo: { lacks: () => (classes.canUndo ? undefined : 'Nothing to undo.'), run: () => classes.undo() },
-  redo: { lacks: () => (classes.canRedo ? undefined : 'Nothing to redo.'), run: () => classes.redo() },
+  // Of what is looked at.
+  undo: { lacks: () => ((groupsShown() ? grouping.undoName !== undefined : classes.canUndo) ? undefined : 'Nothing to undo.'), run: () => (groupsShown() ? grouping.undo(1) : classes.undo()) },
+  redo: { lacks: () => ((groupsShown() ? grouping.redoName !== undefined : classes.canRedo) ? undefined : 'Nothing to redo.'), run: () => (groupsShown() ? grouping.undo(-1) : classes.redo()) },
   merge: { lacks: () => labelled() ?? (classes.selected.length > 1 ? undefined : 'Select two classes or more: Ctrl-click in the list or on the picture.'), run: () => classes.mergeSelected() },
   split: { lacks: () => selectedAny() ?? (classes.splittable === undefined ? 'Select one class of several clusters.' : undefined), run: () => classes.splitSelected() },
   rename: { lacks: selectedAny, run: () => (view.naming = classes.selected.at(-1)) },
@@ -54,11 +57,14 @@ const ALL: Record<ActionName, Action> = {
   smaller: { lacks: brush, run: () => painting.resize(0.8) },
   larger: { lacks: brush, run: () => painting.resize(1.25) },
   gallery: {
-    lacks: () => (view.shown === undefined && classes.selected.length === 0 && painting.tool === 'pan' ? 'All images are shown.' : undefined),
+    lacks: () => (view.shown === undefined && !view.grouped && classes.selected.length === 0 && painting.tool === 'pan' ? 'All images are shown.' : undefined),
     run() {
       // What was begun ends first: a shape, the tool, the selection, then the picture.
       if (view.stage?.cancelShape()) return
-      if (painting.tool !== 'pan') painting.tool = 'pan'
+      if (groupsShown()) {
+        if (grouping.selected.size > 0) grouping.selected = new Set()
+        else view.grouped = false
+      } else if (painting.tool !== 'pan') painting.tool = 'pan'
       else if (classes.selected.length > 0) classes.selected = []
       else view.shown = undefined
     }

@@ -1,22 +1,127 @@
+import { groupSteps, groupsNow, groupsUndone, withGroupEdit } from '../../src-main/classes/groups.ts'
+import type { GroupEdit, GroupHistory, GroupedImage, ImageGroup } from '../../src-main/contract/groups.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 import { training } from './training.svelte.ts'
+import { view } from './view.svelte.ts'
 
-/** Sorting whole images into groups. */
+/** Whole images in groups: sorting them, and what a person makes of the groups. */
 class Grouping {
-  settings = $state({ groups: 10, minutes: 15, copies: false })
+  settings = $state({ groups: 10, minutes: 15 })
+  #history = $state.raw<GroupHistory>()
+  /** Paths of images that are selected. */
+  selected = $state.raw<ReadonlySet<string>>(new Set())
+  /** The doubtful images of each group come first, not the sure ones. */
+  doubtfulFirst = $state(false)
+  /** Changes wait for each other. */
+  #sending: Promise<unknown> = Promise.resolve()
 
-  /** Writes the table and the contact sheet where the user says. */
+  readonly known = $derived(this.#history !== undefined)
+  readonly #now = $derived(this.#history && groupsNow(this.#history))
+  /** Groups with their images. */
+  readonly listed = $derived.by((): { group: ImageGroup; images: readonly GroupedImage[] }[] => {
+    const { groups, images } = this.#now ?? { groups: [], images: [] }
+    const members = new Map(groups.map(({ id }) => [id, [] as GroupedImage[]]))
+    for (const image of images) members.get(image.group)?.push(image)
+    const sign = this.doubtfulFirst ? 1 : -1
+    return groups.map((group) => ({ group, images: members.get(group.id)!.sort((a, b) => sign * (a.confidence - b.confidence)) }))
+  })
+  readonly changes = $derived(this.#history?.done ?? 0)
+  readonly #steps = $derived(this.#history ? groupSteps(this.#history) : [])
+  /** What undo would take back, and redo bring back. */
+  readonly undoName = $derived<string | undefined>(this.#steps[this.changes - 1])
+  readonly redoName = $derived<string | undefined>(this.#steps[this.changes])
+
+  /** Reads what the project keeps. */
+  async adopt(): Promise<void> {
+    const { folder, state } = project
+    this.selected = new Set()
+    if (folder === undefined || !state?.grouped) {
+      this.#history = undefined
+      view.grouped = false
+      return
+    }
+    try {
+      const { history } = await run('groups', { project: folder })
+      if (project.folder === folder) this.#history = history
+    } catch (fault) {
+      jobs.complain(fault)
+    }
+  }
+
   async group(): Promise<void> {
-    const { sources } = project
-    if (sources.length === 0) return
-    const out = await window.smalti.chooseFolder('Choose a folder for the groups')
-    if (out === undefined) return
+    const { sources, folder } = project
+    if (sources.length === 0 || folder === undefined) return
+    let sorted = false
     await jobs.perform('group', async (signal, onProgress) => {
       const { seed, backend } = training.settings
-      const { images: count, sizes } = await run('group', { sources: [...sources], out, method: 'information', seed, backend, ...this.settings }, { signal, onProgress })
-      jobs.notice = { text: `Sorted ${count} images into ${sizes.length} groups: a table and a contact sheet.`, folder: out }
+      const { images: count, sizes, skipped } = await run('group', { sources: [...sources], project: folder, method: 'information', seed, backend, ...this.settings }, { signal, onProgress })
+      for (const file of skipped) project.passOver(file)
+      jobs.notice = { text: `Sorted ${count} images into ${sizes.length} groups. Drag images that are in the wrong one.` }
+      sorted = true
+    })
+    if (!sorted) return
+    await project.refresh()
+    view.shown = undefined
+    view.grouped = true
+  }
+
+  edit(edit: GroupEdit): void {
+    const before = this.#history
+    if (!before) return
+    try {
+      this.#history = withGroupEdit(before, edit)
+    } catch (fault) {
+      jobs.complain(fault)
+      return
+    }
+    this.selected = new Set()
+    this.#send({ edits: [edit] }, before)
+  }
+
+  /** Puts what is selected into a group. */
+  moveSelected(to: number): void {
+    if (this.selected.size > 0) this.edit({ kind: 'move', paths: [...this.selected], to })
+  }
+
+  add(): void {
+    const taken = new Set(this.listed.map(({ group }) => group.name))
+    let number = 1
+    while (taken.has(`New group ${number}`)) number++
+    this.edit({ kind: 'add', name: `New group ${number}` })
+  }
+
+  /** Goes so many steps back, or forth where it is below zero. */
+  undo(steps: number): void {
+    const before = this.#history
+    if (!before) return
+    this.#history = groupsUndone(before, steps)
+    this.#send({ undo: steps }, before)
+  }
+
+  #send(change: { edits?: GroupEdit[]; undo?: number }, { edits, done }: GroupHistory): void {
+    const { folder } = project
+    if (folder === undefined) return
+    this.#sending = this.#sending.then(async () => {
+      try {
+        await run('groups', { project: folder, ...change, expected: { steps: edits.length, done } })
+      } catch (fault) {
+        jobs.complain(fault)
+        await this.adopt()
+      }
+    })
+  }
+
+  /** Writes a table and a contact sheet where the user says, and copies of the images if they are wanted. */
+  async write(copies: boolean): Promise<void> {
+    const { folder } = project
+    const out = await window.smalti.chooseFolder(copies ? 'Choose a folder for the copies' : 'Choose a folder for the table')
+    if (out === undefined || folder === undefined) return
+    await this.#sending
+    await jobs.perform('export', async (signal, onProgress) => {
+      const { files } = await run('groups', { project: folder, out, copies }, { signal, onProgress })
+      jobs.notice = { text: `Wrote ${files.toLocaleString()} files: a table of all images, a contact sheet${copies ? ' and the copies' : ''}.`, folder: out }
     })
   }
 }

@@ -12,6 +12,8 @@ class View {
   shown = $state<string>()
   /** The one before, to which the list of all comes back. */
   last = $state<string>()
+  /** The list of all is that of the groups. */
+  grouped = $state(false)
   /** What the list of images is narrowed to. */
   sought = $state('')
   kept = $state<'all' | 'labelled' | 'unlabelled'>('all')
@@ -40,6 +42,7 @@ class View {
   reset(): void {
     this.shown = undefined
     this.last = undefined
+    this.grouped = false
     this.sought = ''
     this.kept = 'all'
     this.head = 'A'

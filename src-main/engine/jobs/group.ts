@@ -3,7 +3,9 @@ import { type BandStatistics, type CatalogueImage, type SkippedFile, inVisibleCo
 import type { Recipe } from '../../contract/recipe.ts'
 import type { TrainingReport } from '../../contract/training.ts'
 import { SmaltiError } from '../../contract/errors.ts'
-import { type GroupedImage, writeGroups } from '../../export/groups.ts'
+import type { GroupedImage } from '../../contract/groups.ts'
+import { checkGroupsFolder, writeGroups } from '../../export/groups.ts'
+import { groupsNow } from '../../classes/groups.ts'
 import { readCatalogue } from '../../imagery/catalogue.ts'
 import { chooseBands } from '../../imagery/bands.ts'
 import { PictureReader, type Sight } from '../../imagery/pictures.ts'
@@ -17,6 +19,9 @@ import { normalFrom, uniformFrom } from '../../learning/random.ts'
 import { train } from '../../learning/trainer.ts'
 import { initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { transformPlanar } from '../../learning/views/geometry.ts'
+import { GROUPS_LOCK, saveFoundGroups } from '../../project/groups.ts'
+import { withLock } from '../../project/lock.ts'
+import { openOrCreateProject } from '../../project/project.ts'
 import type { Job, JobContext } from '../job.ts'
 import { withTraining } from '../learning.ts'
 
@@ -49,13 +54,23 @@ interface Grouping {
 
 export const groupJob: Job<'group'> = async (input, context) => {
   const started = performance.now()
+  const { project: folder, out, copies, overwrite, sources } = input
+  if (folder === undefined && out === undefined) throw new SmaltiError('InvalidSetting', { setting: 'group', reason: 'a project that keeps the groups is needed, or a folder for their table' })
   const gallery = await readGallery(input, context)
+  const territory = { sources, images: gallery.images.map(({ file }) => file), project: folder }
+  // Before the time is spent.
+  if (out !== undefined) await checkGroupsFolder(out, gallery.images, input.groups, { copies, overwrite, territory })
   const { assigned, ...outcome } = await (input.method === 'kmeans-pixels' ? groupPixels : groupByInformation)(gallery, input, context)
   context.onProgress({ stage: 'Writing the groups' })
-  const grouped = gallery.images.map((image, i) => ({ image, ...assigned[i] }))
-  const files = await writeGroups(grouped, input.groups, input)
-  const sizes = Array.from({ length: input.groups }, (_, group) => grouped.filter((entry) => entry.group === group).length)
-  return { out: input.out, ...files, ...outcome, images: grouped.length, sizes, skipped: gallery.skipped, seconds: (performance.now() - started) / 1e3 }
+  const images = gallery.images.map(({ path, file }, i) => ({ path, file, ...assigned[i] }))
+  if (folder !== undefined) {
+    const project = await openOrCreateProject(folder, sources)
+    await withLock(folder, () => saveFoundGroups(project, { groups: input.groups, images }), GROUPS_LOCK.name, GROUPS_LOCK.patience)
+  }
+  const groups = groupsNow({ groups: input.groups, images, edits: [], done: 0 })
+  if (out !== undefined) await writeGroups(groups, out, { copies, overwrite, territory })
+  const sizes = groups.groups.map(({ id }) => images.filter(({ group }) => group === id).length)
+  return { project: folder, out, ...outcome, images: images.length, sizes, skipped: gallery.skipped, seconds: (performance.now() - started) / 1e3 }
 }
 
 /** @throws NotEnoughImages when there are fewer than groups */

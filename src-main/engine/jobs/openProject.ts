@@ -2,6 +2,7 @@ import { HEADS } from '../../contract/settings.ts'
 import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
 import { loadDescriptions } from '../describing.ts'
 import { isTrained, loadRun, openProject } from '../../project/project.ts'
+import { hasGroups } from '../../project/groups.ts'
 import { loadClassHistory } from '../../project/scheme.ts'
 import type { Job } from '../job.ts'
 
@@ -22,6 +23,7 @@ export const openProjectJob: Job<'openProject'> = async ({ project: folder }) =>
     heads: run && Object.fromEntries(run.meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)).map(({ name, clusters }) => [name, clusters])),
     tree: run?.meta.tree,
     cuts: labels?.cuts,
+    grouped: hasGroups(project),
     made: run && (await loadClassHistory(project)),
     clusters: labels && (await loadDescriptions(project, set, labels)),
     classes: labels?.classes as { A: { name: string; colour: string }[]; B: { name: string; colour: string }[] } | undefined

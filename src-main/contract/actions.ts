@@ -35,6 +35,8 @@ export const ACTIONS = {
   heatmap: { menu: 'View', label: 'Heatmap of the selected class, or classes', keys: 'J' },
   confidence: { menu: 'View', label: 'Confidence of the labels, or classes', keys: 'C' },
   peek: { menu: 'View', label: 'See the picture without labels while it is held', keys: 'Space' },
+  blink: { menu: 'View', label: 'Blink the labels, or let them stay', keys: 'X' },
+  graticule: { menu: 'View', label: 'Graticule, or none', keys: 'K' },
   heads: { menu: 'View', label: 'All clusters, or as many as asked', keys: 'B' },
   commands: { menu: 'Help', label: 'All commands…', keys: 'Ctrl+K' },
   shortcuts: { menu: 'Help', label: 'Keyboard shortcuts', keys: '?' }

@@ -76,6 +76,21 @@ export const COMMANDS = {
   catalogue: { input: z.object({ sources }), output: catalogue },
   /** What looks like an image by its name, before any header is read. */
   listing: { input: z.object({ sources }), output: z.object({ images: z.array(z.object({ path: z.string(), file: z.string() })) }) },
+  /** Adds an outline to an area of interest, and tells where that lies on an image. */
+  area: {
+    input: z.object({
+      /** Of an image whose place on the ground is known. */
+      file: z.string().min(1),
+      /** GeoJSON file of the area as it is; never changed. */
+      area: z.string().min(1).optional(),
+      /** Corners in columns and rows of the image. */
+      add: z.array(z.tuple([z.number(), z.number()])).min(3).max(100_000).optional(),
+      /** Keeps the file of what was drawn; made if need be. */
+      project: folder,
+      sources
+    }),
+    output: z.object({ area: z.string().optional(), rings: z.array(z.array(z.tuple([z.number(), z.number()]))) })
+  },
   /** Draws aerial scenes whose truth is known, to try the program on. */
   sample: { input: z.object({ out: folder }), output: z.object({ images: folder, truth: folder }) },
   /** What a preset comes to. */

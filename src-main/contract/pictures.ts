@@ -8,20 +8,29 @@ export const TILE_SIDE = 512
 const place = { level: z.coerce.number().int().min(0).max(16), column: z.coerce.number().int().min(0), row: z.coerce.number().int().min(0) }
 const text = z.string().min(1).max(4096)
 
+/** How an image is shown. */
+const look = {
+  /** Numbers of three bands, from 1 and without alpha, as red, green and blue; those of the colours, or the first, otherwise, and where an image has fewer. */
+  bands: z.string().regex(/^\d{1,3},\d{1,3},\d{1,3}$/).optional(),
+  /** Share of the values that is black, and white; bytes are shown as they are otherwise, and others with 0.02. */
+  clip: z.coerce.number().min(0).max(0.2).optional()
+}
+export type Look = z.infer<z.ZodObject<typeof look>>
+
 /** What the picture server can be asked for. */
 export const pictureRequest = z.discriminatedUnion('kind', [
   /** A square cut of the middle, WebP. */
-  z.object({ kind: z.literal('thumbnail'), file: text, side: z.coerce.number().int().min(16).max(512) }),
+  z.object({ kind: z.literal('thumbnail'), file: text, side: z.coerce.number().int().min(16).max(512), ...look }),
   /** A tile of an image, WebP; `project` keeps the tiled copy of one that has no parts. */
-  z.object({ kind: z.literal('tile'), file: text, project: text, ...place }),
+  z.object({ kind: z.literal('tile'), file: text, project: text, ...place, ...look }),
   /** A square about a pixel of an image, `side` of its pixels wide, WebP. */
-  z.object({ kind: z.literal('patch'), file: text, x: z.coerce.number().int().min(0), y: z.coerce.number().int().min(0), side: z.coerce.number().int().min(16).max(2048) }),
+  z.object({ kind: z.literal('patch'), file: text, x: z.coerce.number().int().min(0), y: z.coerce.number().int().min(0), side: z.coerce.number().int().min(16).max(2048), ...look }),
   /** Labels of a tile: a byte a pixel, row by row, 255 without label. */
   z.object({ kind: z.literal('labels'), project: text, /** Of another run than the one in use. */ run: z.string().max(100).optional(), head: z.enum(HEADS), path: text, ...place }),
   /** How probable a class is at a tile's pixels, by its id, or the most probable one: a byte each, 0…254 of 254, 255 without data. */
   z.object({ kind: z.literal('heat'), project: text, head: z.enum(HEADS), path: text, of: z.union([z.literal('confidence'), z.coerce.number().int().min(0).max(249)]), ...place }),
   /** What an image holds at a pixel, as JSON. */
-  z.object({ kind: z.literal('values'), file: text, project: text, x: z.coerce.number().int().min(0), y: z.coerce.number().int().min(0) })
+  z.object({ kind: z.literal('values'), file: text, project: text, x: z.coerce.number().int().min(0), y: z.coerce.number().int().min(0), ...look })
 ])
 export type PictureRequest = z.infer<typeof pictureRequest>
 /** The same as a page writes it into an address. */

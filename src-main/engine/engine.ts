@@ -7,6 +7,7 @@ import { recipeOf } from '../learning/presets.ts'
 import { writeSample } from './sample/writeSample.ts'
 import { trialJob } from './compute.ts'
 import type { Job } from './job.ts'
+import { areaJob } from './jobs/area.ts'
 import { classesJob } from './jobs/classes.ts'
 import { correctJob } from './jobs/correct.ts'
 import { describeJob } from './jobs/describe.ts'
@@ -37,6 +38,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
       readCatalogue(sources, signal, (done, total) => onProgress({ stage: 'Reading the images', share: done / total })),
     listing: async ({ sources }) => ({ images: await listImages(sources) }),
     sample: ({ out }, { signal, onProgress }) => writeSample(out, signal, (share) => onProgress({ stage: 'Drawing the sample', share })),
+    area: areaJob,
     recipe: (settings) => Promise.resolve(recipeOf(settings)),
     openProject: openProjectJob,
     train: trainJob,

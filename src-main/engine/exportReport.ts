@@ -11,7 +11,7 @@ import { duration } from '../contract/duration.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { checkOutFolder, openOutFolder } from '../export/outFolder.ts'
 import { type ReportContent, reportPage } from '../export/reportPage.ts'
-import { openShown, shownWindow } from '../imagery/display.ts'
+import { openOnce, shownWindow } from '../imagery/display.ts'
 import { openRaster } from '../imagery/openRaster.ts'
 import type { Size } from '../imagery/raster.ts'
 import { type Layer, correctSmaller } from '../labels/corrections.ts'
@@ -80,7 +80,7 @@ export async function exportReport(project: Project, set: LabelSet, index: Label
 async function pictureOf(image: LabelledImage, { raster, table, layer }: { raster: string; table?: Uint8Array; layer?: Layer }, scheme: Scheme): Promise<ReportContent['pictures'][number] | undefined> {
   const factor = Math.min(1, SIDE / Math.max(image.width, image.height))
   const size = { width: Math.max(1, Math.round(image.width * factor)), height: Math.max(1, Math.round(image.height * factor)) }
-  const shown = await openShown(image.file).catch(() => undefined)
+  const shown = await openOnce(image.file).catch(() => undefined)
   if (!shown) return undefined
   try {
     const flat = await (await shownWindow(shown, size, { left: 0, top: 0, ...size })).flatten({ background: '#ffffff' }).png().toBuffer()
@@ -95,7 +95,7 @@ async function pictureOf(image: LabelledImage, { raster, table, layer }: { raste
     const overlaid = sharp(flat).composite([{ input: Buffer.from(painted.buffer), raw: { ...size, channels: 4 } }])
     return { path: image.path, width: image.width, height: image.height, picture: await sharp(flat).webp({ quality: 80 }).toBuffer(), labels: await overlaid.webp({ quality: 80 }).toBuffer() }
   } finally {
-    await shown.raster.close()
+    await shown.done()
   }
 }
 

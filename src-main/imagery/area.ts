@@ -83,6 +83,13 @@ export function toLongitudeLatitude({ crs }: Pick<Georeference, 'crs'>): ((x: nu
   return converter(crs, LONGITUDE_LATITUDE)
 }
 
+/** An area in longitude and latitude on WGS 84. @throws InvalidSetting where its coordinate system is not known */
+export function inLongitudeLatitude({ crs: name, features }: Area): Area {
+  const convert = converter(definitionOf(name), LONGITUDE_LATITUDE)
+  if (!convert) throw new SmaltiError('InvalidSetting', { setting: 'area', reason: `its coordinate system ${name} is not known` })
+  return { features: features.map(({ polygons, properties }) => ({ properties, polygons: polygons.map((parts) => parts.map((ring) => ring.map(([x, y]) => convert(x, y)))) })) }
+}
+
 /** Rings of one feature in columns and rows of a scene. */
 export type PixelRings = [column: number, row: number][][]
 

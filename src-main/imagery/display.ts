@@ -1,5 +1,6 @@
 import sharp, { type Sharp } from 'sharp'
-import type { BandRole } from '../contract/imagery.ts'
+import type { BandChoice, BandRole } from '../contract/imagery.ts'
+import type { Look } from '../contract/pictures.ts'
 import { viewBands, visibleRoles } from './bandView.ts'
 import { isAddress, isTiffName } from './byteSource.ts'
 import { type Copies, openRaster } from './openRaster.ts'
@@ -9,7 +10,7 @@ import { readScaled } from './resample.ts'
 
 /** Side of the reduced picture by which dark and bright are found. */
 const MEASURED = 256
-/** Share of the values that are shown black, and white. */
+/** Share of the values that are shown black, and white, of what is more than a byte. */
 const CLIPPED = 0.02
 
 interface Stretch {
@@ -20,7 +21,7 @@ interface Stretch {
 /** An image made ready to be shown: which bands are red, green and blue, and what is black and white in them. */
 export interface Shown {
   raster: Raster
-  roles: BandRole[]
+  shown: BandChoice
   stretch: Stretch[]
 }
 
@@ -28,37 +29,43 @@ export interface Shown {
 export type Lent = Shown & { done(): Promise<void> }
 
 /** Opens an image for one use. @throws UnreadableImage */
-export async function openOnce(file: string): Promise<Lent> {
-  const shown = await openShown(file)
+export async function openOnce(file: string, look?: Look): Promise<Lent> {
+  const shown = await shownAs(await openToShow(file), look)
   return { ...shown, done: () => shown.raster.close() }
 }
 
 /** Opens an image to show it. @throws UnreadableImage */
-export async function openShown(file: string, copies?: Copies): Promise<Shown> {
-  const raster = withOverview(await openRaster(file, copies))
-  const seen = visibleRoles(raster)
-  const colours = (['red', 'green', 'blue'] as BandRole[]).filter((role) => seen.includes(role))
-  const roles = colours.length === 3 ? colours : seen.length >= 3 && seen.every((role) => role === 'other') ? seen.slice(0, 3) : [seen[0]]
-  const shown = { raster, roles, stretch: roles.map(() => ({ low: 0, high: 255 })) }
-  if (raster.bands[0].type !== 'uint8' && !raster.palette) shown.stretch = await measure(shown)
-  return shown
+export const openToShow = async (file: string, copies?: Copies): Promise<Raster> => withOverview(await openRaster(file, copies))
+
+/** An image as it is shown. @throws UnreadableImage, Cancelled */
+export async function shownAs(raster: Raster, look: Look = {}, signal?: AbortSignal): Promise<Shown> {
+  const shown: Shown = { raster, shown: bandsShown(visibleRoles(raster), look), stretch: Array.from({ length: 3 }, () => ({ low: 0, high: 255 })) }
+  const clip = look.clip ?? (raster.bands[0].type !== 'uint8' && !raster.palette ? CLIPPED : undefined)
+  return clip === undefined ? shown : { ...shown, stretch: await measure(shown, clip, signal) }
 }
 
-async function measure(shown: Shown): Promise<Stretch[]> {
+function bandsShown(seen: readonly BandRole[], { bands }: Look): BandChoice {
+  const numbers = bands?.split(',').map(Number)
+  if (numbers?.every((number) => number >= 1 && number <= seen.length)) return { roles: numbers.map((number) => seen[number - 1]), numbers }
+  const colours = (['red', 'green', 'blue'] as BandRole[]).filter((role) => seen.includes(role))
+  return { roles: colours.length === 3 ? colours : seen.length >= 3 && seen.every((role) => role === 'other') ? seen.slice(0, 3) : [seen[0]] }
+}
+
+async function measure(shown: Shown, clip: number, signal?: AbortSignal): Promise<Stretch[]> {
   const { width, height } = shown.raster
   const factor = Math.min(1, MEASURED / Math.max(width, height))
   const size = { width: Math.max(1, Math.round(width * factor)), height: Math.max(1, Math.round(height * factor)) }
-  const { bands, valid } = await readShown(shown, size, { left: 0, top: 0, ...size })
+  const { bands, valid } = await readShown(shown, size, { left: 0, top: 0, ...size }, signal)
   return bands.map((band) => {
     const values = Float32Array.from(band).filter((_, i) => !valid || valid[i]).sort()
     const at = (share: number): number => values[Math.min(values.length - 1, Math.floor(share * values.length))] ?? 0
-    const [low, high] = [at(CLIPPED), at(1 - CLIPPED)]
+    const [low, high] = [at(clip), at(1 - clip)]
     return { low, high: high > low ? high : low + 1 }
   })
 }
 
-function readShown({ raster, roles }: Shown, size: Size, window: Window, signal?: AbortSignal): ReturnType<typeof readScaled> {
-  return readScaled(raster, viewBands(raster, { roles })!, size, window, signal)
+function readShown({ raster, shown }: Shown, size: Size, window: Window, signal?: AbortSignal): ReturnType<typeof readScaled> {
+  return readScaled(raster, viewBands(raster, shown)!, size, window, signal)
 }
 
 /** A window of an image brought to a size, as 8-bit colours; clear where there is no data. @throws UnreadableImage, Cancelled */
@@ -82,9 +89,9 @@ export async function shownWindow(shown: Shown, size: Size, window: Window, sign
  * @param open  gives the image and a way to be done with it, for files that libvips does not read
  * @throws UnreadableImage, Cancelled
  */
-export async function thumbnailOf(file: string, side: number, open: () => Promise<Lent> = () => openOnce(file), signal?: AbortSignal): Promise<Sharp> {
+export async function thumbnailOf(file: string, side: number, { look = {}, open = () => openOnce(file, look), signal }: { look?: Look; open?: () => Promise<Lent>; signal?: AbortSignal } = {}): Promise<Sharp> {
   // libvips makes photographs small while it decodes them.
-  if (!isTiffName(file) && !isAddress(file)) return sharp(file, { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha()
+  if (!isTiffName(file) && !isAddress(file) && look.bands === undefined && look.clip === undefined) return sharp(file, { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha()
   const shown = await open()
   try {
     const { width, height } = shown.raster

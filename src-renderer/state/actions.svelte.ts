@@ -1,4 +1,5 @@
 import { ACTION_NAMES, type ActionName, keysOf } from '../../src-main/contract/actions.ts'
+import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
 import { belongsToFocus } from '../keys.ts'
 import { classes } from './classes.svelte.ts'
 import { exporting } from './exporting.svelte.ts'
@@ -27,6 +28,7 @@ const onLabels = (): string | undefined => picture() ?? (view.shown !== undefine
 const withHeatmap = (): string | undefined => onLabels() ?? (labels.withHeatmaps.has(view.shown!) ? undefined : 'Segment again with probabilities kept.')
 const groupsShown = (): boolean => view.grouped && view.shown === undefined
 const brush = (): string | undefined => (painting.tool === 'brush' ? undefined : 'Take the brush first.')
+const imageShown = (): CatalogueImage | undefined => project.catalogue?.images.find(({ path }) => path === view.shown)
 const paths = (): string[] => project.catalogue?.images.map(({ path }) => path) ?? []
 const neighbour = (by: number): string | undefined => (view.shown === undefined ? undefined : paths()[paths().indexOf(view.shown) + by])
 
@@ -79,6 +81,8 @@ const ALL: Record<ActionName, Action> = {
   heatmap: { lacks: withHeatmap, run: () => (view.overlay = view.overlay === 'probability' ? 'classes' : 'probability') },
   confidence: { lacks: withHeatmap, run: () => (view.overlay = view.overlay === 'confidence' ? 'classes' : 'confidence') },
   peek: { lacks: () => picture() ?? labelled(), run: () => (view.peeking = true) },
+  blink: { lacks: onLabels, run: () => (view.blinking = !view.blinking) },
+  graticule: { lacks: () => picture() ?? (imageShown()?.placed ? undefined : 'Where this image lies on the ground is not known.'), run: () => (view.graticule = !view.graticule) },
   heads: { lacks: labelled, run: () => (view.head = view.head === 'A' ? 'B' : 'A') },
   commands: { lacks: () => undefined, run: () => (view.sheet = 'commands') },
   shortcuts: { lacks: () => undefined, run: () => (view.sheet = 'shortcuts') }

@@ -3,7 +3,8 @@ import type { Tool } from '../viewer/drawing.ts'
 import { classes } from './classes.svelte.ts'
 import { view } from './view.svelte.ts'
 
-export type ToolKind = Tool['kind']
+/** `area` draws the area of interest. */
+export type ToolKind = Tool['kind'] | 'area'
 const PAINTS: readonly ToolKind[] = ['brush', 'polygon', 'fill']
 /** Radius of the brush in pixels of the image. */
 export const RADII = { least: 0.5, most: 500 }
@@ -15,6 +16,8 @@ class Painting {
   #to = $state<CorrectionTarget>()
 
   readonly paints = $derived(PAINTS.includes(this.tool))
+  /** Arrows move its cursor, and Enter uses it. */
+  readonly draws = $derived(this.paints || this.tool === 'area')
   /** What pixels become: the class that was chosen last, as long as it is there. */
   readonly to = $derived.by((): CorrectionTarget => {
     const chosen = this.#to

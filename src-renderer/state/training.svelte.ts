@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import type { WatchedPicture } from '../../src-main/contract/commands.ts'
+import { asSmaltiError } from '../../src-main/contract/errors.ts'
+import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
 import { type Recipe, type RecipeChanges, recipeChanges } from '../../src-main/contract/recipe.ts'
 import { DEFAULT_SETTINGS, type TrainingSettings, trainingSettings } from '../../src-main/contract/settings.ts'
 import type { TrainingReport } from '../../src-main/contract/training.ts'
@@ -7,6 +9,7 @@ import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { withValue } from './recipeFields.ts'
 import { keep, kept } from './kept.ts'
+import { painting } from './painting.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
 
@@ -30,6 +33,48 @@ class Training {
   readonly ready = $derived(this.recipeFault === undefined && Object.keys(this.faults).length === 0)
   /** An unfinished run of these very settings goes on. */
   readonly goesOn = $derived(project.trained && !project.finished && sameRun(this.settings, project.state?.settings))
+
+  /** The area of interest on an image, in its pixels. */
+  areaOn = $state.raw<{ file: string; rings: [number, number][][] }>()
+  /** Why it cannot be shown on the image that is looked at. */
+  areaFault = $state<string>()
+
+  /** Looks where the area of interest lies on an image. */
+  async findArea(image: CatalogueImage | undefined): Promise<void> {
+    const { area } = this.settings
+    const { folder, sources } = project
+    this.areaFault = undefined
+    if (area === undefined) this.areaOn = undefined
+    if (area === undefined || image === undefined || folder === undefined) return
+    try {
+      const { rings } = await run('area', { file: image.file, area, project: folder, sources: [...sources] })
+      if (area === this.settings.area) this.areaOn = { file: image.file, rings }
+    } catch (fault) {
+      this.areaFault = asSmaltiError(fault).message
+    }
+  }
+
+  /** Adds an outline, in an image's pixels, to the area of interest. */
+  async addToArea(file: string, ring: [number, number][]): Promise<void> {
+    const { folder, sources } = project
+    if (folder === undefined) return
+    try {
+      const { area, rings } = await run('area', { file, area: this.settings.area, add: ring, project: folder, sources: [...sources] })
+      this.areaOn = { file, rings }
+      this.settings.area = area
+    } catch (fault) {
+      jobs.complain(fault)
+    }
+  }
+
+  /** Lets an area of interest be drawn on the picture that is shown, or on the first whose place is known. */
+  drawArea(): void {
+    const placed = this.placed
+    if (!placed.some(({ path }) => path === view.shown)) view.show(placed[0]?.path)
+    painting.tool = painting.tool === 'area' ? 'pan' : 'area'
+  }
+  /** Images on which an area can be drawn. */
+  readonly placed = $derived((project.catalogue?.images ?? []).filter(({ placed }) => placed))
 
   /** What the preset comes to without changes. */
   presetRecipe = $state.raw<Recipe>()

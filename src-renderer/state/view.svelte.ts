@@ -1,10 +1,11 @@
 import type { Stage } from '../viewer/stage.ts'
 import { z } from 'zod'
+import type { Look } from '../../src-main/contract/pictures.ts'
 import { keep, kept } from './kept.ts'
 import { HEADS, type HeadName } from '../../src-main/contract/settings.ts'
 
 const keyOf = (project: string): string => `smalti.view.${project}`
-const keptView = z.object({ last: z.string(), head: z.enum(HEADS), opacity: z.number().min(0).max(1), style: z.enum(['filled', 'outlined']), thumbnail: z.number().min(64).max(400) }).partial()
+const keptView = z.object({ last: z.string(), head: z.enum(HEADS), opacity: z.number().min(0).max(1), style: z.enum(['filled', 'outlined']), thumbnail: z.number().min(64).max(400), shownAs: z.object({ bands: z.string(), clip: z.number() }).partial(), graticule: z.boolean() }).partial()
 
 /** What is looked at, and how. */
 class View {
@@ -26,9 +27,15 @@ class View {
   style = $state<'filled' | 'outlined'>('filled')
   /** While it is true, labels are out of the way. */
   peeking = $state(false)
+  /** Labels come and go. */
+  blinking = $state(false)
   /** Class that is pointed at; one in the list is brought out on the picture. */
   pointed = $state.raw<{ id: number; from: 'list' | 'picture' }>()
   look = $state({ brightness: 0, contrast: 1, gamma: 1 })
+  /** Bands and stretch of pictures, where they are not the usual ones. */
+  shownAs = $state.raw<Look>({})
+  /** Lines of equal coordinates lie over the picture. */
+  graticule = $state(false)
   /** The picture that is on the screen. */
   stage = $state.raw<Stage>()
   /** Class whose name is being changed. */
@@ -47,14 +54,16 @@ class View {
     this.kept = 'all'
     this.head = 'A'
     this.overlay = 'classes'
+    this.blinking = false
     this.pointed = undefined
     this.naming = undefined
     this.target = undefined
+    this.shownAs = {}
     this.look = { brightness: 0, contrast: 1, gamma: 1 }
   }
 
   /** How a project was looked at last. */
-  readonly #kept = $derived({ last: this.last, head: this.head, opacity: this.opacity, style: this.style, thumbnail: this.thumbnail })
+  readonly #kept = $derived({ last: this.last, head: this.head, opacity: this.opacity, style: this.style, thumbnail: this.thumbnail, shownAs: this.shownAs, graticule: this.graticule })
 
   /** Looks at a project as it was looked at last. */
   recall(project: string): void {

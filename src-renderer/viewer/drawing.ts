@@ -12,6 +12,8 @@ export interface Tool {
 /** What is drawn with a tool, in pixels of the image. */
 export interface Drawing {
   setTool(tool: Tool): void
+  /** Outlines that stay. */
+  outline(rings: readonly (readonly [number, number][])[]): void
   /** Follows the picture. */
   follow(camera: Camera, view: Size): void
   /** Where the pointer is, or the cursor that keys move; nothing when it has left. */
@@ -49,7 +51,8 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
   const line: Konva.Line = new Konva.Line({ visible: false, lineJoin: 'round', lineCap: 'round' })
   const outline: Konva.Line = new Konva.Line({ visible: false, stroke: '#ffffff', strokeScaleEnabled: false, strokeWidth: 1.5, dash: [6, 4], shadowColor: '#000000', shadowBlur: 2 })
   const cursor = new Konva.Circle({ visible: false, stroke: '#ffffff', strokeScaleEnabled: false, strokeWidth: 1.5, shadowColor: '#000000', shadowBlur: 3 })
-  onImage.add(line, outline, cursor)
+  const kept = new Konva.Group()
+  onImage.add(kept, line, outline, cursor)
   layer.add(onImage)
   stage.add(layer)
 
@@ -62,7 +65,7 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
   const inPicture = (pixels: number): number => pixels / scale
   /** An empty canvas over the picture costs as much as a full one: it goes where nothing is drawn. */
   function draw(): void {
-    const any = onImage.getChildren().some((shape) => shape.visible())
+    const any = kept.hasChildren() || onImage.getChildren().some((shape) => shape !== kept && shape.visible())
     host.style.display = any ? '' : 'none'
     if (any) layer.batchDraw()
   }
@@ -85,16 +88,16 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
   }
   /** Leaves a shape on the screen until it is kept. */
   async function finish(shape: CorrectionShape): Promise<void> {
-    const kept = shape.kind === 'brush' ? line.clone({ visible: true }) : shape.kind === 'polygon' && tool.kind === 'polygon' ? new Konva.Line({ points: shape.ring.flat(), closed: true, fill: tool.colour, opacity: 0.6 }) : undefined
-    if (kept) {
-      onImage.add(kept)
-      kept.moveToBottom()
+    const left = shape.kind === 'brush' ? line.clone({ visible: true }) : shape.kind === 'polygon' && tool.kind === 'polygon' ? new Konva.Line({ points: shape.ring.flat(), closed: true, fill: tool.colour, opacity: 0.6 }) : undefined
+    if (left) {
+      onImage.add(left)
+      left.moveToBottom()
     }
     clear()
     try {
       await drawn(shape)
     } finally {
-      kept?.destroy()
+      left?.destroy()
       draw()
     }
   }
@@ -112,6 +115,14 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
       cursor.radius(tool.kind === 'brush' ? tool.radius : inPicture(4))
       cursor.fill(`${tool.colour}55`)
       if (!paints()) cursor.visible(false)
+      draw()
+    },
+    outline(rings) {
+      kept.destroyChildren()
+      for (const ring of rings) {
+        const points = ring.flat()
+        kept.add(new Konva.Line({ points, closed: true, stroke: '#000000', strokeWidth: 4, opacity: 0.6, strokeScaleEnabled: false }), new Konva.Line({ points, closed: true, stroke: '#ffffff', strokeWidth: 2, dash: [8, 5], strokeScaleEnabled: false }))
+      }
       draw()
     },
     follow(camera, view) {

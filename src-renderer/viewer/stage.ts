@@ -28,7 +28,8 @@ export interface Listener {
 }
 
 export interface Stage {
-  show(image: CatalogueImage, sources: Sources, keepCamera: boolean): void
+  /** @returns the number of the view, with which all that belongs to it is asked for and abandoned */
+  show(image: CatalogueImage, sources: Sources, keepCamera: boolean): number
   /** @param side  whose labels are painted so: the picture's own, or those that they are compared with */
   setPaint(paint: Paint | undefined, side?: Side): void
   /** Also shows other labels, to the right of a share of the screen. */
@@ -40,6 +41,8 @@ export interface Stage {
   setHeat(heat: Heat | undefined): void
   /** What the left button does; the others always move the picture. */
   setTool(tool: Tool): void
+  /** Outlines that stay on the picture, in its pixels. */
+  outline(rings: readonly (readonly [number, number][])[]): void
   /** Labels have changed: asks for those in sight anew, and resolves when they are there. */
   renewLabels(): Promise<void>
   /** Moves the cursor of the tool by so much of the screen, does what a press there does, or ends what was begun. */
@@ -268,6 +271,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       labelTiles = sources.labels && byteTiles(sources.labels)
       if (same) update()
       else move(fitted(image, view))
+      return number
     },
     setPaint(next, side = 'own') {
       if (side === 'own') paint = next
@@ -300,6 +304,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       tool = next
       shapes.setTool(next)
     },
+    outline: (rings) => shapes.outline(rings),
     async renewLabels() {
       if (!labelTiles) return
       labelTiles.renew()

@@ -1,22 +1,22 @@
 import { stat } from 'node:fs/promises'
 import { SmaltiError } from '../../contract/errors.ts'
-import { type MadePicture, type PictureQuery, TILE_SIDE } from '../../contract/pictures.ts'
+import { type Look, type MadePicture, type PictureQuery, TILE_SIDE } from '../../contract/pictures.ts'
 import { isAddress } from '../../imagery/byteSource.ts'
-import { type Lent, type Shown, openOnce, openShown, shownWindow, thumbnailOf } from '../../imagery/display.ts'
+import { type Lent, type Shown, openOnce, openToShow, shownAs, shownWindow, thumbnailOf } from '../../imagery/display.ts'
 import type { Copies } from '../../imagery/openRaster.ts'
 import { named } from '../../imagery/pictures.ts'
-import type { Size, Window } from '../../imagery/raster.ts'
+import type { Raster, Size, Window } from '../../imagery/raster.ts'
 import { copiesFolder } from '../../project/project.ts'
 import { keepOpen, stateOf } from './keptOpen.ts'
 
 const LARGE_FILE = 2 ** 26
 
 /** @throws UnreadableImage, Cancelled */
-export async function thumbnail({ file, side }: PictureQuery<'thumbnail'>, signal: AbortSignal): Promise<MadePicture> {
+export async function thumbnail({ file, side, ...look }: PictureQuery<'thumbnail'>, signal: AbortSignal): Promise<MadePicture> {
   try {
     // A large one is likely to be looked at next, and what was read of it serves again.
-    const open = async (): Promise<Lent> => (isAddress(file) || (await stat(file)).size > LARGE_FILE ? { ...(await shownImage(file)), done: () => Promise.resolve() } : openOnce(file))
-    return { type: 'image/webp', bytes: await (await thumbnailOf(file, side, open, signal)).webp({ quality: 75 }).toBuffer() }
+    const open = async (): Promise<Lent> => (isAddress(file) || (await stat(file)).size > LARGE_FILE ? { ...(await shownImage(file, look)), done: () => Promise.resolve() } : openOnce(file, look))
+    return { type: 'image/webp', bytes: await (await thumbnailOf(file, side, { look, open, signal })).webp({ quality: 75 }).toBuffer() }
   } catch (fault) {
     throw named(fault, file)
   }
@@ -31,24 +31,45 @@ export function tileWindow({ width, height }: Size, { column, row }: { column: n
 
 export const halved = ({ width, height }: Size, level: number): Size => ({ width: Math.ceil(width / 2 ** level), height: Math.ceil(height / 2 ** level) })
 
-const shownImages = keepOpen<Shown & { close(): Promise<void> }>()
+/** An image and the ways in which it was shown, so that another look reads no more than what it needs. */
+interface KeptImage {
+  raster: Raster
+  looks: Map<string, Promise<Shown>>
+  close(): Promise<void>
+}
+const keptImages = keepOpen<KeptImage>()
+const MOST_LOOKS = 8
 
 /**
  * An image, kept open for a while.
  * @param project  keeps the tiled copy of one that has no parts
  */
-export async function shownImage(file: string, project?: string, signal: AbortSignal = new AbortController().signal): Promise<Shown> {
+export async function shownImage(file: string, look: Look, project?: string, signal: AbortSignal = new AbortController().signal): Promise<Shown> {
   const copies: Copies | undefined = project === undefined ? undefined : { folder: copiesFolder({ folder: project, sources: [] }), signal, onProgress: () => undefined }
-  return shownImages(await stateOf(file), async () => {
-    const opened = await openShown(file, copies)
-    return { ...opened, close: () => opened.raster.close() }
+  const { raster, looks } = await keptImages(await stateOf(file), async () => {
+    const opened = await openToShow(file, copies)
+    return { raster: opened, looks: new Map<string, Promise<Shown>>(), close: () => opened.close() }
   })
+  const key = JSON.stringify([look.bands, look.clip])
+  for (;;) {
+    const known = looks.get(key)
+    if (!known && looks.size >= MOST_LOOKS) looks.clear()
+    const made = known ?? shownAs(raster, look, signal)
+    looks.set(key, made)
+    try {
+      return await made
+    } catch (fault) {
+      if (looks.get(key) === made) looks.delete(key)
+      // Who asked for it first has gone; whoever waits with him asks again.
+      if (!known || signal.aborted || !(fault instanceof SmaltiError && fault.name === 'Cancelled')) throw fault
+    }
+  }
 }
 
 /** What lies about a pixel, moved inwards at the image's border. @throws UnreadableImage */
-export async function patch({ file, x, y, side }: PictureQuery<'patch'>): Promise<MadePicture> {
+export async function patch({ file, x, y, side, ...look }: PictureQuery<'patch'>): Promise<MadePicture> {
   try {
-    const shown = await shownImage(file)
+    const shown = await shownImage(file, look)
     const { width, height } = shown.raster
     const along = (at: number, length: number): [number, number] => [Math.min(Math.max(0, at - side / 2), Math.max(0, length - side)), Math.min(side, length)]
     const [[left, across], [top, down]] = [along(x, width), along(y, height)]
@@ -60,9 +81,9 @@ export async function patch({ file, x, y, side }: PictureQuery<'patch'>): Promis
 }
 
 /** @throws UnreadableImage, Cancelled */
-export async function tile({ file, project, level, column, row }: PictureQuery<'tile'>, signal: AbortSignal): Promise<MadePicture> {
+export async function tile({ file, project, level, column, row, ...look }: PictureQuery<'tile'>, signal: AbortSignal): Promise<MadePicture> {
   try {
-    const shown = await shownImage(file, project, signal)
+    const shown = await shownImage(file, look, project, signal)
     const size = halved(shown.raster, level)
     if (signal.aborted) throw new SmaltiError('Cancelled')
     const picture = await shownWindow(shown, size, tileWindow(size, { column, row }), signal)

@@ -76,6 +76,6 @@ export function addGroupCommands(program: Command): void {
         ...((options.rename as [number, string][] | undefined) ?? []).map(([group, name]) => ({ kind: 'rename' as const, group, name }))
       ]
       const input = { project: resolve(project), edits, undo: stepsBack(options), out: options.out && resolve(options.out), copies: options.copies, overwrite: options.overwrite }
-      return perform('groups', input, options.json, (output) => `${groupsText(output, options.history)}${output.files > 0 ? `\nWrote ${output.files} files to ${input.out}` : ''}`)
+      return perform('groups', input, options.json, (output) => `${groupsText(output, options.history)}${output.files > 0 ? `\nWrote ${output.files} files to ${input.out}${skippedText(output.skipped)}` : ''}`)
     })
 }

@@ -176,8 +176,9 @@ export const COMMANDS = {
       groups: z.array(imageGroup.extend({ images: z.int() })),
       /** What each step is called. */
       steps: z.array(z.string()),
-      /** Files that were written. */
-      files: z.int()
+      /** Files that were written, and images that have gone and are only in the table. */
+      files: z.int(),
+      skipped: z.array(skippedFile)
     })
   },
   segment: {

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import type { Groups } from '../classes/groups.ts'
 import { clusterColours } from '../classes/palette.ts'
-import { SmaltiError } from '../contract/errors.ts'
+import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import type { GroupedImage } from '../contract/groups.ts'
+import type { SkippedFile } from '../contract/imagery.ts'
 import { isAddress } from '../imagery/byteSource.ts'
 import { thumbnailOf } from '../imagery/display.ts'
+import { named } from '../imagery/pictures.ts'
 import { type Territory, checkOutFolder, openOutFolder } from './outFolder.ts'
 
 /** Thumbnails of the contact sheet: side and gap in pixels, how many for each group. */
@@ -41,19 +43,23 @@ export function groupTable({ groups, images }: Groups): string {
   return `path,group,name,confidence\r\n${rows.join('\r\n')}\r\n`
 }
 
-/** One row for each group: its colour, then its surest images. @returns a PNG */
-export async function contactSheet({ groups, images }: Groups): Promise<Buffer> {
+/** One row for each group: its colour, then its surest images; one that cannot be read leaves its place empty. @returns a PNG */
+async function contactSheet({ groups, images }: Groups, passOver: (file: SkippedFile) => void): Promise<Buffer> {
   const { side, gap, across, stripe } = SHEET
   const colours = clusterColours(groups.length)
   const left = stripe + 2 * gap
   const rows = groups.map(({ id }) => images.filter(({ group }) => group === id).sort((a, b) => b.confidence - a.confidence).slice(0, across))
   const thumbnails = await Promise.all(
     rows.flatMap((row, line) =>
-      row.map(async ({ file }, i) => ({
-        input: await (await thumbnailOf(file, side)).png().toBuffer(),
-        left: left + i * (side + gap),
-        top: gap + line * (side + gap)
-      }))
+      row.map(async ({ path, file }, i) => {
+        try {
+          const input = await (await thumbnailOf(file, side)).png().toBuffer()
+          return [{ input, left: left + i * (side + gap), top: gap + line * (side + gap) }]
+        } catch (fault) {
+          passOver({ path, reason: asSmaltiError(named(fault, file)).message })
+          return []
+        }
+      })
     )
   )
   const stripes = colours.map((background, line) => ({
@@ -62,7 +68,7 @@ export async function contactSheet({ groups, images }: Groups): Promise<Buffer> 
     top: gap + line * (side + gap)
   }))
   const canvas = { width: left + across * (side + gap), height: gap + groups.length * (side + gap), channels: 3 as const, background: '#ffffff' }
-  return sharp({ create: canvas }).composite([...stripes, ...thumbnails]).removeAlpha().png().toBuffer()
+  return sharp({ create: canvas }).composite([...stripes, ...thumbnails.flat()]).removeAlpha().png().toBuffer()
 }
 
 /**
@@ -80,17 +86,25 @@ function refuseAddresses(images: readonly { file: string }[]): void {
   if (remote) throw new SmaltiError('InvalidSetting', { setting: 'copies', reason: `only files are copied, and ${remote.file} is an address` })
 }
 
-/** Writes a table, a contact sheet and, if asked for, copies. @returns how many files. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable */
-export async function writeGroups(groups: Groups, out: string, { copies, overwrite, territory }: GroupFiles): Promise<number> {
+/** Writes a table, a contact sheet and, if asked for, copies. An image that has gone is only in the table. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable */
+export async function writeGroups(groups: Groups, out: string, { copies, overwrite, territory }: GroupFiles): Promise<{ files: number; skipped: SkippedFile[] }> {
+  const skipped = new Map<string, SkippedFile>()
+  const passOver = (file: SkippedFile): void => void skipped.set(file.path, file)
   if (copies) refuseAddresses(groups.images)
   const copied: (GroupedImage & { name: string })[] = copies ? groups.images.map((image) => ({ ...image, name: join(folderOf(groups, image.group), image.path) })) : []
   const names = [TABLE, CONTACT_SHEET, ...copied.map(({ name }) => name)]
   const folder = await openOutFolder(out, names, territory, overwrite)
   await folder.write(TABLE, groupTable(groups))
-  await folder.write(CONTACT_SHEET, await contactSheet(groups))
-  for (const { name, file } of copied) await folder.stream(name, (_, temporary) => copyFile(file, temporary))
+  await folder.write(CONTACT_SHEET, await contactSheet(groups, passOver))
+  let files = 2
+  for (const { name, path, file } of copied) {
+    if (existsSync(file)) {
+      await folder.stream(name, (_, temporary) => copyFile(file, temporary))
+      files++
+    } else passOver({ path, reason: new SmaltiError('UnreadableImage', { path: file, reason: 'it is not there any more' }).message })
+  }
   // An image that is in another group now would be in both.
   const now = new Set(names)
   await folder.finish(folder.earlier.filter((name) => COPY.test(name) && !now.has(name)))
-  return names.length
+  return { files, skipped: [...skipped.values()] }
 }

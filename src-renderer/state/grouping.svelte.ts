@@ -120,8 +120,9 @@ class Grouping {
     if (out === undefined || folder === undefined) return
     await this.#sending
     await jobs.perform('export', async (signal, onProgress) => {
-      const { files } = await run('groups', { project: folder, out, copies }, { signal, onProgress })
-      jobs.notice = { text: `Wrote ${files.toLocaleString()} files: a table of all images, a contact sheet${copies ? ' and the copies' : ''}.`, folder: out }
+      const { files, skipped } = await run('groups', { project: folder, out, copies }, { signal, onProgress })
+      for (const file of skipped) project.passOver(file)
+      jobs.notice = { text: `Wrote ${files.toLocaleString()} files: a table of all images, a contact sheet${copies ? ' and the copies' : ''}.${skipped.length > 0 ? ` ${skipped.length} images cannot be read any more.` : ''}`, folder: out }
     })
   }
 }

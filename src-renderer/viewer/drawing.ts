@@ -40,7 +40,7 @@ const flat = (points: readonly Point[]): number[] => points.flatMap(({ x, y }) =
 const pairs = (points: readonly Point[]): [number, number][] => points.map(({ x, y }) => [x, y])
 /** Points of a line that lie nearer to each other than this, on the screen, are one. */
 const STEP = 2
-/** A click so near to where a polygon began ends it, on the screen. */
+/** A click so near to where a polygon began, or to its last corner, ends it, on the screen. */
 const NEAR = 10
 
 export function createDrawing(host: HTMLDivElement, { drawn, encircled }: DrawingListener): Drawing {
@@ -106,7 +106,7 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
     if (tool.kind === 'polygon' && ring.length > 2) void finish({ kind: 'polygon', ring: pairs(ring) })
     else clear()
   }
-  const nearStart = (at: Point): boolean => points.length > 2 && Math.hypot(at.x - points[0].x, at.y - points[0].y) * scale <= NEAR
+  const ends = (at: Point): boolean => points.length > 2 && [points[0], points.at(-1)!].some(({ x, y }) => Math.hypot(at.x - x, at.y - y) * scale <= NEAR)
 
   return {
     setTool(next) {
@@ -161,7 +161,7 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
         if (!still && loop.length > 2) encircled(loop)
       } else if (tool.kind === 'polygon') {
         // A drag draws the whole outline, clicks its corners.
-        if (!still || nearStart(at)) close()
+        if (!still || ends(at)) close()
         else {
           points.push(at)
           show()

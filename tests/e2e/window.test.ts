@@ -277,7 +277,7 @@ describe.runIf(present)('the window', () => {
     await page.getByRole('textbox', { name: 'Bands' }).fill('')
     await page.getByRole('textbox', { name: 'Bands' }).blur()
     await window.answerDialog(join(folder, 'area.geojson'))
-    await button('Choose GeoJSON…').click()
+    await button('GeoJSON…').click()
     await page.getByText('area.geojson', { exact: true }).waitFor()
     await button('All').click()
     await field.fill('{"radius": 5}')

@@ -72,7 +72,7 @@ describe('groups on the disk', () => {
     const out = join(folder, 'out')
     const options = { copies: true, overwrite: false, territory: territory() }
     const history = { ...found, images: images() }
-    expect(await writeGroups(groupsNow(history), out, options)).toBe(6)
+    expect(await writeGroups(groupsNow(history), out, options)).toEqual({ files: 6, skipped: [] })
     expect((await readFile(join(out, 'group-01', 'a.png'))).equals(await readFile(join(folder, 'images', 'a.png')))).toBe(true)
     await writeFile(join(out, 'mine.txt'), 'mine')
     const after = [{ kind: 'move' as const, paths: ['a.png'], to: 1 }, { kind: 'rename' as const, group: 1, name: 'Über/..see: 1' }].reduce(withGroupEdit, history)
@@ -82,6 +82,14 @@ describe('groups on the disk', () => {
     expect(await readFile(join(out, 'mine.txt'), 'utf8')).toBe('mine')
     const table = (await readFile(join(out, 'groups.csv'), 'utf8')).split('\r\n')
     expect(table.slice(0, 2)).toEqual(['path,group,name,confidence', 'a.png,2,Über/..see: 1,0.0000'])
+  })
+
+  it('are written without an image that has gone, which is told', async () => {
+    const gone = images().map((image) => (image.path === 'c.png' ? { ...image, file: join(folder, 'images', 'gone.png') } : image))
+    const { files, skipped } = await writeGroups(groupsNow({ ...found, images: gone }), join(folder, 'without'), { copies: true, overwrite: false, territory: territory() })
+    expect(files).toBe(5)
+    expect(skipped.map(({ path }) => path)).toEqual(['c.png'])
+    expect(await readFile(join(folder, 'without', 'groups.csv'), 'utf8')).toContain('c.png,3')
   })
 
   it('are never written over a file of somebody else, nor among the images', async () => {

@@ -68,7 +68,7 @@ export const groupJob: Job<'group'> = async (input, context) => {
     await withLock(folder, () => saveFoundGroups(project, { groups: input.groups, images }), GROUPS_LOCK.name, GROUPS_LOCK.patience)
   }
   const groups = groupsNow({ groups: input.groups, images, edits: [], done: 0 })
-  if (out !== undefined) await writeGroups(groups, out, { copies, overwrite, territory })
+  if (out !== undefined) gallery.skipped.push(...(await writeGroups(groups, out, { copies, overwrite, territory })).skipped)
   const sizes = groups.groups.map(({ id }) => images.filter(({ group }) => group === id).length)
   return { project: folder, out, ...outcome, images: images.length, sizes, skipped: gallery.skipped, seconds: (performance.now() - started) / 1e3 }
 }

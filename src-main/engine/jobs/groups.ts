@@ -23,8 +23,8 @@ export const groupsJob: Job<'groups'> = async ({ project: folder, edits, undo, o
   }
   const history = edits.length > 0 || undo !== undefined ? await withLock(folder, change, GROUPS_LOCK.name, GROUPS_LOCK.patience) : await load()
   const groups = groupsNow(history)
-  const files = out === undefined ? 0 : await writeGroups(groups, out, { copies, overwrite, territory: { sources: project.sources, images: groups.images.map(({ file }) => file), project: folder } })
+  const written = out === undefined ? { files: 0, skipped: [] } : await writeGroups(groups, out, { copies, overwrite, territory: { sources: project.sources, images: groups.images.map(({ file }) => file), project: folder } })
   const sizes = new Map<number, number>()
   for (const { group } of groups.images) sizes.set(group, (sizes.get(group) ?? 0) + 1)
-  return { history, groups: groups.groups.map((group) => ({ ...group, images: sizes.get(group.id) ?? 0 })), steps: groupSteps(history), files }
+  return { history, groups: groups.groups.map((group) => ({ ...group, images: sizes.get(group.id) ?? 0 })), steps: groupSteps(history), ...written }
 }

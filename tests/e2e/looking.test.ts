@@ -1,0 +1,139 @@
+import { readFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AxeBuilder } from '@axe-core/playwright'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeSample } from '../../src-main/engine/sample/writeSample.ts'
+import { temporaryFolder } from '../fixtures/commandLine.ts'
+import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
+
+const present = electronPath() !== undefined
+if (!present) console.warn('NOT TESTED: Electron is not installed here')
+
+describe.runIf(present)('looking at scenes', () => {
+  let folder: string
+  let window: Window
+  let images: string
+  beforeAll(async () => {
+    folder = await temporaryFolder()
+    ;({ images } = await writeSample(folder, new AbortController().signal, () => undefined))
+    window = await openWindow()
+    await window.drop(images)
+    await window.page.getByText('4 images').waitFor({ timeout: 30_000 })
+  })
+  afterAll(() => window.close())
+
+  const button = (name: string) => window.page.getByRole('button', { name, exact: true })
+  const more = () => window.page.getByText('More settings').click()
+  /** Mean colour of the middle of the picture. */
+  async function colour(): Promise<number[]> {
+    await window.page.waitForTimeout(700)
+    const box = (await window.page.locator('.stage').boundingBox())!
+    const png = await window.page.screenshot({ clip: { x: box.x + box.width / 2 - 60, y: box.y + box.height / 2 - 60, width: 120, height: 120 } })
+    return (await sharp(png).stats()).channels.slice(0, 3).map(({ mean }) => mean)
+  }
+
+  it('shows the bands that are chosen, stretched as is asked, and as usual again', async () => {
+    const { page } = window
+    await page.locator('main img').first().click()
+    const usual = await colour()
+    await button('Adjust').click()
+    await page.getByLabel('Band shown as red').selectOption('2')
+    await page.getByLabel('Band shown as blue').selectOption('2')
+    const grey = await colour()
+    expect(Math.abs(grey[0] - usual[1])).toBeLessThan(4)
+    expect(Math.abs(grey[2] - usual[1])).toBeLessThan(4)
+    await page.getByLabel('Stretch').selectOption('0.05')
+    const stretched = await colour()
+    expect(Math.abs(stretched[1] - grey[1])).toBeGreaterThan(3)
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      expect((await new AxeBuilder({ page }).setLegacyMode(true).analyze()).violations.map(({ id }) => id)).toEqual([])
+    }
+    await page.emulateMedia({ colorScheme: 'light' })
+    await button('As usual').click()
+    const again = await colour()
+    again.forEach((value, channel) => expect(Math.abs(value - usual[channel])).toBeLessThan(2))
+    await button('Adjust').click()
+  })
+
+  it('lays lines of equal coordinates over a picture, by a key', async () => {
+    const { page } = window
+    await page.keyboard.press('k')
+    await page.locator('.middle svg text').first().waitFor()
+    const texts = await page.locator('.middle svg text').allTextContents()
+    expect(texts.length).toBeGreaterThan(3)
+    expect(texts.every((text) => Number.isFinite(Number(text)))).toBe(true)
+    await page.keyboard.press('k')
+    expect(await page.locator('.middle svg text').count()).toBe(0)
+  })
+
+  it('learns and labels only what lies within an area that was drawn', async () => {
+    const { page } = window
+    await more()
+    await button('Draw').click()
+    const box = (await page.locator('.stage').boundingBox())!
+    const at = (x: number, y: number): [number, number] => [box.x + box.width * x, box.y + box.height * y]
+    // The left half of the picture, which lies in the middle of the stage.
+    for (const corner of [at(0.02, 0.02), at(0.5, 0.02), at(0.5, 0.98), at(0.02, 0.98)]) await page.mouse.click(...corner)
+    await page.keyboard.press('Enter')
+    await page.getByText(/^area-.*geojson$/).waitFor()
+    await button('Done').click()
+    await more()
+    await page.getByRole('combobox').first().selectOption('preview')
+    await button('Train').click()
+    await page.getByText('Clustered by kmeans-patches').waitFor({ timeout: 120_000 })
+    await button('Segment').click()
+    await page.getByText(/^Segmented/).waitFor({ timeout: 120_000 })
+    const out = join(folder, 'masks')
+    await page.keyboard.press('Control+e')
+    await page.getByLabel('Export format').selectOption('png')
+    await page.getByLabel('Folder of the export').fill(out)
+    await page.locator('.plan').getByText(/^\d+ files?/).waitFor()
+    await button('Export').click()
+    await page.getByText('as png.').waitFor({ timeout: 60_000 })
+    const [first] = (await readdir(join(out))).filter((name) => /scene-1.*\.png$/.test(name)).sort()
+    const { data, info } = await sharp(await readFile(join(out, first))).raw().toBuffer({ resolveWithObject: true })
+    const labelledIn = (from: number, to: number): number => {
+      let count = 0
+      for (let y = 0; y < info.height; y++) for (let x = from; x < to; x++) count += Number(data[(y * info.width + x) * info.channels] !== 255)
+      return count / ((to - from) * info.height)
+    }
+    expect(labelledIn(0, Math.floor(0.48 * info.width))).toBeGreaterThan(0.99)
+    expect(labelledIn(Math.ceil(0.52 * info.width), info.width)).toBe(0)
+  })
+
+  it('lets labels come and go, and stay again', async () => {
+    const { page } = window
+    await page.keyboard.press('x')
+    const seen = new Set<string>()
+    for (let i = 0; i < 8; i++) {
+      seen.add((await colour()).map(Math.round).join())
+      await page.waitForTimeout(150)
+    }
+    expect(seen.size).toBeGreaterThan(1)
+    await page.keyboard.press('x')
+    expect((await colour()).map(Math.round)).toEqual((await colour()).map(Math.round))
+  })
+
+  it('merges clusters that are encircled on their map', async () => {
+    const { page } = window
+    await page.getByText('Map of clusters').click()
+    const map = page.getByRole('img', { name: /clusters in the plane/ })
+    await map.scrollIntoViewIfNeeded()
+    const { x, y, width, height } = (await map.boundingBox())!
+    const rows = page.getByRole('list', { name: 'Classes' }).locator('.row')
+    const before = await rows.count()
+    // All that lies in the left half.
+    await page.mouse.move(x + 2, y + 2)
+    await page.mouse.down()
+    for (const [dx, dy] of [[0.5, 0.01], [0.5, 0.99], [0.01, 0.99]]) await page.mouse.move(x + dx * width, y + dy * height, { steps: 4 })
+    await page.mouse.up()
+    const selected = await page.locator('circle.selected').count()
+    expect(selected).toBeGreaterThan(1)
+    await page.keyboard.press('m')
+    expect(await rows.count()).toBe(before - selected + 1)
+    await page.keyboard.press('Control+z')
+    expect(await rows.count()).toBe(before)
+  })
+})

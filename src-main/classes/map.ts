@@ -8,16 +8,18 @@ export interface MapPlace {
 }
 
 /**
- * How far the tree's clusters are from each other: the cost of the join that brings two together.
- * @returns  symmetric, row-major, 0 on the diagonal
+ * How far the tree's clusters are from each other: the how manieth join brings two together. Costs of the last joins may
+ * be hundreds of times those of the first, and would leave a few heaps.
+ * @returns  symmetric, row-major, 0 on the diagonal, ½ … 3/2 elsewhere
  */
 export function treeDistances(tree: ClusterTree): Float64Array {
   const { count, joins } = tree
   const distances = new Float64Array(count * count)
-  for (const { parts, cost } of joins) {
+  joins.forEach(({ parts }, join) => {
     const [left, right] = parts.map((part) => leavesOf(tree, part))
-    for (const a of left) for (const b of right) distances[a * count + b] = distances[b * count + a] = Math.max(0, cost)
-  }
+    const distance = 0.5 + (join + 1) / joins.length
+    for (const a of left) for (const b of right) distances[a * count + b] = distances[b * count + a] = distance
+  })
   return distances
 }
 

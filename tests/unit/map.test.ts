@@ -5,9 +5,10 @@ import { uniformFrom } from '../../src-main/learning/random.ts'
 const distanceOf = (places: readonly { x: number; y: number }[]) => (i: number, j: number): number => Math.hypot(places[i].x - places[j].x, places[i].y - places[j].y)
 
 describe('map of clusters', () => {
-  it('takes the cost of the join that brings two clusters together as their distance', () => {
+  it('takes the number of the join that brings two clusters together as their distance', () => {
     const tree = { count: 4, joins: [{ parts: [0, 2] as [number, number], cost: 1 }, { parts: [1, 3] as [number, number], cost: 2 }, { parts: [4, 5] as [number, number], cost: 5 }] }
-    expect([...treeDistances(tree)]).toEqual([0, 5, 1, 5, 5, 0, 5, 2, 1, 5, 0, 5, 5, 2, 5, 0])
+    const [first, second, last] = [0.5 + 1 / 3, 0.5 + 2 / 3, 1.5]
+    expect([...treeDistances(tree)]).toEqual([0, last, first, last, last, 0, last, second, first, last, 0, last, last, second, last, 0])
   })
 
   it('finds places again of which only the distances are told', () => {

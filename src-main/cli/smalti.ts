@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
-import { METHODS, type RecipeChanges } from '../contract/recipe.ts'
+import { LEARNT_METHODS, METHODS, METHOD_NOTES, type RecipeChanges } from '../contract/recipe.ts'
 import { DEFAULT_SETTINGS, PRESETS } from '../contract/settings.ts'
 import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp } from '../contract/labels.ts'
 import { addClassCommands } from './classCommands.ts'
@@ -53,17 +53,17 @@ program
   .addOption(backend().default(DEFAULT_SETTINGS.backend))
   .option('--retime', 'with --backend auto, measure anew which is the fastest here', false)
   .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('smalti train photos --project photos.smalti\nsmalti train scenes --project p --classes 6 --over 30 --scale 0.5 --minutes 20\nsmalti train flight-1 flight-2 extra.tif --project p --bands 4,3,2 --gsd 0.2 --area aoi.geojson\nsmalti train scenes --project p --preset preview'))
+  .addHelpText('after', examples('smalti train photos --project photos.smalti\nsmalti train scenes --project p --classes 6 --over 30 --scale 0.5 --minutes 20\nsmalti train flight-1 flight-2 extra.tif --project p --bands 4,3,2 --gsd 0.2 --area aoi.geojson\nsmalti train scenes --project p --preset preview\nsmalti train scenes --project p --method deep-infomax --recipe infomax.json') + `\n\nMethods:\n${METHODS.map((name) => `  ${name.padEnd(18)} ${METHOD_NOTES[name].note}`).join('\n')}`)
   .action(async (paths: string[], options) => {
     const { classes, over, preset, method, minutes, steps, seed, scale, gsd, bands, upright } = options
     const recipe = options.recipe === undefined ? undefined : ((await readJson(options.recipe, '--recipe')) as RecipeChanges)
     const features = options.features === undefined ? undefined : { file: resolve(options.features), mean: options.featuresMean, std: options.featuresStd }
     const settings = { classes, over, preset, method, features, recipe, minutes, steps, seed, scale, gsd, bands, upright, area: options.area && resolve(options.area), backend: options.backend }
     return perform('train', { sources: placed(paths), project: resolve(options.project), settings, retime: options.retime }, options.json, (output) => {
-      const heads = output.report?.heads.map(({ name, information, ceiling }) => `  head ${name}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`).join('\n') ?? ''
+      const heads = output.report?.heads.map(({ name, information, ceiling, masses }) => `  ${masses.length > 0 ? `head ${name}` : output.method}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`).join('\n') ?? ''
       const rows = output.upright?.used ? `\nThe row of a pixel counts: ${output.upright.reason}.` : ''
       const from = output.resumedFrom ? ` (from step ${output.resumedFrom})` : ''
-      if (output.method !== 'information') {
+      if (!(LEARNT_METHODS as readonly string[]).includes(output.method)) {
         return `Clustered ${output.images} images by ${output.method} in ${duration(output.seconds)} with ${output.backend}.${rows}\nProject: ${output.project}${skippedText(output.skipped)}`
       }
       return `Trained ${output.steps} steps${from} on ${output.images} images in ${duration(output.seconds)} with ${output.backend} (${output.device}).\n${heads}${rows}\nProject: ${output.project}${warningText(output.warnings)}${skippedText(output.skipped)}`

@@ -1,6 +1,25 @@
 import { z } from 'zod'
 
-export const METHODS = ['information', 'kmeans-bands', 'kmeans-patches', 'random-cnn', 'random-cnn-kmeans', 'features'] as const
+/** Methods that learn the trunk. */
+export const LEARNT_METHODS = ['information', 'deep-infomax', 'co-occurrence', 'context', 'adaptive'] as const
+export type LearntMethod = (typeof LEARNT_METHODS)[number]
+export const METHODS = [...LEARNT_METHODS, 'kmeans-bands', 'kmeans-patches', 'sift', 'random-cnn', 'random-cnn-kmeans', 'features'] as const
+export type Method = (typeof METHODS)[number]
+export const METHOD_KINDS = { learnt: 'Learnt', classical: 'Classical', untrained: 'Untrained', borrowed: 'Borrowed' } as const
+/** What each method is, in a line. */
+export const METHOD_NOTES: Record<Method, { kind: keyof typeof METHOD_KINDS; note: string }> = {
+  information: { kind: 'learnt', note: 'Invariant Information Distillation: neighbours and views tell each other’s cluster' },
+  'deep-infomax': { kind: 'learnt', note: 'Deep InfoMax: the whole and its places tell of each other' },
+  'co-occurrence': { kind: 'learnt', note: 'Isola 2015: which places lie near each other' },
+  context: { kind: 'learnt', note: 'Doersch 2015: on which side of a place another lies' },
+  adaptive: { kind: 'learnt', note: 'Deep Adaptive Clustering, Chang 2017: sure pairs are alike or not' },
+  'kmeans-bands': { kind: 'classical', note: 'k-means on the bands of each pixel' },
+  'kmeans-patches': { kind: 'classical', note: 'k-means on statistics of patches' },
+  sift: { kind: 'classical', note: 'k-means on dense SIFT descriptors' },
+  'random-cnn': { kind: 'untrained', note: 'the network as it begins' },
+  'random-cnn-kmeans': { kind: 'untrained', note: 'k-means on the features of the network as it begins' },
+  features: { kind: 'borrowed', note: 'k-means on the features of a vision network (ONNX file)' }
+}
 /** How whole images are grouped: by learning, or by k-means on their pixels. */
 export const GROUP_METHODS = ['information', 'kmeans-pixels'] as const
 export const OBJECTIVES = ['pooled', 'perDisplacement'] as const
@@ -47,6 +66,19 @@ export const guidedFilter = z.strictObject({
 })
 export type GuidedFilter = z.infer<typeof guidedFilter>
 
+/** Settings of Deep InfoMax, by the paper's symbols. */
+export const deepInfomax = z.strictObject({
+  /** Weights of what the whole tells of itself (global), of its places (local), and of the prior. */
+  alpha: z.number().min(0).max(10),
+  beta: z.number().min(0).max(10),
+  gamma: z.number().min(0).max(10),
+  /** Lower bound of information: Donsker and Varadhan, Jensen and Shannon, noise contrast. */
+  estimator: z.enum(['dv', 'jsd', 'infonce']),
+  /** How a pair of places and wholes is scored: each embedded and multiplied, or both through one layer. */
+  scores: z.enum(['dot', 'concat'])
+}).refine(({ alpha, beta }) => alpha + beta > 0, 'needs alpha or beta above 0')
+export type DeepInfomax = z.infer<typeof deepInfomax>
+
 /** Everything that a training run follows besides the user's own settings. */
 export const recipe = z.strictObject({
   method: z.enum(METHODS),
@@ -91,6 +123,8 @@ export const recipe = z.strictObject({
   restarts: z.strictObject({ trials: z.int().min(1).max(16), share: z.number().min(0).max(0.5) }),
   /** Share of the training without any rise of information after which it ends; 0 never. */
   patience: share,
+  /** Of the method deep-infomax. */
+  deepInfomax,
   views: viewRecipe,
   /** How long training takes unless the user says how long. */
   minutes: z.number().positive(),

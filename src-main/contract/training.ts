@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { guidedFilter } from './recipe.ts'
+import { LEARNT_METHODS, deepInfomax, guidedFilter } from './recipe.ts'
 
 /** What is known of a head without labels. Information and entropies in nats. */
 export const headReport = z.object({
@@ -59,6 +59,8 @@ export const architecture = z.object({
   kuwahara: z.number().min(0).optional(),
   /** Heatmaps are filtered with the image as guide, and enlarged by it; bilinearly when absent. */
   guidedFilter: guidedFilter.optional(),
+  /** Dense SIFT descriptors in place of a trunk; `layers` tell how finely they lie. */
+  descriptor: z.literal('sift').optional(),
   /** Clusters also depend on how far up or down its image a pixel lies. */
   upright: z.boolean().optional(),
   /** The features are averaged over the whole crop: one answer for each image instead of each pixel. */
@@ -79,6 +81,9 @@ export type Architecture = z.infer<typeof architecture>
 
 /** The fixed sizes of a training step. */
 export const stepShape = z.object({
+  /** What is minimised; `information` when absent. */
+  method: z.enum(LEARNT_METHODS).optional(),
+  deepInfomax: deepInfomax.optional(),
   pairs: z.int(),
   /** Side of the square crops in pixels; a multiple of the network's stride. */
   crop: z.int(),

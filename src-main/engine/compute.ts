@@ -93,7 +93,7 @@ function syntheticInputs(program: Program, coarse: number, crop: number): NamedA
   )
   const axis = displacementMatrix({ fine: crop, coarse, range: [-2, 2], flipped: false, shift: 0 })
   for (const name of ['rows', 'columns']) inputs[name].forEach((_, i, values) => (values[i] = axis[i % axis.length]))
-  for (const name of ['transposed', 'corners']) inputs[name]?.fill(0)
+  for (const name of ['transposed', 'corners', 'places', 'from', 'to']) inputs[name]?.fill(0)
   inputs.rate.fill(correctedRate(1e-3, 1))
   for (const name of Object.keys(inputs)) if (name.startsWith('lambda')) inputs[name].fill(1)
   return inputs

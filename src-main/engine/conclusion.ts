@@ -35,10 +35,8 @@ export async function surveyRun({ meta, reader }: SurveyedRun, weights: Record<s
 /** k-means on features that are not learnt, the tree of its clusters, and heads that are its cuts. @throws as `surveyPixels` does */
 export async function clusteredWeights(run: SurveyedRun, state: Record<string, Float32Array>, uniform: Uniform, signal: AbortSignal): Promise<Conclusion> {
   const { architecture } = run.meta
-  const merges = architecture.heads.some(({ mergedFrom }) => mergedFrom !== undefined)
-  const { features, merging } = await surveyRun(run, state, merges ? { merging: MERGING_BOXES } : {}, signal)
+  const { features, merging } = await surveyRun(run, state, { merging: MERGING_BOXES }, signal)
   const weights = kMeansHeads(architecture, features, ASSIGNMENT_TEMPERATURE, uniform)
-  if (!merges) return { weights }
   const own = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
   return joined(architecture, weights, Object.fromEntries(own.map(({ name }) => [name, kMeansAssignment(architecture, name, features, weights)])), merging)
 }
@@ -52,7 +50,8 @@ function joined(architecture: Architecture, weights: HeadWeights, assignments: R
     tree = treeOfClusters(assignments[head.mergedFrom], looks, architecture.upright === true)
     Object.assign(weights, mergedHead(head, tree))
   }
-  return { weights, tree }
+  // Where no head is a cut, the first one's clusters have a tree, too.
+  return { weights, tree: tree ?? treeOfClusters(assignments[architecture.heads[0].name], looks, architecture.upright === true) }
 }
 
 export interface Conclusion {

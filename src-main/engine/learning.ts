@@ -5,10 +5,15 @@ import type { Recipe } from '../contract/recipe.ts'
 import type { TrainingSettings } from '../contract/settings.ts'
 import type { Architecture } from '../learning/network/architecture.ts'
 import type { TrainingRun } from '../learning/trainer.ts'
+import { methodOf } from '../learning/methods/table.ts'
+import { uniformFrom } from '../learning/random.ts'
 import { type StepShape, trainingStep } from '../learning/trainingStep.ts'
 import { type Chosen, chooseBackend } from './compute.ts'
 import { type CropSourceConfig, startCropSource } from './cropSource.ts'
 import type { JobContext } from './job.ts'
+
+/** Stream of random numbers that methods are fed. */
+const FEED_STREAM = 7
 
 export interface Learning {
   architecture: Architecture
@@ -50,12 +55,15 @@ export async function withTraining<T>(
   const { backend, chosen } = await chooseBackend(wanted.backend, { architecture, shape }, retime, context.signal)
   const execution = await backend.compile(trainingStep(architecture, shape), state)
   const source = startCropSource(crops, cropThreads(backend), onSkipped)
+  const method = methodOf(shape)
   const run: ReadyRun = {
     architecture,
     recipe,
     execution,
     limit: limitOf(wanted, recipe),
     nextBatch: (step) => source.next(step),
+    feed: method.feed && ((batch, step, progress) => method.feed!(batch, { architecture, shape, recipe }, uniformFrom(crops.seed, FEED_STREAM, step), progress)),
+    ceiling: method.objective(architecture, shape).ceiling,
     onReport: (report) => {
       const { progress, rateFactor, seconds } = report
       const stage = rateFactor < 1 ? `Training at ${rateFactor} of the rate: numbers overflowed, gone back to the last checkpoint` : 'Training'

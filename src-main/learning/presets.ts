@@ -1,5 +1,5 @@
 import type { Preset, TrainingSettings } from '../contract/settings.ts'
-import type { Recipe, ViewRecipe } from '../contract/recipe.ts'
+import { LEARNT_METHODS, type LearntMethod, type Recipe, type ViewRecipe } from '../contract/recipe.ts'
 import { type Architecture, trunk } from './network/architecture.ts'
 
 const STILL: ViewRecipe = {
@@ -47,6 +47,7 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   averaging: 0,
   restarts: { trials: 1, share: 0 },
   patience: 0,
+  deepInfomax: { alpha: 0, beta: 1, gamma: 0.1, estimator: 'infonce', scores: 'dot' },
   steps: 0,
   views: { ...STILL, flips: { rows: false, columns: true }, jitter: JITTER, gain: 0.2, offset: 0.1 }
 }
@@ -108,6 +109,9 @@ export function recipeOf({ preset, method: asked, features, recipe = {} }: Pick<
   return { ...base, ...recipe, views: { ...base.views, ...recipe.views } }
 }
 
+/** Nothing but what is learnt is clustered. */
+const PLAIN = { statistics: [], kuwahara: null, warmStart: 0, guidedFilter: null, refit: null }
+
 /** What each method needs of the network, whatever the preset. */
 function withMethod(base: Recipe, method: Recipe['method']): Recipe {
   switch (method) {
@@ -118,6 +122,14 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
     case 'random-cnn':
     case 'random-cnn-kmeans':
       return { ...base, ...(base.method !== 'information' && SMALL), method, statistics: [], kuwahara: null, guidedFilter: null }
+    case 'sift':
+      return { ...base, ...PLAIN, method, layers: RECIPES.preview.layers }
+    case 'deep-infomax':
+    case 'co-occurrence':
+    case 'context':
+    case 'adaptive':
+      // Many small crops: these methods compare images with each other.
+      return { ...RECIPES.quick, ...PLAIN, method, headB: 'trained', crop: 64, pairs: 16, views: { ...RECIPES.quick.views } }
     case 'features':
       return { ...RECIPES.quick, method, layers: RECIPES.preview.layers, statistics: [], refit: { boxes: WIDER_BOXES, share: FEATURES_SHARE } }
     case 'information':
@@ -125,10 +137,12 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
   }
 }
 
+export const isLearnt = (method: Recipe['method']): method is LearntMethod => (LEARNT_METHODS as readonly string[]).includes(method)
+
 /** @param upright  whether the row of a pixel counts, where anything is clustered by its statistics */
 export function architectureOf(recipe: Recipe, bands: number, settings: Pick<TrainingSettings, 'classes' | 'over'>, upright = false, backbone?: Architecture['backbone']): Architecture {
   const { subHeads } = recipe
-  const refitted = recipe.method === 'information' || recipe.method === 'features'
+  const refitted = isLearnt(recipe.method) || recipe.method === 'features'
   const byStatistics = refitted ? recipe.refit !== null : recipe.method === 'kmeans-patches'
   const merged = byStatistics && recipe.headB === 'merged'
   return {
@@ -136,6 +150,7 @@ export function architectureOf(recipe: Recipe, bands: number, settings: Pick<Tra
     sobel: recipe.sobel,
     layers: trunk(recipe.layers, recipe.width),
     backbone,
+    descriptor: recipe.method === 'sift' ? 'sift' : undefined,
     statistics: recipe.statistics.length > 0 ? recipe.statistics : undefined,
     kuwahara: recipe.kuwahara ?? undefined,
     guidedFilter: recipe.guidedFilter ?? undefined,

@@ -4,7 +4,9 @@ import type { Recipe } from '../contract/recipe.ts'
 import type { TrainingReport } from '../contract/training.ts'
 import type { Architecture } from './network/architecture.ts'
 import { summariseJoint } from './objective/information.ts'
-import { correctedRate, jointOutput, lambdaInput } from './trainingStep.ts'
+import { jointOutput, lambdaInput } from './methods/information.ts'
+import { ESTIMATE } from './methods/method.ts'
+import { correctedRate } from './trainingStep.ts'
 import type { Batch } from './views/pairs.ts'
 
 /** Reports, checkpoints and patience are counted in seconds, so that they mean the same on every machine. */
@@ -60,6 +62,10 @@ export interface TrainingRun {
   /** What an earlier part of the training remembered. */
   memory?: TrainingMemory
   nextBatch(step: number): Promise<Batch>
+  /** What the method is fed besides, from step to step. @param progress  0…1 */
+  feed?(batch: Batch, step: number, progress: number): NamedArrays
+  /** The most that what the method measures can be, in nats, where that is no joint. */
+  ceiling?: number
   onReport(report: TrainingReport): void
   /** Called with a copy of the state every few seconds, which do not count. */
   onLook?(state: NamedArrays, report: TrainingReport): Promise<void>
@@ -86,7 +92,7 @@ interface Saved {
 export async function train(run: TrainingRun): Promise<TrainingPosition> {
   const { architecture, execution, limit, recipe, signal, until = 1 } = run
   const position = { ...run.position, history: [...run.position.history] }
-  const joints = averagedJoints(architecture, run.memory?.joints)
+  const joints = averagedJoints(architecture, run.ceiling, run.memory?.joints)
   let saved: Saved = { position: { ...position, history: [...position.history] }, state: await execution.readState() }
   let mostInformative = run.memory?.best ?? { state: saved.state, information: 0 }
   let risen = run.memory?.risen ?? { information: 0, progress: 0 }
@@ -167,12 +173,13 @@ function thinned(history: TrainingReport[]): TrainingReport[] {
   return history.length <= REPORTS_KEPT ? history : history.filter((_, i) => i >= half || i % 2 === 0)
 }
 
-function feedOf({ architecture, recipe }: TrainingRun, batch: Batch, position: TrainingPosition, progress: number): NamedArrays {
+function feedOf({ architecture, recipe, feed: own }: TrainingRun, batch: Batch, position: TrainingPosition, progress: number): NamedArrays {
   const warm = Math.min(1, (position.step + 1) / WARM_UP_STEPS)
   const through = Math.min(progress, 1)
   const cosine = FINAL_RATE + ((1 - FINAL_RATE) * (1 + Math.cos(Math.PI * through))) / 2
   const rate = recipe.rate * position.rateFactor * warm * cosine
-  const feed: NamedArrays = { ...batch, rate: Float32Array.of(correctedRate(rate, position.step + 1)) }
+  const feed: NamedArrays = { ...batch, rate: Float32Array.of(correctedRate(rate, position.step + 1)), ...own?.(batch, position.step + 1, through) }
+  if (own) return feed
   for (const { name } of architecture.heads) {
     const lambda = name === 'B' ? recipe.lambda.B : recipe.lambda.A
     feed[lambdaInput(name)] = Float32Array.of(typeof lambda === 'number' ? lambda : lambda[0] + through * (lambda[1] - lambda[0]))
@@ -187,7 +194,7 @@ interface AveragedJoints {
 }
 
 /** The joints of the last steps, averaged, and what they say of each head's most informative sub-head. */
-function averagedJoints(architecture: Architecture, known: NamedArrays = {}): AveragedJoints {
+function averagedJoints(architecture: Architecture, ceiling: number | undefined, known: NamedArrays = {}): AveragedJoints {
   const averages: NamedArrays = { ...known }
   const trained = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
   return {
@@ -200,6 +207,8 @@ function averagedJoints(architecture: Architecture, known: NamedArrays = {}): Av
       }
     },
     report() {
+      // Without joints there is one number, which stands for the first head.
+      if (ceiling !== undefined) return { heads: [{ name: trained[0].name, subHead: 0, information: averages[ESTIMATE][0], ceiling, entropy: ceiling, conditionalEntropy: ceiling - averages[ESTIMATE][0], masses: [] }] }
       return {
         heads: trained.map(({ name, clusters, subHeads }) => {
           const summaries = Array.from({ length: subHeads }, (_, s) => summariseJoint(averages[jointOutput(name, s)]))

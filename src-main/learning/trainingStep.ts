@@ -3,9 +3,7 @@ import type { StepShape } from '../contract/training.ts'
 import type { NamedTensors, Program, Shape } from '../backends/program.ts'
 import { type Architecture, outputStride, parametersOf } from './network/architecture.ts'
 import { trainingPass } from './network/forward.ts'
-import { informationObjective } from './objective/information.ts'
-import { jointThroughInterpolation } from './objective/joint.ts'
-import { warpHeatmap } from './objective/warpHeatmap.ts'
+import { objectiveOf } from './methods/table.ts'
 
 export type { StepShape }
 
@@ -15,26 +13,24 @@ const RUNNING_DECAY = 0.95
 /** Corners of a bilinear interpolation. */
 const CORNERS = 4
 
-export const lambdaInput = (head: string): string => `lambda${head}`
-export const jointOutput = (head: string, subHead: number): string => `joint${head}${subHead}`
 /** Name in the state of a weight's average over the last steps. */
 export const averageOf = (weight: string): string => `${weight}/average`
 
 /**
- * One step of training: forward on both views, `−Σ_heads I_λ`, gradients, Adam.
+ * One step of training: forward on both views, what the method minimises, gradients, Adam.
  *
  * Inputs: `first`, `second` crops [n, bands, s, s]; with `masked`, `firstValid`, `secondValid` [n, 1, s, s], 1 where a
  * pixel holds data; `rows`, `columns` [n, D, s/stride, s/stride] from
  * `displacementMatrix`; `transposed` [n], 1 where the second view is transposed; with `warped`, `corners` and
  * `cornerWeights` [n, s/stride, s/stride, 4] and `valid` [n, s/stride, s/stride] from `warpTables`; `rate` [1], from
- * `correctedRate`; `lambdaX` [1] for each head X. Outputs: `loss` and each sub-head's joint P, the mean over D.
+ * `correctedRate`; and the method's own. Outputs: `loss` and what the method measures.
  */
 export function trainingStep(architecture: Architecture, shape: StepShape): Program {
   const { pairs, crop, displacements = 1, warped = false, masked = false, clip = 0, averaging = 0 } = shape
   const coarse = architecture.wholeImage ? 1 : crop / outputStride(architecture)
-  const parameters = parametersOf(architecture)
-  const trained = Object.keys(parameters).filter((name) => parameters[name].trained)
-  const heads = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
+  const objective = objectiveOf(architecture, shape)
+  const parameters = { ...parametersOf(architecture), ...objective.parameters }
+  const trained = Object.keys(parameters).filter((name) => parameters[name].trained && (objective.trainsHeads || !name.startsWith('head')))
   const state: Record<string, Shape> = {}
   for (const [name, { shape: sides }] of Object.entries(parameters)) state[name] = sides
   for (const name of trained) {
@@ -42,7 +38,6 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
     state[`${name}/moment2`] = parameters[name].shape
     if (averaging > 0) state[averageOf(name)] = parameters[name].shape
   }
-  const joints = heads.flatMap(({ name, subHeads }) => Array.from({ length: subHeads }, (_, s) => jointOutput(name, s)))
   const inputs: Record<string, Shape> = {
     first: [pairs, architecture.bands, crop, crop],
     second: [pairs, architecture.bands, crop, crop],
@@ -52,9 +47,9 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
     ...(warped
       ? { corners: [pairs, coarse, coarse, CORNERS], cornerWeights: [pairs, coarse, coarse, CORNERS], valid: [pairs, coarse, coarse] }
       : { transposed: [pairs] }),
-    rate: [1]
+    rate: [1],
+    ...objective.inputs
   }
-  for (const { name } of heads) inputs[lambdaInput(name)] = [1]
 
   const evaluate: Program['evaluate'] = (fed, weights) => {
     const measured: NamedTensors = {}
@@ -64,17 +59,12 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
     const share = valid && shareOfCells(valid, crop / coarse)
     const loss = (...values: tf.Tensor[]): tf.Scalar => {
       const current = { ...weights, ...Object.fromEntries(trained.map((name, i) => [name, values[i]])) }
-      const pass = trainingPass(architecture, current, images, valid)
+      const pass = trainingPass(architecture, current, images, valid, objective.trainsHeads)
       moments = pass.moments
       for (const moment of Object.values(moments)) tf.keep(moment)
-      const terms = heads.flatMap(({ name, subHeads }) =>
-        pass.heatmaps[name].map((heatmap, s) => {
-          const joint = pairedJoint(share ? tf.mul(heatmap, share) : heatmap, fed, pairs)
-          measured[jointOutput(name, s)] = tf.keep(tf.mean(joint, 0))
-          return tf.mul(informationObjective(joint, fed[lambdaInput(name)]), -1 / subHeads)
-        })
-      )
-      return tf.sum(tf.addN(terms)) as tf.Scalar
+      const found = objective.loss({ pairs, trunk: pass.trunk, heatmaps: pass.heatmaps, share }, current, fed)
+      for (const [name, value] of Object.entries(found.measured)) measured[name] = tf.keep(value)
+      return found.loss
     }
     const { value, grads } = tf.valueAndGrads(loss)(trained.map((name) => weights[name]))
     const shortened = clip > 0 ? clipped(grads, clip) : grads
@@ -89,28 +79,13 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
     }
     return { outputs: { loss: value, ...measured }, state: next }
   }
-  return { name: 'training step', inputs, state, outputs: ['loss', ...joints], evaluate }
+  return { name: 'training step', inputs, state, outputs: ['loss', ...objective.measured], evaluate }
 }
 
 /** Share of each output pixel that holds data, float32 [n, h, w, 1]: what it counts for in the joint. */
 function shareOfCells(valid: tf.Tensor4D, stride: number): tf.Tensor4D {
   const last = tf.transpose(valid, [0, 2, 3, 1]) as tf.Tensor4D
   return stride === 1 ? last : tf.avgPool(last, stride, stride, 'valid')
-}
-
-function pairedJoint(heatmap: tf.Tensor4D, fed: NamedTensors, pairs: number): tf.Tensor3D {
-  const [, h, w, clusters] = heatmap.shape
-  const half = (from: number): tf.Tensor4D => tf.slice(heatmap, [from, 0, 0, 0], [pairs, h, w, clusters])
-  const [first, second] = [half(0), half(pairs)]
-  const matrices = [fed.rows, fed.columns] as [tf.Tensor4D, tf.Tensor4D]
-  if (fed.corners) {
-    const valid = tf.reshape(fed.valid, [pairs, h, w, 1])
-    const unwarped = warpHeatmap(second, fed.corners as tf.Tensor4D, fed.cornerWeights as tf.Tensor4D)
-    return jointThroughInterpolation(tf.mul(first, valid), tf.mul(unwarped, valid), ...matrices)
-  }
-  const transposed = tf.reshape(fed.transposed, [pairs, 1, 1, 1])
-  const upright = tf.add(second, tf.mul(tf.sub(tf.transpose(second, [0, 2, 1, 3]), second), transposed)) as tf.Tensor4D
-  return jointThroughInterpolation(first, upright, ...matrices)
 }
 
 /** All gradients by one factor, so that their common norm is at most `longest`. */

@@ -1,4 +1,4 @@
-import type { Recipe, RecipeChanges } from '../../src-main/contract/recipe.ts'
+import type { Method, Recipe, RecipeChanges } from '../../src-main/contract/recipe.ts'
 
 /** A number or a choice of the recipe that has a control of its own. */
 export interface RecipeField {
@@ -8,6 +8,8 @@ export interface RecipeField {
   /** In the paper. */
   symbol?: string
   help: string
+  /** The one method that it belongs to. */
+  method?: Method
   /** Absent for what is only on or off. */
   range?: { min: number; max: number; step: number }
 }
@@ -25,6 +27,11 @@ export const RECIPE_FIELDS: readonly RecipeField[] = [
   number('subHeads', 'Sub-heads', 'h', 'Each head is learnt so many times, and the one that tells most is kept.', 1, 8, 1),
   number('patience', 'Patience', '', 'Share of the training without a rise of information that ends it; 0 never.', 0, 1, 0.05),
   number('restarts.trials', 'Starts', '', 'Of so many beginnings the one that tells most goes on.', 1, 16, 1),
+  ...[
+    number('deepInfomax.alpha', 'Of the whole', 'α', 'How much the whole is to tell of all of the image.', 0, 10, 0.1),
+    number('deepInfomax.beta', 'Of places', 'β', 'How much the whole is to tell of each place.', 0, 10, 0.1),
+    number('deepInfomax.gamma', 'Prior', 'γ', 'How much the whole’s numbers are to be spread evenly.', 0, 10, 0.05)
+  ].map((field): RecipeField => ({ ...field, method: 'deep-infomax' })),
   choice('views.flips.columns', 'Mirror sideways', 'What faces one way is the same as what faces the other.'),
   choice('views.flips.rows', 'Mirror upside down', 'For pictures from above, where nothing is up.'),
   choice('views.quarterTurns', 'Turn by quarters', 'For pictures from above, where nothing is up.'),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { WatchedPicture } from '../../src-main/contract/commands.ts'
 import { asSmaltiError } from '../../src-main/contract/errors.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
-import { type Recipe, type RecipeChanges, recipeChanges } from '../../src-main/contract/recipe.ts'
+import { LEARNT_METHODS, type Method, type Recipe, type RecipeChanges, recipeChanges } from '../../src-main/contract/recipe.ts'
 import { DEFAULT_SETTINGS, type TrainingSettings, trainingSettings } from '../../src-main/contract/settings.ts'
 import type { TrainingReport } from '../../src-main/contract/training.ts'
 import { run } from '../engine.ts'
@@ -139,7 +139,7 @@ class Training {
       })
       for (const file of trained.skipped) project.passOver(file)
       if (trained.resumedFrom === 0) this.#noteTime(trained.seconds)
-      const done = trained.method === 'information' ? `Trained ${trained.steps} steps on` : `Clustered by ${trained.method}:`
+      const done = isLearnt(trained.method) ? `Trained ${trained.steps} steps on` : `Clustered by ${trained.method}:`
       jobs.notice = { text: `${done} ${trained.images} images with ${trained.backend}.` }
     })
     this.watched = undefined
@@ -147,6 +147,8 @@ class Training {
     this.#live = undefined
   }
 }
+
+const isLearnt = (method: Method): boolean => (LEARNT_METHODS as readonly string[]).includes(method)
 
 /** Words for what a field lacks. */
 function faultsOf(settings: TrainingSettings): Record<string, string> {

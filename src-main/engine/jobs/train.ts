@@ -11,10 +11,11 @@ import { PictureReader, type Scale, scaledSize } from '../../imagery/pictures.ts
 import { sampleStatistics } from '../../imagery/statistics.ts'
 import { warmHeads } from '../../learning/clusterHeads.ts'
 import { type Architecture, initialWeights, outputStride } from '../../learning/network/architecture.ts'
-import { architectureOf, recipeOf } from '../../learning/presets.ts'
+import { architectureOf, isLearnt, recipeOf } from '../../learning/presets.ts'
 import { type Uniform, normalFrom, uniformFrom } from '../../learning/random.ts'
 import { type TrainingMemory, type TrainingPosition, train, withoutJoint } from '../../learning/trainer.ts'
-import { type StepShape, initialState, trainingStep } from '../../learning/trainingStep.ts'
+import { objectiveOf } from '../../learning/methods/table.ts'
+import { type StepShape, appliedWeights, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
 import { withLock } from '../../project/lock.ts'
 import { type Project, type RunMeta, adoptRun, loadRun, openOrCreateProject, removeUnlearnt, saveCatalogue, saveRun, startRun } from '../../project/project.ts'
@@ -70,7 +71,7 @@ export const trainJob: Job<'train'> = async (input, context) => {
       skipped.push(file)
       context.onProgress({ stage: 'Training', skipped: file })
     }
-    const learn = recipe.method === 'information' ? learnInformation : clusterFeatures
+    const learn = isLearnt(recipe.method) ? learnTrunk : clusterFeatures
     const { backend, chosen, position } = await learn(prepared, recipe, input, context, onSkipped)
     const lastReport = position.history.at(-1)
     return {
@@ -86,7 +87,8 @@ export const trainJob: Job<'train'> = async (input, context) => {
       images: prepared.meta.catalogue.images.length,
       skipped,
       warnings: warningsOf(prepared.meta.catalogue.images),
-      upright: prepared.meta.upright,
+      // Some methods have no use for the row.
+      upright: prepared.meta.upright && { ...prepared.meta.upright, used: prepared.meta.architecture.upright === true },
       report: lastReport && withoutJoint(lastReport)
     }
   }
@@ -160,15 +162,17 @@ function withPlaces(images: readonly CatalogueImage[], { gsd }: TrainingSettings
 const isMasked = ({ catalogue }: Pick<RunMeta, 'catalogue'>): boolean => catalogue.images.some(({ gaps }) => gaps)
 
 function stepShape(meta: Pick<RunMeta, 'crop' | 'catalogue'>, recipe: Recipe): StepShape {
-  const { pairs, radius, clip, averaging, views } = recipe
-  return { pairs, crop: meta.crop, displacements: displacementCount({ radius, drawn: drawnOf(recipe) }), warped: isWarped(views), masked: isMasked(meta) || undefined, clip, averaging }
+  const { pairs, radius, clip, averaging, views, deepInfomax } = recipe
+  const method = isLearnt(recipe.method) && recipe.method !== 'information' ? recipe.method : undefined
+  return { ...(method && { method, deepInfomax }), pairs, crop: meta.crop, displacements: displacementCount({ radius, drawn: drawnOf(recipe) }), warped: isWarped(views), masked: isMasked(meta) || undefined, clip, averaging }
 }
 
 /** Weights and moments before the first step; other trials start from other random weights. */
 async function startingState({ meta, reader }: SurveyedRun, recipe: Recipe, trial: number, signal: AbortSignal): Promise<Record<string, Float32Array>> {
   const { architecture, settings: { seed } } = meta
-  const weights = initialWeights(architecture, normalFrom(uniformFrom(seed, STREAMS.weights, trial)))
-  const program = trainingStep(architecture, stepShape(meta, recipe))
+  const shape = stepShape(meta, recipe)
+  const weights = initialWeights(architecture, normalFrom(uniformFrom(seed, STREAMS.weights, trial)), objectiveOf(architecture, shape).parameters)
+  const program = trainingStep(architecture, shape)
   if (recipe.method !== 'information' || recipe.warmStart === 0 || recipe.statistics.length === 0) return initialState(program, weights)
   const pixels = await surveyRun({ meta, reader }, weights, { statistics: recipe.statistics }, signal)
   const heads = warmHeads(architecture, weights, pixels.statistics, recipe.warmStart, WARM_TRUNK_SHARE, uniformFrom(seed, STREAMS.clusters, trial))
@@ -217,14 +221,15 @@ function chooseCrop(
   return { crop, images: images.filter(large), tooSmall }
 }
 
-async function learnInformation(prepared: Prepared, recipe: Recipe, { settings, retime, watch }: TrainInput, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
+async function learnTrunk(prepared: Prepared, recipe: Recipe, { settings, retime, watch }: TrainInput, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
   const { project, meta, reader, state } = prepared
   const { architecture, bands, crop, catalogue, statistics } = meta
   const masked = isMasked(meta)
   const { pairs, radius, views } = recipe
   const shape = { pairs, bands: architecture.bands, coloured: inVisibleColours(bands), masked, crop, coarse: crop / outputStride(architecture), radius, drawn: drawnOf(recipe), warped: isWarped(views) }
   const crops = { sight: sightOf(project, meta), images: catalogue.images, statistics, shape, views, seed: settings.seed }
-  const watching = watch === undefined ? undefined : await startWatch({ meta, reader }, watch)
+  // Heads that do not learn have nothing to show yet.
+  const watching = watch === undefined || !objectiveOf(architecture, stepShape(meta, recipe)).trainsHeads ? undefined : await startWatch({ meta, reader }, watch)
   const onLook: ReadyRun['onLook'] = watching && (async (weights, report) => context.onProgress({ stage: 'Training', share: report.progress, remaining: (report.seconds * (1 - report.progress)) / report.progress, watched: await watching.look(weights, report) }))
   const learning = { architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted: settings, retime }
   return withTraining(learning, context, onSkipped, async (ready, backend, chosen) => {
@@ -244,11 +249,19 @@ async function learnInformation(prepared: Prepared, recipe: Recipe, { settings, 
       }
     })
     context.onProgress({ stage: 'Settling the clusters', share: 1 })
-    const { weights: concluding, tree } = await concludingWeights({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
+    const { weights: concluding, tree } = await conclusionOf({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
     await saveRun(project, { ...meta, settings, position: saved.position, memory: undefined, tree, finished: true }, { ...saved.state, ...concluding })
     await adoptRun(project)
     return { backend, chosen, position: saved.position }
   }).finally(() => watching?.stop())
+}
+
+/** Methods that train no heads end with k-means on what the trunk has learnt. */
+function conclusionOf(run: SurveyedRun, recipe: Recipe, state: Record<string, Float32Array>, signal: AbortSignal): Promise<Conclusion> {
+  const { architecture, settings } = run.meta
+  return objectiveOf(architecture, stepShape(run.meta, recipe)).trainsHeads
+    ? concludingWeights(run, recipe, state, signal)
+    : clusteredWeights(run, appliedWeights(state), uniformFrom(settings.seed, STREAMS.clusters), signal)
 }
 
 /**

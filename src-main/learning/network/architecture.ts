@@ -1,6 +1,7 @@
 import type { Architecture } from '../../contract/training.ts'
 import { filterReach } from './guidedFilter.ts'
 import { boxInCells, patchStatisticsCount } from './patchStatistics.ts'
+import { SIFT_CHANNELS, SIFT_HALO } from './sift.ts'
 
 /**
  * A fully convolutional network: a trunk of 3×3 convolutions shared by softmax heads. With statistics and no
@@ -33,8 +34,9 @@ export function receptiveHalo(architecture: Architecture): number {
   return Math.max(trunkHalo(architecture), statisticsHalo(architecture)) + outputStride(architecture) * (1 + filterBorder(architecture))
 }
 
-function trunkHalo({ layers, sobel, backbone }: Architecture): number {
+function trunkHalo({ layers, sobel, backbone, descriptor }: Architecture): number {
   if (backbone) return backbone.halo
+  if (descriptor) return SIFT_HALO
   let halo = sobel ? 1 : 0
   let stride = 1
   for (const layer of layers) {
@@ -71,8 +73,9 @@ export function inputChannels({ bands, sobel }: Architecture): number {
 }
 
 /** Channels of the trunk's output, 0 where the heads do without. */
-export function trunkChannels({ bands, layers, statistics, backbone }: Architecture): number {
+export function trunkChannels({ bands, layers, statistics, backbone, descriptor }: Architecture): number {
   if (backbone) return backbone.channels
+  if (descriptor) return SIFT_CHANNELS
   const channels = layers.flatMap((layer) => (layer.kind === 'convolution' ? [layer.channels] : []))
   return channels.at(-1) ?? (statistics ? 0 : bands)
 }
@@ -132,7 +135,7 @@ export function refitFeatures(architecture: Architecture): number {
 /** Whether heads that join another's clusters join them as they were refitted, and not as runs did at first. */
 export const mergesRefitted = ({ kuwahara }: Architecture): boolean => kuwahara !== undefined
 
-interface Parameter {
+export interface Parameter {
   shape: number[]
   /** Standard deviation of the normal start (He, fan-in), or the constant start. */
   start: { deviation: number } | { constant: number }
@@ -179,10 +182,10 @@ export function parametersOf(architecture: Architecture): Record<string, Paramet
   return parameters
 }
 
-/** Starting values of all weights, from `normal`, a source of standard normal numbers. */
-export function initialWeights(architecture: Architecture, normal: () => number): Record<string, Float32Array> {
+/** Starting values of all weights, from `normal`, a source of standard normal numbers. @param more  those of what is learnt besides the network */
+export function initialWeights(architecture: Architecture, normal: () => number, more: Record<string, Parameter> = {}): Record<string, Float32Array> {
   return Object.fromEntries(
-    Object.entries(parametersOf(architecture)).map(([name, { shape, start }]) => {
+    Object.entries({ ...parametersOf(architecture), ...more }).map(([name, { shape, start }]) => {
       const length = shape.reduce((product, side) => product * side, 1)
       const values = 'constant' in start ? new Float32Array(length).fill(start.constant) : Float32Array.from({ length }, () => start.deviation * normal())
       return [name, values]

@@ -4,6 +4,7 @@ import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts
 import { atCells } from './backbone.ts'
 import { type LinearModels, guidedFilter } from './guidedFilter.ts'
 import { SMALLEST_SHARE, patchStatistics } from './patchStatistics.ts'
+import { denseSift } from './sift.ts'
 
 type Weights = Record<string, tf.Tensor>
 
@@ -44,7 +45,9 @@ export function convolution(x: tf.Tensor4D, filter: tf.Tensor4D, stride: number,
 }
 
 export interface TrainingPass {
-  /** Coarse assignment probabilities of each head and sub-head, float32 [n, h, w, C]. */
+  /** The trunk's output, float32 [n, h, w, C]. */
+  trunk: tf.Tensor4D
+  /** Coarse assignment probabilities of each head and sub-head, float32 [n, h, w, C]; none where the heads do not learn. */
   heatmaps: Record<string, tf.Tensor4D[]>
   /** Mean and variance of each normalised layer on this batch, by the names of their running averages. */
   moments: Record<string, tf.Tensor>
@@ -65,8 +68,9 @@ const channelsLast = (planes: tf.Tensor4D): tf.Tensor4D => tf.transpose(planes, 
  * The network as it is trained.
  * @param images  float32 [n, bands, h, w], z-scored
  * @param valid   1 where a pixel holds data, float32 [n, 1, h, w]; all do when absent
+ * @param heads   whether these learn, too
  */
-export function trainingPass(architecture: Architecture, weights: Weights, images: tf.Tensor4D, valid?: tf.Tensor4D): TrainingPass {
+export function trainingPass(architecture: Architecture, weights: Weights, images: tf.Tensor4D, valid?: tf.Tensor4D, heads = true): TrainingPass {
   const moments: Record<string, tf.Tensor> = {}
   const { layers } = architecture
   const seen = channelsLast(images)
@@ -84,7 +88,8 @@ export function trainingPass(architecture: Architecture, weights: Weights, image
     moments[`${name}/runningVariance`] = variance
     x = output
   })
-  return { heatmaps: headOutputs(architecture, weights, featuresOf(architecture, x, { image: seen, valid: valid && channelsLast(valid), margin: 0 })), moments }
+  const heatmaps = heads ? headOutputs(architecture, weights, featuresOf(architecture, x, { image: seen, valid: valid && channelsLast(valid), margin: 0 })) : {}
+  return { trunk: x, heatmaps, moments }
 }
 
 const SOBEL = [1, 0, -1, 2, 0, -2, 1, 0, -1]
@@ -233,7 +238,7 @@ export function inferenceFeatures(architecture: Architecture, weights: Weights, 
 export function lookedAt(architecture: Architecture, weights: Weights, { images, valid, margin = 0, rows, backbone }: SeenWindow): { features: tf.Tensor4D; around: Surroundings } {
   const image = channelsLast(images)
   const around = { image, valid: valid && channelsLast(valid), margin, rows }
-  const trunk = backbone ? atCells(architecture, backbone, image.shape[1], margin) : appliedTrunk(architecture, weights, inner(image, margin))
+  const trunk = backbone ? atCells(architecture, backbone, image.shape[1], margin) : architecture.descriptor ? denseSift(inner(image, margin)) : appliedTrunk(architecture, weights, inner(image, margin))
   return { features: featuresOf(architecture, trunk, around), around }
 }
 

@@ -1,0 +1,56 @@
+import * as tf from '@tensorflow/tfjs-core'
+import { ESTIMATE, type LearningMethod, held } from './method.ts'
+import { cellsAt, drawPlaces, mapSide } from './places.ts'
+import { type Architecture } from '../network/architecture.ts'
+import type { StepShape } from '../../contract/training.ts'
+
+/** Places of each image; pairs are their square. */
+const PLACES = 16
+/** Cosine above which two places count as alike, in the beginning and in the end, as for CIFAR. */
+const THRESHOLD = { from: 0.99, to: 0.75 }
+const SMALLEST = 1e-7
+
+/**
+ * Deep Adaptive Clustering (Chang et al. 2017): assignments p of two places are alike if their cosine exceeds a threshold
+ * that falls as training goes on, and are then made more alike, the others less, by the cross-entropy of the cosine.
+ * Both heads learn, each by its own pairs. Changed: places of all images of a batch for images.
+ *
+ * Measured: how much the first head's clusters tell of a place, `H(E[p]) − E[H(p)]`.
+ */
+export const adaptive: LearningMethod = {
+  objective(architecture, shape) {
+    const heads = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
+    return {
+      parameters: {},
+      trainsHeads: true,
+      inputs: { places: [2 * shape.pairs * placesOf(architecture, shape)], threshold: [1] },
+      measured: [ESTIMATE],
+      ceiling: Math.log(heads[0].clusters),
+      loss({ heatmaps }, _, fed) {
+        const terms = heads.flatMap(({ name, subHeads }) => heatmaps[name].map((heatmap) => tf.div(pairLoss(cellsAt(heatmap, fed.places), fed.threshold), subHeads)))
+        return { loss: tf.sum(tf.addN(terms)), measured: { [ESTIMATE]: tf.reshape(told(cellsAt(heatmaps[heads[0].name][0], fed.places)), [1]) } }
+      }
+    }
+  },
+  feed: (batch, { architecture, shape }, uniform, progress) => ({
+    places: drawPlaces(batch, architecture, shape, placesOf(architecture, shape), uniform),
+    threshold: Float32Array.of(THRESHOLD.from + (THRESHOLD.to - THRESHOLD.from) * progress)
+  })
+}
+
+const placesOf = (architecture: Architecture, shape: StepShape): number => Math.min(PLACES, mapSide(architecture, shape) ** 2)
+
+/** @param p  assignments, [places, C] */
+function pairLoss(p: tf.Tensor2D, threshold: tf.Tensor): tf.Tensor {
+  const unit = tf.div(p, tf.sqrt(tf.add(tf.sum(tf.mul(p, p), 1, true), SMALLEST))) as tf.Tensor2D
+  const cosines = tf.matMul(unit, unit, false, true)
+  const alike = held(tf.step(tf.sub(cosines, threshold)))
+  const sure = tf.mul(alike, tf.log(tf.add(cosines, SMALLEST)))
+  const unlike = tf.mul(tf.sub(1, alike), tf.log(tf.maximum(tf.sub(1, cosines), SMALLEST)))
+  return tf.neg(tf.mean(tf.add(sure, unlike)))
+}
+
+function told(p: tf.Tensor2D): tf.Tensor {
+  const entropy = (q: tf.Tensor): tf.Tensor => tf.neg(tf.sum(tf.mul(q, tf.log(tf.add(q, SMALLEST))), -1))
+  return tf.sub(entropy(tf.mean(p, 0)), tf.mean(entropy(p)))
+}

@@ -1,0 +1,122 @@
+import * as tf from '@tensorflow/tfjs-core'
+import type { NamedTensors } from '../../backends/program.ts'
+import type { DeepInfomax } from '../../contract/recipe.ts'
+import type { StepShape } from '../../contract/training.ts'
+import { type Architecture, type Parameter, trunkChannels } from '../network/architecture.ts'
+import { ESTIMATORS, togetherMask } from './estimators.ts'
+import { ESTIMATE, type LearningMethod, applied, dense, held, softplus } from './method.ts'
+import { cellsAt, drawPlaces, mapSide } from './places.ts'
+
+/** Lengths of the global vector and of the common embedding, and units between; a quarter of the paper's and less, for processors. */
+const [GLOBAL, EMBEDDED, UNITS] = [64, 128, 256]
+/** Places of each image that a step looks at, and the grid on which all of it is laid before the global vector. */
+const [PLACES, GRID] = [64, 4]
+const [PRIOR_WIDE, PRIOR_NARROW] = [128, 64]
+const EPSILON = 1e-5
+
+/**
+ * Deep InfoMax (Hjelm et al. 2019): a global vector Y(x) of an image tells as much as possible about what the trunk sees at
+ * each of its places (β, eq. 8), about all of it (α, eq. 2 and 6), and is distributed like uniform noise (γ, prior matching
+ * by an adversary, eq. 7). A pixel's features are the trunk's at its place.
+ *
+ * Encode-and-dot (appendix A.2): both sides go through a layer of units with a linear short cut and are scored by their
+ * dot product; or concat-and-convolve: one layer sees both. Changed for time: 256 units for 2048, 64 places of each image
+ * for all of them.
+ */
+export const deepInfomax: LearningMethod = {
+  objective(architecture, shape) {
+    const { alpha, beta, gamma, estimator, scores } = shape.deepInfomax!
+    const estimate = ESTIMATORS[estimator]
+    const images = 2 * shape.pairs
+    const grid = Math.min(GRID, mapSide(architecture, shape))
+    const places = placesOf(architecture, shape)
+    return {
+      parameters: parametersOf(architecture, grid, shape.deepInfomax!),
+      trainsHeads: false,
+      inputs: { places: [images * places], ...(gamma > 0 && { noise: [images, GLOBAL] }) },
+      measured: [ESTIMATE],
+      ceiling: Math.log(1 + (beta > 0 ? places * (images - 1) : images - 1)),
+      loss({ trunk }, weights, fed) {
+        const channels = trunk.shape[3]
+        const summary = tf.reshape(tf.mean(trunk, [1, 2]), [images, channels])
+        const global = applied('infomax/global2', weights, tf.relu(applied('infomax/global1', weights, summary)))
+        const terms: tf.Tensor[] = []
+        let nats: tf.Scalar | undefined
+        const add = (matrix: tf.Tensor2D, mask: tf.Tensor2D, weight: number): void => {
+          terms.push(tf.mul(estimate(matrix, mask), -weight))
+          nats ??= ESTIMATORS.infonce(matrix, mask)
+        }
+        if (beta > 0) {
+          const local = cellsAt(trunk, fed.places)
+          add(scored('infomax/local', scores, weights, local, global), togetherMask(images, places), beta)
+        }
+        if (alpha > 0) {
+          const whole = tf.reshape(onGrid(trunk, grid), [images, grid * grid * channels]) as tf.Tensor2D
+          add(scored('infomax/whole', 'concat', weights, whole, global), togetherMask(images, 1), alpha)
+        }
+        if (gamma > 0) terms.push(...priorTerms(weights, tf.sigmoid(global) as tf.Tensor2D, fed.noise, gamma))
+        return { loss: tf.sum(tf.addN(terms.map((term) => tf.sum(term)))), measured: { [ESTIMATE]: tf.reshape(nats!, [1]) } }
+      }
+    }
+  },
+  feed: (batch, { architecture, shape }, uniform) => ({
+    places: drawPlaces(batch, architecture, shape, placesOf(architecture, shape), uniform),
+    ...(shape.deepInfomax!.gamma > 0 && { noise: Float32Array.from({ length: 2 * shape.pairs * GLOBAL }, uniform) })
+  })
+}
+
+const placesOf = (architecture: Architecture, shape: StepShape): number => Math.min(PLACES, mapSide(architecture, shape) ** 2)
+
+function parametersOf(architecture: Architecture, grid: number, { alpha, beta, gamma, scores }: DeepInfomax): Record<string, Parameter> {
+  const channels = trunkChannels(architecture)
+  return {
+    ...dense('infomax/global1', channels, UNITS),
+    ...dense('infomax/global2', UNITS, GLOBAL),
+    ...(beta > 0 && scorer('infomax/local', scores, channels)),
+    ...(alpha > 0 && scorer('infomax/whole', 'concat', grid * grid * channels)),
+    ...(gamma > 0 && { ...dense('infomax/prior1', GLOBAL, PRIOR_WIDE), ...dense('infomax/prior2', PRIOR_WIDE, PRIOR_NARROW), ...dense('infomax/prior3', PRIOR_NARROW, 1) })
+  }
+}
+
+const scorer = (name: string, scores: DeepInfomax['scores'], channels: number): Record<string, Parameter> =>
+  scores === 'dot'
+    ? { ...embedding(`${name}/a`, channels), ...embedding(`${name}/b`, GLOBAL) }
+    : { ...dense(`${name}/a`, channels, UNITS), ...dense(`${name}/b`, GLOBAL, UNITS), ...dense(`${name}/score`, UNITS, 1) }
+
+const embedding = (name: string, channels: number): Record<string, Parameter> => ({ ...dense(`${name}1`, channels, UNITS), ...dense(`${name}2`, UNITS, EMBEDDED), ...dense(`${name}/shortcut`, channels, EMBEDDED) })
+
+/** T(a, b) of all pairs, [rows of a, rows of b]. */
+function scored(name: string, scores: DeepInfomax['scores'], weights: NamedTensors, a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D {
+  if (scores === 'dot') return tf.matMul(embedded(`${name}/a`, weights, a), embedded(`${name}/b`, weights, b), false, true)
+  const [rows, columns] = [a.shape[0], b.shape[0]]
+  // What a layer makes of [a; b] is the sum of what it makes of each.
+  const left = tf.reshape(applied(`${name}/a`, weights, a), [rows, 1, UNITS])
+  const right = tf.reshape(applied(`${name}/b`, weights, b), [1, columns, UNITS])
+  const units = tf.reshape(tf.relu(tf.add(left, right)), [rows * columns, UNITS])
+  return tf.reshape(applied(`${name}/score`, weights, units), [rows, columns])
+}
+
+/** A layer of units and a linear short cut, brought to mean 0 and variance 1 in each row. */
+function embedded(name: string, weights: NamedTensors, x: tf.Tensor2D): tf.Tensor2D {
+  const both = tf.add(applied(`${name}2`, weights, tf.relu(applied(`${name}1`, weights, x))), applied(`${name}/shortcut`, weights, x))
+  const centred = tf.sub(both, tf.mean(both, 1, true))
+  const variance = tf.mean(tf.mul(centred, centred), 1, true)
+  // Scores of unit vectors' length, so that their exponentials stay in range.
+  return tf.div(centred, tf.mul(tf.sqrt(tf.add(variance, EPSILON)), EMBEDDED ** 0.25)) as tf.Tensor2D
+}
+
+/** The adversary tells Y from noise; the encoder learns to pass for noise (non-saturating). */
+function priorTerms(weights: NamedTensors, global: tf.Tensor2D, noise: tf.Tensor, gamma: number): tf.Tensor[] {
+  const judged = (x: tf.Tensor, by: NamedTensors): tf.Tensor => applied('infomax/prior3', by, tf.relu(applied('infomax/prior2', by, tf.relu(applied('infomax/prior1', by, x)))))
+  const fixed = Object.fromEntries(Object.entries(weights).filter(([name]) => name.startsWith('infomax/prior')).map(([name, value]) => [name, held(value)]))
+  const adversary = tf.add(tf.mean(softplus(tf.neg(judged(noise, weights)))), tf.mean(softplus(judged(held(global), weights))))
+  return [adversary, tf.mul(tf.mean(softplus(tf.neg(judged(global, fixed)))), gamma)]
+}
+
+/** The map averaged over a grid of so many cells each way. */
+function onGrid(map: tf.Tensor4D, grid: number): tf.Tensor4D {
+  const [n, side, , channels] = map.shape
+  const span = Math.floor(side / grid)
+  const cut = tf.slice(map, [0, 0, 0, 0], [n, span * grid, span * grid, channels])
+  return span === 1 ? cut : tf.avgPool(cut, span, span, 'valid')
+}

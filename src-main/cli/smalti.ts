@@ -124,6 +124,19 @@ program
   )
 
 program
+  .command('diagnose')
+  .description('what a run’s features tell, and how they depend on each other, without labels')
+  .argument('<project>')
+  .option('--run <run>', 'another run than the one in use, such as run-0001')
+  .option('--json', 'print one JSON object as the last line')
+  .addHelpText('after', examples('smalti diagnose photos.smalti\nsmalti diagnose photos.smalti --run run-0001'))
+  .action((project: string, options) =>
+    perform('diagnose', { project: resolve(project), run: options.run }, options.json, ({ run, features, unused, pixels, information, dependency }) =>
+      [`${run}: ${features} features${unused > 0 ? `, ${unused} of them never used` : ''}, at ${pixels.toLocaleString('en')} pixels`, `  tell ${information.toFixed(2)} nats of the colours and gradients about their pixel, at least (MINE)`, `  depend on each other by ${dependency.toFixed(2)} nats, at least (NDM)`].join('\n')
+    )
+  )
+
+program
   .command('runs')
   .description('the trainings of a project: each keeps its labels and classes, and one is in use')
   .argument('<project>')

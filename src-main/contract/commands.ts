@@ -219,6 +219,21 @@ export const COMMANDS = {
     input: z.object({ project: folder, images: sources.optional(), head }),
     output: headDescription.extend({ head, names: z.array(z.string()) })
   },
+  /** Measures a run's features without labels. */
+  diagnose: {
+    input: z.object({ project: folder, /** Another than the one in use. */ run: z.string().optional() }),
+    output: z.object({
+      run: z.string(),
+      /** Pixels that were looked at, features of each, and those of them that never vary. */
+      pixels: z.int(),
+      features: z.int(),
+      unused: z.int(),
+      /** What features tell of the colours and gradients about their pixel, at least, in nats (MINE). */
+      information: z.number(),
+      /** How much features depend on each other, at least, in nats (NDM). */
+      dependency: z.number()
+    })
+  },
   /** Lists a project's runs; makes another its own, or gives one a name. */
   runs: {
     input: z.object({ project: folder, use: z.string().optional(), rename: z.object({ /** The one in use when absent. */ run: z.string().optional(), name: z.string().trim().min(1).max(200) }).optional() }),

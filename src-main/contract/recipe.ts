@@ -20,8 +20,9 @@ export const METHOD_NOTES: Record<Method, { kind: keyof typeof METHOD_KINDS; not
   'random-cnn-kmeans': { kind: 'untrained', note: 'k-means on the features of the network as it begins' },
   features: { kind: 'borrowed', note: 'k-means on the features of a vision network (ONNX file)' }
 }
-/** How whole images are grouped: by learning, or by k-means on their pixels. */
-export const GROUP_METHODS = ['information', 'kmeans-pixels'] as const
+/** How whole images are grouped: by learning, by k-means on their pixels, or on a network as it begins. */
+export const GROUP_METHODS = ['information', 'deep-infomax', 'adaptive', 'kmeans-pixels', 'random-cnn'] as const
+export type GroupMethod = (typeof GROUP_METHODS)[number]
 export const OBJECTIVES = ['pooled', 'perDisplacement'] as const
 
 const share = z.number().min(0).max(1)

@@ -10,6 +10,7 @@ import type { Job } from './job.ts'
 import { areaJob } from './jobs/area.ts'
 import { classesJob } from './jobs/classes.ts'
 import { correctJob } from './jobs/correct.ts'
+import { diagnoseJob } from './jobs/diagnose.ts'
 import { describeJob } from './jobs/describe.ts'
 import { evaluateJob } from './jobs/evaluate.ts'
 import { exportJob } from './jobs/export.ts'
@@ -24,7 +25,7 @@ import { segmentJob } from './jobs/segment.ts'
 import { trainJob } from './jobs/train.ts'
 
 /** Commands of which one at a time runs; a second waits for the first. */
-const EXCLUSIVE: ReadonlySet<CommandName> = new Set(['train', 'group', 'segment', 'mergeShards', 'evaluate', 'export'])
+const EXCLUSIVE: ReadonlySet<CommandName> = new Set(['train', 'group', 'segment', 'mergeShards', 'evaluate', 'export', 'diagnose'])
 
 /** Runs commands that arrive as messages. `send` carries the answers back. */
 export function createEngine(send: (message: FromEngine) => void): { receive(message: unknown): void } {
@@ -47,6 +48,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     segment: segmentJob,
     mergeShards: mergeShardsJob,
     describe: describeJob,
+    diagnose: diagnoseJob,
     classes: classesJob,
     correct: correctJob,
     runs: runsJob,

@@ -1,5 +1,5 @@
 import type { Preset, TrainingSettings } from '../contract/settings.ts'
-import { LEARNT_METHODS, type LearntMethod, type Recipe, type ViewRecipe } from '../contract/recipe.ts'
+import { type GroupMethod, LEARNT_METHODS, type LearntMethod, type Recipe, type ViewRecipe } from '../contract/recipe.ts'
 import { type Architecture, trunk } from './network/architecture.ts'
 
 const STILL: ViewRecipe = {
@@ -169,7 +169,7 @@ export const GROUP_SIDES = { small: 32, large: 64 }
 export const GROUP_CROPS = { smallestPart: 0.5, size: 0.75 }
 
 /** §3.2 of the 2018 paper: four convolutions and three pools; crops, flips, changes of size, colour. */
-export const GROUP_RECIPE: Omit<Recipe, 'crop'> = {
+const GROUP_RECIPE: Omit<Recipe, 'crop'> = {
   ...OWN,
   ...COLD,
   layers: '64,M,128,M,256,M,512',
@@ -184,11 +184,18 @@ export const GROUP_RECIPE: Omit<Recipe, 'crop'> = {
   views: { ...OWN.views, jitter: { ...JITTER, hue: 0.1 } },
   minutes: 15
 }
+/** Deep InfoMax on whole images: the paper's strided encoder, halved, and fewer images a step. */
+const GROUP_INFOMAX: Omit<Recipe, 'crop'> = { ...GROUP_RECIPE, method: 'deep-infomax', layers: '64s2,128s2,256', pairs: 32, rate: 1e-3 }
+
+/** How whole images are learnt from, by the method. */
+export function groupRecipe(method: GroupMethod): Omit<Recipe, 'crop'> {
+  return method === 'deep-infomax' ? GROUP_INFOMAX : method === 'adaptive' ? { ...GROUP_RECIPE, method } : GROUP_RECIPE
+}
+
 /** Over-clusters for each group. */
 const OVER_GROUPS = 6
 
-export function groupArchitecture(bands: number, groups: number): Architecture {
-  const { layers, width, subHeads } = GROUP_RECIPE
+export function groupArchitecture({ layers, width, subHeads }: Omit<Recipe, 'crop'>, bands: number, groups: number): Architecture {
   return {
     bands,
     wholeImage: true,

@@ -98,7 +98,7 @@ function clipped(gradients: tf.Tensor[], longest: number): tf.Tensor[] {
 /**
  * Adam (Kingma and Ba 2015, in the efficient order of §2) with moments kept as plain decayed sums, `m̃ = β₁m̃ + g` and `ṽ = β₂ṽ + g²`: the factors (1−β) are part of `correctedRate` and of ε, which saves two passes over every weight.
  */
-function adam(name: string, weights: NamedTensors, gradient: tf.Tensor, rate: tf.Tensor, next: NamedTensors): void {
+export function adam(name: string, weights: NamedTensors, gradient: tf.Tensor, rate: tf.Tensor, next: NamedTensors): void {
   const moment1 = tf.add(tf.mul(weights[`${name}/moment1`], ADAM.beta1), gradient)
   const moment2 = tf.add(tf.mul(weights[`${name}/moment2`], ADAM.beta2), tf.mul(gradient, gradient))
   const spread = tf.add(tf.sqrt(moment2), ADAM.epsilon / Math.sqrt(1 - ADAM.beta2))

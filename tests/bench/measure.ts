@@ -38,6 +38,9 @@ export interface Result {
   /** Head B, one cluster to one class. */
   hungarian: number
   majority: number
+  /** Of head B. */
+  nmi: number
+  ari: number
   /** Of head A, no farther than 5 pixels from a true boundary. */
   boundaryErrors: number
   /** Best accuracies with 1, 2 … decisions; absent without a tree. */
@@ -119,6 +122,8 @@ export function measure(set: string, settings: Partial<TrainingSettings>, every 
       manyToOne: a.accuracy,
       hungarian: b.accuracy,
       majority: a.majority,
+      nmi: b.nmi,
+      ari: b.ari,
       boundaryErrors: a.boundary!.errorRate,
       curve: a.curve,
       steps,

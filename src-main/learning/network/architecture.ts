@@ -15,7 +15,7 @@ export const KERNEL = 3
 const CHANNEL_MULTIPLE = 4
 
 /** Side of the trunk's output pixel in input pixels. */
-export function outputStride({ layers }: Architecture): number {
+export function outputStride({ layers }: Pick<Architecture, 'layers'>): number {
   return layers.reduce((stride, layer) => stride * (layer.kind === 'pool' ? 2 : layer.stride), 1)
 }
 

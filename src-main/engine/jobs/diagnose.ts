@@ -1,0 +1,37 @@
+import { dependency, mutualInformation } from '../../learning/diagnostics.ts'
+import { columnMoments } from '../../learning/kMeans.ts'
+import { uniformFrom } from '../../learning/random.ts'
+import { appliedWeights } from '../../learning/trainingStep.ts'
+import { SmaltiError } from '../../contract/errors.ts'
+import { PictureReader } from '../../imagery/pictures.ts'
+import { loadTrainedRun, openProject } from '../../project/project.ts'
+import { inferenceBackend } from '../compute.ts'
+import { surveyRun } from '../conclusion.ts'
+import type { Job } from '../job.ts'
+import { sightOf } from '../labellingOf.ts'
+
+const STREAM = 9
+/** Boxes of the mean colours and gradients that stand for what a pixel looks like. */
+const LOOKS = [9, 21]
+/** Features that vary less are those of channels that are never used. */
+const DEAD = 1e-6
+
+export const diagnoseJob: Job<'diagnose'> = async ({ project: folder, run }, { signal, onProgress }) => {
+  const project = await openProject(folder, run)
+  const { meta, arrays } = await loadTrainedRun(project)
+  onProgress({ stage: 'Looking at pixels' })
+  const reader = new PictureReader(sightOf(project, meta))
+  try {
+    const { features, looks } = await surveyRun({ meta, reader }, appliedWeights(arrays), { looks: LOOKS }, signal)
+    const backend = await inferenceBackend(meta.settings.backend)
+    const uniform = uniformFrom(meta.settings.seed, STREAM)
+    onProgress({ stage: 'Measuring what features tell of their surroundings', share: 0 })
+    const information = await mutualInformation(backend, looks, features, uniform, signal)
+    onProgress({ stage: 'Measuring how features depend on each other', share: 0.5 })
+    const total = await dependency(backend, features, uniform, signal)
+    if (signal.aborted) throw new SmaltiError('Cancelled')
+    return { run: project.run!, pixels: features.count, features: features.width, unused: columnMoments(features).deviation.filter((deviation) => deviation < DEAD).length, information, dependency: total }
+  } finally {
+    await reader.close()
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * The tables of `docs/methods.md`: `npm run bench -- methods [minutes] [seeds] [pixels|images]`. Every method learns for as many minutes
+ * on every set; every run is kept in `out/methods.jsonl`, and one that is there is not repeated. Delete the file to measure anew.
+ */
+import { existsSync } from 'node:fs'
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus } from 'node:os'
+import type { GroupMethod, RecipeChanges } from '../../src-main/contract/recipe.ts'
+import type { TrainingSettings } from '../../src-main/contract/settings.ts'
+import { imageFeatures, readGallery } from '../../src-main/engine/imageFeatures.ts'
+import { groupsOf } from '../../src-main/engine/jobs/group.ts'
+import { emptyConfusion, score } from '../../src-main/evaluation/scores.ts'
+import { SETS, isHere, measure } from './measure.ts'
+import { linearProbe, neighbourProbe } from './probes.ts'
+
+const [minutes = '1', seeds = '1', part = ''] = process.argv.slice(2)
+const KEPT = 'out/methods.jsonl'
+const PAGE = 'docs/methods.md'
+/** One image in so many is scored. */
+const EVERY = 2
+
+const INFOMAX = { alpha: 0, beta: 1, gamma: 0, estimator: 'infonce', scores: 'dot' } as const
+const PIXELS: { name: string; settings: Partial<TrainingSettings>; learns: boolean }[] = [
+  { name: 'untrained network', settings: { method: 'random-cnn' }, learns: false },
+  { name: 'untrained network *', settings: { method: 'random-cnn-kmeans' }, learns: false },
+  { name: 'k-means on bands', settings: { method: 'kmeans-bands' }, learns: false },
+  { name: 'SIFT *', settings: { method: 'sift' }, learns: false },
+  { name: 'k-means on patch statistics', settings: { preset: 'preview' }, learns: false },
+  { name: 'context (Doersch 2015) *', settings: { method: 'context' }, learns: true },
+  { name: 'co-occurrence (Isola 2015) *', settings: { method: 'co-occurrence' }, learns: true },
+  { name: 'Deep InfoMax, local *', settings: { method: 'deep-infomax', recipe: { deepInfomax: INFOMAX } }, learns: true },
+  { name: 'Deep InfoMax, local and prior *', settings: { method: 'deep-infomax', recipe: { deepInfomax: { ...INFOMAX, gamma: 0.1 } } }, learns: true },
+  { name: 'Deep InfoMax, global *', settings: { method: 'deep-infomax', recipe: { deepInfomax: { ...INFOMAX, alpha: 1, beta: 0 } } }, learns: true },
+  { name: 'DAC', settings: { method: 'adaptive' }, learns: true },
+  { name: 'IID, 2018 text, 4 pairs', settings: { preset: 'paper-2018', recipe: { pairs: 4, rate: 1e-4 } }, learns: true },
+  { name: 'IIC, 2019 code, 12 pairs', settings: { preset: 'iic-2019', recipe: { pairs: 12 } }, learns: true },
+  { name: 'IID as `quick`', settings: {}, learns: true }
+]
+/** Features that are solved for in a moment. */
+const WIDEST = 1024
+const CIFAR = '../shared/data/cifar10/images'
+const IMAGES: { name: string; method: GroupMethod; changes?: Omit<RecipeChanges, 'views'> }[] = [
+  { name: 'pixels', method: 'kmeans-pixels' },
+  { name: 'untrained network', method: 'random-cnn' },
+  { name: 'Deep InfoMax, global', method: 'deep-infomax', changes: { deepInfomax: { ...INFOMAX, alpha: 1, beta: 0 } } },
+  { name: 'Deep InfoMax, local, noise contrast', method: 'deep-infomax', changes: { deepInfomax: INFOMAX } },
+  { name: 'Deep InfoMax, local, Jensen and Shannon', method: 'deep-infomax', changes: { deepInfomax: { ...INFOMAX, estimator: 'jsd' } } },
+  { name: 'Deep InfoMax, local, Donsker and Varadhan', method: 'deep-infomax', changes: { deepInfomax: { ...INFOMAX, estimator: 'dv' } } },
+  { name: 'Deep InfoMax, local and prior', method: 'deep-infomax', changes: { deepInfomax: { ...INFOMAX, gamma: 0.1 } } },
+  { name: 'DAC', method: 'adaptive' },
+  { name: 'IID', method: 'information' }
+]
+
+interface Kept {
+  key: string
+  name: string
+  set: string
+  /** By their columns' names. */
+  figures: Record<string, number>
+}
+const kept = new Map((await readFile(KEPT, 'utf8').catch(() => '')).split('\n').filter(Boolean).map((line) => JSON.parse(line) as Kept).map((entry) => [entry.key, entry]))
+
+async function once(set: string, name: string, seed: number, work: () => Promise<Record<string, number>>): Promise<void> {
+  const key = JSON.stringify([set, name, seed, Number(minutes)])
+  if (kept.has(key)) return
+  const entry: Kept = { key, name, set, figures: await work() }
+  kept.set(key, entry)
+  await appendFile(KEPT, `${JSON.stringify(entry)}\n`)
+  console.log(`${set}, seed ${seed}, ${name}: ${Object.entries(entry.figures).map(([column, value]) => `${column} ${value.toFixed(3)}`).join(', ')}`)
+}
+
+async function wholeImages(method: GroupMethod, changes: Omit<RecipeChanges, 'views'> | undefined, seed: number): Promise<Record<string, number>> {
+  const context = { signal: new AbortController().signal, onProgress: () => undefined, whenResumed: () => Promise.resolve() }
+  const gallery = await readGallery([CIFAR], 10, context)
+  const { points } = await imageFeatures(gallery, { method, groups: 10, seed, minutes: Number(minutes), backend: 'onnxruntime', changes }, context)
+  const names = [...new Set(gallery.images.map(({ path }) => path.split('/')[0]))].sort()
+  const labels = gallery.images.map(({ path }) => names.indexOf(path.split('/')[0]))
+  const confusion = emptyConfusion(10, 10)
+  groupsOf(points, { groups: 10, seed, method }).forEach(({ group }, i) => confusion[group][labels[i]]++)
+  const { accuracy, nmi, ari } = score(confusion, 'hungarian')
+  return { ...(points.width <= WIDEST && { linear: linearProbe(points, labels) }), neighbours: neighbourProbe(points, labels), groups: accuracy, NMI: nmi, ARI: ari }
+}
+
+/** Rows are methods, columns figures; the mean over seeds. */
+function tableOf(rows: readonly string[], columns: readonly { set: string; figure: string; title: string }[]): string {
+  const cell = (name: string, set: string, figure: string): string => {
+    const values = [...kept.values()].filter((entry) => entry.name === name && entry.set === set && (JSON.parse(entry.key) as unknown[])[3] === Number(minutes)).flatMap(({ figures }) => figures[figure] ?? [])
+    return values.length === 0 ? '–' : (values.reduce((a, b) => a + b) / values.length).toFixed(3)
+  }
+  return [`| | ${columns.map(({ title }) => title).join(' | ')} |`, `|---|${columns.map(() => '---').join('|')}|`, ...rows.map((name) => `| ${name} | ${columns.map(({ set, figure }) => cell(name, set, figure)).join(' | ')} |`)].join('\n')
+}
+
+await mkdir('out', { recursive: true })
+for (let seed = 1; seed <= Number(seeds); seed++) {
+  if (part !== 'pixels' && existsSync(CIFAR)) for (const { name, method, changes } of IMAGES) await once('cifar10', name, seed, () => wholeImages(method, changes, seed))
+  for (const set of part === 'images' ? [] : Object.keys(SETS).filter(isHere)) {
+    for (const { name, settings, learns } of PIXELS) {
+      await once(set, name, seed, async () => {
+        const { manyToOne, hungarian, nmi, ari, majority } = await measure(set, { seed, ...settings, ...(learns && { minutes: Number(minutes) }) }, EVERY)
+        return { many: manyToOne, accuracy: hungarian, NMI: nmi, ARI: ari, majority }
+      })
+    }
+  }
+}
+const sets = Object.keys(SETS)
+const first = tableOf(PIXELS.map(({ name }) => name), sets.flatMap((set) => [{ set, figure: 'accuracy', title: set }, { set, figure: 'many', title: '+' }]))
+const second = tableOf(PIXELS.map(({ name }) => name), sets.flatMap((set) => [{ set, figure: 'NMI', title: `${set} NMI` }, { set, figure: 'ARI', title: 'ARI' }]))
+const third = tableOf(IMAGES.map(({ name }) => name), ['linear', 'neighbours', 'groups', 'NMI', 'ARI'].map((figure) => ({ set: 'cifar10', figure, title: figure })))
+const machine = `${minutes} minutes of learning each, ${seeds} ${seeds === '1' ? 'seed' : 'seeds'}, on ${availableParallelism()} × ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`
+const placed = (text: string, name: string, content: string): string => text.replace(new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end of ${name} -->)`), (_, open: string, close: string) => `${open}${machine}\n\n${content}\n${close}`)
+const page = await readFile(PAGE, 'utf8')
+await writeFile(PAGE, [['accuracy', first], ['agreement', second], ['images', third]].reduce((text, [name, content]) => placed(text, name, content), page))
+process.exit(0)

@@ -1,11 +1,5 @@
-import type { ClusterTree } from '../contract/classes.ts'
+import type { ClusterTree, MapPlace } from '../contract/classes.ts'
 import { leavesOf } from './tree.ts'
-
-/** A place in the plane. */
-export interface MapPlace {
-  x: number
-  y: number
-}
 
 /**
  * How far the tree's clusters are from each other: the how manieth join brings two together. Costs of the last joins may

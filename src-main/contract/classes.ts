@@ -99,6 +99,10 @@ export const clusterTree = z.object({
 })
 export type ClusterTree = z.infer<typeof clusterTree>
 
+/** Where clusters lie in the plane, about the origin. */
+export const clusterMap = z.array(z.object({ x: z.number(), y: z.number() }))
+export type MapPlace = z.infer<typeof clusterMap>[number]
+
 /** What is known of a head's clusters, counted over all labelled pixels. */
 export const headDescription = z.object({
   clusters: z.array(

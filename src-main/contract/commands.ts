@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { classHistory, clusterDescriptions, clusterTree, correctionShape, correctionTarget, headDescription, scheme, schemeEdit } from './classes.ts'
+import { classHistory, clusterDescriptions, clusterMap, clusterTree, correctionShape, correctionTarget, headDescription, scheme, schemeEdit } from './classes.ts'
 import { groupEdit, groupHistory, imageGroup } from './groups.ts'
 import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
@@ -49,6 +49,8 @@ export const projectState = z.object({
   /** Clusters of each head of the run. */
   heads: z.partialRecord(head, z.int()).optional(),
   tree: clusterTree.optional(),
+  /** The clusters of the first head in the plane. */
+  map: clusterMap.optional(),
   /** Heads that are groups of another's clusters, whose labels are stored. */
   cuts: z.record(z.string(), z.object({ of: z.string(), groups: z.array(z.int()) })).optional(),
   /** What was made of the clusters. */

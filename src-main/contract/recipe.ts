@@ -124,6 +124,8 @@ export const recipe = z.strictObject({
   restarts: z.strictObject({ trials: z.int().min(1).max(16), share: z.number().min(0).max(0.5) }),
   /** Share of the training without any rise of information after which it ends; 0 never. */
   patience: share,
+  /** The trunk first learns by another method, for this share of the training; null begins at random. */
+  pretrain: z.strictObject({ method: z.enum(LEARNT_METHODS).exclude(['information', 'adaptive']), share: z.number().positive().max(0.9) }).nullable(),
   /** Of the method deep-infomax. */
   deepInfomax,
   views: viewRecipe,

@@ -1,7 +1,7 @@
 import type { Recipe } from '../contract/recipe.ts'
 import type { PictureReader } from '../imagery/pictures.ts'
-import type { ClusterTree } from '../contract/classes.ts'
-import { ASSIGNMENT_TEMPERATURE, type Assignment, type HeadWeights, clusteringSpace, kMeansAssignment, kMeansHeads, mergedHead, refittedHead, treeOfClusters } from '../learning/clusterHeads.ts'
+import type { ClusterTree, MapPlace } from '../contract/classes.ts'
+import { ASSIGNMENT_TEMPERATURE, type Assignment, type HeadWeights, clusteringSpace, kMeansAssignment, kMeansHeads, mapOfClusters, mergedHead, refittedHead, treeOfClusters } from '../learning/clusterHeads.ts'
 import type { SurveyShape } from '../learning/inference.ts'
 import { type Points, columnsOf } from '../learning/kMeans.ts'
 import { type Architecture, mergesRefitted, refitFeatures } from '../learning/network/architecture.ts'
@@ -50,14 +50,17 @@ function joined(architecture: Architecture, weights: HeadWeights, assignments: R
     tree = treeOfClusters(assignments[head.mergedFrom], looks, architecture.upright === true)
     Object.assign(weights, mergedHead(head, tree))
   }
+  const first = assignments[architecture.heads[0].name]
   // Where no head is a cut, the first one's clusters have a tree, too.
-  return { weights, tree: tree ?? treeOfClusters(assignments[architecture.heads[0].name], looks, architecture.upright === true) }
+  return { weights, tree: tree ?? treeOfClusters(first, looks, architecture.upright === true), map: mapOfClusters(first, looks) }
 }
 
 export interface Conclusion {
   weights: HeadWeights
   /** Of the clusters of the head that others join. */
   tree?: ClusterTree
+  /** Of the clusters of the first head. */
+  map?: MapPlace[]
 }
 
 /** What follows training, or stands in its place where the features are those of another network: heads that are refitted, the tree of their clusters, and heads that are its cuts. @throws as `surveyPixels` does */

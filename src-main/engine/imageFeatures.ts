@@ -9,6 +9,7 @@ import { PictureReader, type Sight } from '../imagery/pictures.ts'
 import { sampleStatistics, standardise } from '../imagery/statistics.ts'
 import { wholeImageProgram } from '../learning/inference.ts'
 import { type Points, pointsOf } from '../learning/kMeans.ts'
+import { globalVectors } from '../learning/methods/deepInfomax.ts'
 import { objectiveOf } from '../learning/methods/table.ts'
 import { type Architecture, featureChannels, initialWeights, outputStride, trunk } from '../learning/network/architecture.ts'
 import { foldWeights } from '../learning/network/forward.ts'
@@ -68,6 +69,8 @@ export async function readGallery(sources: readonly string[], least: number, { s
 /** What is known of each image: a row of features. */
 export interface ImageFeatures {
   points: Points
+  /** The global vectors of Deep InfoMax. */
+  global?: Points
   backend: string
   steps: number
   report?: TrainingReport
@@ -128,7 +131,8 @@ async function trunkFeatures(gallery: Gallery, wanted: Wanted, context: JobConte
       position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
       onCheckpoint: (_, reached) => Promise.resolve(void (weights = reached))
     })
-    return { points: await seen(weights, backend), backend: backend.name, steps: position.step, report: position.history.at(-1) }
+    const points = await seen(weights, backend)
+    return { points, global: method === 'deep-infomax' ? globalVectors(weights, points) : undefined, backend: backend.name, steps: position.step, report: position.history.at(-1) }
   })
 }
 

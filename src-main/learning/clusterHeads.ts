@@ -1,7 +1,8 @@
-import type { ClusterTree } from '../contract/classes.ts'
+import type { ClusterTree, MapPlace } from '../contract/classes.ts'
+import { scaledToPlane } from '../classes/map.ts'
 import { cutTree } from '../classes/tree.ts'
 import { clusterTree } from './clusterTree.ts'
-import { type Clustering, type Moments, type Points, beside, columnMoments, kMeans, kMeansFrom, standardised } from './kMeans.ts'
+import { type Clustering, type Moments, type Points, beside, columnMoments, kMeans, kMeansFrom, squaredDistance, standardised } from './kMeans.ts'
 import { type Architecture, featureChannels, mergeParameter, refitParameters, rowInFeatures, trunkChannels } from './network/architecture.ts'
 import type { Uniform } from './random.ts'
 
@@ -191,6 +192,14 @@ export function treeOfClusters({ space, heatmap }: Assignment, looks: Points, up
   const points = upright ? space : standardised(looks, columnMoments(looks))
   const means = { values: clusterMeans(points, heatmap), count: heatmap.width, width: points.width }
   return clusterTree(means, massesOf(heatmap), upright ? 'ward' : 'average')
+}
+
+/** Clusters in the plane, those near each other whose pixels look alike on average. @param looks  as for `treeOfClusters` */
+export function mapOfClusters({ heatmap }: Assignment, looks: Points): MapPlace[] {
+  const means = clusterMeans(standardised(looks, columnMoments(looks)), heatmap)
+  const [count, width] = [heatmap.width, looks.width]
+  const apart = Float64Array.from({ length: count * count }, (_, k) => Math.sqrt(squaredDistance(means, Math.floor(k / count) * width, means, (k % count) * width, width)))
+  return scaledToPlane(apart, count)
 }
 
 function massesOf({ values, count, width }: Points): number[] {

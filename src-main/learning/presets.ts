@@ -47,6 +47,7 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   averaging: 0,
   restarts: { trials: 1, share: 0 },
   patience: 0,
+  pretrain: null,
   deepInfomax: { alpha: 0, beta: 1, gamma: 0.1, estimator: 'infonce', scores: 'dot' },
   steps: 0,
   views: { ...STILL, flips: { rows: false, columns: true }, jitter: JITTER, gain: 0.2, offset: 0.1 }
@@ -139,6 +140,11 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
 
 export const isLearnt = (method: Recipe['method']): method is LearntMethod => (LEARNT_METHODS as readonly string[]).includes(method)
 
+/** What the trunk of a recipe is learnt by first: the other method's own recipe, with that trunk. */
+export function pretrainingRecipe({ pretrain, layers, width, sobel }: Recipe): Recipe | undefined {
+  return pretrain ? { ...recipeOf({ preset: 'quick', method: pretrain.method }), layers, width, sobel } : undefined
+}
+
 /** @param upright  whether the row of a pixel counts, where anything is clustered by its statistics */
 export function architectureOf(recipe: Recipe, bands: number, settings: Pick<TrainingSettings, 'classes' | 'over'>, upright = false, backbone?: Architecture['backbone']): Architecture {
   const { subHeads } = recipe
@@ -184,8 +190,8 @@ const GROUP_RECIPE: Omit<Recipe, 'crop'> = {
   views: { ...OWN.views, jitter: { ...JITTER, hue: 0.1 } },
   minutes: 15
 }
-/** Deep InfoMax on whole images: the paper's strided encoder, halved, and fewer images a step. */
-const GROUP_INFOMAX: Omit<Recipe, 'crop'> = { ...GROUP_RECIPE, method: 'deep-infomax', layers: '64s2,128s2,256', pairs: 32, rate: 1e-3 }
+/** Deep InfoMax on whole images: channels of the paper's encoder, and images that are mirrored and cut but keep their colours, which are to be told. */
+const GROUP_INFOMAX: Omit<Recipe, 'crop'> = { ...GROUP_RECIPE, method: 'deep-infomax', layers: '64s2,128s2,256', width: 1, pairs: 32, rate: 1e-3, views: { ...STILL, flips: { rows: false, columns: true } } }
 
 /** How whole images are learnt from, by the method. */
 export function groupRecipe(method: GroupMethod): Omit<Recipe, 'crop'> {

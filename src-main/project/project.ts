@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type BandRole, type Catalogue, area, bandChoice, bandStatistics, catalogue } from '../contract/imagery.ts'
-import { clusterTree } from '../contract/classes.ts'
+import { clusterMap, clusterTree } from '../contract/classes.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, trainingSettings } from '../contract/settings.ts'
 import { architecture, trainingReport, upright } from '../contract/training.ts'
@@ -38,6 +38,7 @@ export const runMeta = z.object({
   upright: upright.optional(),
   /** Of head A's clusters, once they are settled. */
   tree: clusterTree.optional(),
+  map: clusterMap.optional(),
   position: z.object({ step: z.int(), seconds: z.number(), rateFactor: z.number(), history: z.array(trainingReport) }),
   /** What training remembers besides its weights, see `TrainingMemory`. */
   memory: z.object({ bestInformation: z.number(), risen: z.object({ information: z.number(), progress: z.number() }) }).optional(),

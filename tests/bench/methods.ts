@@ -9,6 +9,9 @@ import type { GroupMethod, RecipeChanges } from '../../src-main/contract/recipe.
 import type { TrainingSettings } from '../../src-main/contract/settings.ts'
 import { imageFeatures, readGallery } from '../../src-main/engine/imageFeatures.ts'
 import { groupsOf } from '../../src-main/engine/jobs/group.ts'
+import { onnxruntimeBackend } from '../../src-main/backends/onnxruntime.ts'
+import { dependency } from '../../src-main/learning/diagnostics.ts'
+import { uniformFrom } from '../../src-main/learning/random.ts'
 import { emptyConfusion, score } from '../../src-main/evaluation/scores.ts'
 import { SETS, isHere, measure } from './measure.ts'
 import { linearProbe, neighbourProbe } from './probes.ts'
@@ -34,14 +37,16 @@ const PIXELS: { name: string; settings: Partial<TrainingSettings>; learns: boole
   { name: 'DAC', settings: { method: 'adaptive' }, learns: true },
   { name: 'IID, 2018 text, 4 pairs', settings: { preset: 'paper-2018', recipe: { pairs: 4, rate: 1e-4 } }, learns: true },
   { name: 'IIC, 2019 code, 12 pairs', settings: { preset: 'iic-2019', recipe: { pairs: 12 } }, learns: true },
-  { name: 'IID as `quick`', settings: {}, learns: true }
+  { name: 'IID as `quick`', settings: {}, learns: true },
+  { name: 'IID as `quick`, begun by Deep InfoMax', settings: { recipe: { pretrain: { method: 'deep-infomax', share: 0.3 } } }, learns: true }
 ]
 /** Features that are solved for in a moment. */
 const WIDEST = 1024
 const CIFAR = '../shared/data/cifar10/images'
 const IMAGES: { name: string; method: GroupMethod; changes?: Omit<RecipeChanges, 'views'> }[] = [
   { name: 'pixels', method: 'kmeans-pixels' },
-  { name: 'untrained network', method: 'random-cnn' },
+  { name: 'untrained network, IID’s', method: 'random-cnn' },
+  { name: 'untrained network, Deep InfoMax’s', method: 'random-cnn', changes: { layers: '64s2,128s2,256', width: 1 } },
   { name: 'Deep InfoMax, global', method: 'deep-infomax', changes: { deepInfomax: { ...INFOMAX, alpha: 1, beta: 0 } } },
   { name: 'Deep InfoMax, local, noise contrast', method: 'deep-infomax', changes: { deepInfomax: INFOMAX } },
   { name: 'Deep InfoMax, local, Jensen and Shannon', method: 'deep-infomax', changes: { deepInfomax: { ...INFOMAX, estimator: 'jsd' } } },
@@ -72,13 +77,13 @@ async function once(set: string, name: string, seed: number, work: () => Promise
 async function wholeImages(method: GroupMethod, changes: Omit<RecipeChanges, 'views'> | undefined, seed: number): Promise<Record<string, number>> {
   const context = { signal: new AbortController().signal, onProgress: () => undefined, whenResumed: () => Promise.resolve() }
   const gallery = await readGallery([CIFAR], 10, context)
-  const { points } = await imageFeatures(gallery, { method, groups: 10, seed, minutes: Number(minutes), backend: 'onnxruntime', changes }, context)
+  const { points, global, steps } = await imageFeatures(gallery, { method, groups: 10, seed, minutes: Number(minutes), backend: 'onnxruntime', changes }, context)
   const names = [...new Set(gallery.images.map(({ path }) => path.split('/')[0]))].sort()
   const labels = gallery.images.map(({ path }) => names.indexOf(path.split('/')[0]))
   const confusion = emptyConfusion(10, 10)
   groupsOf(points, { groups: 10, seed, method }).forEach(({ group }, i) => confusion[group][labels[i]]++)
   const { accuracy, nmi, ari } = score(confusion, 'hungarian')
-  return { ...(points.width <= WIDEST && { linear: linearProbe(points, labels) }), neighbours: neighbourProbe(points, labels), groups: accuracy, NMI: nmi, ARI: ari }
+  return { ...(points.width <= WIDEST && { linear: linearProbe(points, labels) }), neighbours: neighbourProbe(points, labels), groups: accuracy, NMI: nmi, ARI: ari, steps, ...(global && { NDM: await dependency(onnxruntimeBackend(), global, uniformFrom(seed), context.signal) }) }
 }
 
 /** Rows are methods, columns figures; the mean over seeds. */
@@ -105,7 +110,7 @@ for (let seed = 1; seed <= Number(seeds); seed++) {
 const sets = Object.keys(SETS)
 const first = tableOf(PIXELS.map(({ name }) => name), sets.flatMap((set) => [{ set, figure: 'accuracy', title: set }, { set, figure: 'many', title: '+' }]))
 const second = tableOf(PIXELS.map(({ name }) => name), sets.flatMap((set) => [{ set, figure: 'NMI', title: `${set} NMI` }, { set, figure: 'ARI', title: 'ARI' }]))
-const third = tableOf(IMAGES.map(({ name }) => name), ['linear', 'neighbours', 'groups', 'NMI', 'ARI'].map((figure) => ({ set: 'cifar10', figure, title: figure })))
+const third = tableOf(IMAGES.map(({ name }) => name), ['linear', 'neighbours', 'groups', 'NMI', 'ARI', 'NDM'].map((figure) => ({ set: 'cifar10', figure, title: figure })))
 const machine = `${minutes} minutes of learning each, ${seeds} ${seeds === '1' ? 'seed' : 'seeds'}, on ${availableParallelism()} × ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`
 const placed = (text: string, name: string, content: string): string => text.replace(new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end of ${name} -->)`), (_, open: string, close: string) => `${open}${machine}\n\n${content}\n${close}`)
 const page = await readFile(PAGE, 'utf8')

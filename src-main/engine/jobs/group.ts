@@ -23,7 +23,7 @@ export const groupJob: Job<'group'> = async (input, context) => {
   const territory = { sources, images: gallery.images.map(({ file }) => file), project: folder }
   // Before the time is spent.
   if (out !== undefined) await checkGroupsFolder(out, gallery.images, input.groups, { copies, overwrite, territory })
-  const { points, ...outcome } = await imageFeatures(gallery, input, context)
+  const { points, backend, steps, report } = await imageFeatures(gallery, input, context)
   context.onProgress({ stage: 'Grouping' })
   const assigned = groupsOf(points, input)
   context.onProgress({ stage: 'Writing the groups' })
@@ -35,7 +35,7 @@ export const groupJob: Job<'group'> = async (input, context) => {
   const groups = groupsNow({ groups: input.groups, images, edits: [], done: 0 })
   if (out !== undefined) gallery.skipped.push(...(await writeGroups(groups, out, { copies, overwrite, territory })).skipped)
   const sizes = groups.groups.map(({ id }) => images.filter(({ group }) => group === id).length)
-  return { project: folder, out, ...outcome, images: images.length, sizes, skipped: gallery.skipped, seconds: (performance.now() - started) / 1e3 }
+  return { project: folder, out, backend, steps, report, images: images.length, sizes, skipped: gallery.skipped, seconds: (performance.now() - started) / 1e3 }
 }
 
 /** k-means on features of images, of which those of one group point the same way, or on their pixels. */

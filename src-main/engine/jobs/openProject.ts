@@ -22,6 +22,7 @@ export const openProjectJob: Job<'openProject'> = async ({ project: folder }) =>
     partial: labels?.partial ?? false,
     heads: run && Object.fromEntries(run.meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)).map(({ name, clusters }) => [name, clusters])),
     tree: run?.meta.tree,
+    map: run?.meta.map,
     cuts: labels?.cuts,
     grouped: hasGroups(project),
     made: run && (await loadClassHistory(project)),

@@ -11,11 +11,11 @@ import { PictureReader, type Scale, scaledSize } from '../../imagery/pictures.ts
 import { sampleStatistics } from '../../imagery/statistics.ts'
 import { warmHeads } from '../../learning/clusterHeads.ts'
 import { type Architecture, initialWeights, outputStride } from '../../learning/network/architecture.ts'
-import { architectureOf, isLearnt, recipeOf } from '../../learning/presets.ts'
+import { architectureOf, isLearnt, pretrainingRecipe, recipeOf } from '../../learning/presets.ts'
 import { type Uniform, normalFrom, uniformFrom } from '../../learning/random.ts'
 import { type TrainingMemory, type TrainingPosition, train, withoutJoint } from '../../learning/trainer.ts'
 import { objectiveOf } from '../../learning/methods/table.ts'
-import { type StepShape, appliedWeights, initialState, trainingStep } from '../../learning/trainingStep.ts'
+import { type StepShape, appliedWeights, averageOf, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
 import { withLock } from '../../project/lock.ts'
 import { type Project, type RunMeta, adoptRun, loadRun, openOrCreateProject, removeUnlearnt, saveCatalogue, saveRun, startRun } from '../../project/project.ts'
@@ -27,7 +27,7 @@ import { scaleOf, sightOf } from '../labellingOf.ts'
 import { judgeUpright } from '../upright.ts'
 import { startWatch } from '../watching.ts'
 import { memoryArrays, recalled } from '../trainingMemory.ts'
-import { type ReadyRun, withTraining } from '../learning.ts'
+import { type Learning, type ReadyRun, withTraining } from '../learning.ts'
 
 /** Streams of random numbers that depend on the seed. */
 const STREAMS = { weights: 1, clusters: 4 }
@@ -185,9 +185,9 @@ async function clusterFeatures({ project, meta, state, reader }: Prepared, recip
   const backend = await inferenceBackend(settings.backend)
   context.onProgress({ stage: 'Clustering' })
   const uniform = uniformFrom(settings.seed, STREAMS.clusters)
-  const { weights, tree } = await clustersOf({ meta, reader }, recipe, state, uniform, context.signal)
+  const { weights, tree, map } = await clustersOf({ meta, reader }, recipe, state, uniform, context.signal)
   const position = { ...meta.position, seconds: (performance.now() - started) / 1e3 }
-  await saveRun(project, { ...meta, position, tree, finished: true }, { ...state, ...weights })
+  await saveRun(project, { ...meta, position, tree, map, finished: true }, { ...state, ...weights })
   await adoptRun(project)
   return { backend, chosen: settings.backend === 'auto' ? 'embedded' : 'asked', position }
 }
@@ -222,7 +222,10 @@ function chooseCrop(
 }
 
 async function learnTrunk(prepared: Prepared, recipe: Recipe, { settings, retime, watch }: TrainInput, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
-  const { project, meta, reader, state } = prepared
+  const { project, meta, reader } = prepared
+  const begun = meta.position.step === 0 && recipe.pretrain !== null && recipe.method === 'information'
+  const state = begun ? { ...prepared.state, ...(await pretrainedTrunk(prepared, recipe, settings, context, onSkipped)) } : prepared.state
+  const wanted = begun ? partOf(settings, recipe, 1 - recipe.pretrain!.share) : settings
   const { architecture, bands, crop, catalogue, statistics } = meta
   const masked = isMasked(meta)
   const { pairs, radius, views } = recipe
@@ -231,7 +234,7 @@ async function learnTrunk(prepared: Prepared, recipe: Recipe, { settings, retime
   // Heads that do not learn have nothing to show yet.
   const watching = watch === undefined || !objectiveOf(architecture, stepShape(meta, recipe)).trainsHeads ? undefined : await startWatch({ meta, reader }, watch)
   const onLook: ReadyRun['onLook'] = watching && (async (weights, report) => context.onProgress({ stage: 'Training', share: report.progress, remaining: (report.seconds * (1 - report.progress)) / report.progress, watched: await watching.look(weights, report) }))
-  const learning = { architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted: settings, retime }
+  const learning = { architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted, retime }
   return withTraining(learning, context, onSkipped, async (ready, backend, chosen) => {
     const run = { ...ready, onLook }
     const position = meta.position.step > 0 ? meta.position : await bestStart(prepared, recipe, run)
@@ -249,11 +252,39 @@ async function learnTrunk(prepared: Prepared, recipe: Recipe, { settings, retime
       }
     })
     context.onProgress({ stage: 'Settling the clusters', share: 1 })
-    const { weights: concluding, tree } = await conclusionOf({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
-    await saveRun(project, { ...meta, settings, position: saved.position, memory: undefined, tree, finished: true }, { ...saved.state, ...concluding })
+    const { weights: concluding, tree, map } = await conclusionOf({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
+    await saveRun(project, { ...meta, settings, position: saved.position, memory: undefined, tree, map, finished: true }, { ...saved.state, ...concluding })
     await adoptRun(project)
     return { backend, chosen, position: saved.position }
   }).finally(() => watching?.stop())
+}
+
+/** A share of the time or of the steps that are meant. */
+function partOf({ steps, minutes, backend }: TrainingSettings, recipe: Recipe, share: number): Learning['wanted'] {
+  return steps === undefined ? { minutes: (minutes ?? recipe.minutes) * share, backend } : { steps: Math.max(1, Math.round(steps * share)), backend }
+}
+
+/** The trunk as another method learns it first. */
+async function pretrainedTrunk({ meta, state, project }: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Record<string, Float32Array>> {
+  const other = pretrainingRecipe(recipe)!
+  if (!meta.architecture.layers.some(({ kind }) => kind === 'convolution')) throw new SmaltiError('InvalidSetting', { setting: 'recipe.pretrain', reason: 'there is no convolution that could learn' })
+  const stride = outputStride(meta.architecture)
+  const crop = Math.min(Math.floor(other.crop / stride) * stride, meta.crop)
+  const architecture = { ...meta.architecture, statistics: undefined }
+  const shape = stepShape({ ...meta, crop }, other)
+  const { pairs, radius, views } = other
+  const masked = isMasked(meta)
+  const weights = initialWeights(architecture, normalFrom(uniformFrom(settings.seed, STREAMS.weights)), objectiveOf(architecture, shape).parameters)
+  const trunkOf = (arrays: Record<string, Float32Array>): Record<string, Float32Array> => Object.fromEntries(Object.entries(arrays).filter(([name]) => /^trunk\d+\/[^/]+$/.test(name)))
+  const start = initialState(trainingStep(architecture, shape), { ...weights, ...trunkOf(state) })
+  const crops = { sight: sightOf(project, meta), images: meta.catalogue.images, statistics: meta.statistics, shape: { pairs, bands: architecture.bands, coloured: inVisibleColours(meta.bands), masked, crop, coarse: crop / stride, radius, drawn: drawnOf(other), warped: isWarped(views) }, views, seed: settings.seed }
+  const learning = { architecture, recipe: other, shape, state: start, crops, wanted: partOf(settings, recipe, recipe.pretrain!.share) }
+  let reached = state
+  await withTraining(learning, context, onSkipped, async (run) => {
+    await train({ ...run, position: { step: 0, seconds: 0, rateFactor: 1, history: [] }, onCheckpoint: (_, found) => Promise.resolve(void (reached = found)) })
+  })
+  const learnt = trunkOf(reached)
+  return { ...learnt, ...Object.fromEntries(Object.entries(learnt).map(([name, values]) => [averageOf(name), values]).filter(([name]) => (name as string) in state)) }
 }
 
 /** Methods that train no heads end with k-means on what the trunk has learnt. */

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core'
-import type { NamedTensors } from '../../backends/program.ts'
+import type { NamedArrays, NamedTensors } from '../../backends/program.ts'
 import type { DeepInfomax } from '../../contract/recipe.ts'
 import type { StepShape } from '../../contract/training.ts'
+import type { Points } from '../kMeans.ts'
 import { type Architecture, type Parameter, trunkChannels } from '../network/architecture.ts'
 import { ESTIMATORS, togetherMask } from './estimators.ts'
 import { ESTIMATE, type LearningMethod, applied, dense, held, softplus } from './method.ts'
@@ -63,6 +64,24 @@ export const deepInfomax: LearningMethod = {
     places: drawPlaces(batch, architecture, shape, placesOf(architecture, shape), uniform),
     ...(shape.deepInfomax!.gamma > 0 && { noise: Float32Array.from({ length: 2 * shape.pairs * GLOBAL }, uniform) })
   })
+}
+
+/** Y(x) of whole images from the means of their maps, one a row. */
+export function globalVectors(weights: NamedArrays, summaries: Points): Points {
+  const through = ({ values, width, count }: Points, layer: string, kept: (value: number) => number): Points => {
+    const [matrix, bias] = [weights[`infomax/${layer}/weights`], weights[`infomax/${layer}/bias`]]
+    const to = bias.length
+    const result = new Float32Array(count * to)
+    for (let i = 0; i < count; i++) {
+      for (let k = 0; k < to; k++) {
+        let sum = bias[k]
+        for (let d = 0; d < width; d++) sum += values[i * width + d] * matrix[d * to + k]
+        result[i * to + k] = kept(sum)
+      }
+    }
+    return { values: result, width: to, count }
+  }
+  return through(through(summaries, 'global1', (value) => Math.max(0, value)), 'global2', (value) => value)
 }
 
 const placesOf = (architecture: Architecture, shape: StepShape): number => Math.min(PLACES, mapSide(architecture, shape) ** 2)

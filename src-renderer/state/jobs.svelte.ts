@@ -35,9 +35,9 @@ class Jobs {
   readonly pausable = $derived(this.running?.kind === 'train' || this.running?.kind === 'segment')
   readonly busy = $derived(this.running !== undefined)
 
-  /** Runs one job at a time, with its progress shown; what goes wrong is shown too. */
-  async perform(kind: JobKind, work: (signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<void>): Promise<void> {
-    if (this.running) return
+  /** Runs one job at a time, with its progress shown; what goes wrong is shown too. @returns whether it came to its end */
+  async perform(kind: JobKind, work: (signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<void>): Promise<boolean> {
+    if (this.running) return false
     const controller = new AbortController()
     const began = Date.now()
     this.fault = undefined
@@ -47,9 +47,11 @@ class Jobs {
       await work(controller.signal, (progress) => {
         if (this.running && !progress.skipped) this.running.progress = progress
       })
+      return true
     } catch (fault) {
       const named = asSmaltiError(fault)
       if (named.name !== 'Cancelled') this.fault = named
+      return false
     } finally {
       this.running = undefined
       if (Date.now() - began > LONG && !document.hasFocus()) this.#tellAway()

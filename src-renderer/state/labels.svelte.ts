@@ -21,10 +21,11 @@ class Labels {
   }
   readonly paths = $derived(new Set(this.images.map(({ path }) => path)))
 
-  async segment(): Promise<void> {
+  /** @returns whether it came to its end */
+  async segment(): Promise<boolean> {
     const { folder } = project
-    if (folder === undefined) return
-    await jobs.perform('segment', async (signal, onProgress) => {
+    if (folder === undefined) return false
+    const done = await jobs.perform('segment', async (signal, onProgress) => {
       const segmented = await run('segment', { project: folder, heatmaps: this.keepsHeatmaps }, {
         signal,
         onProgress: (progress) => {
@@ -37,6 +38,7 @@ class Labels {
     })
     await project.refresh()
     if (this.images.length > 0) view.shown ??= this.images[0].path
+    return done
   }
 }
 

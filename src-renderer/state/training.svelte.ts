@@ -9,6 +9,7 @@ import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { withValue } from './recipeFields.ts'
 import { keep, kept } from './kept.ts'
+import { labels } from './labels.svelte.ts'
 import { painting } from './painting.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
@@ -123,10 +124,24 @@ class Training {
     keep(TIMES_KEY, this.#times)
   }
 
-  async train(): Promise<void> {
+  /** Methods that are tried one after the other. */
+  tried = $state.raw<readonly Method[]>([])
+
+  /** Trains and segments by one method after the other, each in a run of its own, until one is stopped or fails. */
+  async trySeveral(): Promise<void> {
+    const before = this.settings.method
+    for (const method of this.tried) {
+      this.settings.method = method
+      if (!(await this.train()) || !(await labels.segment())) break
+    }
+    this.settings.method = before
+  }
+
+  /** @returns whether it came to its end */
+  async train(): Promise<boolean> {
     const { sources, folder } = project
-    if (sources.length === 0 || folder === undefined) return
-    await jobs.perform('train', async (signal, onProgress) => {
+    if (sources.length === 0 || folder === undefined) return false
+    const ended = await jobs.perform('train', async (signal, onProgress) => {
       this.#live = this.goesOn ? this.history : []
       const trained = await run('train', { sources: [...sources], project: folder, settings: this.settings, watch: view.shown ?? view.last ?? project.catalogue?.images[0]?.path }, {
         signal,
@@ -145,6 +160,7 @@ class Training {
     this.watched = undefined
     await project.refresh()
     this.#live = undefined
+    return ended
   }
 }
 

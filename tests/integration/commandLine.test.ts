@@ -238,6 +238,35 @@ describe('the whole job', () => {
     expect(await run('rich.smalti')).toEqual(await run('rich-again.smalti'))
   })
 
+  it.each(['deep-infomax', 'co-occurrence', 'context', 'adaptive', 'sift'])('learns by %s, labels, tells who is alike, and gives the same masks for the same seed', async (method) => {
+    const run = async (name: string): Promise<Record<string, string>> => {
+      const project = join(folder, name)
+      const recipe = join(folder, `${method}.json`)
+      await writeFile(recipe, JSON.stringify({ pairs: 4, width: 0.25 } satisfies RecipeChanges))
+      const trained = json<CommandOutput<'train'>>(await smalti('train', scenes.images, '--project', project, ...TRAIN, '--method', method, '--recipe', recipe, '--steps', '4', '--json'))
+      expect(trained).toMatchObject({ method, steps: method === 'sift' ? 0 : 4 })
+      if (method !== 'sift') expect(Number.isFinite(trained.report?.heads[0].information)).toBe(true)
+      expect((await smalti('segment', project)).code).toBe(0)
+      if (method !== 'adaptive') expect((await smalti('classes', project, '--cut', '3')).stdout).toContain('3 classes of 8 clusters')
+      expect((await smalti('export', project, '--out', join(folder, `${name}-masks`), '--what', 'clusters')).code).toBe(0)
+      return maskBytes(join(folder, `${name}-masks`))
+    }
+    const masks = await run(`${method}.smalti`)
+    if (['deep-infomax', 'adaptive'].includes(method)) expect(await run(`${method}-again.smalti`)).toEqual(masks)
+  })
+
+  it('begins by another method where a recipe says so, and refuses to without anything that could learn', async () => {
+    const recipe = join(folder, 'pretrained.json')
+    await writeFile(recipe, JSON.stringify({ pairs: 2, crop: 64, pretrain: { method: 'context', share: 0.5 } } satisfies RecipeChanges))
+    const project = join(folder, 'pretrained.smalti')
+    const trained = json<CommandOutput<'train'>>(await smalti('train', scenes.images, '--project', project, ...TRAIN, '--recipe', recipe, '--steps', '8', '--json'))
+    expect(trained).toMatchObject({ method: 'information', steps: 4 })
+    const told = json<CommandOutput<'diagnose'>>(await smalti('diagnose', project, '--json'))
+    expect(told.information).toBeGreaterThan(0)
+    await writeFile(recipe, JSON.stringify({ layers: 'A,A', pretrain: { method: 'context', share: 0.5 } } satisfies RecipeChanges))
+    expect((await smalti('train', scenes.images, '--project', join(folder, 'flat.smalti'), ...TRAIN, '--recipe', recipe, '--steps', '8')).stderr).toContain('no convolution that could learn')
+  })
+
   it('says which part of a recipe it does not understand', async () => {
     const recipe = join(folder, 'wrong.json')
     await writeFile(recipe, '{"radius": 5, "views": {"shft": 3}}')

@@ -136,4 +136,18 @@ describe.runIf(present)('looking at scenes', () => {
     await page.keyboard.press('Control+z')
     expect(await rows.count()).toBe(before)
   })
+
+  it('tries methods one after the other, each in a run of its own', async () => {
+    const { page } = window
+    await page.getByText('1 · Train').click()
+    await more()
+    await page.getByText('Try several methods').click()
+    for (const method of ['kmeans-bands', 'random-cnn']) await page.getByRole('checkbox', { name: method, exact: true }).check()
+    await button('Train and segment by 2 methods').click()
+    const runs = page.locator('ul[aria-label=Runs] li')
+    await expect.poll(() => runs.count(), { timeout: 120_000 }).toBe(3)
+    await page.getByText(/^Segmented/).waitFor({ timeout: 60_000 })
+    await expect.poll(async () => (await runs.allTextContents()).filter((text) => /\d labelled/.test(text)).length, { timeout: 30_000 }).toBe(3)
+    for (const method of ['kmeans-bands', 'random-cnn']) expect((await runs.allTextContents()).join()).toContain(method)
+  })
 })

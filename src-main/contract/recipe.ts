@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** Methods that learn the trunk. */
-export const LEARNT_METHODS = ['information', 'deep-infomax', 'co-occurrence', 'context', 'adaptive'] as const
+export const LEARNT_METHODS = ['information', 'deep-infomax', 'co-occurrence', 'context', 'exemplar', 'adaptive', 'embedded'] as const
 export type LearntMethod = (typeof LEARNT_METHODS)[number]
 export const METHODS = [...LEARNT_METHODS, 'kmeans-bands', 'kmeans-patches', 'sift', 'random-cnn', 'random-cnn-kmeans', 'features'] as const
 export type Method = (typeof METHODS)[number]
@@ -12,7 +12,9 @@ export const METHOD_NOTES: Record<Method, { kind: keyof typeof METHOD_KINDS; not
   'deep-infomax': { kind: 'learnt', note: 'Deep InfoMax: the whole and its places tell of each other' },
   'co-occurrence': { kind: 'learnt', note: 'Isola 2015: which places lie near each other' },
   context: { kind: 'learnt', note: 'Doersch 2015: on which side of a place another lies' },
+  exemplar: { kind: 'learnt', note: 'Dosovitskiy 2016: two views of a patch, among others' },
   adaptive: { kind: 'learnt', note: 'Deep Adaptive Clustering, Chang 2017: sure pairs are alike or not' },
+  embedded: { kind: 'learnt', note: 'Deep Embedded Clustering, Xie 2016: clusters grow sharper' },
   'kmeans-bands': { kind: 'classical', note: 'k-means on the bands of each pixel' },
   'kmeans-patches': { kind: 'classical', note: 'k-means on statistics of patches' },
   sift: { kind: 'classical', note: 'k-means on dense SIFT descriptors' },
@@ -21,7 +23,7 @@ export const METHOD_NOTES: Record<Method, { kind: keyof typeof METHOD_KINDS; not
   features: { kind: 'borrowed', note: 'k-means on the features of a vision network (ONNX file)' }
 }
 /** How whole images are grouped: by learning, by k-means on their pixels, or on a network as it begins. */
-export const GROUP_METHODS = ['information', 'deep-infomax', 'adaptive', 'kmeans-pixels', 'random-cnn'] as const
+export const GROUP_METHODS = ['information', 'deep-infomax', 'exemplar', 'adaptive', 'kmeans-pixels', 'random-cnn'] as const
 export type GroupMethod = (typeof GROUP_METHODS)[number]
 export const OBJECTIVES = ['pooled', 'perDisplacement'] as const
 
@@ -125,7 +127,7 @@ export const recipe = z.strictObject({
   /** Share of the training without any rise of information after which it ends; 0 never. */
   patience: share,
   /** The trunk first learns by another method, for this share of the training; null begins at random. */
-  pretrain: z.strictObject({ method: z.enum(LEARNT_METHODS).exclude(['information', 'adaptive']), share: z.number().positive().max(0.9) }).nullable(),
+  pretrain: z.strictObject({ method: z.enum(LEARNT_METHODS).exclude(['information', 'adaptive', 'embedded']), share: z.number().positive().max(0.9) }).nullable(),
   /** Of the method deep-infomax. */
   deepInfomax,
   views: viewRecipe,

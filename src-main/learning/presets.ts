@@ -128,7 +128,9 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
     case 'deep-infomax':
     case 'co-occurrence':
     case 'context':
+    case 'exemplar':
     case 'adaptive':
+    case 'embedded':
       // Many small crops: these methods compare images with each other.
       return { ...RECIPES.quick, ...PLAIN, method, headB: 'trained', crop: 64, pairs: 16, views: { ...RECIPES.quick.views } }
     case 'features':
@@ -195,7 +197,7 @@ const GROUP_INFOMAX: Omit<Recipe, 'crop'> = { ...GROUP_RECIPE, method: 'deep-inf
 
 /** How whole images are learnt from, by the method. */
 export function groupRecipe(method: GroupMethod): Omit<Recipe, 'crop'> {
-  return method === 'deep-infomax' ? GROUP_INFOMAX : method === 'adaptive' ? { ...GROUP_RECIPE, method } : GROUP_RECIPE
+  return method === 'deep-infomax' ? GROUP_INFOMAX : method === 'adaptive' || method === 'exemplar' ? { ...GROUP_RECIPE, method } : GROUP_RECIPE
 }
 
 /** Over-clusters for each group. */

@@ -30,7 +30,7 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
   const coarse = architecture.wholeImage ? 1 : crop / outputStride(architecture)
   const objective = objectiveOf(architecture, shape)
   const parameters = { ...parametersOf(architecture), ...objective.parameters }
-  const trained = Object.keys(parameters).filter((name) => parameters[name].trained && (objective.trainsHeads || !name.startsWith('head')))
+  const trained = Object.keys(parameters).filter((name) => parameters[name].trained && (!name.startsWith('head') || objective.headParts.some((part) => name.endsWith(part))))
   const state: Record<string, Shape> = {}
   for (const [name, { shape: sides }] of Object.entries(parameters)) state[name] = sides
   for (const name of trained) {
@@ -59,7 +59,7 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
     const share = valid && shareOfCells(valid, crop / coarse)
     const loss = (...values: tf.Tensor[]): tf.Scalar => {
       const current = { ...weights, ...Object.fromEntries(trained.map((name, i) => [name, values[i]])) }
-      const pass = trainingPass(architecture, current, images, valid, objective.trainsHeads)
+      const pass = trainingPass(architecture, current, images, valid, objective.headParts.length === 2)
       moments = pass.moments
       for (const moment of Object.values(moments)) tf.keep(moment)
       const found = objective.loss({ pairs, trunk: pass.trunk, heatmaps: pass.heatmaps, share }, current, fed)

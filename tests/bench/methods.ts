@@ -34,7 +34,9 @@ const PIXELS: { name: string; settings: Partial<TrainingSettings>; learns: boole
   { name: 'Deep InfoMax, local *', settings: { method: 'deep-infomax', recipe: { deepInfomax: INFOMAX } }, learns: true },
   { name: 'Deep InfoMax, local and prior *', settings: { method: 'deep-infomax', recipe: { deepInfomax: { ...INFOMAX, gamma: 0.1 } } }, learns: true },
   { name: 'Deep InfoMax, global *', settings: { method: 'deep-infomax', recipe: { deepInfomax: { ...INFOMAX, alpha: 1, beta: 0 } } }, learns: true },
+  { name: 'exemplars (Dosovitskiy 2016) *', settings: { method: 'exemplar' }, learns: true },
   { name: 'DAC', settings: { method: 'adaptive' }, learns: true },
+  { name: 'DEC', settings: { method: 'embedded' }, learns: true },
   { name: 'IID, 2018 text, 4 pairs', settings: { preset: 'paper-2018', recipe: { pairs: 4, rate: 1e-4 } }, learns: true },
   { name: 'IIC, 2019 code, 12 pairs', settings: { preset: 'iic-2019', recipe: { pairs: 12 } }, learns: true },
   { name: 'IID as `quick`', settings: {}, learns: true },
@@ -52,6 +54,7 @@ const IMAGES: { name: string; method: GroupMethod; changes?: Omit<RecipeChanges,
   { name: 'Deep InfoMax, local, Jensen and Shannon', method: 'deep-infomax', changes: { deepInfomax: { ...INFOMAX, estimator: 'jsd' } } },
   { name: 'Deep InfoMax, local, Donsker and Varadhan', method: 'deep-infomax', changes: { deepInfomax: { ...INFOMAX, estimator: 'dv' } } },
   { name: 'Deep InfoMax, local and prior', method: 'deep-infomax', changes: { deepInfomax: { ...INFOMAX, gamma: 0.1 } } },
+  { name: 'exemplars', method: 'exemplar' },
   { name: 'DAC', method: 'adaptive' },
   { name: 'IID', method: 'information' }
 ]

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type CommandOutput } from '../../src-main/contract/commands.ts'
-import { METHODS, type RecipeChanges } from '../../src-main/contract/recipe.ts'
+import { LEARNT_METHODS, METHODS, type RecipeChanges } from '../../src-main/contract/recipe.ts'
 import { BACKENDS } from '../../src-main/contract/settings.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 import '../fixtures/gpu.ts'
@@ -152,7 +152,7 @@ describe('the whole job', () => {
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('head A')])
   })
 
-  it.each(METHODS.filter((method) => method !== 'information' && method !== 'features'))('clusters by %s in seconds, and segments with it', async (method) => {
+  it.each(METHODS.filter((method) => !(LEARNT_METHODS as readonly string[]).includes(method) && method !== 'features'))('clusters by %s in seconds, and segments with it', async (method) => {
     const project = join(folder, `${method}.smalti`)
     const clustered = json<CommandOutput<'train'>>(await smalti('train', scenes.images, '--project', project, ...TRAIN, '--method', method, '--json'))
     expect(clustered).toMatchObject({ method, steps: 0, images: 3 })
@@ -238,7 +238,7 @@ describe('the whole job', () => {
     expect(await run('rich.smalti')).toEqual(await run('rich-again.smalti'))
   })
 
-  it.each(['deep-infomax', 'co-occurrence', 'context', 'adaptive', 'sift'])('learns by %s, labels, tells who is alike, and gives the same masks for the same seed', async (method) => {
+  it.each(['deep-infomax', 'co-occurrence', 'context', 'exemplar', 'adaptive', 'embedded', 'sift'])('learns by %s, labels, tells who is alike, and gives the same masks for the same seed', async (method) => {
     const run = async (name: string): Promise<Record<string, string>> => {
       const project = join(folder, name)
       const recipe = join(folder, `${method}.json`)
@@ -247,7 +247,7 @@ describe('the whole job', () => {
       expect(trained).toMatchObject({ method, steps: method === 'sift' ? 0 : 4 })
       if (method !== 'sift') expect(Number.isFinite(trained.report?.heads[0].information)).toBe(true)
       expect((await smalti('segment', project)).code).toBe(0)
-      if (method !== 'adaptive') expect((await smalti('classes', project, '--cut', '3')).stdout).toContain('3 classes of 8 clusters')
+      if (!['adaptive', 'embedded'].includes(method)) expect((await smalti('classes', project, '--cut', '3')).stdout).toContain('3 classes of 8 clusters')
       expect((await smalti('export', project, '--out', join(folder, `${name}-masks`), '--what', 'clusters')).code).toBe(0)
       return maskBytes(join(folder, `${name}-masks`))
     }
@@ -300,6 +300,7 @@ describe('the whole job', () => {
     expect((await readFile(join(folder, 'grouped-again', 'group-03 Mine', image))).equals(await readFile(join(scenes.images, image)))).toBe(true)
     const among = json<{ error: { name: string } }>(await smalti('group', scenes.images, '--out', join(scenes.images, 'sorted'), '--groups', '2', '--steps', '3', '--json'))
     expect(among.error.name).toBe('AmongImages')
+    for (const method of ['deep-infomax', 'exemplar', 'adaptive', 'random-cnn']) expect((await smalti('group', scenes.images, '--out', join(folder, `grouped-${method}`), '--method', method, '--groups', '2', '--steps', '3', '--backend', 'onnxruntime')).stderr).not.toContain('wrong')
     const few = await smalti('group', scenes.images, '--out', out, '--groups', '9', '--json')
     expect(few.code).toBe(2)
     expect(json<{ error: { name: string } }>(few).error.name).toBe('NotEnoughImages')

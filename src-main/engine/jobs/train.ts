@@ -14,6 +14,7 @@ import { type Architecture, initialWeights, outputStride } from '../../learning/
 import { architectureOf, isLearnt, pretrainingRecipe, recipeOf } from '../../learning/presets.ts'
 import { type Uniform, normalFrom, uniformFrom } from '../../learning/random.ts'
 import { type TrainingMemory, type TrainingPosition, train, withoutJoint } from '../../learning/trainer.ts'
+import { settledHeads, startingHeads } from '../../learning/methods/embedded.ts'
 import { objectiveOf } from '../../learning/methods/table.ts'
 import { type StepShape, appliedWeights, averageOf, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
@@ -173,6 +174,10 @@ async function startingState({ meta, reader }: SurveyedRun, recipe: Recipe, tria
   const shape = stepShape(meta, recipe)
   const weights = initialWeights(architecture, normalFrom(uniformFrom(seed, STREAMS.weights, trial)), objectiveOf(architecture, shape).parameters)
   const program = trainingStep(architecture, shape)
+  if (recipe.method === 'embedded') {
+    const { features } = await surveyRun({ meta, reader }, weights, {}, signal)
+    return initialState(program, { ...weights, ...startingHeads(architecture, features, uniformFrom(seed, STREAMS.clusters, trial)) })
+  }
   if (recipe.method !== 'information' || recipe.warmStart === 0 || recipe.statistics.length === 0) return initialState(program, weights)
   const pixels = await surveyRun({ meta, reader }, weights, { statistics: recipe.statistics }, signal)
   const heads = warmHeads(architecture, weights, pixels.statistics, recipe.warmStart, WARM_TRUNK_SHARE, uniformFrom(seed, STREAMS.clusters, trial))
@@ -232,7 +237,7 @@ async function learnTrunk(prepared: Prepared, recipe: Recipe, { settings, retime
   const shape = { pairs, bands: architecture.bands, coloured: inVisibleColours(bands), masked, crop, coarse: crop / outputStride(architecture), radius, drawn: drawnOf(recipe), warped: isWarped(views) }
   const crops = { sight: sightOf(project, meta), images: catalogue.images, statistics, shape, views, seed: settings.seed }
   // Heads that do not learn have nothing to show yet.
-  const watching = watch === undefined || !objectiveOf(architecture, stepShape(meta, recipe)).trainsHeads ? undefined : await startWatch({ meta, reader }, watch)
+  const watching = watch === undefined || objectiveOf(architecture, stepShape(meta, recipe)).headParts.length < 2 ? undefined : await startWatch({ meta, reader }, watch)
   const onLook: ReadyRun['onLook'] = watching && (async (weights, report) => context.onProgress({ stage: 'Training', share: report.progress, remaining: (report.seconds * (1 - report.progress)) / report.progress, watched: await watching.look(weights, report) }))
   const learning = { architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted, retime }
   return withTraining(learning, context, onSkipped, async (ready, backend, chosen) => {
@@ -290,9 +295,11 @@ async function pretrainedTrunk({ meta, state, project }: Prepared, recipe: Recip
 /** Methods that train no heads end with k-means on what the trunk has learnt. */
 function conclusionOf(run: SurveyedRun, recipe: Recipe, state: Record<string, Float32Array>, signal: AbortSignal): Promise<Conclusion> {
   const { architecture, settings } = run.meta
-  return objectiveOf(architecture, stepShape(run.meta, recipe)).trainsHeads
+  const weights = appliedWeights(state)
+  if (recipe.method === 'embedded') return Promise.resolve({ weights: settledHeads(architecture, weights) })
+  return objectiveOf(architecture, stepShape(run.meta, recipe)).headParts.length > 0
     ? concludingWeights(run, recipe, state, signal)
-    : clusteredWeights(run, appliedWeights(state), uniformFrom(settings.seed, STREAMS.clusters), signal)
+    : clusteredWeights(run, weights, uniformFrom(settings.seed, STREAMS.clusters), signal)
 }
 
 /**

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { ESTIMATE, type LearningMethod, held } from './method.ts'
-import { cellsAt, drawPlaces, mapSide } from './places.ts'
-import { type Architecture } from '../network/architecture.ts'
+import { cellsAt, drawPlaces, headSide } from './places.ts'
+import type { Architecture } from '../network/architecture.ts'
 import type { StepShape } from '../../contract/training.ts'
 
 /** Places of each image; pairs are their square. */
@@ -22,7 +22,7 @@ export const adaptive: LearningMethod = {
     const heads = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
     return {
       parameters: {},
-      trainsHeads: true,
+      headParts: ['filter', 'bias'],
       inputs: { places: [2 * shape.pairs * placesOf(architecture, shape)], threshold: [1] },
       measured: [ESTIMATE],
       ceiling: Math.log(heads[0].clusters),
@@ -33,12 +33,12 @@ export const adaptive: LearningMethod = {
     }
   },
   feed: (batch, { architecture, shape }, uniform, progress) => ({
-    places: drawPlaces(batch, architecture, shape, placesOf(architecture, shape), uniform),
+    places: drawPlaces(batch, architecture, shape, placesOf(architecture, shape), uniform, headSide(architecture, shape)),
     threshold: Float32Array.of(THRESHOLD.from + (THRESHOLD.to - THRESHOLD.from) * progress)
   })
 }
 
-const placesOf = (architecture: Architecture, shape: StepShape): number => Math.min(PLACES, mapSide(architecture, shape) ** 2)
+const placesOf = (architecture: Architecture, shape: StepShape): number => Math.min(PLACES, headSide(architecture, shape) ** 2)
 
 /** @param p  assignments, [places, C] */
 function pairLoss(p: tf.Tensor2D, threshold: tf.Tensor): tf.Tensor {

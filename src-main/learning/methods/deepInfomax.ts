@@ -33,7 +33,7 @@ export const deepInfomax: LearningMethod = {
     const places = placesOf(architecture, shape)
     return {
       parameters: parametersOf(architecture, grid, shape.deepInfomax!),
-      trainsHeads: false,
+      headParts: [],
       inputs: { places: [images * places], ...(gamma > 0 && { noise: [images, GLOBAL] }) },
       measured: [ESTIMATE],
       ceiling: Math.log(1 + (beta > 0 ? places * (images - 1) : images - 1)),

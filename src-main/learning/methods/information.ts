@@ -19,7 +19,7 @@ export const information: LearningMethod = {
     const learnt = heads.filter(({ mergedFrom }) => mergedFrom === undefined)
     return {
       parameters: {},
-      trainsHeads: true,
+      headParts: ['filter', 'bias'],
       inputs: Object.fromEntries(learnt.map(({ name }) => [lambdaInput(name), [1]])),
       measured: learnt.flatMap(({ name, subHeads }) => Array.from({ length: subHeads }, (_, s) => jointOutput(name, s))),
       loss({ heatmaps, share, pairs }, _, fed) {

@@ -21,8 +21,8 @@ export interface SeenBatch {
 export interface Objective {
   /** Weights of its own, beside the network's. */
   parameters: Record<string, Parameter>
-  /** Whether the heads learn, too; those of the others are k-means on the trunk's features. */
-  trainsHeads: boolean
+  /** What of the heads learns, too; where nothing does, they are k-means on the trunk's features in the end. */
+  headParts: readonly ('filter' | 'bias')[]
   /** What it is fed besides the batch. */
   inputs: Record<string, Shape>
   /** Names of what it measures; of each head a joint, see `information.ts`, or `estimate` [1] alone, in nats. */

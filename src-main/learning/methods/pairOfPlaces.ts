@@ -33,7 +33,7 @@ export const pairOfPlaces = (name: string, answers: number, draw: (stride: numbe
     const inputs: Record<string, Shape> = { from: [count], to: [count], answers: [count, answers] }
     return {
       parameters: { ...dense(`${name}/from`, channels, UNITS), ...dense(`${name}/to`, channels, UNITS), ...dense(`${name}/joined`, 2 * UNITS, UNITS), ...dense(`${name}/answer`, UNITS, answers) },
-      trainsHeads: false,
+      headParts: [],
       inputs,
       measured: [ESTIMATE],
       ceiling: Math.log(answers),

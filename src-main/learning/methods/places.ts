@@ -7,7 +7,10 @@ import type { Batch } from '../views/pairs.ts'
 /** Places tried before one without data is taken. */
 const TRIES = 20
 
-/** Sides of the trunk's output of a batch. */
+/** Side of the heads' output: of whole images they give one answer. */
+export const headSide = (architecture: Architecture, shape: StepShape): number => (architecture.wholeImage ? 1 : mapSide(architecture, shape))
+
+/** Side of the trunk's output of a batch. */
 export function mapSide(architecture: Architecture, { crop }: StepShape): number {
   return Math.floor(crop / outputStride(architecture))
 }
@@ -20,9 +23,8 @@ export function hasData(batch: Batch, { pairs, crop }: StepShape, stride: number
   return (image, row, column) => (image < pairs ? firstValid : secondValid)[((image % pairs) * crop + row * stride + middle) * crop + column * stride + middle] > 0
 }
 
-/** `count` places of each of the 2n images, as indices into all their output pixels, of those that hold data. */
-export function drawPlaces(batch: Batch, architecture: Architecture, shape: StepShape, count: number, uniform: Uniform): Float32Array {
-  const side = mapSide(architecture, shape)
+/** `count` places of each of the 2n images, as indices into all pixels of maps with such sides, of those that hold data. */
+export function drawPlaces(batch: Batch, architecture: Architecture, shape: StepShape, count: number, uniform: Uniform, side = mapSide(architecture, shape)): Float32Array {
   const holds = hasData(batch, shape, outputStride(architecture))
   return Float32Array.from({ length: 2 * shape.pairs * count }, (_, i) => {
     const image = Math.floor(i / count)

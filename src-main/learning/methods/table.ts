@@ -3,13 +3,15 @@ import { adaptive } from './adaptive.ts'
 import { coOccurrence } from './coOccurrence.ts'
 import { context } from './context.ts'
 import { deepInfomax } from './deepInfomax.ts'
+import { embedded } from './embedded.ts'
+import { exemplar } from './exemplar.ts'
 import { information } from './information.ts'
 import type { StepShape } from '../../contract/training.ts'
 import type { Architecture } from '../network/architecture.ts'
 import type { LearningMethod, Objective } from './method.ts'
 
 /** All methods that learn a trunk. */
-export const LEARNING: Record<LearntMethod, LearningMethod> = { information, 'deep-infomax': deepInfomax, 'co-occurrence': coOccurrence, context, adaptive }
+export const LEARNING: Record<LearntMethod, LearningMethod> = { information, 'deep-infomax': deepInfomax, 'co-occurrence': coOccurrence, context, exemplar, adaptive, embedded }
 
 /** What a step of such a shape minimises. */
 export const objectiveOf = (architecture: Architecture, shape: StepShape): Objective => methodOf(shape).objective(architecture, shape)

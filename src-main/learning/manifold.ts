@@ -14,13 +14,13 @@ const SHARPEST = 0.1
 
 /** ẑ's normal distribution for each input. */
 export interface Latent {
-  /** z = Σ yᵢ eᵢ, [K, 2]. */
+  /** z = Σ yᵢ eᵢ, [K, axes]. */
   centre: tf.Tensor2D
-  /** σ² = Σ yᵢ (eᵢ − z)² along each axis, [K, 2]. */
+  /** σ² = Σ yᵢ (eᵢ − z)² along each axis, [K, axes]. */
   variance: tf.Tensor2D
 }
 
-/** Where inputs lie in the plane, and how spread out. @param activity  y, a softmax over channels, [K, N] @param places  E, [N, 2] */
+/** Where inputs lie in the plane, and how spread out. @param activity  y, a softmax over channels, [K, N] @param places  E, [N, axes] */
 export function latentOf(activity: tf.Tensor2D, places: tf.Tensor2D, sharpest: number): Latent {
   const centre = tf.matMul(activity, places) as tf.Tensor2D
   const squares = tf.matMul(activity, tf.mul(places, places) as tf.Tensor2D) as tf.Tensor2D
@@ -29,13 +29,13 @@ export function latentOf(activity: tf.Tensor2D, places: tf.Tensor2D, sharpest: n
 
 /**
  * Lower bound of I[x; ẑ] over a batch (Klindt et al. 2019): `mean ln p(ẑᵢ|xᵢ) − ln Σⱼ p(ẑᵢ|xⱼ)/K`, nats, at most ln K.
- * @param noise  standard normal, [K, 2]: ẑ = z + σ noise
+ * @param noise  standard normal, [K, axes]: ẑ = z + σ noise
  */
 export function latentInformation({ centre, variance }: Latent, noise: tf.Tensor): tf.Scalar {
-  const [count] = centre.shape
+  const [count, axes] = centre.shape
   const drawn = tf.add(centre, tf.mul(tf.sqrt(variance), noise))
-  const apart = tf.sub(tf.reshape(drawn, [count, 1, AXES]), tf.reshape(centre, [1, count, AXES]))
-  const spread = tf.reshape(variance, [1, count, AXES])
+  const apart = tf.sub(tf.reshape(drawn, [count, 1, axes]), tf.reshape(centre, [1, count, axes]))
+  const spread = tf.reshape(variance, [1, count, axes])
   // The constant of the normal density cancels.
   const logs = tf.mul(tf.sum(tf.add(tf.div(tf.mul(apart, apart), spread), tf.log(spread)), 2), -0.5) as tf.Tensor2D
   const most = tf.max(logs, 1, true)

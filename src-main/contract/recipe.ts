@@ -78,7 +78,11 @@ export const deepInfomax = z.strictObject({
   /** Lower bound of information: Donsker and Varadhan, Jensen and Shannon, noise contrast. */
   estimator: z.enum(['dv', 'jsd', 'infonce']),
   /** How a pair of places and wholes is scored: each embedded and multiplied, or both through one layer. */
-  scores: z.enum(['dot', 'concat'])
+  scores: z.enum(['dot', 'concat']),
+  /** Weight of telling the row and the column of a place from it and the whole (§4.3). */
+  coordinates: z.number().min(0).max(10),
+  /** Side of the square, as a share of the image's, that the whole does without (§4.3). */
+  occlusion: z.number().min(0).max(0.9)
 }).refine(({ alpha, beta }) => alpha + beta > 0, 'needs alpha or beta above 0')
 export type DeepInfomax = z.infer<typeof deepInfomax>
 

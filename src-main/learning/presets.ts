@@ -48,7 +48,7 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   restarts: { trials: 1, share: 0 },
   patience: 0,
   pretrain: null,
-  deepInfomax: { alpha: 0, beta: 1, gamma: 0.1, estimator: 'infonce', scores: 'dot' },
+  deepInfomax: { alpha: 0, beta: 1, gamma: 0.1, estimator: 'infonce', scores: 'dot', coordinates: 0, occlusion: 0 },
   steps: 0,
   views: { ...STILL, flips: { rows: false, columns: true }, jitter: JITTER, gain: 0.2, offset: 0.1 }
 }

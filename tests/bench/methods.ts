@@ -22,7 +22,7 @@ const PAGE = 'docs/methods.md'
 /** One image in so many is scored. */
 const EVERY = 2
 
-const INFOMAX = { alpha: 0, beta: 1, gamma: 0, estimator: 'infonce', scores: 'dot' } as const
+const INFOMAX = { alpha: 0, beta: 1, gamma: 0, estimator: 'infonce', scores: 'dot', coordinates: 0, occlusion: 0 } as const
 const PIXELS: { name: string; settings: Partial<TrainingSettings>; learns: boolean }[] = [
   { name: 'untrained network', settings: { method: 'random-cnn' }, learns: false },
   { name: 'untrained network *', settings: { method: 'random-cnn-kmeans' }, learns: false },

@@ -71,7 +71,7 @@ describe('lower bounds of information', () => {
 })
 
 const ARCHITECTURE: Architecture = { bands: 3, layers: trunk('8s2,8,M,12', 1), heads: [{ name: 'A', clusters: 5, subHeads: 1 }, { name: 'B', clusters: 3, subHeads: 1 }] }
-const INFOMAX: DeepInfomax = { alpha: 0.5, beta: 1, gamma: 0.1, estimator: 'infonce', scores: 'dot' }
+const INFOMAX: DeepInfomax = { alpha: 0.5, beta: 1, gamma: 0.1, estimator: 'infonce', scores: 'dot', coordinates: 0, occlusion: 0 }
 const [PAIRS, CROP] = [3, 24]
 
 interface Case {
@@ -85,6 +85,7 @@ const CASES: Case[] = [
   { name: 'deep-infomax, noise contrast', method: 'deep-infomax', deepInfomax: INFOMAX },
   { name: 'deep-infomax, Jensen and Shannon, both through one layer', method: 'deep-infomax', deepInfomax: { ...INFOMAX, gamma: 0, estimator: 'jsd', scores: 'concat' } },
   { name: 'deep-infomax, Donsker and Varadhan, the whole alone', method: 'deep-infomax', deepInfomax: { ...INFOMAX, beta: 0, gamma: 0, estimator: 'dv' } },
+  { name: 'deep-infomax, with coordinates and occlusion', method: 'deep-infomax', deepInfomax: { ...INFOMAX, alpha: 0, gamma: 0, coordinates: 0.5, occlusion: 0.4 } },
   { name: 'co-occurrence', method: 'co-occurrence' },
   { name: 'context', method: 'context' },
   { name: 'exemplar', method: 'exemplar' },

@@ -6,6 +6,7 @@ import type { Points } from '../kMeans.ts'
 import { type Architecture, type Parameter, trunkChannels } from '../network/architecture.ts'
 import { ESTIMATORS, togetherMask } from './estimators.ts'
 import { ESTIMATE, type LearningMethod, applied, dense, held, softplus } from './method.ts'
+import { type Uniform, integerBelow } from '../random.ts'
 import { cellsAt, drawPlaces, mapSide } from './places.ts'
 
 /** Lengths of the global vector and of the common embedding, and units between; a quarter of the paper's and less, for processors. */
@@ -14,6 +15,8 @@ const [GLOBAL, EMBEDDED, UNITS] = [64, 128, 256]
 const [PLACES, GRID] = [64, 4]
 const [PRIOR_WIDE, PRIOR_NARROW] = [128, 64]
 const EPSILON = 1e-5
+/** Least probability whose logarithm is taken. */
+const SMALLEST = 1e-7
 
 /**
  * Deep InfoMax (Hjelm et al. 2019): a global vector Y(x) of an image tells as much as possible about what the trunk sees at
@@ -22,24 +25,25 @@ const EPSILON = 1e-5
  *
  * Encode-and-dot (appendix A.2): both sides go through a layer of units with a linear short cut and are scored by their
  * dot product; or concat-and-convolve: one layer sees both. Changed for time: 256 units for 2048, 64 places of each image
- * for all of them.
+ * for all of them; what is occluded is cut from the map, not from the image.
  */
 export const deepInfomax: LearningMethod = {
   objective(architecture, shape) {
-    const { alpha, beta, gamma, estimator, scores } = shape.deepInfomax!
+    const { alpha, beta, gamma, estimator, scores, coordinates, occlusion } = shape.deepInfomax!
     const estimate = ESTIMATORS[estimator]
     const images = 2 * shape.pairs
     const grid = Math.min(GRID, mapSide(architecture, shape))
     const places = placesOf(architecture, shape)
+    const side = mapSide(architecture, shape)
     return {
-      parameters: parametersOf(architecture, grid, shape.deepInfomax!),
+      parameters: parametersOf(architecture, { grid, side }, shape.deepInfomax!),
       headParts: [],
-      inputs: { places: [images * places], ...(gamma > 0 && { noise: [images, GLOBAL] }) },
+      inputs: { places: [images * places], ...(gamma > 0 && { noise: [images, GLOBAL] }), ...(coordinates > 0 && { rowOf: [images * places, side], columnOf: [images * places, side] }), ...(occlusion > 0 && { seen: [images, side, side, 1] }) },
       measured: [ESTIMATE],
       ceiling: Math.log(1 + (beta > 0 ? places * (images - 1) : images - 1)),
       loss({ trunk }, weights, fed) {
         const channels = trunk.shape[3]
-        const summary = tf.reshape(tf.mean(trunk, [1, 2]), [images, channels])
+        const summary = tf.reshape(fed.seen ? tf.div(tf.sum(tf.mul(trunk, fed.seen), [1, 2]), tf.sum(fed.seen, [1, 2])) : tf.mean(trunk, [1, 2]), [images, channels])
         const global = applied('infomax/global2', weights, tf.relu(applied('infomax/global1', weights, summary)))
         const terms: tf.Tensor[] = []
         let nats: tf.Scalar | undefined
@@ -55,15 +59,48 @@ export const deepInfomax: LearningMethod = {
           const whole = tf.reshape(onGrid(trunk, grid), [images, grid * grid * channels]) as tf.Tensor2D
           add(scored('infomax/whole', 'concat', weights, whole, global), togetherMask(images, 1), alpha)
         }
+        if (coordinates > 0) terms.push(tf.mul(coordinateTerm(cellsAt(trunk, fed.places), global, places, weights, fed), coordinates))
         if (gamma > 0) terms.push(...priorTerms(weights, tf.sigmoid(global) as tf.Tensor2D, fed.noise, gamma))
         return { loss: tf.sum(tf.addN(terms.map((term) => tf.sum(term)))), measured: { [ESTIMATE]: tf.reshape(nats!, [1]) } }
       }
     }
   },
-  feed: (batch, { architecture, shape }, uniform) => ({
-    places: drawPlaces(batch, architecture, shape, placesOf(architecture, shape), uniform),
-    ...(shape.deepInfomax!.gamma > 0 && { noise: Float32Array.from({ length: 2 * shape.pairs * GLOBAL }, uniform) })
-  })
+  feed(batch, { architecture, shape }, uniform) {
+    const { gamma, coordinates, occlusion } = shape.deepInfomax!
+    const [images, side] = [2 * shape.pairs, mapSide(architecture, shape)]
+    const places = drawPlaces(batch, architecture, shape, placesOf(architecture, shape), uniform)
+    const oneOf = (answer: (place: number) => number): Float32Array => {
+      const answers = new Float32Array(places.length * side)
+      places.forEach((place, i) => (answers[i * side + answer(place)] = 1))
+      return answers
+    }
+    return {
+      places,
+      ...(gamma > 0 && { noise: Float32Array.from({ length: images * GLOBAL }, uniform) }),
+      ...(coordinates > 0 && { rowOf: oneOf((place) => Math.floor(place / side) % side), columnOf: oneOf((place) => place % side) }),
+      ...(occlusion > 0 && { seen: occluded(images, side, occlusion, uniform) })
+    }
+  }
+}
+
+/** 0 in a square of each map at a random place, 1 elsewhere. */
+function occluded(images: number, side: number, share: number, uniform: Uniform): Float32Array {
+  const seen = new Float32Array(images * side * side).fill(1)
+  const length = Math.min(side - 1, Math.round(share * side))
+  for (let image = 0; image < images; image++) {
+    const [top, left] = [integerBelow(side - length + 1, uniform), integerBelow(side - length + 1, uniform)]
+    for (let row = top; row < top + length; row++) seen.fill(0, (image * side + row) * side + left, (image * side + row) * side + left + length)
+  }
+  return seen
+}
+
+/** Cross-entropy of a place's row and column, told from the place and the whole. */
+function coordinateTerm(local: tf.Tensor2D, global: tf.Tensor2D, places: number, weights: NamedTensors, fed: NamedTensors): tf.Tensor {
+  const [images, length] = global.shape
+  const spread = tf.reshape(tf.tile(tf.reshape(global, [images, 1, length]), [1, places, 1]), [images * places, length])
+  const both = tf.concat([local, spread], 1)
+  const missed = (axis: 'row' | 'column'): tf.Tensor => tf.neg(tf.mean(tf.sum(tf.mul(fed[`${axis}Of`], tf.log(tf.add(tf.softmax(applied(`infomax/${axis}`, weights, both)), SMALLEST))), 1)))
+  return tf.add(missed('row'), missed('column'))
 }
 
 /** Y(x) of whole images from the means of their maps, one a row. */
@@ -86,13 +123,14 @@ export function globalVectors(weights: NamedArrays, summaries: Points): Points {
 
 const placesOf = (architecture: Architecture, shape: StepShape): number => Math.min(PLACES, mapSide(architecture, shape) ** 2)
 
-function parametersOf(architecture: Architecture, grid: number, { alpha, beta, gamma, scores }: DeepInfomax): Record<string, Parameter> {
+function parametersOf(architecture: Architecture, { grid, side }: { grid: number; side: number }, { alpha, beta, gamma, scores, coordinates }: DeepInfomax): Record<string, Parameter> {
   const channels = trunkChannels(architecture)
   return {
     ...dense('infomax/global1', channels, UNITS),
     ...dense('infomax/global2', UNITS, GLOBAL),
     ...(beta > 0 && scorer('infomax/local', scores, channels)),
     ...(alpha > 0 && scorer('infomax/whole', 'concat', grid * grid * channels)),
+    ...(coordinates > 0 && { ...dense('infomax/row', channels + GLOBAL, side), ...dense('infomax/column', channels + GLOBAL, side) }),
     ...(gamma > 0 && { ...dense('infomax/prior1', GLOBAL, PRIOR_WIDE), ...dense('infomax/prior2', PRIOR_WIDE, PRIOR_NARROW), ...dense('infomax/prior3', PRIOR_NARROW, 1) })
   }
 }

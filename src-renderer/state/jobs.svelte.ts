@@ -2,7 +2,7 @@ import type { Progress } from '../../src-main/contract/commands.ts'
 import { type SmaltiError, asSmaltiError } from '../../src-main/contract/errors.ts'
 import { run } from '../engine.ts'
 
-export type JobKind = 'read' | 'train' | 'group' | 'segment' | 'export' | 'evaluate'
+export type JobKind = 'read' | 'train' | 'group' | 'segment' | 'export' | 'evaluate' | 'diagnose'
 
 export interface RunningJob {
   kind: JobKind
@@ -20,7 +20,8 @@ const STAGES: Record<JobKind, string> = {
   group: 'Getting ready',
   segment: 'Getting ready',
   export: 'Exporting',
-  evaluate: 'Comparing with the truth'
+  evaluate: 'Comparing with the truth',
+  diagnose: 'Looking at pixels'
 }
 
 /** Milliseconds for which nobody watches a job. */

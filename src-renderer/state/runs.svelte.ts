@@ -1,3 +1,4 @@
+import type { CommandOutput } from '../../src-main/contract/commands.ts'
 import type { RunSummary } from '../../src-main/contract/runs.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { run } from '../engine.ts'
@@ -38,6 +39,20 @@ class Runs {
     const reason = await window.smalti.binRun(folder, name)
     if (reason !== undefined) jobs.complain(new SmaltiError('FolderNotWritable', { path: name, reason }))
     await this.refresh()
+  }
+
+  /** What a run's features tell, without labels; by runs, as far as it was asked. */
+  diagnosed = $state.raw<Readonly<Record<string, CommandOutput<'diagnose'>>>>({})
+  async diagnose(name: string): Promise<void> {
+    const { folder } = project
+    if (folder === undefined) return
+    await jobs.perform('diagnose', async (signal, onProgress) => {
+      const found = await run('diagnose', { project: folder, run: name }, { signal, onProgress })
+      this.diagnosed = { ...this.diagnosed, [`${folder} ${name}`]: found }
+    })
+  }
+  diagnosisOf(name: string): CommandOutput<'diagnose'> | undefined {
+    return this.diagnosed[`${project.folder} ${name}`]
   }
 
   async #change(change: { use?: string; rename?: { run: string; name: string } }): Promise<void> {

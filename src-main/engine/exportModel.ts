@@ -20,6 +20,7 @@ export async function exportModel(project: Project, { out, head, overwrite = fal
   const loaded = await loadTrainedRun(project)
   const { meta } = loaded
   if (meta.architecture.backbone) throw new SmaltiError('InvalidSetting', { setting: 'format', reason: `the run clusters the features of ${meta.settings.features?.file}, which cannot be joined to one network with it` })
+  if (meta.architecture.descriptor) throw new SmaltiError('InvalidSetting', { setting: 'format', reason: 'the run clusters SIFT descriptors, which are no network' })
   const territory = { sources: project.sources, images: meta.catalogue.images.map(({ file }) => file), project: project.folder }
   const outcome = { files: Object.keys(FILES).length, names: Object.values(FILES), head, format: 'onnx' as const }
   if (plan) return { out: (await checkOutFolder(out, outcome.names, territory, overwrite)).folder, ...outcome }

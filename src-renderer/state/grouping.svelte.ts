@@ -1,5 +1,6 @@
 import { groupSteps, groupsNow, groupsUndone, withGroupEdit } from '../../src-main/classes/groups.ts'
 import type { GroupEdit, GroupHistory, GroupedImage, ImageGroup } from '../../src-main/contract/groups.ts'
+import type { GroupMethod } from '../../src-main/contract/recipe.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
@@ -8,7 +9,7 @@ import { view } from './view.svelte.ts'
 
 /** Whole images in groups: sorting them, and what a person makes of the groups. */
 class Grouping {
-  settings = $state({ groups: 10, minutes: 15 })
+  settings = $state<{ groups: number; minutes: number; method: GroupMethod }>({ groups: 10, minutes: 15, method: 'information' })
   #history = $state.raw<GroupHistory>()
   /** Paths of images that are selected. */
   selected = $state.raw<ReadonlySet<string>>(new Set())
@@ -56,7 +57,7 @@ class Grouping {
     let sorted = false
     await jobs.perform('group', async (signal, onProgress) => {
       const { seed, backend } = training.settings
-      const { images: count, sizes, skipped } = await run('group', { sources: [...sources], project: folder, method: 'information', seed, backend, ...this.settings }, { signal, onProgress })
+      const { images: count, sizes, skipped } = await run('group', { sources: [...sources], project: folder, seed, backend, ...this.settings }, { signal, onProgress })
       for (const file of skipped) project.passOver(file)
       jobs.notice = { text: `Sorted ${count} images into ${sizes.length} groups. Drag images that are in the wrong one.` }
       sorted = true

@@ -252,6 +252,8 @@ describe('the whole job', () => {
       return maskBytes(join(folder, `${name}-masks`))
     }
     const masks = await run(`${method}.smalti`)
+    const model = await smalti('export', join(folder, `${method}.smalti`), '--format', 'onnx', '--out', join(folder, `${method}-model`))
+    expect(method === 'sift' ? [model.code, model.stderr.includes('no network')] : model.code).toEqual(method === 'sift' ? [2, true] : 0)
     if (['deep-infomax', 'adaptive'].includes(method)) expect(await run(`${method}-again.smalti`)).toEqual(masks)
   })
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { ESTIMATE, type LearningMethod, held } from './method.ts'
+import { ESTIMATE, type LearningMethod, held, toldOfPlaces } from './method.ts'
 import { cellsAt, drawPlaces, headSide } from './places.ts'
 import type { Architecture } from '../network/architecture.ts'
 import type { StepShape } from '../../contract/training.ts'
@@ -28,7 +28,7 @@ export const adaptive: LearningMethod = {
       ceiling: Math.log(heads[0].clusters),
       loss({ heatmaps }, _, fed) {
         const terms = heads.flatMap(({ name, subHeads }) => heatmaps[name].map((heatmap) => tf.div(pairLoss(cellsAt(heatmap, fed.places), fed.threshold), subHeads)))
-        return { loss: tf.sum(tf.addN(terms)), measured: { [ESTIMATE]: tf.reshape(told(cellsAt(heatmaps[heads[0].name][0], fed.places)), [1]) } }
+        return { loss: tf.sum(tf.addN(terms)), measured: { [ESTIMATE]: toldOfPlaces(cellsAt(heatmaps[heads[0].name][0], fed.places)) } }
       }
     }
   },
@@ -48,9 +48,4 @@ function pairLoss(p: tf.Tensor2D, threshold: tf.Tensor): tf.Tensor {
   const sure = tf.mul(alike, tf.log(tf.add(cosines, SMALLEST)))
   const unlike = tf.mul(tf.sub(1, alike), tf.log(tf.maximum(tf.sub(1, cosines), SMALLEST)))
   return tf.neg(tf.mean(tf.add(sure, unlike)))
-}
-
-function told(p: tf.Tensor2D): tf.Tensor {
-  const entropy = (q: tf.Tensor): tf.Tensor => tf.neg(tf.sum(tf.mul(q, tf.log(tf.add(q, SMALLEST))), -1))
-  return tf.sub(entropy(tf.mean(p, 0)), tf.mean(entropy(p)))
 }

@@ -4,7 +4,7 @@ import type { StepShape } from '../../contract/training.ts'
 import { type Points, kMeans } from '../kMeans.ts'
 import type { Architecture } from '../network/architecture.ts'
 import type { Uniform } from '../random.ts'
-import { ESTIMATE, type LearningMethod, held } from './method.ts'
+import { ESTIMATE, type LearningMethod, held, toldOfPlaces } from './method.ts'
 import { cellsAt, drawPlaces, mapSide } from './places.ts'
 
 /** Places of each image that a step looks at. */
@@ -36,7 +36,7 @@ export const embedded: LearningMethod = {
           const p = held(tf.div(sharp, tf.sum(sharp, 1, true)))
           return tf.mean(tf.sum(tf.mul(p, tf.sub(tf.log(tf.add(p, SMALLEST)), tf.log(tf.add(q, SMALLEST)))), 1))
         })
-        return { loss: tf.sum(tf.addN(terms)), measured: { [ESTIMATE]: tf.reshape(told(assignments[0]), [1]) } }
+        return { loss: tf.sum(tf.addN(terms)), measured: { [ESTIMATE]: toldOfPlaces(assignments[0]) } }
       }
     }
   },
@@ -78,9 +78,4 @@ function assigned(z: tf.Tensor2D, weights: NamedTensors, head: string): tf.Tenso
   const distances = tf.relu(tf.add(tf.sub(lengths, tf.matMul(scaled, filter, false, true)), centres))
   const kernel = tf.div(1, tf.add(1, distances))
   return tf.div(kernel, tf.sum(kernel, 1, true)) as tf.Tensor2D
-}
-
-function told(q: tf.Tensor2D): tf.Tensor {
-  const entropy = (p: tf.Tensor): tf.Tensor => tf.neg(tf.sum(tf.mul(p, tf.log(tf.add(p, SMALLEST))), -1))
-  return tf.sub(entropy(tf.mean(q, 0)), tf.mean(entropy(q)))
 }

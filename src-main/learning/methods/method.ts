@@ -50,6 +50,15 @@ export const dense = (name: string, from: number, to: number): Record<string, Pa
 /** @param x  [rows, from] */
 export const applied = (name: string, weights: NamedTensors, x: tf.Tensor): tf.Tensor2D => tf.add(tf.matMul(x as tf.Tensor2D, weights[`${name}/weights`] as tf.Tensor2D), weights[`${name}/bias`]) as tf.Tensor2D
 
+/** Least probability whose logarithm is taken. */
+const SMALLEST = 1e-7
+
+/** How much clusters tell of a place, `H(E[p]) − E[H(p)]` in nats. @param p  assignments, [places, C] @returns [1] */
+export function toldOfPlaces(p: tf.Tensor2D): tf.Tensor1D {
+  const entropy = (q: tf.Tensor): tf.Tensor => tf.neg(tf.sum(tf.mul(q, tf.log(tf.add(q, SMALLEST))), -1))
+  return tf.reshape(tf.sub(entropy(tf.mean(p, 0)), tf.mean(entropy(p))), [1])
+}
+
 /** The same value, through which no gradient flows. */
 export const held = <T extends tf.Tensor>(x: T): T =>
   tf.customGrad((value) => ({ value: tf.clone(value as tf.Tensor), gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy) }))(x) as T

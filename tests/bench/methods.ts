@@ -74,6 +74,7 @@ async function once(set: string, name: string, seed: number, work: () => Promise
   const entry: Kept = { key, name, set, figures: await work() }
   kept.set(key, entry)
   await appendFile(KEPT, `${JSON.stringify(entry)}\n`)
+  await writeTables()
   console.log(`${set}, seed ${seed}, ${name}: ${Object.entries(entry.figures).map(([column, value]) => `${column} ${value.toFixed(3)}`).join(', ')}`)
 }
 
@@ -98,7 +99,25 @@ function tableOf(rows: readonly string[], columns: readonly { set: string; figur
   return [`| | ${columns.map(({ title }) => title).join(' | ')} |`, `|---|${columns.map(() => '---').join('|')}|`, ...rows.map((name) => `| ${name} | ${columns.map(({ set, figure }) => cell(name, set, figure)).join(' | ')} |`)].join('\n')
 }
 
+/** Writes what is known by now, of the parts that are asked for. */
+async function writeTables(): Promise<void> {
+  const sets = Object.keys(SETS).filter((set) => [...kept.values()].some((entry) => entry.set === set))
+  const pixelRows = PIXELS.map(({ name }) => name)
+  const majority = (set: string): string => [...kept.values()].find((entry) => entry.set === set)!.figures.majority.toFixed(2)
+  const tables = [
+    ...(part === 'images' ? [] : [
+      ['accuracy', tableOf(pixelRows, sets.flatMap((set) => [{ set, figure: 'accuracy', title: `${set} (largest class ${majority(set)}) B` }, { set, figure: 'many', title: 'A +' }]))],
+      ['agreement', tableOf(pixelRows, sets.flatMap((set) => [{ set, figure: 'NMI', title: `${set} NMI` }, { set, figure: 'ARI', title: 'ARI' }]))]
+    ]),
+    ...(part === 'pixels' ? [] : [['images', tableOf(IMAGES.map(({ name }) => name), ['linear', 'neighbours', 'groups', 'NMI', 'ARI', 'NDM'].map((figure) => ({ set: 'cifar10', figure, title: figure })))]])
+  ]
+  const machine = `${minutes} minutes of learning each, ${seeds} ${seeds === '1' ? 'seed' : 'seeds'}, on ${availableParallelism()} × ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`
+  const placed = (text: string, name: string, content: string): string => text.replace(new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end of ${name} -->)`), (_, open: string, close: string) => `${open}${machine}\n\n${content}\n${close}`)
+  await writeFile(PAGE, tables.reduce((text, [name, content]) => placed(text, name, content), await readFile(PAGE, 'utf8')))
+}
+
 await mkdir('out', { recursive: true })
+await writeTables()
 for (let seed = 1; seed <= Number(seeds); seed++) {
   if (part !== 'pixels' && existsSync(CIFAR)) for (const { name, method, changes } of IMAGES) await once('cifar10', name, seed, () => wholeImages(method, changes, seed))
   for (const set of part === 'images' ? [] : Object.keys(SETS).filter(isHere)) {
@@ -110,12 +129,4 @@ for (let seed = 1; seed <= Number(seeds); seed++) {
     }
   }
 }
-const sets = Object.keys(SETS)
-const first = tableOf(PIXELS.map(({ name }) => name), sets.flatMap((set) => [{ set, figure: 'accuracy', title: set }, { set, figure: 'many', title: '+' }]))
-const second = tableOf(PIXELS.map(({ name }) => name), sets.flatMap((set) => [{ set, figure: 'NMI', title: `${set} NMI` }, { set, figure: 'ARI', title: 'ARI' }]))
-const third = tableOf(IMAGES.map(({ name }) => name), ['linear', 'neighbours', 'groups', 'NMI', 'ARI', 'NDM'].map((figure) => ({ set: 'cifar10', figure, title: figure })))
-const machine = `${minutes} minutes of learning each, ${seeds} ${seeds === '1' ? 'seed' : 'seeds'}, on ${availableParallelism()} × ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`
-const placed = (text: string, name: string, content: string): string => text.replace(new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end of ${name} -->)`), (_, open: string, close: string) => `${open}${machine}\n\n${content}\n${close}`)
-const page = await readFile(PAGE, 'utf8')
-await writeFile(PAGE, [['accuracy', first], ['agreement', second], ['images', third]].reduce((text, [name, content]) => placed(text, name, content), page))
 process.exit(0)

@@ -22,6 +22,7 @@ import { withLock } from '../../project/lock.ts'
 import { type Project, type RunMeta, adoptRun, loadRun, openOrCreateProject, removeUnlearnt, saveCatalogue, saveRun, startRun } from '../../project/project.ts'
 import { type Chosen, inferenceBackend } from '../compute.ts'
 import { type Conclusion, type SurveyedRun, clusteredWeights, concludingWeights, surveyRun } from '../conclusion.ts'
+import type { CropSourceConfig } from '../cropSource.ts'
 import { openFeatures } from '../features.ts'
 import type { Job, JobContext } from '../job.ts'
 import { scaleOf, sightOf } from '../labellingOf.ts'
@@ -228,21 +229,19 @@ function chooseCrop(
 
 async function learnTrunk(prepared: Prepared, recipe: Recipe, { settings, retime, watch }: TrainInput, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
   const { project, meta, reader } = prepared
-  const begun = meta.position.step === 0 && recipe.pretrain !== null && recipe.method === 'information'
-  const state = begun ? { ...prepared.state, ...(await pretrainedTrunk(prepared, recipe, settings, context, onSkipped)) } : prepared.state
-  const wanted = begun ? partOf(settings, recipe, 1 - recipe.pretrain!.share) : settings
-  const { architecture, bands, crop, catalogue, statistics } = meta
-  const masked = isMasked(meta)
-  const { pairs, radius, views } = recipe
-  const shape = { pairs, bands: architecture.bands, coloured: inVisibleColours(bands), masked, crop, coarse: crop / outputStride(architecture), radius, drawn: drawnOf(recipe), warped: isWarped(views) }
-  const crops = { sight: sightOf(project, meta), images: catalogue.images, statistics, shape, views, seed: settings.seed }
+  const { architecture } = meta
+  const begins = recipe.method === 'information' ? recipe.pretrain : null
+  // One that goes on has its trunk, and ends where one that nobody stopped does.
+  const state = begins && meta.position.step === 0 ? { ...prepared.state, ...(await pretrainedTrunk(prepared, recipe, settings, context, onSkipped)) } : prepared.state
+  const wanted = begins ? partOf(settings, recipe, 1 - begins.share) : settings
+  const crops = cropsOf(project, meta, recipe)
   // Heads that do not learn have nothing to show yet.
   const watching = watch === undefined || objectiveOf(architecture, stepShape(meta, recipe)).headParts.length < 2 ? undefined : await startWatch({ meta, reader }, watch)
   const onLook: ReadyRun['onLook'] = watching && (async (weights, report) => context.onProgress({ stage: 'Training', share: report.progress, remaining: (report.seconds * (1 - report.progress)) / report.progress, watched: await watching.look(weights, report) }))
   const learning = { architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted, retime }
   return withTraining(learning, context, onSkipped, async (ready, backend, chosen) => {
     const run = { ...ready, onLook }
-    const position = meta.position.step > 0 ? meta.position : await bestStart(prepared, recipe, run)
+    const position = meta.position.step > 0 ? meta.position : await bestStart({ ...prepared, state }, recipe, run)
     let saved = { position, state }
     await train({
       ...run,
@@ -264,6 +263,14 @@ async function learnTrunk(prepared: Prepared, recipe: Recipe, { settings, retime
   }).finally(() => watching?.stop())
 }
 
+/** What is cut from the images, and how the views of a pair differ. */
+function cropsOf(project: Project, meta: RunMeta, recipe: Recipe): CropSourceConfig {
+  const { architecture, bands, crop, catalogue, statistics, settings } = meta
+  const { pairs, radius, views } = recipe
+  const shape = { pairs, bands: architecture.bands, coloured: inVisibleColours(bands), masked: isMasked(meta), crop, coarse: crop / outputStride(architecture), radius, drawn: drawnOf(recipe), warped: isWarped(views) }
+  return { sight: sightOf(project, meta), images: catalogue.images, statistics, shape, views, seed: settings.seed }
+}
+
 /** A share of the time or of the steps that are meant. */
 function partOf({ steps, minutes, backend }: TrainingSettings, recipe: Recipe, share: number): Learning['wanted'] {
   return steps === undefined ? { minutes: (minutes ?? recipe.minutes) * share, backend } : { steps: Math.max(1, Math.round(steps * share)), backend }
@@ -277,13 +284,10 @@ async function pretrainedTrunk({ meta, state, project }: Prepared, recipe: Recip
   const crop = Math.min(Math.floor(other.crop / stride) * stride, meta.crop)
   const architecture = { ...meta.architecture, statistics: undefined }
   const shape = stepShape({ ...meta, crop }, other)
-  const { pairs, radius, views } = other
-  const masked = isMasked(meta)
   const weights = initialWeights(architecture, normalFrom(uniformFrom(settings.seed, STREAMS.weights)), objectiveOf(architecture, shape).parameters)
   const trunkOf = (arrays: Record<string, Float32Array>): Record<string, Float32Array> => Object.fromEntries(Object.entries(arrays).filter(([name]) => /^trunk\d+\/[^/]+$/.test(name)))
   const start = initialState(trainingStep(architecture, shape), { ...weights, ...trunkOf(state) })
-  const crops = { sight: sightOf(project, meta), images: meta.catalogue.images, statistics: meta.statistics, shape: { pairs, bands: architecture.bands, coloured: inVisibleColours(meta.bands), masked, crop, coarse: crop / stride, radius, drawn: drawnOf(other), warped: isWarped(views) }, views, seed: settings.seed }
-  const learning = { architecture, recipe: other, shape, state: start, crops, wanted: partOf(settings, recipe, recipe.pretrain!.share) }
+  const learning = { architecture, recipe: other, shape, state: start, crops: cropsOf(project, { ...meta, crop }, other), wanted: partOf(settings, recipe, recipe.pretrain!.share) }
   let reached = state
   await withTraining(learning, context, onSkipped, async (run) => {
     await train({ ...run, position: { step: 0, seconds: 0, rateFactor: 1, history: [] }, onCheckpoint: (_, found) => Promise.resolve(void (reached = found)) })

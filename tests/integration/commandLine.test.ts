@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
@@ -447,6 +448,23 @@ describe('interruption', () => {
     expect((await running.finished).code).toBe(130)
     const resumed = json<CommandOutput<'train'>>(await smalti('train', scenes.images, '--project', project, ...TRAIN, '--minutes', '0.05', '--json'))
     expect(resumed.resumedFrom).toBeGreaterThan(0)
+  })
+
+  it('after another method began the trunk ends where one that nobody stopped does', async () => {
+    const [project, recipe] = [join(folder, 'begun.smalti'), join(folder, 'begun.json')]
+    await writeFile(recipe, JSON.stringify({ pairs: 2, crop: 64, pretrain: { method: 'context', share: 0.01 } } satisfies RecipeChanges))
+    const train = ['train', scenes.images, '--project', project, ...TRAIN, '--recipe', recipe]
+    const running = start(...train, '--minutes', '5')
+    const reached = async (): Promise<number> => (existsSync(join(project, 'project.json')) ? (json<CommandOutput<'runs'>>(await smalti('runs', project, '--json')).runs[0]?.steps ?? 0) : 0)
+    // Until a checkpoint holds steps of its own.
+    while ((await reached()) === 0) await new Promise((resolve) => setTimeout(resolve, 300))
+    running.child.kill('SIGINT')
+    await running.finished
+    const steps = (await reached()) + 150
+    const resumed = json<CommandOutput<'train'>>(await smalti(...train, '--steps', String(steps), '--json'))
+    expect(resumed.resumedFrom).toBe(steps - 150)
+    expect(resumed.steps).toBe(Math.round(0.99 * steps))
+    expect(resumed.steps).toBeLessThan(steps)
   })
 
   it('before the first step leaves the former run in place, whether it was stopped or killed', async () => {

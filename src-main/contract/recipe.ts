@@ -57,7 +57,16 @@ export const viewRecipe = z.strictObject({
   /** Largest deviation of a Gaussian blur. */
   blur: strength,
   /** Largest deviation of additive normal noise, 0…1. */
-  noise: share
+  noise: share,
+  /** Hard views (Hinnerichs 2020). Steps of an adversarial deformation against a random classifier; 0 does without. */
+  adef: z.strictObject({ steps: z.int().min(0).max(100) }),
+  /**
+   * Root mean square distance in pixels that brightness moves at most, ε, and how soon farther moves become rare, η: at random, or
+   * of the adversarial deformation where there is one (Algorithm 1). 0 does without.
+   */
+  wasserstein: z.strictObject({ epsilon: strength.max(100), eta: z.number().positive() }),
+  /** The same distance for brightness that is moved against a random classifier, and in how many steps. 0 does without. */
+  sinkhorn: z.strictObject({ epsilon: strength.max(100), steps: z.int().min(1).max(400) })
 })
 export type ViewRecipe = z.infer<typeof viewRecipe>
 

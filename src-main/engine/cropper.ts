@@ -3,11 +3,15 @@ import { SmaltiError } from '../contract/errors.ts'
 import type { CatalogueImage, SkippedFile } from '../contract/imagery.ts'
 import { type Picture, PictureReader, VALID_SHARE, imageByArea, mostlyValid, scaledSize } from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
-import { integerBelow, uniformFrom } from '../learning/random.ts'
+import { type Uniform, integerBelow, uniformFrom } from '../learning/random.ts'
+import { adversarialStep } from '../learning/views/adef.ts'
+import { moveBrightness } from '../learning/views/brightness.ts'
+import { composed, shiftStep } from '../learning/views/geometricSteps.ts'
 import { type Batch, type ViewPair, drawDisplacements, emptyBatch, geometryOf, sampleViewPair, writePair } from '../learning/views/pairs.ts'
 import { randomPart, resample, samplingOf } from '../learning/views/warp.ts'
 
 const BATCH_STREAM = 2
+const ADVERSARY_STREAM = 8
 /** Places tried for each pair before the images count as empty. */
 const TRIES = 1000
 
@@ -34,6 +38,19 @@ export function createCropper(config: CropperConfig): (step: number) => Promise<
     return { values: resample(values, sampling, shape.bands), valid: mask }
   }
 
+  /** Its own numbers, so that all others are drawn alike whether or not an image was found broken meanwhile. */
+  const adversary = (step: number, tries: number): Uniform => uniformFrom(seed, ADVERSARY_STREAM, step, tries)
+
+  /** With the deformation that is hard for what the first view shows, after the shift into its frame. */
+  const hardened = (first: Float32Array, pair: ViewPair, step: number, tries: number): ViewPair => {
+    if (views.adef.steps === 0) return pair
+    const hard = adversarialStep(views, first, shape.bands, shape.crop, adversary(step, tries))
+    return { ...pair, bends: [...pair.bends, shiftStep(pair.shift.rows, pair.shift.columns), hard], shift: { rows: 0, columns: 0 } }
+  }
+
+  const bentWhole = (picture: Float32Array, { bends }: ViewPair): Float32Array =>
+    bends.length === 0 ? picture : resample(picture, { ...samplingOf(composed(bends), shape.crop), top: 0, left: 0, height: shape.crop, width: shape.crop }, shape.bands)
+
   return async (step) => {
     const uniform = uniformFrom(seed, BATCH_STREAM, step)
     const batch = emptyBatch(shape)
@@ -59,14 +76,18 @@ export function createCropper(config: CropperConfig): (step: number) => Promise<
         if (config.smallestPart !== undefined) {
           const { values: whole } = await reader.whole(image)
           const part = (): Float32Array => randomPart(whole, size.width, shape.bands, shape.crop, config.smallestPart!, uniform)
-          writePair(batch, shape, index++, pair, displacements, part(), part(), (values) => standardise(values, config.statistics))
+          const [first, second] = [part(), part()]
+          const bent = bentWhole(second, hardened(second, { ...pair, shift: { rows: 0, columns: 0 } }, step, tries))
+          moveBrightness(views, bent, shape.bands, shape.crop, adversary(step, tries))
+          writePair(batch, shape, index++, { ...pair, bends: [] }, displacements, first, bent, (values) => standardise(values, config.statistics))
           continue
         }
         const first = await reader.read(image, { left, top, ...crop })
         if (!mostlyValid(first.valid)) continue
-        const placed = { ...pair, shift: { rows, columns } }
+        const placed = hardened(first.values, { ...pair, shift: { rows, columns } }, step, tries)
         const second = await secondView(image, { top, left }, placed, first)
         if (!mostlyValid(second.valid)) continue
+        moveBrightness(views, second.values, shape.bands, shape.crop, adversary(step, tries))
         writePair(batch, shape, index, placed, displacements, first.values, second.values, (values) => standardise(values, config.statistics), { first: first.valid, second: second.valid })
         index++
       } catch (fault) {

@@ -13,7 +13,10 @@ const STILL: ViewRecipe = {
   gain: 0,
   offset: 0,
   blur: 0,
-  noise: 0
+  noise: 0,
+  adef: { steps: 0 },
+  wasserstein: { epsilon: 0, eta: 4 },
+  sinkhorn: { epsilon: 0, steps: 5 }
 }
 /** Sides of the boxes of the patch statistics: those that are learnt with fit a crop. */
 const BOXES = [9, 21, 45]

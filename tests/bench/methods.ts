@@ -1,5 +1,5 @@
 /**
- * The tables of `docs/methods.md`: `npm run bench -- methods [minutes] [seeds] [pixels|images]`. Every method learns for as many minutes
+ * The tables of `docs/methods.md`: `npm run bench -- methods [minutes] [seeds] [pixels|images|views]`. Every method learns for as many minutes
  * on every set; every run is kept in `out/methods.jsonl`, and one that is there is not repeated. Delete the file to measure anew.
  */
 import { existsSync } from 'node:fs'
@@ -59,6 +59,17 @@ const IMAGES: { name: string; method: GroupMethod; changes?: Omit<RecipeChanges,
   { name: 'IID', method: 'information' }
 ]
 
+/** IID as `quick`, with harder views. */
+const VIEWS: { name: string; views: RecipeChanges['views'] }[] = [
+  { name: 'views of `quick`', views: undefined },
+  { name: 'and random deformations', views: { deformation: { strength: 2, smoothness: 12 } } },
+  { name: 'and Wasserstein noise', views: { wasserstein: { epsilon: 2, eta: 4 } } },
+  { name: 'and the Sinkhorn attack', views: { sinkhorn: { epsilon: 2, steps: 5 } } },
+  { name: 'and ADef', views: { adef: { steps: 10 } } },
+  { name: 'and Algorithm 1', views: { adef: { steps: 10 }, wasserstein: { epsilon: 4, eta: 4 } } }
+]
+const VIEW_SETS = ['dubai72', 'camvid', 'cocostuff3']
+
 interface Kept {
   key: string
   name: string
@@ -101,15 +112,16 @@ function tableOf(rows: readonly string[], columns: readonly { set: string; figur
 
 /** Writes what is known by now, of the parts that are asked for. */
 async function writeTables(): Promise<void> {
-  const sets = Object.keys(SETS).filter((set) => [...kept.values()].some((entry) => entry.set === set))
   const pixelRows = PIXELS.map(({ name }) => name)
+  const sets = Object.keys(SETS).filter((set) => [...kept.values()].some((entry) => entry.set === set && pixelRows.includes(entry.name)))
   const majority = (set: string): string => [...kept.values()].find((entry) => entry.set === set)!.figures.majority.toFixed(2)
   const tables = [
-    ...(part === 'images' ? [] : [
+    ...(['images', 'views'].includes(part) ? [] : [
       ['accuracy', tableOf(pixelRows, sets.flatMap((set) => [{ set, figure: 'accuracy', title: `${set} (largest class ${majority(set)}) B` }, { set, figure: 'many', title: 'A +' }]))],
       ['agreement', tableOf(pixelRows, sets.flatMap((set) => [{ set, figure: 'NMI', title: `${set} NMI` }, { set, figure: 'ARI', title: 'ARI' }]))]
     ]),
-    ...(part === 'pixels' ? [] : [['images', tableOf(IMAGES.map(({ name }) => name), ['linear', 'neighbours', 'groups', 'NMI', 'ARI', 'NDM'].map((figure) => ({ set: 'cifar10', figure, title: figure })))]])
+    ...(['images', 'pixels'].includes(part) ? [] : [['views', tableOf(VIEWS.map(({ name }) => name), VIEW_SETS.flatMap((set) => [{ set, figure: 'accuracy', title: `${set} B` }, { set, figure: 'many', title: 'A +' }, { set, figure: 'steps', title: 'steps' }]))]]),
+    ...(['pixels', 'views'].includes(part) ? [] : [['images', tableOf(IMAGES.map(({ name }) => name), ['linear', 'neighbours', 'groups', 'NMI', 'ARI', 'NDM'].map((figure) => ({ set: 'cifar10', figure, title: figure })))]])
   ]
   const machine = `${minutes} minutes of learning each, ${seeds} ${seeds === '1' ? 'seed' : 'seeds'}, on ${availableParallelism()} × ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`
   const placed = (text: string, name: string, content: string): string => text.replace(new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end of ${name} -->)`), (_, open: string, close: string) => `${open}${machine}\n\n${content}\n${close}`)
@@ -119,14 +131,17 @@ async function writeTables(): Promise<void> {
 await mkdir('out', { recursive: true })
 await writeTables()
 for (let seed = 1; seed <= Number(seeds); seed++) {
-  if (part !== 'pixels' && existsSync(CIFAR)) for (const { name, method, changes } of IMAGES) await once('cifar10', name, seed, () => wholeImages(method, changes, seed))
-  for (const set of part === 'images' ? [] : Object.keys(SETS).filter(isHere)) {
-    for (const { name, settings, learns } of PIXELS) {
-      await once(set, name, seed, async () => {
-        const { manyToOne, hungarian, nmi, ari, majority } = await measure(set, { seed, ...settings, ...(learns && { minutes: Number(minutes) }) }, EVERY)
-        return { many: manyToOne, accuracy: hungarian, NMI: nmi, ARI: ari, majority }
-      })
-    }
+  if (!['pixels', 'views'].includes(part) && existsSync(CIFAR)) for (const { name, method, changes } of IMAGES) await once('cifar10', name, seed, () => wholeImages(method, changes, seed))
+  const pixels = async (set: string, name: string, settings: Partial<TrainingSettings>): Promise<void> =>
+    once(set, name, seed, async () => {
+      const { manyToOne, hungarian, nmi, ari, majority, steps } = await measure(set, { seed, ...settings }, EVERY)
+      return { many: manyToOne, accuracy: hungarian, NMI: nmi, ARI: ari, majority, steps }
+    })
+  for (const set of ['images', 'views'].includes(part) ? [] : Object.keys(SETS).filter(isHere)) {
+    for (const { name, settings, learns } of PIXELS) await pixels(set, name, { ...settings, ...(learns && { minutes: Number(minutes) }) })
+  }
+  for (const set of ['images', 'pixels'].includes(part) ? [] : VIEW_SETS.filter(isHere)) {
+    for (const { name, views } of VIEWS) await pixels(set, name, { minutes: Number(minutes), recipe: { views } })
   }
 }
 process.exit(0)

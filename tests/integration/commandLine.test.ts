@@ -224,7 +224,7 @@ describe('the whole job', () => {
     const changes: RecipeChanges = {
       pairs: 5, objective: 'perDisplacement', displacements: 5, radius: 6, sobel: true, statistics: [9], warmStart: 2, auxiliary: [12], subHeads: 2, headB: 'trained',
       lambda: { A: [1, 1.5], B: 1 }, clip: 5, averaging: 0.9, restarts: { trials: 2, share: 0.2 }, patience: 0.9,
-      views: { quarterTurns: true, shift: 20, affine: { degrees: 10, scale: 0.1, shear: 0.05 }, deformation: { strength: 2, smoothness: 12 }, hsv: 0.1, blur: 1, noise: 0.02 }
+      views: { quarterTurns: true, shift: 20, affine: { degrees: 10, scale: 0.1, shear: 0.05 }, deformation: { strength: 2, smoothness: 12 }, hsv: 0.1, blur: 1, noise: 0.02, adef: { steps: 5 }, wasserstein: { epsilon: 3, eta: 4 }, sinkhorn: { epsilon: 2, steps: 2 } }
     }
     await writeFile(recipe, JSON.stringify(changes))
     const run = async (name: string): Promise<Record<string, string>> => {

@@ -41,6 +41,18 @@ describe('crops', () => {
     expect((await one(7)).batch).not.toEqual(alone.batch)
   })
 
+  it('of hard views depend on the seed and the step alone, and differ from easy ones in the second view only', async () => {
+    const hard = { ...config, shape: { ...config.shape, warped: true }, views: { ...config.views, adef: { steps: 5 }, wasserstein: { epsilon: 2, eta: 4 }, sinkhorn: { epsilon: 1, steps: 3 } } }
+    const easier = { ...hard, views: { ...hard.views, sinkhorn: { epsilon: 0, steps: 3 } } }
+    const [one, another, easy] = [createCropper(hard), createCropper(hard), createCropper(easier)]
+    for (let step = 0; step < 4; step++) await one(step)
+    const [after, alone, usual] = [await one(4), await another(4), await easy(4)]
+    expect(after.batch).toEqual(alone.batch)
+    expect(after.batch.first).toEqual(usual.batch.first)
+    expect(after.batch.second).not.toEqual(usual.batch.second)
+    expect(after.batch.valid!.some((share) => share === 1)).toBe(true)
+  })
+
   it('cannot be cut where no image can be read', async () => {
     const cut = createCropper({ ...config, images: config.images.slice(2) })
     await expect(cut(0)).rejects.toMatchObject({ name: 'NoReadableImages' })

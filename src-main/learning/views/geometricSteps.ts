@@ -56,8 +56,7 @@ const VALUES_PER_DEVIATION = 4
 
 /**
  * A smooth random deformation `p → p + τ(p)`: normal numbers smoothed by a Gaussian, scaled to the asked root mean
- * square length. The inverse `q = p − τ(q)` is found by fixed-point iteration, which converges where neighbours keep
- * their order.
+ * square length.
  */
 export function deformationStep({ strength, smoothness }: ViewRecipe['deformation'], side: number, uniform: Uniform): GeometricStep {
   const normal = normalFrom(uniform)
@@ -71,9 +70,24 @@ export function deformationStep({ strength, smoothness }: ViewRecipe['deformatio
     const length = Math.sqrt(smooth.reduce((sum, value) => sum + value * value, 0) / smooth.length)
     return smooth.map((value) => (value * strength) / (Math.SQRT2 * length))
   })
+  return fieldStep([field[0], field[1]], side, side)
+}
+
+/** A field of displacements τ, of rows and of columns, each [cells, cells]. */
+export type Field = readonly [rows: Float32Array, columns: Float32Array]
+
+/**
+ * The deformation `p → p + τ(p)` by a field over a square. The inverse `q = p − τ(q)` is found by fixed-point iteration, which
+ * converges where neighbours keep their order.
+ *
+ * @param field  in cells
+ * @param side   of the square in pixels
+ */
+export function fieldStep(field: Field, cells: number, side: number): GeometricStep {
+  const size = side / cells
   const displacement = ([row, column]: Position): Position => {
-    const [r, c] = [row + side / 2 - 0.5, column + side / 2 - 0.5]
-    return [interpolate(field[0], side, r, c), interpolate(field[1], side, r, c)]
+    const [r, c] = [(row + side / 2) / size - 0.5, (column + side / 2) / size - 0.5]
+    return [size * interpolate(field[0], cells, r, c), size * interpolate(field[1], cells, r, c)]
   }
   return {
     toFirst(position) {

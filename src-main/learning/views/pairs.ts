@@ -10,14 +10,14 @@ export interface ViewPair {
   symmetry: SquareSymmetry
   /** Pixels by which the second crop starts after the first. */
   shift: { rows: number; columns: number }
-  /** Turn, scale, shear and deformation, between the symmetry and the shift; none when empty. */
+  /** Turn, scale, shear and deformations, between the symmetry and the shift; none when empty. */
   bends: GeometricStep[]
   changes: PhotometricChange[]
 }
 
 /** Whether views differ by more than the symmetries and shifts that matrices of rows and columns express. */
-export function isWarped({ affine, deformation }: ViewRecipe): boolean {
-  return deformation.strength > 0 || Object.values(affine).some((strength) => strength > 0)
+export function isWarped({ affine, deformation, adef }: ViewRecipe): boolean {
+  return deformation.strength > 0 || adef.steps > 0 || Object.values(affine).some((strength) => strength > 0)
 }
 
 /** @param coloured  whether the first three bands are red, green and blue */

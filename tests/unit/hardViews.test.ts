@@ -93,8 +93,8 @@ describe('a random classifier', () => {
     const picture = scenery(4, 9, 1)
     const classifier = randomClassifier(4, 9, uniformFrom(2))
     const weights = Array.from({ length: CLASSES }, (_, c) => Math.sin(c))
-    const value = (values: Float32Array): number => classifier.scores(values).reduce((total, score, c) => total + weights[c] * score, 0)
-    const gradient = classifier.gradient(picture.values, weights)
+    const value = (values: Float32Array): number => classifier(values).scores.reduce((total, score, c) => total + weights[c] * score, 0)
+    const gradient = classifier(picture.values).gradient(weights)
     for (const at of [0, 40, 100, 200, 323]) {
       const [up, down] = [picture.values.slice(), picture.values.slice()]
       up[at] += 0.01
@@ -106,7 +106,7 @@ describe('a random classifier', () => {
 
 describe('an adversarial deformation', () => {
   const cases = [1, 2, 3, 4, 5, 6].map((seed) => ({ seed, picture: scenery(3, 16, seed), classifier: randomClassifier(3, 16, uniformFrom(100 + seed)) }))
-  const turns = ({ picture, classifier }: (typeof cases)[number], field: Field): boolean => countedAs(classifier.scores(deformed(picture, field).values)) !== countedAs(classifier.scores(picture.values))
+  const turns = ({ picture, classifier }: (typeof cases)[number], field: Field): boolean => countedAs(classifier(deformed(picture, field).values)) !== countedAs(classifier(picture.values))
 
   it.each(cases)('turns the decision with a field as small as a search finds: picture $seed', (one) => {
     const found = adversarialDeformation(one.classifier, one.picture, 40)
@@ -187,11 +187,11 @@ describe('brightness moved within a ball', () => {
     for (let seed = 1; seed <= 30; seed++) {
       const picture = scenery(2, side, seed)
       const classifier = randomClassifier(2, side, uniformFrom(50 + seed))
-      const counted = countedAs(classifier.scores(picture.values))
+      const counted = countedAs(classifier(picture.values))
       const hard = sinkhornAttack(classifier, picture, epsilon, 10)
       for (const band of [0, 1]) expect(Math.sqrt(exactTransport(bandMass(picture, band), bandMass({ ...picture, values: hard }, band), side))).toBeLessThanOrEqual(epsilon * 1.0001)
-      attacked += Number(countedAs(classifier.scores(hard)) !== counted)
-      noisy += Number(countedAs(classifier.scores(wassersteinNoise(picture, { epsilon, eta: 100 }, uniformFrom(seed)))) !== counted)
+      attacked += Number(countedAs(classifier(hard)) !== counted)
+      noisy += Number(countedAs(classifier(wassersteinNoise(picture, { epsilon, eta: 100 }, uniformFrom(seed)))) !== counted)
     }
     expect(attacked).toBeGreaterThan(2 * noisy)
     expect(attacked).toBeGreaterThan(8)

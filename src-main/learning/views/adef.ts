@@ -33,12 +33,13 @@ export function deformed({ bands, side, values }: CellPicture, [rows, columns]: 
  */
 export function adefStep(classifier: RandomClassifier, picture: CellPicture, been: ReadonlySet<number> = new Set()): Field | undefined {
   const { side } = picture
-  const scores = classifier.scores(picture.values)
-  const counted = countedAs(scores)
+  const answer = classifier(picture.values)
+  const { scores } = answer
+  const counted = countedAs(answer)
   const others = Array.from({ length: CLASSES }, (_, c) => c).filter((c) => c !== counted && !been.has(c)).sort((a, b) => scores[b] - scores[a]).slice(0, CANDIDATES)
   const fields = others.flatMap((other) => {
     const towards = Float64Array.from({ length: CLASSES }, (_, c) => Number(c === other) - Number(c === counted))
-    const once = slopes(picture, classifier.gradient(picture.values, towards)).map((part) => gaussianBlur(part, side, SMOOTHNESS))
+    const once = slopes(picture, answer.gradient(towards)).map((part) => gaussianBlur(part, side, SMOOTHNESS))
     const length = once.reduce((sum, part) => part.reduce((total, value) => total + value * value, sum), 0)
     if (!(length > 1e-20)) return []
     const factor = (OVERSHOOT * (scores[counted] - scores[other])) / length
@@ -73,11 +74,11 @@ const added = (a: Field, b: Field): Field => [a[0].map((value, i) => value + b[0
 
 /** ADef: steps until the classifier counts the picture as another class, all applied to the picture itself. @returns the field in cells */
 export function adversarialDeformation(classifier: RandomClassifier, picture: CellPicture, steps: number): Field {
-  const counted = countedAs(classifier.scores(picture.values))
+  const counted = countedAs(classifier(picture.values))
   let field = still(picture.side)
   for (let i = 0; i < steps; i++) {
     const seen = deformed(picture, field)
-    if (countedAs(classifier.scores(seen.values)) !== counted) break
+    if (countedAs(classifier(seen.values)) !== counted) break
     const step = adefStep(classifier, seen)
     if (!step) break
     field = added(field, step)
@@ -105,7 +106,7 @@ export function wassersteinDeformation(classifier: RandomClassifier, picture: Ce
   let field = still(picture.side)
   for (let i = 0; before && i < steps; i++) {
     const seen = deformed(picture, field)
-    been.add(countedAs(classifier.scores(seen.values)))
+    been.add(countedAs(classifier(seen.values)))
     const step = adefStep(classifier, seen, been)
     if (!step) break
     const further = added(field, step)

@@ -46,15 +46,16 @@ export function wassersteinNoise(picture: CellPicture, { epsilon, eta }: { epsil
  * brought back into the ball about it, until it counts as another. @param epsilon  in cells
  */
 export function sinkhornAttack(classifier: RandomClassifier, picture: CellPicture, epsilon: number, steps: number): Float32Array {
-  const counted = countedAs(classifier.scores(picture.values))
+  const counted = countedAs(classifier(picture.values))
   let now = picture.values
   for (let i = 0; i < steps; i++) {
-    const scores = classifier.scores(now)
-    if (countedAs(scores) !== counted) break
+    const answer = classifier(now)
+    if (countedAs(answer) !== counted) break
+    const { scores } = answer
     const top = Math.max(...scores)
     const shares = scores.map((score) => Math.exp(score - top))
     const total = shares.reduce((a, b) => a + b, 0)
-    const gradient = classifier.gradient(now, shares.map((share, c) => share / total - Number(c === counted)))
+    const gradient = answer.gradient(shares.map((share, c) => share / total - Number(c === counted)))
     now = broughtNear(picture, now.map((value, k) => Math.max(value + BRIGHTNESS_STEP * Math.sign(gradient[k]), 0)), epsilon)
   }
   return now

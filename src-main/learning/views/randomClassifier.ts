@@ -1,11 +1,11 @@
 import { type Uniform, normalFrom } from '../random.ts'
 
 /** A network of random weights that tells pictures apart by nothing but chance; what it sees is what views can be hard for. */
-export interface RandomClassifier {
-  /** Scores of the classes of a planar picture [bands, side, side], values 0…1. */
-  scores(picture: Float32Array): Float64Array
-  /** Gradient of `Σ weights_c · score_c` by the picture. */
-  gradient(picture: Float32Array, weights: ArrayLike<number>): Float64Array
+export type RandomClassifier = (picture: Float32Array) => {
+  /** Of the classes. */
+  scores: Float64Array
+  /** Gradient of `Σ weights_c · score_c` by the picture, planar [bands, side, side]. */
+  gradient(weights: ArrayLike<number>): Float64Array
 }
 
 /** Classes that it tells apart. */
@@ -44,44 +44,35 @@ export function randomClassifier(bands: number, side: number, uniform: Uniform):
   const last = Float64Array.from({ length: CLASSES * inputs }, () => normal() / Math.sqrt(inputs))
   const places = within * within
 
-  const forward = (picture: Float32Array): { seen: Float64Array[]; means: Float64Array } => {
+  return (picture) => {
     const seen = [Float64Array.from(picture, (value) => value - 0.5)]
     for (const layer of layers) seen.push(convolved(layer, seen.at(-1)!).map(Math.tanh))
     const top = seen.at(-1)!
-    return { seen, means: Float64Array.from({ length: inputs }, (_, i) => top.subarray(i * places, (i + 1) * places).reduce((a, b) => a + b, 0) / places) }
-  }
-  return {
-    scores(picture) {
-      const { means } = forward(picture)
-      return Float64Array.from({ length: CLASSES }, (_, c) => means.reduce((sum, value, i) => sum + value * last[c * inputs + i], 0))
-    },
-    gradient(picture, weights) {
-      const { seen } = forward(picture)
-      let above: Float64Array = Float64Array.from({ length: inputs * places }, (_, at) => {
-        let sum = 0
-        for (let c = 0; c < CLASSES; c++) sum += weights[c] * last[c * inputs + Math.floor(at / places)]
-        return sum / places
-      })
-      for (let l = layers.length - 1; l >= 0; l--) above = carriedBack(layers[l], above.map((value, i) => value * (1 - seen[l + 1][i] ** 2)))
-      return above
+    const means = Float64Array.from({ length: inputs }, (_, i) => top.subarray(i * places, (i + 1) * places).reduce((a, b) => a + b, 0) / places)
+    return {
+      scores: Float64Array.from({ length: CLASSES }, (_, c) => means.reduce((sum, value, i) => sum + value * last[c * inputs + i], 0)),
+      gradient(weights) {
+        const shares = means.map((_, i) => Array.from(weights).reduce((sum, weight, c) => sum + weight * last[c * inputs + i], 0) / places)
+        let above: Float64Array = Float64Array.from({ length: inputs * places }, (_, at) => shares[Math.floor(at / places)])
+        for (let l = layers.length - 1; l >= 0; l--) above = carriedBack(layers[l], above.map((value, i) => value * (1 - seen[l + 1][i] ** 2)))
+        return above
+      }
     }
   }
 }
 
-/** Every product of a convolution with zeros beyond the border: index of the weight, of the input and of the output. */
-function overProducts({ channels, kernel, stride, inputs, side, out }: Layer, visit: (weight: number, input: number, output: number) => void): void {
+/** Each weight of a convolution with a row of outputs, and of the inputs that it takes to them; beyond the border are zeros. */
+function overRows({ channels, kernel, stride, inputs, side, out }: Layer, visit: (weight: number, input: number, output: number, outputs: number) => void): void {
   const reach = (kernel - 1) / 2
   for (let o = 0; o < channels; o++) {
     for (let i = 0; i < inputs; i++) {
-      for (let r = 0; r < out; r++) {
-        for (let kr = 0; kr < kernel; kr++) {
-          const row = r * stride + kr - reach
-          if (row < 0 || row >= side) continue
-          for (let kc = 0; kc < kernel; kc++) {
-            const weight = ((o * inputs + i) * kernel + kr) * kernel + kc
-            for (let c = 0, column = kc - reach; c < out; c++, column += stride) {
-              if (column >= 0 && column < side) visit(weight, (i * side + row) * side + column, (o * out + r) * out + c)
-            }
+      for (let kr = 0; kr < kernel; kr++) {
+        for (let kc = 0; kc < kernel; kc++) {
+          const left = Math.max(0, Math.ceil((reach - kc) / stride))
+          const right = Math.min(out - 1, Math.floor((side - 1 + reach - kc) / stride))
+          for (let r = 0; r < out; r++) {
+            const row = r * stride + kr - reach
+            if (row >= 0 && row < side) visit(((o * inputs + i) * kernel + kr) * kernel + kc, (i * side + row) * side + left * stride + kc - reach, (o * out + r) * out + left, right - left + 1)
           }
         }
       }
@@ -91,15 +82,21 @@ function overProducts({ channels, kernel, stride, inputs, side, out }: Layer, vi
 
 function convolved(layer: Layer, input: Float64Array): Float64Array {
   const output = new Float64Array(layer.channels * layer.out ** 2)
-  overProducts(layer, (weight, from, to) => (output[to] += layer.weights[weight] * input[from]))
+  overRows(layer, (at, from, to, count) => {
+    const weight = layer.weights[at]
+    for (let c = 0; c < count; c++) output[to + c] += weight * input[from + c * layer.stride]
+  })
   return output
 }
 
 function carriedBack(layer: Layer, above: Float64Array): Float64Array {
   const below = new Float64Array(layer.inputs * layer.side ** 2)
-  overProducts(layer, (weight, from, to) => (below[from] += layer.weights[weight] * above[to]))
+  overRows(layer, (at, from, to, count) => {
+    const weight = layer.weights[at]
+    for (let c = 0; c < count; c++) below[from + c * layer.stride] += weight * above[to + c]
+  })
   return below
 }
 
 /** The class of the highest score. */
-export const countedAs = (scores: Float64Array): number => scores.indexOf(Math.max(...scores))
+export const countedAs = ({ scores }: ReturnType<RandomClassifier>): number => scores.indexOf(Math.max(...scores))

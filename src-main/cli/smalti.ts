@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
+import { diagnosisText } from '../contract/diagnosisText.ts'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { LEARNT_METHODS, METHODS, METHOD_NOTES, type RecipeChanges } from '../contract/recipe.ts'
@@ -131,9 +132,7 @@ program
   .option('--json', 'print one JSON object as the last line')
   .addHelpText('after', examples('smalti diagnose photos.smalti\nsmalti diagnose photos.smalti --run run-0001'))
   .action((project: string, options) =>
-    perform('diagnose', { project: resolve(project), run: options.run }, options.json, ({ run, features, unused, pixels, information, dependency }) =>
-      [`${run}: ${features} features${unused > 0 ? `, ${unused} of them never used` : ''}, at ${pixels.toLocaleString('en')} pixels`, `  tell ${information.toFixed(2)} nats of the colours and gradients about their pixel, at least (MINE)`, `  depend on each other by ${dependency.toFixed(2)} nats, at least (NDM)`].join('\n')
-    )
+    perform('diagnose', { project: resolve(project), run: options.run }, options.json, (found) => `${found.run}: ${diagnosisText(found)}`)
   )
 
 program

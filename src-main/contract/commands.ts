@@ -4,7 +4,7 @@ import { groupEdit, groupHistory, imageGroup } from './groups.ts'
 import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS, recipe } from './recipe.ts'
-import { runSummary } from './runs.ts'
+import { diagnosis, runSummary } from './runs.ts'
 import { BACKENDS, BACKEND_CHOICES, HEADS, trainingSettings } from './settings.ts'
 import { architecture, stepShape, trainingReport, upright } from './training.ts'
 
@@ -221,20 +221,10 @@ export const COMMANDS = {
     input: z.object({ project: folder, images: sources.optional(), head }),
     output: headDescription.extend({ head, names: z.array(z.string()) })
   },
-  /** Measures a run's features without labels. */
+  /** Measures a run's features without labels; the run keeps what was found. */
   diagnose: {
     input: z.object({ project: folder, /** Another than the one in use. */ run: z.string().optional() }),
-    output: z.object({
-      run: z.string(),
-      /** Pixels that were looked at, features of each, and those of them that never vary. */
-      pixels: z.int(),
-      features: z.int(),
-      unused: z.int(),
-      /** What features tell of the colours and gradients about their pixel, at least, in nats (MINE). */
-      information: z.number(),
-      /** How much features depend on each other, at least, in nats (NDM). */
-      dependency: z.number()
-    })
+    output: diagnosis.extend({ run: z.string() })
   },
   /** Lists a project's runs; makes another its own, or gives one a name. */
   runs: {

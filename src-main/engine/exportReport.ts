@@ -7,6 +7,7 @@ import { EMPTY_HISTORY, schemeNow } from '../classes/history.ts'
 import type { Scheme } from '../contract/classes.ts'
 import type { CommandInput, CommandOutput } from '../contract/commands.ts'
 import { exportCommand, segmentCommand, trainCommand } from '../contract/commandText.ts'
+import { diagnosisText } from '../contract/diagnosisText.ts'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { checkOutFolder, openOutFolder } from '../export/outFolder.ts'
@@ -65,6 +66,7 @@ export async function exportReport(project: Project, set: LabelSet, index: Label
       ['Run', run ? `${run.name}${run.name === run.run ? '' : ` (${run.run})`}` : ''],
       ['Settings', `preset ${settings.preset}${settings.method ? `, method ${settings.method}` : ''}, ${settings.classes} classes of ${settings.over} clusters, seed ${settings.seed}, scale ${settings.scale}`],
       ['Training', `${position.step} steps in ${duration(position.seconds)}${meta.finished ? '' : ', not finished'}`],
+      ...(run?.diagnosis ? [['Features', diagnosisText(run.diagnosis)] as const] : []),
       ...(upright ? [['Row of a pixel', `${upright.used ? 'counts' : 'does not count'}: ${upright.reason}`] as const] : []),
       ...(index.cleanUp ? [['Clean-up', JSON.stringify(index.cleanUp)] as const] : []),
       ...(index.partial ? [['Segmentation', 'was stopped before the last image'] as const] : [])

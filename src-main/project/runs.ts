@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { RunSummary } from '../contract/runs.ts'
+import { type Diagnosis, type RunSummary, diagnosis } from '../contract/runs.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { trainingSettings } from '../contract/settings.ts'
 import { trainingReport } from '../contract/training.ts'
@@ -12,6 +12,18 @@ import { type Project, RUN, checkpointPath, isTrained, loadRunNotes, readJson, r
 /** What a run is called by its user. */
 const runFile = z.object({ format: z.literal(2), name: z.string() })
 const runFilePath = (project: Project): string => join(runFolder(project), 'run.json')
+
+/** What was found of a run's features. */
+const diagnosisPath = (project: Project): string => join(runFolder(project), 'diagnosis.json')
+
+/** @throws DiskFull, FolderNotWritable */
+export const saveDiagnosis = (project: Project, found: Diagnosis): Promise<void> => writeJsonSafely(diagnosisPath(project), { format: 2, ...found })
+
+/** What is known of the features that a run has after so many steps. */
+export async function loadDiagnosis(project: Project, steps: number): Promise<Diagnosis | undefined> {
+  const found = await readJson(project.folder, diagnosisPath(project), diagnosis)
+  return found?.steps === steps ? found : undefined
+}
 
 /** What of a checkpoint's notes a list of runs tells. */
 const notes = z.object({
@@ -44,6 +56,7 @@ export async function listRuns(project: Project): Promise<RunSummary[]> {
       finished,
       information: head?.information,
       ceiling: head?.ceiling,
+      diagnosis: await loadDiagnosis(own, step),
       labelled: index?.images.length ?? 0,
       changed: (await stat(checkpointPath(own)).catch(() => stat(runFolder(own)))).mtimeMs
     })

@@ -1,4 +1,3 @@
-import type { CommandOutput } from '../../src-main/contract/commands.ts'
 import type { RunSummary } from '../../src-main/contract/runs.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { run } from '../engine.ts'
@@ -41,18 +40,12 @@ class Runs {
     await this.refresh()
   }
 
-  /** What a run's features tell, without labels; by runs, as far as it was asked. */
-  diagnosed = $state.raw<Readonly<Record<string, CommandOutput<'diagnose'>>>>({})
+  /** Measures what a run's features tell, without labels. */
   async diagnose(name: string): Promise<void> {
     const { folder } = project
     if (folder === undefined) return
-    await jobs.perform('diagnose', async (signal, onProgress) => {
-      const found = await run('diagnose', { project: folder, run: name }, { signal, onProgress })
-      this.diagnosed = { ...this.diagnosed, [`${folder} ${name}`]: found }
-    })
-  }
-  diagnosisOf(name: string): CommandOutput<'diagnose'> | undefined {
-    return this.diagnosed[`${project.folder} ${name}`]
+    await jobs.perform('diagnose', async (signal, onProgress) => void (await run('diagnose', { project: folder, run: name }, { signal, onProgress })))
+    await this.refresh()
   }
 
   async #change(change: { use?: string; rename?: { run: string; name: string } }): Promise<void> {

@@ -5,6 +5,7 @@ import { appliedWeights } from '../../learning/trainingStep.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import { PictureReader } from '../../imagery/pictures.ts'
 import { loadTrainedRun, openProject } from '../../project/project.ts'
+import { saveDiagnosis } from '../../project/runs.ts'
 import { inferenceBackend } from '../compute.ts'
 import { surveyRun } from '../conclusion.ts'
 import type { Job } from '../job.ts'
@@ -30,7 +31,9 @@ export const diagnoseJob: Job<'diagnose'> = async ({ project: folder, run }, { s
     onProgress({ stage: 'Measuring how features depend on each other', share: 0.5 })
     const total = await dependency(backend, features, uniform, signal)
     if (signal.aborted) throw new SmaltiError('Cancelled')
-    return { run: project.run!, pixels: features.count, features: features.width, unused: columnMoments(features).deviation.filter((deviation) => deviation < DEAD).length, information, dependency: total }
+    const found = { steps: meta.position.step, pixels: features.count, features: features.width, unused: columnMoments(features).deviation.filter((deviation) => deviation < DEAD).length, information, dependency: total }
+    await saveDiagnosis(project, found)
+    return { run: project.run!, ...found }
   } finally {
     await reader.close()
   }

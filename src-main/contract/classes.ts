@@ -99,9 +99,10 @@ export const clusterTree = z.object({
 })
 export type ClusterTree = z.infer<typeof clusterTree>
 
-/** Where clusters lie in the plane, about the origin. */
-export const clusterMap = z.array(z.object({ x: z.number(), y: z.number() }))
-export type MapPlace = z.infer<typeof clusterMap>[number]
+/** Where something lies in a map, about the origin. */
+export const mapPlace = z.object({ x: z.number(), y: z.number() })
+export type MapPlace = z.infer<typeof mapPlace>
+export const clusterMap = z.array(mapPlace)
 
 /** What is known of a head's clusters, counted over all labelled pixels. */
 export const headDescription = z.object({

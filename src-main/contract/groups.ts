@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { mapPlace } from './classes.ts'
 
-/** An image with the group it was put into and how sure that is, 0…1. */
-export const groupedImage = z.object({ path: z.string(), file: z.string(), group: z.int().min(0), confidence: z.number() })
+/** An image with the group it was put into, how sure that is, 0…1, and where it lies in the map of all images; groups of earlier versions have none. */
+export const groupedImage = z.object({ path: z.string(), file: z.string(), group: z.int().min(0), confidence: z.number(), place: mapPlace.optional() })
 export type GroupedImage = z.infer<typeof groupedImage>
 
 /** What a person changes in groups of images; groups go by the numbers with which they were found, from 0. */

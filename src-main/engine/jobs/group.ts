@@ -4,6 +4,7 @@ import type { GroupedImage } from '../../contract/groups.ts'
 import { groupsNow } from '../../classes/groups.ts'
 import { checkGroupsFolder, writeGroups } from '../../export/groups.ts'
 import { type Points, columnMoments, kMeans, squaredDistance, standardised } from '../../learning/kMeans.ts'
+import { mapOfPoints } from '../../learning/pointMap.ts'
 import { uniformFrom } from '../../learning/random.ts'
 import { GROUPS_LOCK, saveFoundGroups } from '../../project/groups.ts'
 import { withLock } from '../../project/lock.ts'
@@ -12,8 +13,11 @@ import { imageFeatures, readGallery } from '../imageFeatures.ts'
 import type { Job } from '../job.ts'
 
 const CLUSTERS_STREAM = 4
+const MAP_STREAM = 5
 
-type Assignment = Pick<GroupedImage, 'group' | 'confidence'>
+type Assignment = Pick<GroupedImage, 'group' | 'confidence' | 'place'>
+/** Decimals of places are cut: a file of many images is read after each change. */
+const PLACE_DECIMALS = 4
 
 export const groupJob: Job<'group'> = async (input, context) => {
   const started = performance.now()
@@ -38,9 +42,12 @@ export const groupJob: Job<'group'> = async (input, context) => {
   return { project: folder, out, backend, steps, report, images: images.length, sizes, skipped: gallery.skipped, seconds: (performance.now() - started) / 1e3 }
 }
 
-/** k-means on features of images, of which those of one group point the same way, or on their pixels. */
+/** k-means on features of images, of which those of one group point the same way, or on their pixels; and a map of them. */
 export function groupsOf(points: Points, { method, groups, seed }: { method: GroupMethod; groups: number; seed: number }): Assignment[] {
-  return cluster(method === 'kmeans-pixels' ? points : ofLengthOne(standardised(points, columnMoments(points))), groups, seed)
+  const compared = method === 'kmeans-pixels' ? points : ofLengthOne(standardised(points, columnMoments(points)))
+  const places = mapOfPoints(compared, uniformFrom(seed, MAP_STREAM))
+  const rounded = (value: number): number => Number(value.toFixed(PLACE_DECIMALS))
+  return cluster(compared, groups, seed).map((found, i) => ({ ...found, place: { x: rounded(places[i].x), y: rounded(places[i].y) } }))
 }
 
 /** k-means; the confidence is 0 where two groups are equally near and 1 at a centre. */

@@ -106,7 +106,7 @@ function stepOf({ method, deepInfomax }: Case) {
   const feed = (step: number): NamedArrays => ({ ...batch, ...LEARNING[method].feed?.(batch, { architecture: ARCHITECTURE, shape, recipe }, uniformFrom(9, step), 0.5), rate: Float32Array.of(correctedRate(2e-3, step)) })
   const program = trainingStep(ARCHITECTURE, shape)
   const weights = initialWeights(ARCHITECTURE, normal, objective.parameters)
-  return { shape, objective, program, feed, weights, state: initialState(program, weights) }
+  return { shape, objective, program, feed, weights, batch, state: initialState(program, weights) }
 }
 
 describe.each(CASES)('the method $name', (what) => {
@@ -139,6 +139,23 @@ describe.each(CASES)('the method $name', (what) => {
       }
       expect(Math.abs((at(4e-3) - at(-4e-3)) / 8e-3 - gradient[i]) / largest).toBeLessThan(0.06)
     }
+  })
+
+  it('learns nothing from where there is no data', () => {
+    const { objective, feed, weights, batch } = stepOf(what)
+    if (objective.headParts.length === 2) return
+    const side = CROP / 4
+    const isLeft = (pixel: number, width: number): boolean => pixel % width < width / 2
+    batch.firstValid = Float32Array.from({ length: PAIRS * CROP * CROP }, (_, i) => Number(!isLeft(i, CROP)))
+    batch.secondValid = batch.firstValid
+    const share = tf.tensor4d(Float32Array.from({ length: 2 * PAIRS * side * side }, (_, i) => Number(!isLeft(i, side))), [2 * PAIRS, side, side, 1])
+    const fed: NamedTensors = Object.fromEntries(Object.entries(objective.inputs).map(([name, shape]) => [name, tf.tensor(feed(1)[name], [...shape])]))
+    const own: NamedTensors = Object.fromEntries(Object.entries({ ...parametersOf(ARCHITECTURE), ...objective.parameters }).map(([name, { shape }]) => [name, tf.tensor(weights[name], shape)]))
+    const trunk = tf.randomNormal([2 * PAIRS, side, side, 12], 0, 1, 'float32', 5)
+    const gradient = tf.grad((value) => objective.loss({ pairs: PAIRS, trunk: value as tf.Tensor4D, heatmaps: {}, share }, own, fed).loss)(trunk)
+    const most = (x: tf.Tensor): number => tf.max(tf.abs(x)).dataSync()[0]
+    expect(most(tf.mul(gradient, tf.sub(1, share)))).toBe(0)
+    expect(most(tf.mul(gradient, share))).toBeGreaterThan(0)
   })
 
   it('is the same recorded as it is eagerly, and learns', async () => {

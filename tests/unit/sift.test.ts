@@ -47,6 +47,15 @@ describe('dense SIFT', () => {
     }
   })
 
+  it('does not see the edge of what is without data', () => {
+    const valid = Float32Array.from({ length: 32 * 32 }, (_, i) => Number(i % 32 < 18))
+    const image = tf.tensor4d(valid, [1, 32, 32, 1])
+    const found = (mask?: tf.Tensor4D): number => Math.max(...tf.slice(denseSift(image, mask), [0, 3, 3, 0], [1, 2, 2, 128]).dataSync())
+    expect(found()).toBeGreaterThan(0.1)
+    expect(found(image)).toBeLessThan(1e-3)
+    expect(denseSift(image, tf.ones([1, 32, 32, 1])).dataSync()).toEqual(denseSift(image).dataSync())
+  })
+
   it('says nothing of a flat image', () => {
     expect(Math.max(...tf.slice(denseSift(tf.ones([1, 32, 32, 1])), [0, 3, 3, 0], [1, 2, 2, 128]).dataSync())).toBeLessThan(1e-3)
   })

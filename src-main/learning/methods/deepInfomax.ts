@@ -7,7 +7,7 @@ import { type Architecture, type Parameter, trunkChannels } from '../network/arc
 import { ESTIMATORS, togetherMask } from './estimators.ts'
 import { ESTIMATE, type LearningMethod, applied, dense, held, softplus } from './method.ts'
 import { type Uniform, integerBelow } from '../random.ts'
-import { cellsAt, drawPlaces, mapSide } from './places.ts'
+import { cellsAt, drawPlaces, mapSide, meansOf } from './places.ts'
 
 /** Lengths of the global vector and of the common embedding, and units between; a quarter of the paper's and less, for processors. */
 const [GLOBAL, EMBEDDED, UNITS] = [64, 128, 256]
@@ -41,10 +41,11 @@ export const deepInfomax: LearningMethod = {
       inputs: { places: [images * places], ...(gamma > 0 && { noise: [images, GLOBAL] }), ...(coordinates > 0 && { rowOf: [images * places, side], columnOf: [images * places, side] }), ...(occlusion > 0 && { seen: [images, side, side, 1] }) },
       measured: [ESTIMATE],
       ceiling: Math.log(1 + (beta > 0 ? places * (images - 1) : images - 1)),
-      loss({ trunk }, weights, fed) {
+      loss({ trunk, share }, weights, fed) {
         const channels = trunk.shape[3]
-        const summary = tf.reshape(fed.seen ? tf.div(tf.sum(tf.mul(trunk, fed.seen), [1, 2]), tf.sum(fed.seen, [1, 2])) : tf.mean(trunk, [1, 2]), [images, channels])
-        const global = applied('infomax/global2', weights, tf.relu(applied('infomax/global1', weights, summary)))
+        // What is without data says nothing of the whole; nor does what is occluded, unless nothing else is left.
+        const seen = fed.seen && share ? tf.mul(tf.add(fed.seen, SMALLEST), share) : (fed.seen ?? share)
+        const global = applied('infomax/global2', weights, tf.relu(applied('infomax/global1', weights, meansOf(trunk, seen))))
         const terms: tf.Tensor[] = []
         let nats: tf.Scalar | undefined
         const add = (matrix: tf.Tensor2D, mask: tf.Tensor2D, weight: number): void => {
@@ -56,7 +57,7 @@ export const deepInfomax: LearningMethod = {
           add(scored('infomax/local', scores, weights, local, global), togetherMask(images, places), beta)
         }
         if (alpha > 0) {
-          const whole = tf.reshape(onGrid(trunk, grid), [images, grid * grid * channels]) as tf.Tensor2D
+          const whole = tf.reshape(onGrid(share ? tf.mul(trunk, share) : trunk, grid), [images, grid * grid * channels]) as tf.Tensor2D
           add(scored('infomax/whole', 'concat', weights, whole, global), togetherMask(images, 1), alpha)
         }
         if (coordinates > 0) terms.push(tf.mul(coordinateTerm(cellsAt(trunk, fed.places), global, places, weights, fed), coordinates))

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { trunkChannels } from '../network/architecture.ts'
 import { ESTIMATORS, togetherMask } from './estimators.ts'
 import { ESTIMATE, type LearningMethod, applied, dense } from './method.ts'
+import { meansOf } from './places.ts'
 
 /** Length of what stands for a patch, and units before it. */
 const [EMBEDDED, UNITS] = [128, 256]
@@ -22,9 +23,8 @@ export const exemplar: LearningMethod = {
       inputs: {},
       measured: [ESTIMATE],
       ceiling: Math.log(pairs),
-      loss({ trunk }, weights) {
-        const summary = tf.mean(trunk, [1, 2])
-        const embedded = applied('exemplar/embedded', weights, tf.relu(applied('exemplar/units', weights, summary)))
+      loss({ trunk, share }, weights) {
+        const embedded = applied('exemplar/embedded', weights, tf.relu(applied('exemplar/units', weights, meansOf(trunk, share))))
         const unit = tf.div(embedded, tf.sqrt(tf.add(tf.sum(tf.mul(embedded, embedded), 1, true), SMALLEST)))
         const view = (from: number): tf.Tensor2D => tf.slice(unit, [from, 0], [pairs, EMBEDDED]) as tf.Tensor2D
         const told = ESTIMATORS.infonce(tf.div(tf.matMul(view(0), view(pairs), false, true), TEMPERATURE), togetherMask(pairs, 1))

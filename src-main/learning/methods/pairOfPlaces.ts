@@ -38,7 +38,8 @@ export const pairOfPlaces = (name: string, answers: number, draw: (stride: numbe
       measured: [ESTIMATE],
       ceiling: Math.log(answers),
       loss({ trunk }, weights, fed) {
-        const loss = tf.mean(crossEntropy(logitsOf(name, trunk, weights, fed), fed.answers)) as tf.Scalar
+        // Pairs that found no place have no answer.
+        const loss = tf.div(tf.sum(crossEntropy(logitsOf(name, trunk, weights, fed), fed.answers)), tf.maximum(tf.sum(fed.answers), 1)) as tf.Scalar
         return { loss, measured: { [ESTIMATE]: tf.reshape(tf.sub(Math.log(answers), loss), [1]) } }
       }
     }
@@ -66,7 +67,7 @@ function drawPairs(batch: Batch, architecture: Architecture, shape: StepShape, a
       const [row, column] = [integerBelow(side, uniform), integerBelow(side, uniform)]
       const [otherRow, otherColumn] = [row + rows, column + columns]
       if (!inside(otherRow) || !inside(otherColumn)) continue
-      if (attempt < TRIES - 1 && !(holds(image, row, column) && holds(image, otherRow, otherColumn))) continue
+      if (!holds(image, row, column) || !holds(image, otherRow, otherColumn)) continue
       fed.from[i] = (image * side + row) * side + column
       fed.to[i] = (image * side + otherRow) * side + otherColumn
       fed.answers[i * answers + answer] = 1

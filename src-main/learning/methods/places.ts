@@ -6,6 +6,7 @@ import type { Batch } from '../views/pairs.ts'
 
 /** Places tried before one without data is taken. */
 const TRIES = 20
+const SMALLEST = 1e-7
 
 /** Side of the heads' output: of whole images they give one answer. */
 export const headSide = (architecture: Architecture, shape: StepShape): number => (architecture.wholeImage ? 1 : mapSide(architecture, shape))
@@ -35,6 +36,13 @@ export function drawPlaces(batch: Batch, architecture: Architecture, shape: Step
     }
     return (image * side + row) * side + column
   })
+}
+
+/** Means of maps over what counts of them, [n, C]. @param share  how much each pixel counts, [n, h, w, 1]; all alike when absent */
+export function meansOf(map: tf.Tensor4D, share?: tf.Tensor): tf.Tensor2D {
+  const [n, , , channels] = map.shape
+  const means = share ? tf.div(tf.sum(tf.mul(map, share), [1, 2]), tf.add(tf.sum(share, [1, 2]), SMALLEST)) : tf.mean(map, [1, 2])
+  return tf.reshape(means, [n, channels])
 }
 
 /** Rows of a map's pixels. @param places  indices into all its n·h·w pixels, float32 [count] @returns [count, C] */

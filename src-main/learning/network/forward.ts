@@ -238,7 +238,7 @@ export function inferenceFeatures(architecture: Architecture, weights: Weights, 
 export function lookedAt(architecture: Architecture, weights: Weights, { images, valid, margin = 0, rows, backbone }: SeenWindow): { features: tf.Tensor4D; around: Surroundings } {
   const image = channelsLast(images)
   const around = { image, valid: valid && channelsLast(valid), margin, rows }
-  const trunk = backbone ? atCells(architecture, backbone, image.shape[1], margin) : architecture.descriptor ? denseSift(inner(image, margin)) : appliedTrunk(architecture, weights, inner(image, margin))
+  const trunk = backbone ? atCells(architecture, backbone, image.shape[1], margin) : architecture.descriptor ? denseSift(inner(image, margin), around.valid && inner(around.valid, margin)) : appliedTrunk(architecture, weights, inner(image, margin))
   return { features: featuresOf(architecture, trunk, around), around }
 }
 

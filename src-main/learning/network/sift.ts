@@ -19,12 +19,14 @@ const SMALLEST = 1e-6
  * the window's Gaussian at its middle (as VLFeat's `dsift` does it), brought to length 1, clipped at 0.2, and once more.
  *
  * @param image  float32 [n, h, w, bands], sides multiples of 4; 0 beyond
+ * @param valid  1 where a pixel holds data, float32 [n, h, w, 1]; gradients that reach where none is count nothing
  * @returns      float32 [n, h/4, w/4, 128]: cell rows, then columns, then orientations
  */
-export function denseSift(image: tf.Tensor4D): tf.Tensor4D {
+export function denseSift(image: tf.Tensor4D, valid?: tf.Tensor4D): tf.Tensor4D {
   const [n, h, w] = image.shape
   const [rows, columns] = [h / CELL, w / CELL]
-  const slopes = tf.conv2d(tf.mean(image, 3, true) as tf.Tensor4D, tf.tensor4d(SLOPES, [3, 3, 1, 2]), 1, 'same')
+  const allSlopes = tf.conv2d(tf.mean(image, 3, true) as tf.Tensor4D, tf.tensor4d(SLOPES, [3, 3, 1, 2]), 1, 'same')
+  const slopes = valid ? tf.mul(allSlopes, reachesData(valid)) as tf.Tensor4D : allSlopes
   const [across, down] = [0, 1].map((axis) => tf.slice(slopes, [0, 0, 0, axis], [n, h, w, 1]))
   const length = tf.sqrt(tf.add(tf.add(tf.mul(across, across), tf.mul(down, down)), SMALLEST ** 2))
   const energies = Array.from({ length: ORIENTATIONS }, (_, k) => {
@@ -44,6 +46,13 @@ export function denseSift(image: tf.Tensor4D): tf.Tensor4D {
   return ofLengthOne(tf.minimum(ofLengthOne(tf.concat(parts, 3)), CLIP)) as tf.Tensor4D
 }
 
+/** 1 where a pixel and its four neighbours hold data; beyond the border counts as data. */
+function reachesData(valid: tf.Tensor4D): tf.Tensor {
+  const lacking = tf.conv2d(tf.sub(1, valid) as tf.Tensor4D, tf.tensor4d(NEIGHBOURS, [3, 3, 1, 1]), 1, 'same')
+  return tf.relu(tf.sub(1, lacking))
+}
+
+const NEIGHBOURS = [0, 1, 0, 1, 1, 1, 0, 1, 0]
 /** Central differences, across and down. */
 const SLOPES = [0, 0, 0, -0.5, 0, 0, -0.5, 0, 0, 0, 0.5, 0, 0, 0, 0, 0.5, 0, 0]
 /** How much a pixel counts for a cell whose middle is so many pixels away. */

@@ -17,7 +17,7 @@ const ROOMS = {
   project: ['classes'],
   engine: ['backends', 'learning', 'imagery', 'segmentation', 'labels', 'classes', 'evaluation', 'export', 'project'],
   cli: ['learning', 'engine', 'imagery', 'labels'],
-  shell: []
+  shell: ['cli']
 }
 
 module.exports = {

@@ -1,6 +1,6 @@
+import type { EngineProcess } from '../contract/client.ts'
 import type { CommandInput, CommandName, CommandOutput } from '../contract/commands.ts'
 import { asSmaltiError } from '../contract/errors.ts'
-import { startEngineProcess } from '../engine/childProcess.ts'
 import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */
@@ -11,6 +11,10 @@ export const INPUT_FAULTS = new Set<string>([
 ])
 export const EXIT = { ok: 0, failed: 1, badInput: 2, interrupted: 130 }
 
+/** How engines are started: by Node, or by Electron. */
+let startEngine: (() => EngineProcess) | undefined
+export const useEngines = (start: () => EngineProcess): void => void (startEngine = start)
+
 /** Runs a command in the engine with a progress line, and prints its result. */
 export async function perform<N extends CommandName>(
   name: N,
@@ -18,7 +22,7 @@ export async function perform<N extends CommandName>(
   json: boolean | undefined,
   print: (output: CommandOutput<N>) => string
 ): Promise<void> {
-  const engine = startEngineProcess()
+  const engine = startEngine!()
   const controller = new AbortController()
   const interrupt = (): void => controller.abort()
   process.on('SIGINT', interrupt)

@@ -15,6 +15,13 @@ export interface EngineClient {
   fail(fault: SmaltiError): void
 }
 
+/** An engine in a process of its own. */
+export interface EngineProcess extends EngineClient {
+  stop(): void
+  /** Ends it at once, even while it computes. */
+  kill(): void
+}
+
 interface Pending {
   resolve(output: unknown): void
   reject(fault: SmaltiError): void

@@ -21,6 +21,7 @@ const SENTENCES = {
   OtherImages: (d) => `${d.path} is the project of other images (${d.images}). Open those, or choose another folder.`,
   ProjectTooNew: (d) => `The project at ${d.path} was written by a newer Smalti (format ${d.found}; this one knows ${d.known}).`,
   ProjectLocked: (d) => `The project at ${d.path} is in use by another Smalti (process ${d.process}).`,
+  PathNotNamed: (d) => `${d.path} was neither chosen, dropped nor opened here. Choose it first.`,
   FolderNotWritable: (d) => `${d.path} cannot be written: ${d.reason}.`,
   DiskFull: (d) => `The disk is full; ${d.path} could not be written. Everything saved before is intact.`,
   NothingTrained: (d) => `The project at ${d.path} has no trained model yet. Train it first.`,

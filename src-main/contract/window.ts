@@ -42,8 +42,12 @@ export interface WindowApi {
   binRun(project: string, run: string): Promise<string | undefined>
   /** Shows a folder in the system's file manager. */
   showFolder(path: string): Promise<void>
-  /** Path of a file or folder dropped on the window. */
+  /** Path of a file or folder dropped on the window, which may name it from then on. */
   pathOf(file: File): string
+  /** Files and folders that the system asked to open, each once. */
+  takeOpened(): Promise<string[]>
+  /** The system asks to open something. */
+  onOpened(listener: () => void): void
 }
 
 export const CHANNELS = {
@@ -60,5 +64,8 @@ export const CHANNELS = {
   rememberProject: 'project:remember',
   recentImages: 'project:recent',
   binRun: 'run:bin',
-  showFolder: 'shell:show'
+  showFolder: 'shell:show',
+  dropped: 'drop:path',
+  opened: 'open:news',
+  takeOpened: 'open:take'
 } as const

@@ -1,19 +1,15 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { type EngineClient, createClient } from '../contract/client.ts'
+import { type EngineProcess, createClient } from '../contract/client.ts'
 import { SmaltiError } from '../contract/errors.ts'
+import { parentPort, startSibling } from './siblings.ts'
 
 /** Characters of the engine's own output that are kept, to be shown if it crashes. */
 const KEPT_OUTPUT = 4000
 
-export interface EngineProcess extends EngineClient {
-  stop(): void
-  /** Ends it at once, even while it computes. */
-  kill(): void
-}
-
-/** Starts the engine as a child process, for the command line or for a trial. */
+/** Starts the engine as a process of its own, for the command line or for a trial. */
 export function startEngineProcess(): EngineProcess {
+  if (parentPort) return startSibling(parentPort)
   const child = fork(fileURLToPath(new URL('./engine.js', import.meta.url)), { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   const client = createClient((message) => child.send(message))
   let output = ''

@@ -9,7 +9,7 @@ export const flatGeobuf: ExportFormat = {
   files: (items) => items.map(({ stem }) => nameOf(stem)),
   async write({ out, items, classes, signal, onProgress }) {
     // Its many modules are for this format alone.
-    const { geojson } = await import('flatgeobuf')
+    const geojson = await import('flatgeobuf/lib/mjs/geojson.js')
     for (const [done, item] of items.entries()) {
       const features = (await featuresOf(item, { classes, signal })).map(geoJsonFeature)
       if (features.length > 0) await out.write(nameOf(item.stem), geojson.serialize({ type: 'FeatureCollection', features } as never, item.georeference?.epsg))

@@ -1,28 +1,74 @@
 import { fileURLToPath } from 'node:url'
 import { type UtilityProcess, utilityProcess } from 'electron'
-import { type EngineClient, createClient } from '../contract/client.ts'
+import { type EngineClient, type EngineProcess, createClient } from '../contract/client.ts'
 import { SmaltiError } from '../contract/errors.ts'
+import { type SiblingNews, siblingRequest } from '../contract/messages.ts'
 
-/** The engine as a utility process, started at the first call and again after a crash. */
-export function createEngineHost(): Pick<EngineClient, 'call'> & { stop(): void } {
-  let running: { child: UtilityProcess; client: EngineClient } | undefined
+/** Characters of an engine's own complaints that are kept, to be shown if it crashes. */
+const KEPT_OUTPUT = 4000
 
-  function start(): { child: UtilityProcess; client: EngineClient } {
-    const child = utilityProcess.fork(fileURLToPath(new URL('./engine.js', import.meta.url)), [], { serviceName: 'Smalti engine', stdio: 'inherit' })
-    const client = createClient((message) => child.postMessage(message))
-    child.on('message', (message) => client.receive(message))
+const fork = (stdio: 'inherit' | 'pipe'): UtilityProcess => utilityProcess.fork(fileURLToPath(new URL('./engine.js', import.meta.url)), [], { serviceName: 'Smalti engine', stdio: stdio === 'inherit' ? stdio : ['ignore', 'ignore', 'pipe'] })
+
+/**
+ * Starts an engine as a utility process, and the further ones that it asks for.
+ * @param quiet    what it complains of is shown only if it crashes
+ * @param onEnded  with the exit code
+ */
+export function startEngine({ quiet = false, onEnded }: { quiet?: boolean; onEnded?: (code: number) => void } = {}): EngineProcess {
+  const child = fork(quiet ? 'pipe' : 'inherit')
+  const client = createClient((message) => child.postMessage(message))
+  const siblings = serveSiblings(child)
+  let output = ''
+  child.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-KEPT_OUTPUT)))
+  child.on('message', (message) => siblings.receive(message) || client.receive(message))
+  child.on('exit', (code) => {
+    siblings.end()
+    if (code) process.stderr.write(output)
+    client.fail(new SmaltiError('EngineStopped', { reason: `exit code ${code}` }))
+    onEnded?.(code)
+  })
+  const end = (): void => void child.kill()
+  return { ...client, stop: end, kill: end }
+}
+
+/** Engines beside an engine: started and ended as it asks, with what they say to each other carried along. */
+function serveSiblings(engine: UtilityProcess): { receive(message: unknown): boolean; end(): void } {
+  const running = new Map<number, UtilityProcess>()
+  const start = (sibling: number): void => {
+    const child = fork('pipe')
+    const tell = (news: SiblingNews['news']): void => engine.postMessage({ kind: 'sibling', sibling, news } satisfies SiblingNews)
+    running.set(sibling, child)
+    child.on('message', (message: unknown) => tell({ message }))
     child.on('exit', (code) => {
-      client.fail(new SmaltiError('EngineStopped', { reason: `exit code ${code}` }))
-      if (running?.child === child) running = undefined
+      if (running.delete(sibling)) tell({ ended: `exit code ${code}` })
     })
-    return { child, client }
   }
+  return {
+    receive(message) {
+      const { success, data } = siblingRequest.safeParse(message)
+      if (!success) return false
+      const { sibling, ask } = data
+      if (ask === 'start') start(sibling)
+      else if (ask === 'end') running.get(sibling)?.kill()
+      else running.get(sibling)?.postMessage(ask.message)
+      return true
+    },
+    end() {
+      const left = [...running.values()]
+      running.clear()
+      for (const child of left) child.kill()
+    }
+  }
+}
 
+/** The window's engine, started at the first call and again after a crash. */
+export function createEngineHost(): Pick<EngineClient, 'call'> & { stop(): void } {
+  let running: EngineProcess | undefined
   return {
     call(name, input, options) {
-      running ??= start()
-      return running.client.call(name, input, options)
+      running ??= startEngine({ onEnded: () => (running = undefined) })
+      return running.call(name, input, options)
     },
-    stop: () => running?.child.kill()
+    stop: () => running?.stop()
   }
 }

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, type OpenDialogOptions, app, dialog, ipcMain, shell } from 'electron'
 import { z } from 'zod'
@@ -6,6 +7,7 @@ import { COMMANDS, type CommandName } from '../contract/commands.ts'
 import { asSmaltiError } from '../contract/errors.ts'
 import { CHANNELS, type Outcome } from '../contract/window.ts'
 import { binRun } from './bin.ts'
+import { checkPaths, grant, grantImages, pathsIn, rememberExport } from './grants.ts'
 import type { PictureHost } from './pictures.ts'
 import { projectFolderFor, recentImages, rememberProject } from './projectMemory.ts'
 import { SCHEME } from './protocol.ts'
@@ -19,6 +21,13 @@ function fromOwnPage(event: IpcMainEvent | IpcMainInvokeEvent): void {
   if (!event.senderFrame?.url.startsWith(`${SCHEME}://app/`)) throw new Error('a message came from a foreign page')
 }
 
+/** What the system asked the program to open. */
+export interface Opened {
+  add(paths: string[]): void
+  /** What nobody has taken yet; the window may name it from now on. */
+  take(): string[]
+}
+
 /** What the window has asked for and waits for. */
 export interface Work {
   /** What would be lost, or broken off, by ending now; undefined where nothing would. */
@@ -29,8 +38,11 @@ export interface Work {
 /** Commands that take long, in words. */
 const LONG: Partial<Record<CommandName, string>> = { train: 'A training is running. What it has learnt by now is kept, and it can be continued.', segment: 'Images are being segmented. Those that are done are kept.', export: 'An export is running, and would be incomplete.', group: 'Images are being grouped, which would begin anew.' }
 
+/** Commands whose answers name files and folders that go with what was asked for. */
+const NAMING: ReadonlySet<CommandName> = new Set(['openProject', 'sample', 'area', 'groups', 'relocate'])
+
 /** Answers the window's requests. Every argument is checked before it is used. */
-export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: PictureHost): Work {
+export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: PictureHost, opened: Opened): Work {
   const running = new Map<string, { name: CommandName; controller: AbortController; ended: Promise<unknown> }>()
   const key = (sender: number, call: number): string => `${sender}:${call}`
 
@@ -41,11 +53,15 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     let end = (): void => undefined
     running.set(key(event.sender.id, call), { name, controller, ended: new Promise<void>((resolve) => (end = resolve)) })
     try {
-      const parsed = COMMANDS[name].input.parse(input) as never
+      const parsed = COMMANDS[name].input.parse(input) as { out?: string }
+      checkPaths(parsed)
       const onProgress = (progress: unknown): void => {
         if (!event.sender.isDestroyed()) event.sender.send(CHANNELS.progress, call, progress)
       }
-      return { output: await engine.call(name, parsed, { signal: controller.signal, onProgress }) }
+      const output = await engine.call(name, parsed as never, { signal: controller.signal, onProgress })
+      if (NAMING.has(name)) grantImages(pathsIn(output))
+      if (parsed.out !== undefined && (name === 'export' || name === 'groups')) rememberExport(parsed.out)
+      return { output }
     } catch (fault) {
       return { error: asSmaltiError(fault).toJSON() }
     } finally {
@@ -65,7 +81,9 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
   async function chosen(event: IpcMainInvokeEvent, options: OpenDialogOptions): Promise<string[]> {
     const owner = BrowserWindow.fromWebContents(event.sender)
     const { canceled, filePaths } = await (owner ? dialog.showOpenDialog(owner, options) : dialog.showOpenDialog(options))
-    return canceled ? [] : filePaths
+    if (canceled) return []
+    grantImages(filePaths)
+    return filePaths
   }
   ipcMain.handle(CHANNELS.chooseFolder, async (event, title: unknown) => {
     fromOwnPage(event)
@@ -82,27 +100,51 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
   })
   ipcMain.handle(CHANNELS.sampleFolder, (event) => {
     fromOwnPage(event)
-    return join(app.getPath('documents'), 'Smalti', 'sample')
+    const folder = join(app.getPath('documents'), 'Smalti', 'sample')
+    grant(folder)
+    return folder
   })
   ipcMain.handle(CHANNELS.projectFolderFor, (event, images: unknown, remembered: unknown) => {
     fromOwnPage(event)
-    return projectFolderFor(text.parse(images), z.boolean().default(true).parse(remembered))
+    checkPaths(text.parse(images).split('\n'))
+    const folder = projectFolderFor(text.parse(images), z.boolean().default(true).parse(remembered))
+    grant(folder)
+    return folder
   })
   ipcMain.handle(CHANNELS.rememberProject, (event, images: unknown, project: unknown, cover: unknown) => {
     fromOwnPage(event)
+    checkPaths([text.parse(images).split('\n'), project, cover])
     rememberProject(text.parse(images), text.parse(project), text.optional().parse(cover))
   })
   ipcMain.handle(CHANNELS.recentImages, (event) => {
     fromOwnPage(event)
-    return recentImages()
+    const recent = recentImages()
+    for (const { images, project, cover } of recent) {
+      grantImages(images.split('\n'))
+      grant(project, cover)
+    }
+    return recent
   })
   ipcMain.handle(CHANNELS.binRun, (event, project: unknown, run: unknown) => {
     fromOwnPage(event)
+    checkPaths(text.parse(project))
     return binRun(text.parse(project), text.parse(run))
   })
   ipcMain.handle(CHANNELS.showFolder, async (event, path: unknown) => {
     fromOwnPage(event)
-    await shell.openPath(text.parse(path))
+    checkPaths(text.parse(path))
+    // A file would be opened by whatever program it belongs to.
+    if ((await stat(text.parse(path))).isDirectory()) await shell.openPath(text.parse(path))
+  })
+  ipcMain.handle(CHANNELS.takeOpened, (event) => {
+    fromOwnPage(event)
+    return opened.take()
+  })
+  /** Sent by the preload script alone, with the path of a file that was really dropped. */
+  ipcMain.on(CHANNELS.dropped, (event, path: unknown) => {
+    fromOwnPage(event)
+    grantImages([text.parse(path)])
+    event.returnValue = true
   })
 
   return {

@@ -1,8 +1,12 @@
 import { fileURLToPath } from 'node:url'
 import { BrowserWindow, Menu, app, dialog, nativeTheme } from 'electron'
+import { CHANNELS } from '../contract/window.ts'
+import { commandLineArguments, runAsCommandLine } from './commandLine.ts'
 import { createEngineHost } from './engine.ts'
-import { type Work, answerWindow } from './ipc.ts'
+import { grantFormerExports, grantImages } from './grants.ts'
+import { type Opened, type Work, answerWindow } from './ipc.ts'
 import { applicationMenu } from './menu.ts'
+import { pathsOf } from './openedPaths.ts'
 import { createPictureHost } from './pictures.ts'
 import { SCHEME, declareScheme, handleScheme } from './protocol.ts'
 import { rememberBounds } from './windowState.ts'
@@ -52,13 +56,25 @@ function askBeforeClosing(window: BrowserWindow, work: Work): void {
   })
 }
 
-if (app.requestSingleInstanceLock()) {
+const commandLine = commandLineArguments(process.argv)
+/** Behind the program itself, and the folder of the clone where it is run from one. */
+const argumentsOf = (argv: readonly string[]): readonly string[] => argv.slice(app.isPackaged ? 1 : 2)
+
+if (commandLine) {
+  void runAsCommandLine(commandLine)
+} else if (app.requestSingleInstanceLock()) {
   const engine = createEngineHost()
   const pictures = createPictureHost()
-  app.on('second-instance', () => {
+  const opened = createOpened(pathsOf(argumentsOf(process.argv), process.cwd()))
+  app.on('second-instance', (_event, argv, workingDirectory) => {
     const [window] = BrowserWindow.getAllWindows()
     if (window?.isMinimized()) window.restore()
     window?.focus()
+    opened.add(pathsOf(argumentsOf(argv), workingDirectory))
+  })
+  app.on('open-file', (event, path) => {
+    event.preventDefault()
+    opened.add([path])
   })
   app.on('window-all-closed', () => app.quit())
   app.on('will-quit', () => {
@@ -66,11 +82,29 @@ if (app.requestSingleInstanceLock()) {
     pictures.stop()
   })
   void app.whenReady().then(() => {
+    grantFormerExports()
     handleScheme(pictures)
-    const work = answerWindow(engine, pictures)
+    const work = answerWindow(engine, pictures, opened)
     Menu.setApplicationMenu(applicationMenu())
     openWindow(work)
   })
 } else {
   app.quit()
+}
+
+/** Paths that the system asked to open: those that wait for the window to take them, and later ones. */
+function createOpened(paths: string[]): Opened {
+  let waiting = paths
+  return {
+    add(more) {
+      waiting = more.length > 0 ? more : waiting
+      for (const window of BrowserWindow.getAllWindows()) window.webContents.send(CHANNELS.opened)
+    },
+    take() {
+      const taken = waiting
+      waiting = []
+      grantImages(taken)
+      return taken
+    }
+  }
 }

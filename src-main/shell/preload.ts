@@ -20,7 +20,15 @@ const api: WindowApi = {
   recentImages: () => ipcRenderer.invoke(CHANNELS.recentImages),
   binRun: (project, run) => ipcRenderer.invoke(CHANNELS.binRun, project, run),
   showFolder: (path) => ipcRenderer.invoke(CHANNELS.showFolder, path),
-  pathOf: (file) => webUtils.getPathForFile(file)
+  pathOf: (file) => {
+    const path = webUtils.getPathForFile(file)
+    if (path !== '') ipcRenderer.sendSync(CHANNELS.dropped, path)
+    return path
+  },
+  takeOpened: () => ipcRenderer.invoke(CHANNELS.takeOpened),
+  onOpened: (listener) => {
+    ipcRenderer.on(CHANNELS.opened, () => listener())
+  }
 }
 
 contextBridge.exposeInMainWorld('smalti', api)

@@ -3,6 +3,7 @@ import { extname, join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { protocol } from 'electron'
 import { type MadePicture, pictureRequest } from '../contract/pictures.ts'
+import { checkPaths } from './grants.ts'
 import type { PictureHost } from './pictures.ts'
 
 export const SCHEME = 'smalti'
@@ -25,7 +26,9 @@ export function handleScheme(pictures: PictureHost): void {
     const query = Object.fromEntries(url.searchParams)
     try {
       if (url.hostname === 'app') return await serveFile(url.pathname)
-      return picture(await pictures.make(pictureRequest.parse({ ...query, kind: url.hostname }), Number(query.view ?? 0), request.signal))
+      const wanted = pictureRequest.parse({ ...query, kind: url.hostname })
+      checkPaths(wanted)
+      return picture(await pictures.make(wanted, Number(query.view ?? 0), request.signal))
     } catch (fault) {
       return new Response((fault as Error).message, { status: 404 })
     }

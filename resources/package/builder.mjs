@@ -1,0 +1,72 @@
+import { readFileSync, readdirSync, realpathSync } from 'node:fs'
+import { afterPack } from './afterPack.mjs'
+import { shippedPackages } from './shipped.mjs'
+
+/** Where the program is told about; a release gives its own. */
+const HOMEPAGE = process.env.SMALTI_HOMEPAGE ?? 'https://smalti.example'
+const EMAIL = process.env.SMALTI_EMAIL ?? 'developers@smalti.example'
+const MAINTAINER = `The Smalti developers <${EMAIL}>`
+
+/** Packages that are installed here and have no place in the program. */
+function otherPackages() {
+  const shipped = shippedPackages()
+  const names = readdirSync('node_modules').flatMap((name) => (name.startsWith('@') ? readdirSync(`node_modules/${name}`).map((own) => `${name}/${own}`) : [name]))
+  return names.filter((name) => !name.startsWith('.') && !shipped.has(name))
+}
+
+/**
+ * electron-builder's configuration.
+ * @param feed  address where updates are looked for; without one there are none
+ */
+export const configuration = (feed) => ({
+  appId: 'example.smalti.Smalti',
+  productName: 'Smalti',
+  copyright: 'The Smalti developers, MIT licence',
+  directories: { output: 'dist', buildResources: 'resources/package' },
+  extraMetadata: { homepage: HOMEPAGE, author: { name: 'The Smalti developers', email: EMAIL }, desktopName: 'smalti.desktop', ...(feed && { smaltiFeed: feed }) },
+  electronVersion: readFileSync('node_modules/electron/dist/version', 'utf8').trim().replace(/^v/, ''),
+  electronDist: realpathSync('node_modules/electron/dist'),
+  electronLanguages: ['en-US'],
+  npmRebuild: false,
+  asar: true,
+  asarUnpack: ['node_modules/onnxruntime-node/bin/**', 'node_modules/@img/**'],
+  files: [
+    'out/**',
+    'package.json',
+    '!out/bench',
+    '!out/main/{demo,smalti}.js',
+    '!**/*.{map,d.ts,d.mts,d.cts,md,markdown,ts,flow}',
+    '!node_modules/**/{test,tests,__tests__,example,examples,docs,.github}/**',
+    '!node_modules/geotiff/dist-browser/**',
+    '!node_modules/{zod,flatgeobuf,proj4}/src/**',
+    '!node_modules/onnxruntime-node/bin/napi-v6/!(${platform})/**',
+    '!node_modules/onnxruntime-node/bin/napi-v6/*/!(${arch})/**',
+    ...otherPackages().map((name) => `!node_modules/${name}/**`)
+  ],
+  extraResources: [{ from: 'dist/papers', to: 'papers' }],
+  afterPack,
+  publish: feed ? [{ provider: 'generic', url: feed }] : null,
+  linux: {
+    executableName: 'smalti',
+    category: 'Science;Education;Geoscience',
+    synopsis: 'finds the classes in images without labels',
+    description: 'Smalti learns from a folder of images or large GeoTIFFs which classes there are, without any label, and writes label masks that open in QGIS.',
+    icon: 'resources/package/icons',
+    maintainer: MAINTAINER,
+    vendor: 'Smalti',
+    mimeTypes: ['image/tiff', 'inode/directory'],
+    desktop: { entry: { Name: 'Smalti', GenericName: 'Image segmentation', Keywords: 'segmentation;clustering;GeoTIFF;land cover;masks;', StartupWMClass: 'smalti', StartupNotify: 'true' } }
+  },
+  deb: {
+    compression: 'xz',
+    packageCategory: 'science',
+    depends: ['libgtk-3-0', 'libnotify4', 'libnss3', 'libxss1', 'libxtst6', 'xdg-utils', 'libatspi2.0-0', 'libuuid1', 'libsecret-1-0', 'libx11-xcb1', 'libgbm1', 'libasound2']
+  },
+  rpm: { depends: ['gtk3', 'nss', 'libXtst', 'xdg-utils', 'at-spi2-core', 'libuuid', 'libX11-xcb', 'mesa-libgbm', 'alsa-lib'] },
+  toolsets: { appimage: '1.0.3' },
+  win: { icon: 'resources/package/icons/icon.ico', fileAssociations: TIFF },
+  nsis: { oneClick: false, allowToChangeInstallationDirectory: true, deleteAppDataOnUninstall: false },
+  mac: { icon: 'resources/package/icons/icon.icns', category: 'public.app-category.graphics-design', hardenedRuntime: true, notarize: Boolean(process.env.APPLE_API_KEY), fileAssociations: TIFF }
+})
+
+const TIFF = [{ ext: ['tif', 'tiff'], role: 'Viewer', name: 'TIFF image' }]

@@ -1,0 +1,45 @@
+/**
+ * Wraps the program up: `npm run package -- dir deb AppImage rpm tar.gz`, all of these when nothing is named; nsis, zip and dmg on
+ * the systems that they are for. A target whose tool cannot be had is named in one line, and the rest goes on without it.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync, copyFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { configuration } from './builder.mjs'
+import { billOfMaterials, components, licencesText } from './shipped.mjs'
+import { toolFor } from './tools.mjs'
+
+process.chdir(fileURLToPath(new URL('../..', import.meta.url)))
+const { build, Platform } = createRequire(import.meta.url)('electron-builder')
+const USUAL = { linux: ['dir', 'deb', 'AppImage', 'rpm', 'tar.gz'], win32: ['nsis', 'zip'], darwin: ['dmg', 'zip'] }
+
+const asked = process.argv.slice(2)
+const targets = asked.length > 0 ? asked : USUAL[process.platform]
+const feed = process.env.SMALTI_FEED
+
+const built = spawnSync(process.execPath, ['node_modules/electron-vite/bin/electron-vite.js', 'build', '--config', 'electron.config.ts'], { encoding: 'utf8' })
+if (built.status !== 0) throw new Error(`the program cannot be built:\n${built.stdout}${built.stderr}`)
+
+const papers = resolve('dist/papers')
+rmSync(papers, { recursive: true, force: true })
+mkdirSync(papers, { recursive: true })
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+const parts = components()
+copyFileSync('LICENSE', `${papers}/LICENSE`)
+writeFileSync(`${papers}/licences.txt`, licencesText(parts))
+writeFileSync(`${papers}/sbom.cdx.json`, JSON.stringify(billOfMaterials(version, parts), null, 1))
+
+const possible = []
+for (const target of targets) {
+  const lack = await toolFor(target)
+  if (lack) console.log(`${target}: not made, ${lack}`)
+  else possible.push(target)
+}
+if (possible.length > 0) {
+  const made = await build({ targets: Platform.current().createTarget(possible), config: configuration(feed), publish: 'never' })
+  for (const file of made) console.log(file)
+  if (possible.includes('dir')) console.log(resolve('dist', { linux: 'linux-unpacked', win32: 'win-unpacked', darwin: 'mac' }[process.platform]))
+}
+if (possible.length < targets.length && asked.length > 0) process.exitCode = existsSync('dist') && possible.length > 0 ? 0 : 1

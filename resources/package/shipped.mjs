@@ -1,0 +1,53 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+const manifestOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+
+/** Bundled into the program's own files, or never loaded by it. */
+const NOT_SHIPPED = new Set(['@tensorflow/tfjs-core', '@tensorflow/tfjs-node-gpu', 'konva', 'ol', 'adm-zip', 'global-agent'])
+
+/** Folders of the packages that the program loads when it runs, by their names; nested ones go with theirs. */
+export function shippedPackages() {
+  const found = new Map()
+  const visit = (name, from) => {
+    if (NOT_SHIPPED.has(name) || found.has(name)) return
+    const folder = [join(from, 'node_modules', name), join('node_modules', name)].find(existsSync)
+    // An optional one of another platform.
+    if (!folder) return
+    found.set(name, folder)
+    const { dependencies, optionalDependencies } = manifestOf(folder)
+    for (const next of Object.keys({ ...dependencies, ...optionalDependencies })) visit(next, folder)
+  }
+  for (const name of Object.keys(manifestOf('.').dependencies)) visit(name, '.')
+  return found
+}
+
+/** What is bundled is part of the program, too. */
+const BUNDLED = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', 'konva', 'svelte', 'seedrandom', 'long']
+
+/** Names, versions and licences of all that a package holds, with the licences' texts. */
+export function components() {
+  const folders = [...shippedPackages().values(), ...BUNDLED.map((name) => join('node_modules', name)), 'node_modules/electron'].filter(existsSync)
+  return folders
+    .map((folder) => {
+      const { name, version, license, licenses } = manifestOf(folder)
+      const file = readdirSync(folder).find((entry) => /^(licen[cs]e|copying)/i.test(entry))
+      return { name, version, licence: license ?? licenses?.[0]?.type ?? 'see its text', text: file ? readFileSync(join(folder, file), 'utf8').trim() : undefined }
+    })
+    .sort((a, b) => a.name.localeCompare(b.name))
+}
+
+/** A software bill of materials, CycloneDX 1.5. */
+export function billOfMaterials(version, parts) {
+  return {
+    bomFormat: 'CycloneDX',
+    specVersion: '1.5',
+    version: 1,
+    metadata: { component: { type: 'application', name: 'smalti', version } },
+    components: parts.map(({ name, version: own, licence }) => ({ type: 'library', name, version: own, purl: `pkg:npm/${name.replace('@', '%40')}@${own}`, licenses: [/^[\w.+-]+$/.test(licence) ? { license: { id: licence } } : { expression: licence }] }))
+  }
+}
+
+/** Licences in one text: each part by name, then its own words. */
+export const licencesText = (parts) =>
+  parts.map(({ name, version, licence, text }) => `${'='.repeat(80)}\n${name} ${version}: ${licence}\n${'='.repeat(80)}\n\n${text ?? `Licensed under ${licence}.`}\n`).join('\n')

@@ -1,0 +1,20 @@
+import { join } from 'node:path'
+import { app } from 'electron'
+import { startEngine } from './engine.ts'
+
+const FLAG = '--cli'
+
+/** What follows `--cli`; undefined for a program with a window. */
+export function commandLineArguments(argv: readonly string[]): string[] | undefined {
+  const at = argv.indexOf(FLAG)
+  return at < 0 ? undefined : argv.slice(at + 1)
+}
+
+/** Runs the command line in place of the window: beside a window that is open, and without a display. */
+export async function runAsCommandLine(args: readonly string[]): Promise<void> {
+  app.setPath('userData', join(app.getPath('userData'), 'command-line'))
+  await app.whenReady()
+  const { runCommandLine } = await import('../cli/commandLine.ts')
+  await runCommandLine(args, () => startEngine({ quiet: true }))
+  app.exit(Number(process.exitCode ?? 0))
+}

@@ -1,0 +1,74 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { app } from 'electron'
+import { z } from 'zod'
+import { SmaltiError } from '../contract/errors.ts'
+
+/**
+ * Files and folders that the window may name: what dialogs, drops and the command line gave it, what projects name, and where
+ * exports have gone. A page that was taken over can ask for nothing else.
+ */
+const granted = new Set<string>()
+
+/** Texts that are no paths, whatever they look like. */
+const TEXTS = new Set(['name', 'names', 'note', 'reason'])
+/** Beside images, their labels are offered to be written. */
+const BESIDE = ' labels'
+
+export function grant(...paths: (string | undefined)[]): void {
+  for (const path of paths) if (path !== undefined && isAbsolute(path)) granted.add(resolve(path))
+}
+
+/** Images, and the folder beside them that exports are offered. */
+export function grantImages(images: readonly string[]): void {
+  for (const path of images) grant(path, `${path.replace(/[\\/]+$/, '')}${BESIDE}`)
+}
+
+/** Whether a path, or a folder that it lies in, was granted. */
+export function mayName(path: string): boolean {
+  let at = resolve(path)
+  while (!granted.has(at)) {
+    if (dirname(at) === at) return false
+    at = dirname(at)
+  }
+  return true
+}
+
+/** All absolute paths in what a command takes or gives. */
+export function pathsIn(value: unknown): string[] {
+  if (typeof value === 'string') return isAbsolute(value) ? [value] : []
+  if (Array.isArray(value)) return value.flatMap(pathsIn)
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, part]) => (TEXTS.has(key) ? [] : pathsIn(part)))
+}
+
+/** @throws PathNotNamed */
+export function checkPaths(value: unknown): void {
+  const stranger = pathsIn(value).find((path) => !mayName(path))
+  if (stranger !== undefined) throw new SmaltiError('PathNotNamed', { path: stranger })
+}
+
+const MOST = 200
+const exportsFile = (): string => join(app.getPath('userData'), 'exports.json')
+
+/** Grants where exports went in former sessions. */
+export function grantFormerExports(): void {
+  try {
+    grant(...z.array(z.string()).parse(JSON.parse(readFileSync(exportsFile(), 'utf8'))))
+  } catch {
+    // There were none, or the file is damaged: the user chooses again.
+  }
+}
+
+/** Remembers where an export went. */
+export function rememberExport(folder: string): void {
+  let former: string[] = []
+  try {
+    former = z.array(z.string()).parse(JSON.parse(readFileSync(exportsFile(), 'utf8')))
+  } catch {
+    // The first one.
+  }
+  const temporary = `${exportsFile()}.partial`
+  writeFileSync(temporary, JSON.stringify([folder, ...former.filter((other) => other !== folder)].slice(0, MOST)))
+  renameSync(temporary, exportsFile())
+}

@@ -1,6 +1,7 @@
-import { chmodSync, copyFileSync, existsSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { FuseV1Options, FuseVersion, flipFuses } from '@electron/fuses'
 
 /** Nothing may turn the program into a Node, look into it, or give it other code. */
@@ -15,13 +16,25 @@ const FUSES = {
   [FuseV1Options.GrantFileProtocolExtraPrivileges]: false
 }
 
+/** Chromium's licences are long: they lie compressed beside the others. */
+function shortenLicences(appOutDir, resources) {
+  const long = join(appOutDir, 'LICENSES.chromium.html')
+  if (!existsSync(long)) return
+  mkdirSync(join(resources, 'papers'), { recursive: true })
+  writeFileSync(join(resources, 'papers', 'LICENSES.chromium.html.gz'), gzipSync(readFileSync(long), { level: 9 }))
+  rmSync(long)
+}
+
 /** What is done to an unpacked program before it is wrapped up: what does not belong goes, fuses are closed. */
-export async function afterPack({ appOutDir, electronPlatformName, packager }) {
+export async function afterPack({ appOutDir, electronPlatformName, packager }, updates) {
   const { productFilename } = packager.appInfo
   const executable = join(appOutDir, { linux: packager.executableName, win32: `${productFilename}.exe`, darwin: `${productFilename}.app` }[electronPlatformName])
   const resources = electronPlatformName === 'darwin' ? join(executable, 'Contents', 'Resources') : join(appOutDir, 'resources')
   // Where Electron came in another package, that one's application.
   for (const foreign of ['app', 'default_app.asar', 'app-update.yml']) rmSync(join(resources, foreign), { recursive: true, force: true })
+  // What is fetched is kept in a folder of this name.
+  if (updates) writeFileSync(join(resources, 'app-update.yml'), 'provider: generic\nurl: ' + JSON.stringify(updates.feed) + '\nupdaterCacheDirName: smalti-updater\n')
+  shortenLicences(appOutDir, resources)
   await flipFuses(executable, { version: FuseVersion.V1, resetAdHocDarwinSignature: electronPlatformName === 'darwin', ...FUSES })
   if (electronPlatformName !== 'linux') return
   // The command line and the window are one program: a script tells which is wanted.

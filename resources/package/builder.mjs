@@ -16,14 +16,14 @@ function otherPackages() {
 
 /**
  * electron-builder's configuration.
- * @param feed  address where updates are looked for; without one there are none
+ * @param updates  address where later releases are looked for and the public key that these are signed with; without them none are
  */
-export const configuration = (feed) => ({
+export const configuration = (updates) => ({
   appId: 'example.smalti.Smalti',
   productName: 'Smalti',
   copyright: 'The Smalti developers, MIT licence',
   directories: { output: 'dist', buildResources: 'resources/package' },
-  extraMetadata: { homepage: HOMEPAGE, author: { name: 'The Smalti developers', email: EMAIL }, desktopName: 'smalti.desktop', ...(feed && { smaltiFeed: feed }) },
+  extraMetadata: { homepage: HOMEPAGE, author: { name: 'The Smalti developers', email: EMAIL }, desktopName: 'smalti.desktop', ...(updates && { smaltiUpdates: updates }) },
   electronVersion: readFileSync('node_modules/electron/dist/version', 'utf8').trim().replace(/^v/, ''),
   electronDist: realpathSync('node_modules/electron/dist'),
   electronLanguages: ['en-US'],
@@ -39,13 +39,17 @@ export const configuration = (feed) => ({
     '!node_modules/**/{test,tests,__tests__,example,examples,docs,.github}/**',
     '!node_modules/geotiff/dist-browser/**',
     '!node_modules/{zod,flatgeobuf,proj4}/src/**',
+    '!node_modules/flatgeobuf/dist/**',
+    '!node_modules/pako/dist/{pako.js,pako.es5.js,*.min.js}',
+    '!node_modules/@bokuweb/zstd-wasm/dist/{common,web}/**',
+    '!node_modules/geotiff-geokeys-to-proj4/{EPSG/**,main-dist.js,main-dist-iife.js}',
     '!node_modules/onnxruntime-node/bin/napi-v6/!(${platform})/**',
     '!node_modules/onnxruntime-node/bin/napi-v6/*/!(${arch})/**',
     ...otherPackages().map((name) => `!node_modules/${name}/**`)
   ],
   extraResources: [{ from: 'dist/papers', to: 'papers' }],
-  afterPack,
-  publish: feed ? [{ provider: 'generic', url: feed }] : null,
+  afterPack: (context) => afterPack(context, updates),
+  publish: updates ? [{ provider: 'generic', url: updates.feed }] : null,
   linux: {
     executableName: 'smalti',
     category: 'Science;Education;Geoscience',

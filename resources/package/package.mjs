@@ -17,7 +17,8 @@ const USUAL = { linux: ['dir', 'deb', 'AppImage', 'rpm', 'tar.gz'], win32: ['nsi
 
 const asked = process.argv.slice(2)
 const targets = asked.length > 0 ? asked : USUAL[process.platform]
-const feed = process.env.SMALTI_FEED
+const { SMALTI_FEED: feed, SMALTI_UPDATE_KEY: key } = process.env
+if (Boolean(feed) !== Boolean(key)) throw new Error('SMALTI_FEED and SMALTI_UPDATE_KEY go together: without a key no update can be trusted')
 
 const built = spawnSync(process.execPath, ['node_modules/electron-vite/bin/electron-vite.js', 'build', '--config', 'electron.config.ts'], { encoding: 'utf8' })
 if (built.status !== 0) throw new Error(`the program cannot be built:\n${built.stdout}${built.stderr}`)
@@ -38,7 +39,7 @@ for (const target of targets) {
   else possible.push(target)
 }
 if (possible.length > 0) {
-  const made = await build({ targets: Platform.current().createTarget(possible), config: configuration(feed), publish: 'never' })
+  const made = await build({ targets: Platform.current().createTarget(possible), config: configuration(feed && { feed, key }), publish: 'never' })
   for (const file of made) console.log(file)
   if (possible.includes('dir')) console.log(resolve('dist', { linux: 'linux-unpacked', win32: 'win-unpacked', darwin: 'mac' }[process.platform]))
 }

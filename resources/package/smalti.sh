@@ -3,8 +3,10 @@
 here=$(dirname "$(readlink -f "$0")")
 case "${1-}" in
   train | segment | merge | describe | diagnose | runs | relocate | group | groups | classes | correct | evaluate | export | info | help | --help | -h) set -- --cli "$@" ;;
+  # A word that is no file is a command misspelt.
+  [a-z]*) [ -e "$1" ] || [ -n "$(printf %s "$1" | tr -d 'a-z-')" ] || set -- --cli "$@" ;;
 esac
 if [ "${1-}" = --cli ]; then
-  exec "$here/smalti-bin" --ozone-platform=headless --disable-gpu --no-sandbox "$@"
+  exec "$here/smalti-bin" --ozone-platform=headless --disable-gpu --no-sandbox --log-level=3 "$@"
 fi
 exec "$here/smalti-bin" "$@"

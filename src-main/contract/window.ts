@@ -14,6 +14,17 @@ export interface RecentImages {
   cover?: string
 }
 
+/** What is known of a later release. */
+export type UpdateNews =
+  | { state: 'found'; version: string; /** What is new in it, as text. */ notes: string }
+  | { state: 'downloading'; share: number }
+  | { state: 'ready' }
+  | { state: 'none'; version: string }
+  | { state: 'failed'; reason: string }
+/** What the window may want of one. */
+export const UPDATE_WISHES = ['look', 'download', 'install', 'never'] as const
+export type UpdateWish = (typeof UPDATE_WISHES)[number]
+
 /** All that the window may ask of the program; the preload script offers it as `window.smalti`. */
 export interface WindowApi {
   /** Runs a command of the engine. `call` is the window's own number for it, used to cancel it. */
@@ -46,6 +57,8 @@ export interface WindowApi {
   pathOf(file: File): string
   /** Files and folders that the system asked to open, each once. */
   takeOpened(): Promise<string[]>
+  onUpdate(listener: (news: UpdateNews) => void): void
+  update(wish: UpdateWish): Promise<void>
   /** The system asks to open something. */
   onOpened(listener: () => void): void
 }
@@ -66,6 +79,8 @@ export const CHANNELS = {
   binRun: 'run:bin',
   showFolder: 'shell:show',
   dropped: 'drop:path',
+  updateNews: 'update:news',
+  updateWish: 'update:wish',
   opened: 'open:news',
   takeOpened: 'open:take'
 } as const

@@ -5,12 +5,13 @@ import { z } from 'zod'
 import type { EngineClient } from '../contract/client.ts'
 import { COMMANDS, type CommandName } from '../contract/commands.ts'
 import { asSmaltiError } from '../contract/errors.ts'
-import { CHANNELS, type Outcome } from '../contract/window.ts'
+import { CHANNELS, type Outcome, UPDATE_WISHES } from '../contract/window.ts'
 import { binRun } from './bin.ts'
 import { checkPaths, grant, grantImages, pathsIn, rememberExport } from './grants.ts'
 import type { PictureHost } from './pictures.ts'
 import { projectFolderFor, recentImages, rememberProject } from './projectMemory.ts'
 import { SCHEME } from './protocol.ts'
+import type { Updates } from './updates.ts'
 
 const callNumber = z.int().positive()
 const commandName = z.enum(Object.keys(COMMANDS) as [CommandName, ...CommandName[]])
@@ -42,7 +43,7 @@ const LONG: Partial<Record<CommandName, string>> = { train: 'A training is runni
 const NAMING: ReadonlySet<CommandName> = new Set(['openProject', 'sample', 'area', 'groups', 'relocate'])
 
 /** Answers the window's requests. Every argument is checked before it is used. */
-export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: PictureHost, opened: Opened): Work {
+export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: PictureHost, opened: Opened, updates: Updates): Work {
   const running = new Map<string, { name: CommandName; controller: AbortController; ended: Promise<unknown> }>()
   const key = (sender: number, call: number): string => `${sender}:${call}`
 
@@ -135,6 +136,12 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     checkPaths(text.parse(path))
     // A file would be opened by whatever program it belongs to.
     if ((await stat(text.parse(path))).isDirectory()) await shell.openPath(text.parse(path))
+  })
+  ipcMain.handle(CHANNELS.updateWish, async (event, wish: unknown) => {
+    fromOwnPage(event)
+    const wanted = z.enum(UPDATE_WISHES).parse(wish)
+    if (wanted === 'never') updates.automatic = false
+    else await updates[wanted]()
   })
   ipcMain.handle(CHANNELS.takeOpened, (event) => {
     fromOwnPage(event)

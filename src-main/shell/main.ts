@@ -9,6 +9,7 @@ import { applicationMenu } from './menu.ts'
 import { pathsOf } from './openedPaths.ts'
 import { createPictureHost } from './pictures.ts'
 import { SCHEME, declareScheme, handleScheme } from './protocol.ts'
+import { createUpdates } from './updates.ts'
 import { rememberBounds } from './windowState.ts'
 
 declareScheme()
@@ -29,7 +30,9 @@ function openWindow(work: Work): void {
       preload: fileURLToPath(new URL('../preload/preload.cjs', import.meta.url)),
       contextIsolation: true,
       sandbox: true,
-      nodeIntegration: false
+      nodeIntegration: false,
+      // Its dictionaries would be downloaded.
+      spellcheck: false
     }
   })
   state.follow(window)
@@ -84,8 +87,11 @@ if (commandLine) {
   void app.whenReady().then(() => {
     grantFormerExports()
     handleScheme(pictures)
-    const work = answerWindow(engine, pictures, opened)
-    Menu.setApplicationMenu(applicationMenu())
+    const updates = createUpdates((news) => {
+      for (const window of BrowserWindow.getAllWindows()) window.webContents.send(CHANNELS.updateNews, news)
+    })
+    const work = answerWindow(engine, pictures, opened, updates)
+    Menu.setApplicationMenu(applicationMenu(updates))
     openWindow(work)
   })
 } else {

@@ -1,5 +1,6 @@
 import { BrowserWindow, Menu, type MenuItemConstructorOptions } from 'electron'
 import { ACTIONS, ACTION_NAMES, type ActionName, keysOf } from '../contract/actions.ts'
+import type { Updates } from './updates.ts'
 import { CHANNELS } from '../contract/window.ts'
 
 /** Keys of the page itself; the menu shows them and leaves them to it. */
@@ -20,7 +21,7 @@ function item(name: ActionName): MenuItemConstructorOptions {
 const of = (menu: string): MenuItemConstructorOptions[] => ACTION_NAMES.filter((name) => ACTIONS[name].menu === menu).map(item)
 
 /** All that the window can do, and the usual entries of the platform. */
-export function applicationMenu(): Menu {
+export function applicationMenu(updates: Updates): Menu {
   const separator = { type: 'separator' as const }
   return Menu.buildFromTemplate([
     ...(process.platform === 'darwin' ? [{ role: 'appMenu' as const }] : []),
@@ -30,6 +31,14 @@ export function applicationMenu(): Menu {
     { label: 'Classes', submenu: of('Classes') },
     { label: 'View', submenu: [...of('View'), separator, { role: 'togglefullscreen' }, { role: 'toggleDevTools' }] },
     { role: 'windowMenu' },
-    { label: 'Help', submenu: of('Help') }
+    {
+      label: 'Help',
+      submenu: [
+        ...of('Help'),
+        separator,
+        { label: 'Look for updates now', click: () => void updates.look() },
+        { label: 'Look for updates by itself', type: 'checkbox', checked: updates.automatic, click: ({ checked }) => void (updates.automatic = checked) }
+      ]
+    }
   ])
 }

@@ -26,6 +26,10 @@ const api: WindowApi = {
     return path
   },
   takeOpened: () => ipcRenderer.invoke(CHANNELS.takeOpened),
+  onUpdate: (listener) => {
+    ipcRenderer.on(CHANNELS.updateNews, (_event, news: Parameters<typeof listener>[0]) => listener(news))
+  },
+  update: (wish) => ipcRenderer.invoke(CHANNELS.updateWish, wish),
   onOpened: (listener) => {
     ipcRenderer.on(CHANNELS.opened, () => listener())
   }

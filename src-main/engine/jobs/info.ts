@@ -1,4 +1,5 @@
 import { availableParallelism, cpus, platform, release, totalmem } from 'node:os'
+import { version_core } from '@tensorflow/tfjs-core'
 import { BACKENDS } from '../../contract/settings.ts'
 import { tryBackend } from '../compute.ts'
 import type { Job } from '../job.ts'
@@ -6,7 +7,7 @@ import { versionOf } from '../versions.ts'
 
 export const infoJob: Job<'info'> = async () => {
   const findings = await Promise.all(BACKENDS.map(async (name) => ({ name, ...(await tryBackend(name)) })))
-  const libraries = ['onnxruntime-node', '@tensorflow/tfjs-core', '@tensorflow/tfjs-node-gpu', 'sharp']
+  const libraries = ['onnxruntime-node', '@tensorflow/tfjs-node-gpu', 'sharp']
   const versions = await Promise.all(libraries.map(async (name) => [name, await versionOf(name)] as const))
   return {
     smalti: await versionOf('smalti'),
@@ -15,7 +16,7 @@ export const infoJob: Job<'info'> = async () => {
     platform: `${platform()} ${release()} ${process.arch}`,
     processors: `${availableParallelism()} × ${cpus()[0]?.model.trim() ?? 'unknown'}`,
     memoryGiB: Math.round(totalmem() / 2 ** 30),
-    libraries: Object.fromEntries(versions),
+    libraries: { '@tensorflow/tfjs-core': version_core, ...Object.fromEntries(versions) },
     backends: findings.map(({ name, device, reason }) => ({ name, used: device !== undefined, device, reason }))
   }
 }

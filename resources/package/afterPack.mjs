@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -41,5 +41,6 @@ export async function afterPack({ appOutDir, electronPlatformName, packager }, u
   renameSync(executable, `${executable}-bin`)
   copyFileSync(fileURLToPath(new URL('smalti.sh', import.meta.url)), executable)
   chmodSync(executable, 0o755)
+  for (const name of readdirSync(appOutDir)) if (/\.so(\.\d+)*$/.test(name)) chmodSync(join(appOutDir, name), 0o644)
   if (existsSync(join(appOutDir, 'chrome-sandbox'))) chmodSync(join(appOutDir, 'chrome-sandbox'), 0o755)
 }

@@ -64,7 +64,7 @@ export const configuration = (updates) => ({
   deb: {
     compression: 'xz',
     packageCategory: 'science',
-    depends: ['libgtk-3-0', 'libnotify4', 'libnss3', 'libxss1', 'libxtst6', 'xdg-utils', 'libatspi2.0-0', 'libuuid1', 'libsecret-1-0', 'libx11-xcb1', 'libgbm1', 'libasound2']
+    depends: ['libc6', 'libgtk-3-0', 'libnotify4', 'libnss3', 'libxss1', 'libxtst6', 'xdg-utils', 'libatspi2.0-0', 'libuuid1', 'libsecret-1-0', 'libx11-xcb1', 'libgbm1', 'libasound2']
   },
   rpm: { depends: ['gtk3', 'nss', 'libXtst', 'xdg-utils', 'at-spi2-core', 'libuuid', 'libX11-xcb', 'mesa-libgbm', 'alsa-lib'] },
   toolsets: { appimage: '1.0.3' },

@@ -56,7 +56,7 @@ try {
     platform: 'linux',
     section: one('--category'),
     priority: one('--deb-priority') ?? 'optional',
-    description: [synopsis, ...description.map((line) => line.trim())].join('\n'),
+    description: [synopsis, ...description.map((line) => line.trim().replace(/(.{1,72})(?: |$)/g, '$1\n').trim())].join('\n'),
     vendor: one('--vendor'),
     homepage: one('--url'),
     license: one('--license'),

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { BrowserWindow, Menu, app, dialog, nativeTheme } from 'electron'
+import { BrowserWindow, Menu, app, dialog, nativeTheme, session } from 'electron'
 import { CHANNELS } from '../contract/window.ts'
 import { commandLineArguments, runAsCommandLine } from './commandLine.ts'
 import { createEngineHost } from './engine.ts'
@@ -13,6 +13,8 @@ import { createUpdates } from './updates.ts'
 import { rememberBounds } from './windowState.ts'
 
 declareScheme()
+// Nothing is asked of the network that the user did not ask for.
+for (const service of ['disable-component-update', 'disable-background-networking', 'disable-domain-reliability']) app.commandLine.appendSwitch(service)
 
 /** How long what is broken off may take to be kept, in milliseconds. */
 const PATIENCE = 15_000
@@ -85,6 +87,8 @@ if (commandLine) {
     pictures.stop()
   })
   void app.whenReady().then(() => {
+    session.defaultSession.setSpellCheckerEnabled(false)
+    session.defaultSession.setSpellCheckerLanguages([])
     grantFormerExports()
     handleScheme(pictures)
     const updates = createUpdates((news) => {

@@ -1,0 +1,157 @@
+import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
+import { type AddressInfo } from 'node:net'
+import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { PACKAGED, type PackagedWindow, openPackaged, sessionOf } from '../fixtures/packaged.ts'
+import { temporaryFolder } from '../fixtures/commandLine.ts'
+import { electronPath, startScreen } from '../fixtures/window.ts'
+
+const possible = process.platform === 'linux' && electronPath() !== undefined
+if (!possible) console.warn('SKIPPED: there is no Electron here to package the program with')
+
+/** A release that lies on a server: 3 MB that nobody installs. */
+const PACKAGE = randomBytes(3_000_000)
+
+describe.skipIf(!possible)('updates', () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const signingKey = privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
+  const served = new Map<string, Buffer>()
+  let breaks = false
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    const name = new URL(request.url!, 'http://here').pathname.slice(1)
+    asked.push(name)
+    const bytes = served.get(name)
+    if (!bytes) return void response.writeHead(404).end()
+    response.writeHead(200, { 'content-length': bytes.length })
+    if (!breaks || !name.endsWith('.deb')) return void response.end(bytes)
+    response.write(bytes.subarray(0, bytes.length / 2), () => request.socket.destroy())
+  })
+  let folder: string
+  let screen: ChildProcess | undefined
+  let window: PackagedWindow
+  let session: NodeJS.ProcessEnv
+
+  beforeAll(async () => {
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+    const feed = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const env = { ...process.env, SMALTI_FEED: feed, SMALTI_UPDATE_KEY: publicKey.export({ format: 'der', type: 'spki' }).toString('base64') }
+    execFileSync(process.execPath, ['resources/package/package.mjs', 'dir'], { stdio: 'pipe', env })
+    await writeFile(join(PACKAGED, 'resources', 'package-type'), 'deb')
+    folder = await temporaryFolder()
+    screen = startScreen()
+    if (screen) await new Promise((wait) => setTimeout(wait, 800))
+    session = await sessionOf(join(folder, 'home'), process.env.DISPLAY ?? ':94')
+    window = await openPackaged([], session)
+  }, 300_000)
+  afterAll(async () => {
+    await window.close()
+    server.close()
+    screen?.kill()
+  })
+
+  /** Puts a release on the server, signed as `npm run release:sign` does it. */
+  async function publish(version: string, { sha512 = createHash('sha512').update(PACKAGE).digest('base64'), key = signingKey }: { sha512?: string; key?: string | null } = {}): Promise<void> {
+    const at = join(folder, `release-${version}-${served.size}-${Math.random()}`)
+    await mkdir(at)
+    const name = `smalti_${version}_amd64.deb`
+    await writeFile(join(at, 'latest-linux.yml'), `version: ${version}\nfiles:\n  - url: ${name}\n    sha512: ${sha512}\n    size: ${PACKAGE.length}\npath: ${name}\nsha512: ${sha512}\nreleaseDate: '2026-01-01T00:00:00.000Z'\nreleaseNotes: Finds more, in less time.\n`)
+    if (key !== null) execFileSync(process.execPath, ['resources/package/sign.mjs', at], { env: { ...process.env, SMALTI_SIGNING_KEY: key } })
+    served.clear()
+    for (const file of await readdir(at)) served.set(file, await readFile(join(at, file)))
+    served.set(name, PACKAGE)
+  }
+  const notice = () => window.page.locator('.notice')
+  const look = (): Promise<unknown> => window.page.evaluate(`window.smalti.update('look')`)
+  const told = (words: string | RegExp): Promise<void> => notice().getByText(words).first().waitFor({ timeout: 20_000 })
+
+  beforeEach(async () => {
+    breaks = false
+    const dismiss = window.page.getByRole('button', { name: 'Dismiss' })
+    while ((await dismiss.count()) > 0) await dismiss.first().click()
+  })
+
+  it('are told of once, with what is new, and not fetched by themselves', async () => {
+    await publish('9.0.0')
+    asked.length = 0
+    await look()
+    await told('Smalti 9.0.0 is there.')
+    await window.page.getByText('What is new').click()
+    await told('Finds more, in less time.')
+    expect(asked).toEqual(['latest-linux.yml', 'latest-linux.yml.sig'])
+  })
+
+  it('are not believed without the release’s signature', async () => {
+    await publish('9.0.0', { key: null })
+    await look()
+    await told(/its description is not signed/)
+    await publish('9.0.0', { key: generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64') })
+    await look()
+    await told(/signed by someone else, or was changed/)
+    await publish('9.0.0')
+    served.set('latest-linux.yml', Buffer.from(served.get('latest-linux.yml')!.toString().replace('9.0.0', '9.0.1')))
+    await look()
+    await told(/signed by someone else, or was changed/)
+    expect(asked.filter((name) => name.endsWith('.deb'))).toEqual([])
+  })
+
+  it('never lead back to an older release, though it is signed', async () => {
+    await publish('0.0.1')
+    await look()
+    await told('is the newest')
+  })
+
+  it('are refused when what was fetched is not what was signed for', async () => {
+    await publish('9.0.0', { sha512: createHash('sha512').update('something else').digest('base64') })
+    await look()
+    await told('Smalti 9.0.0 is there.')
+    await window.page.getByRole('button', { name: 'Download' }).click()
+    await told(/sha512|checksum/i)
+  })
+
+  it('survive a connection that is cut, and are fetched whole the next time', async () => {
+    await publish('9.1.0')
+    breaks = true
+    await look()
+    await told('Smalti 9.1.0 is there.')
+    await window.page.getByRole('button', { name: 'Download' }).click()
+    await told(/There is no update/)
+    breaks = false
+    await look()
+    await told('Smalti 9.1.0 is there.')
+    await window.page.getByRole('button', { name: 'Download' }).click()
+    await told('Smalti 9.1.0 is ready.')
+    const cache = join(folder, 'home', '.cache', 'smalti-updater', 'pending')
+    expect((await stat(join(cache, 'smalti_9.1.0_amd64.deb'))).size).toBe(PACKAGE.length)
+  })
+
+  it.skipIf(process.getuid?.() !== 0)('say that the disk is full', async () => {
+    const cache = join(folder, 'home', '.cache', 'smalti-updater')
+    await mkdir(cache, { recursive: true })
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', cache]).status !== 0) return console.warn('NOT TESTED: nothing may be mounted here')
+    try {
+      await publish('9.2.0')
+      await look()
+      await told('Smalti 9.2.0 is there.')
+      await window.page.getByRole('button', { name: 'Download' }).click()
+      await told(/no space left|ENOSPC/i)
+    } finally {
+      spawnSync('umount', ['-l', cache])
+    }
+  })
+
+  it('are not looked for once the user does not want it, also after a restart', async () => {
+    await publish('9.3.0')
+    await look()
+    await window.page.getByRole('button', { name: 'Never look' }).click()
+    await expect.poll(() => readFile(join(folder, 'home', '.config', 'smalti', 'settings.json'), 'utf8').catch(() => '')).toContain('"updates":false')
+    await window.close()
+    asked.length = 0
+    window = await openPackaged([], session)
+    await window.page.waitForTimeout(24_000)
+    expect(asked).toEqual([])
+  })
+})

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { type ForkOptions, fork } from 'node:child_process'
 import { resolve } from 'node:path'
 import { type EngineClient, createClient } from '../../src-main/contract/client.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
@@ -11,8 +11,8 @@ export interface WatchedEngine extends Pick<EngineClient, 'call'> {
 }
 
 /** The built engine in a process of its own. */
-export function startBuiltEngine(): WatchedEngine {
-  const child = fork(resolve('out/main/engine.js'), { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+export function startBuiltEngine(options: Pick<ForkOptions, 'execArgv' | 'env'> = {}): WatchedEngine {
+  const child = fork(resolve('out/main/engine.js'), { ...options, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   child.stderr!.resume()
   const client = createClient((message) => child.connected && child.send(message))
   let end: string | undefined

@@ -1,8 +1,10 @@
-/** `npm run bench -- hardship [kills|disk|files|projects|names|together|soak|power] [times or minutes] [seed]`: what desktops do to programs. */
+/** `npm run bench -- hardship [kills|scene|disk|files|projects|power|names|together|soak] [times or minutes] [seed]`: what desktops do to programs. */
 import { measureFullDisk } from './fullDisk.ts'
 import { measureHostile } from './hostile.ts'
 import { measureKills } from './kills.ts'
+import { measureKillsEverywhere } from './killsEverywhere.ts'
 import { measureMutatedProjects } from './mutatedProjects.ts'
+import { measurePowerCut } from './powerCut/powerCut.ts'
 import { measureOddNames } from './oddNames.ts'
 import { measureSoak } from './soak.ts'
 import { measureTogether } from './together.ts'
@@ -10,10 +12,12 @@ import { measureTogether } from './together.ts'
 const [part = 'all', first, second = '1'] = process.argv.slice(2)
 const seed = Number(second)
 const parts: Record<string, () => Promise<void>> = {
-  kills: () => measureKills(Number(first ?? 20), seed),
+  kills: () => measureKillsEverywhere(Number(first ?? 100), seed),
+  scene: () => measureKills(Number(first ?? 20), seed),
   disk: () => measureFullDisk(Number(first ?? 20), seed),
   files: () => measureHostile(Number(first ?? 1000), seed),
   projects: () => measureMutatedProjects(Number(first ?? 200), seed),
+  power: () => measurePowerCut(Number(first ?? 200), seed),
   names: () => measureOddNames(),
   together: () => measureTogether(Number(first ?? 3)),
   soak: () => measureSoak(Number(first ?? 60), seed)

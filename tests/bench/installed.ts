@@ -3,7 +3,7 @@
  * ordinary user, with the sandbox on, looked at by Chromium's own debugging. Needs root and debootstrap.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
-import { copyFile, cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -57,6 +57,7 @@ let screen: ChildProcess | undefined
 try {
   console.log(`${basename(deb)} in a minimal Debian:`)
   execFileSync('debootstrap', ['--variant=minbase', 'bookworm', root], { stdio: 'ignore' })
+  await chmod(root, 0o755)
   for (const file of ['/etc/resolv.conf', '/etc/hosts']) await copyFile(file, join(root, file))
   for (const settings of ['/etc/apt/apt.conf', '/etc/apt/apt.conf.d']) if (existsSync(settings)) await cp(settings, join(root, settings), { recursive: true })
   execFileSync('mount', ['-t', 'proc', 'proc', join(root, 'proc')])

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { SmaltiError } from '../contract/errors.ts'
+import { fetchFollowing } from './redirects.ts'
 
 /** A file, here or on a server, read by ranges. */
 export interface ByteSource {
@@ -88,7 +89,7 @@ async function fetchRange(address: string, offset: number, length: number, versi
     if (signal?.aborted) throw new SmaltiError('Cancelled')
     try {
       const limit = AbortSignal.timeout(LIMIT)
-      const response = await fetch(address, { headers: { range: `bytes=${offset}-${offset + length - 1}` }, signal: signal ? AbortSignal.any([signal, limit]) : limit })
+      const response = await fetchFollowing(address, { headers: { range: `bytes=${offset}-${offset + length - 1}` }, signal: signal ? AbortSignal.any([signal, limit]) : limit }, refused)
       if (response.status >= 500) throw new Error(`the server answers ${response.status}`)
       if (response.status !== 206) {
         await response.body?.cancel()
@@ -98,7 +99,8 @@ async function fetchRange(address: string, offset: number, length: number, versi
       if (!Number.isSafeInteger(total)) throw refused('the server does not say how long the file is')
       const found = `${response.headers.get('etag') ?? ''} ${response.headers.get('last-modified') ?? ''} ${total}`
       if (version !== undefined && found !== version) throw refused('the file on the server has changed meanwhile')
-      const bytes = Buffer.from(await response.arrayBuffer())
+      const bytes = await bounded(response, length)
+      if (!bytes) throw refused('the server sends more than it was asked for')
       if (bytes.length !== Math.min(length, total - offset)) throw new Error('the connection dropped')
       return { bytes, total, version: found }
     } catch (fault) {
@@ -108,6 +110,19 @@ async function fetchRange(address: string, offset: number, length: number, versi
       await new Promise((resolve) => setTimeout(resolve, WAIT * 2 ** attempt))
     }
   }
+}
+
+/** The body, unless it is longer than it may be. */
+async function bounded(response: Response, most: number): Promise<Buffer | undefined> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of response.body as unknown as AsyncIterable<Uint8Array>) {
+    length += part.length
+    // Leaving the loop ends the connection.
+    if (length > most) return undefined
+    parts.push(part)
+  }
+  return Buffer.concat(parts, length)
 }
 
 function reasonOfFetch(fault: unknown): string {

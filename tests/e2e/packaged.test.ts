@@ -89,11 +89,7 @@ describe.skipIf(!possible)('the packaged program', () => {
 
   it('stops when it is interrupted, keeps what was learnt, and says so', async () => {
     const project = join(folder, 'stopped.smalti')
-    const code = `sleep 12; kill -INT $(pgrep -f 'smalti-bin.*stopped.smalti' | head -1)`
-    const [stopped] = await Promise.all([
-      runProgram(script, ['train', images, '--project', project, '--classes', '3', '--over', '8', '--steps', '100000'], env),
-      runProgram('sh', ['-c', code], env)
-    ])
+    const stopped = await runProgram(script, ['train', images, '--project', project, '--classes', '3', '--over', '8', '--steps', '100000'], env, { interruptAt: 'Training' })
     expect([stopped.code, stopped.stderr]).toEqual([130, expect.stringContaining('Stopped before the end')])
     expect((await runProgram(script, ['segment', project], env)).code).toBe(0)
   })
@@ -140,7 +136,7 @@ describe.skipIf(!possible)('the packaged program', () => {
     })
 
     it('opens in the first window what a second one is started with, a project by its folder too', async () => {
-      const second = await runProgram(script, [...AS_ROOT, join(folder, 'p.smalti')], session, 20_000)
+      const second = await runProgram(script, [...AS_ROOT, join(folder, 'p.smalti')], session, { limit: 20_000 })
       expect(second.code).toBe(0)
       await window.page.getByTitle(join(folder, 'p.smalti')).or(window.page.getByText(join(folder, 'p.smalti'))).first().waitFor({ timeout: 30_000 })
     })

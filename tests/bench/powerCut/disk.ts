@@ -35,7 +35,10 @@ interface Inode {
   later: Change[]
 }
 /** What happened to the names in a folder since its last fsync; each whole or not at all, in order. */
-type Naming = { add?: [name: string, inode: Inode]; remove?: string }
+interface Naming {
+  add?: [name: string, inode: Inode]
+  remove?: string
+}
 interface Folder {
   names: Map<string, Inode>
   later: Naming[]

@@ -11,6 +11,7 @@ import { checkPaths, grant, grantImages, pathsIn, rememberExport } from './grant
 import type { PictureHost } from './pictures.ts'
 import { projectFolderFor, recentImages, rememberProject } from './projectMemory.ts'
 import { SCHEME } from './protocol.ts'
+import { noteFault } from './report.ts'
 import type { Updates } from './updates.ts'
 
 const callNumber = z.int().positive()
@@ -64,7 +65,9 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
       if (parsed.out !== undefined && (name === 'export' || name === 'groups')) rememberExport(parsed.out)
       return { output }
     } catch (fault) {
-      return { error: asSmaltiError(fault).toJSON() }
+      const error = asSmaltiError(fault)
+      if (error.name !== 'Cancelled') noteFault(name, error.name)
+      return { error: error.toJSON() }
     } finally {
       running.delete(key(event.sender.id, call))
       end()

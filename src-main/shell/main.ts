@@ -9,6 +9,7 @@ import { applicationMenu } from './menu.ts'
 import { pathsOf } from './openedPaths.ts'
 import { createPictureHost } from './pictures.ts'
 import { SCHEME, declareScheme, handleScheme } from './protocol.ts'
+import { copyReport } from './report.ts'
 import { createUpdates } from './updates.ts'
 import { rememberBounds } from './windowState.ts'
 
@@ -95,7 +96,7 @@ if (commandLine) {
       for (const window of BrowserWindow.getAllWindows()) window.webContents.send(CHANNELS.updateNews, news)
     })
     const work = answerWindow(engine, pictures, opened, updates)
-    Menu.setApplicationMenu(applicationMenu(updates))
+    Menu.setApplicationMenu(applicationMenu(updates, () => void copyReport(engine)))
     openWindow(work)
   })
 } else {

@@ -21,7 +21,7 @@ function item(name: ActionName): MenuItemConstructorOptions {
 const of = (menu: string): MenuItemConstructorOptions[] => ACTION_NAMES.filter((name) => ACTIONS[name].menu === menu).map(item)
 
 /** All that the window can do, and the usual entries of the platform. */
-export function applicationMenu(updates: Updates): Menu {
+export function applicationMenu(updates: Updates, onCopyReport: () => void): Menu {
   const separator = { type: 'separator' as const }
   return Menu.buildFromTemplate([
     ...(process.platform === 'darwin' ? [{ role: 'appMenu' as const }] : []),
@@ -35,6 +35,8 @@ export function applicationMenu(updates: Updates): Menu {
       label: 'Help',
       submenu: [
         ...of('Help'),
+        separator,
+        { label: 'Copy report', toolTip: 'Versions, backends and names of errors, without paths; nothing is sent', click: onCopyReport },
         separator,
         { label: 'Look for updates now', click: () => void updates.look() },
         { label: 'Look for updates by itself', type: 'checkbox', checked: updates.automatic, click: ({ checked }) => void (updates.automatic = checked) }

@@ -453,6 +453,18 @@ describe.runIf(present)('the window', () => {
     await page.locator('main img').first().click()
   })
 
+  it('copies a report of versions and names of errors, and of nothing else', async () => {
+    await window.app.evaluate(({ Menu, clipboard }) => {
+      clipboard.clear()
+      const help = Menu.getApplicationMenu()?.items.find(({ label }) => label === 'Help')
+      help?.submenu?.items.find(({ label }) => label === 'Copy report')?.click()
+    })
+    await expect.poll(() => window.app.evaluate(({ clipboard }) => clipboard.readText()), { timeout: 60_000 }).toContain('onnxruntime')
+    const report = await window.app.evaluate(({ clipboard }) => clipboard.readText())
+    expect(report).toMatch(/^Smalti \d/)
+    expect(report).not.toContain(folder)
+  })
+
   it('says what is wrong with pictures of one pixel', async () => {
     const tiny = join(folder, 'tiny')
     await mkdir(tiny)

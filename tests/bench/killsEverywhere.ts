@@ -9,7 +9,8 @@ import { startSmalti } from './processes.ts'
 
 async function bytesOf(folder: string): Promise<string> {
   const hash = createHash('sha256')
-  for (const name of (await readdir(folder, { recursive: true })).sort()) if ((await stat(join(folder, name))).isFile()) hash.update(name).update(await readFile(join(folder, name)))
+  // What is noted of the files, and when they were written, is another each time.
+  for (const name of (await readdir(folder, { recursive: true })).filter((entry) => !entry.startsWith('.')).sort()) if ((await stat(join(folder, name))).isFile()) hash.update(name).update(await readFile(join(folder, name)))
   return hash.digest('hex')
 }
 const LEFT_BEHIND = /\.(part|rows|partial|lock)$|done\.jsonl$/

@@ -4,10 +4,10 @@ import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, type OpenDia
 import { z } from 'zod'
 import type { EngineClient } from '../contract/client.ts'
 import { COMMANDS, type CommandName } from '../contract/commands.ts'
-import { asSmaltiError } from '../contract/errors.ts'
+import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { CHANNELS, type Outcome, UPDATE_WISHES } from '../contract/window.ts'
 import { binRun } from './bin.ts'
-import { checkPaths, grant, grantImages, pathsIn, rememberExport } from './grants.ts'
+import { checkPaths, grant, grantImages, mayName, pathsIn, rememberExport } from './grants.ts'
 import type { PictureHost } from './pictures.ts'
 import { projectFolderFor, recentImages, rememberProject } from './projectMemory.ts'
 import { SCHEME } from './protocol.ts'
@@ -55,8 +55,9 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     let end = (): void => undefined
     running.set(key(event.sender.id, call), { name, controller, ended: new Promise<void>((resolve) => (end = resolve)) })
     try {
-      const parsed = COMMANDS[name].input.parse(input) as { out?: string }
-      checkPaths(parsed)
+      const parsed = COMMANDS[name].input.parse(input) as { out?: string; plan?: boolean }
+      if (name === 'export') await letExport(event, parsed)
+      checkPaths(parsed.plan ? { ...parsed, out: undefined } : parsed)
       const onProgress = (progress: unknown): void => {
         if (!event.sender.isDestroyed()) event.sender.send(CHANNELS.progress, call, progress)
       }
@@ -81,6 +82,15 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     fromOwnPage(event)
     pictures.abandon(callNumber.parse(view))
   })
+  /** A folder that was typed for an export is the user's word only if they say so outside of the page; a plan writes nothing. */
+  async function letExport(event: IpcMainInvokeEvent, { out, plan }: { out?: string; plan?: boolean }): Promise<void> {
+    if (plan || out === undefined || mayName(out)) return
+    const owner = BrowserWindow.fromWebContents(event.sender)
+    const question = { type: 'question' as const, message: 'Write the export into this folder?', detail: out, buttons: ['Write', 'Cancel'], defaultId: 0, cancelId: 1 }
+    const { response } = await (owner ? dialog.showMessageBox(owner, question) : dialog.showMessageBox(question))
+    if (response !== 0) throw new SmaltiError('Cancelled')
+    grant(out)
+  }
   /** What the user chooses in the system's dialog; nothing when the user thinks better of it. */
   async function chosen(event: IpcMainInvokeEvent, options: OpenDialogOptions): Promise<string[]> {
     const owner = BrowserWindow.fromWebContents(event.sender)

@@ -1,10 +1,11 @@
 /**
- * What the manifold layer (Klindt et al. 2019) keeps a classifier from: `npm run bench -- shiftMnist [steps] [seeds]`. Digits carry a pixel
- * whose place gives their class away; the classifier is judged on digits without it.
+ * What the manifold layer (Klindt et al. 2019) keeps a classifier from: `npm run bench -- shiftMnist [steps] [seeds] [only]`. Digits carry a pixel
+ * whose place gives their class away; the classifier is judged on digits without it. Filters of the layer's first convolution are drawn where its embedding has them.
  */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import * as tf from '@tensorflow/tfjs-core'
+import { drawFilters, neighbourSimilarity } from './filterMap.ts'
 import { onnxruntimeBackend } from '../../src-main/backends/onnxruntime.ts'
 import type { NamedTensors, Program, Shape } from '../../src-main/backends/program.ts'
 import { convolution } from '../../src-main/learning/network/forward.ts'
@@ -13,7 +14,7 @@ import { latentInformation, latentOf } from '../../src-main/learning/manifold.ts
 import { integerBelow, normalFrom, uniformFrom } from '../../src-main/learning/random.ts'
 import { adam, correctedRate } from '../../src-main/learning/trainingStep.ts'
 
-const [steps = '600', seeds = '1'] = process.argv.slice(2)
+const [steps = '600', seeds = '1', only = ''] = process.argv.slice(2)
 const FOLDER = '../shared/data/mnist10k'
 const [SIDE, CLASSES, TRAIN] = [28, 10, 8000]
 const [BATCH, CHANNELS, KERNEL, UNITS, AXES] = [64, 64, [9, 5], 128, 8] as const
@@ -120,13 +121,23 @@ function copyDigit(all: Float32Array, at: number, label: number | undefined, int
   if (label !== undefined) into[2 + 2 * label] = 1
 }
 
+/** How the layer lays out the filters before it. */
+async function showFilters(weights: Record<string, Float32Array>, name: string): Promise<void> {
+  const [flat, places, side] = [weights[LAYERS[0].filter], weights[LAYERS[0].places], KERNEL[0]]
+  const filters = Array.from({ length: CHANNELS }, (_, c) => Float32Array.from({ length: side * side }, (_, i) => flat[i * CHANNELS + c]))
+  const distances = Float64Array.from({ length: CHANNELS * CHANNELS }, (_, i) => Math.hypot(...Array.from({ length: AXES }, (_, axis) => places[Math.floor(i / CHANNELS) * AXES + axis] - places[(i % CHANNELS) * AXES + axis])))
+  const { near, shuffled } = neighbourSimilarity(filters, distances, uniformFrom(1, 6))
+  console.log(`${name}: the four filters next to each are alike by ${near.toFixed(3)} (cosine), shuffled ${shuffled.toFixed(3)}`)
+  await drawFilters(filters, side, distances, 'docs/filters.png')
+}
+
 if (!existsSync(FOLDER)) {
   console.log(`SKIPPED: ${FOLDER} is not here`)
   process.exit(0)
 }
 const { images, labels } = await digits()
 const backend = onnxruntimeBackend()
-for (const variant of VARIANTS) {
+for (const variant of VARIANTS.filter(({ name }) => name.startsWith(only))) {
   for (let seed = 1; seed <= Number(seeds); seed++) {
     const uniform = uniformFrom(seed, 5)
     const normal = normalFrom(uniform)
@@ -150,6 +161,7 @@ for (const variant of VARIANTS) {
     }
     const weights = await execution.readState()
     await execution.dispose()
+    if (variant.more?.what === 'z' && seed === 1) await showFilters(weights, variant.name)
     const judge = await backend.compile(judgeOf(variant), Object.fromEntries(Object.keys(shapesOf(variant)).map((name) => [name, weights[name]])))
     const accuracies: number[] = []
     for (const shortcut of [true, false]) {

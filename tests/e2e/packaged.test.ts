@@ -145,7 +145,7 @@ describe.skipIf(!possible)('the packaged program', () => {
       const attempt = (code: string): Promise<unknown> => window.page.evaluate(code)
       const refused = { error: expect.objectContaining({ name: 'PathNotNamed' }) as unknown }
       expect(await attempt(`window.smalti.run(9001, 'catalogue', { sources: ['/etc'] })`)).toEqual(refused)
-      expect(await attempt(`window.smalti.run(9002, 'export', { project: ${JSON.stringify(join(folder, 'p.smalti'))}, out: '/tmp/stolen', format: 'png', head: 'A' })`)).toEqual(refused)
+      expect(await attempt(`window.smalti.run(9002, 'classes', { project: ${JSON.stringify(join(folder, 'p.smalti'))}, head: 'A', into: '/tmp/stolen.json' })`)).toEqual(refused)
       expect(await attempt(`window.smalti.showFolder('/etc').then(() => 'shown', (fault) => String(fault))`)).toContain('neither chosen')
       expect(await attempt(`window.smalti.rememberProject('/etc', '/etc').then(() => 'kept', (fault) => String(fault))`)).toContain('neither chosen')
       expect(await attempt(`fetch('smalti://thumbnail/?file=/etc/hostname&side=64').then((answer) => answer.status)`)).toBe(404)

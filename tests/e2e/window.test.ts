@@ -55,7 +55,7 @@ describe.runIf(present)('the window', () => {
       const remote = await fetch('https://example.org/').then(() => 'fetched', () => 'refused')
       return { remote, node: 'require' in globalThis || 'process' in globalThis, api: Object.keys((globalThis as unknown as { smalti: object }).smalti).sort() }
     })
-    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'binRun', 'cancel', 'chooseFile', 'chooseFolder', 'chooseImages', 'onAction', 'onProgress', 'pathOf', 'projectFolderFor', 'recentImages', 'rememberProject', 'run', 'sampleFolder', 'showFolder'] })
+    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'binRun', 'cancel', 'chooseFile', 'chooseFolder', 'chooseImages', 'onAction', 'onOpened', 'onProgress', 'onUpdate', 'pathOf', 'projectFolderFor', 'recentImages', 'rememberProject', 'run', 'sampleFolder', 'showFolder', 'takeOpened', 'update'] })
   })
 
   it('refuses a malformed message', async () => {

@@ -86,6 +86,8 @@ describe.runIf(present)('looking at scenes', () => {
     await button('Segment').click()
     await page.getByText(/^Segmented/).waitFor({ timeout: 120_000 })
     const out = join(folder, 'masks')
+    // A folder that is typed, and not chosen, is asked about.
+    await window.app.evaluate(({ dialog }) => void (dialog.showMessageBox = () => Promise.resolve({ response: 0, checkboxChecked: false })))
     await page.keyboard.press('Control+e')
     await page.getByLabel('Export format').selectOption('png')
     await page.getByLabel('Folder of the export').fill(out)

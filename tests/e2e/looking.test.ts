@@ -152,7 +152,7 @@ describe.runIf(present)('looking at scenes', () => {
     await expect.poll(async () => (await runs.allTextContents()).filter((text) => /\d labelled/.test(text)).length, { timeout: 30_000 }).toBe(3)
     await page.getByText('Runs', { exact: true }).click()
     await runs.first().getByRole('button', { name: 'Measure' }).click()
-    await page.getByText(/features tell [\d.]+ nats/).waitFor({ timeout: 120_000 })
+    await page.getByText(/tell at least [\d.]+ nats/).waitFor({ timeout: 120_000 })
     for (const method of ['kmeans-bands', 'random-cnn']) expect((await runs.allTextContents()).join()).toContain(method)
   })
 })

@@ -1,8 +1,7 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
-import { app } from 'electron'
+import { dirname, isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
+import { keep, kept } from './kept.ts'
 
 /**
  * Files and folders that the window may name: what dialogs, drops and the command line gave it, what projects name, and where
@@ -49,26 +48,11 @@ export function checkPaths(value: unknown): void {
 }
 
 const MOST = 200
-const exportsFile = (): string => join(app.getPath('userData'), 'exports.json')
+const EXPORTS = 'exports.json'
+const formerExports = (): string[] => kept(EXPORTS, z.array(z.string())) ?? []
 
 /** Grants where exports went in former sessions. */
-export function grantFormerExports(): void {
-  try {
-    grant(...z.array(z.string()).parse(JSON.parse(readFileSync(exportsFile(), 'utf8'))))
-  } catch {
-    // There were none, or the file is damaged: the user chooses again.
-  }
-}
+export const grantFormerExports = (): void => grant(...formerExports())
 
 /** Remembers where an export went. */
-export function rememberExport(folder: string): void {
-  let former: string[] = []
-  try {
-    former = z.array(z.string()).parse(JSON.parse(readFileSync(exportsFile(), 'utf8')))
-  } catch {
-    // The first one.
-  }
-  const temporary = `${exportsFile()}.partial`
-  writeFileSync(temporary, JSON.stringify([folder, ...former.filter((other) => other !== folder)].slice(0, MOST)))
-  renameSync(temporary, exportsFile())
-}
+export const rememberExport = (folder: string): void => keep(EXPORTS, [folder, ...formerExports().filter((other) => other !== folder)].slice(0, MOST))

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { app } from 'electron'
 import { z } from 'zod'
 import type { RecentImages } from '../contract/window.ts'
+import { keep, kept } from './kept.ts'
 
 /** Which project is kept of which images (their sources, one a line); a folder is known again by its identity when it was renamed. */
 const memory = z.array(z.object({ images: z.string(), identity: z.string().optional(), project: z.string(), cover: z.string().optional() }))
@@ -11,16 +12,8 @@ type Memory = z.infer<typeof memory>
 
 const MOST = 200
 const SHOWN = 8
-const path = (): string => join(app.getPath('userData'), 'projects.json')
-
-function load(): Memory {
-  try {
-    return memory.parse(JSON.parse(readFileSync(path(), 'utf8')))
-  } catch {
-    // Nothing was remembered yet, or a damaged file: the default places serve.
-    return []
-  }
-}
+const PROJECTS = 'projects.json'
+const load = (): Memory => kept(PROJECTS, memory) ?? []
 
 /** Whether all of some images' sources are still there; an address is not asked for. */
 const areThere = (images: string): boolean => images.split('\n').every((source) => /^https?:/.test(source) || existsSync(source))
@@ -59,7 +52,5 @@ export function recentImages(): RecentImages[] {
 export function rememberProject(images: string, project: string, cover?: string): void {
   const others = load().filter((entry) => entry.images !== images)
   const entries: Memory = [{ images, identity: identityOf(images), project, cover }, ...others].slice(0, MOST)
-  const temporary = `${path()}.partial`
-  writeFileSync(temporary, JSON.stringify(entries))
-  renameSync(temporary, path())
+  keep(PROJECTS, entries)
 }

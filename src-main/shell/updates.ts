@@ -1,10 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { app } from 'electron'
 import type { AppUpdater } from 'electron-updater'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
 import type { UpdateNews } from '../contract/window.ts'
+import { keep, kept } from './kept.ts'
 import { SIGNATURE_ENDING, checkFeed, checkSignature } from './signedFeed.ts'
 
 /** Where a release looks for later ones, and the key that these are signed with; other builds have none. */
@@ -23,22 +24,13 @@ export interface Updates {
   automatic: boolean
 }
 
-const settingsFile = (): string => join(app.getPath('userData'), 'settings.json')
-
-function looksByItself(): boolean {
-  try {
-    return settings.parse(JSON.parse(readFileSync(settingsFile(), 'utf8'))).updates
-  } catch {
-    // Nothing was chosen yet.
-    return true
-  }
-}
+const SETTINGS = 'settings.json'
 
 /** Looks for releases whose description is signed, tells of them, and fetches them when asked to. */
 export function createUpdates(tell: (news: UpdateNews) => void): Updates {
   const found = release.safeParse(JSON.parse(readFileSync(join(app.getAppPath(), 'package.json'), 'utf8')))
   let updater: Promise<AppUpdater> | undefined
-  let automatic = looksByItself()
+  let automatic = kept(SETTINGS, settings)?.updates ?? true
 
   async function started(): Promise<AppUpdater> {
     if (!found.success) throw new SmaltiError('UpdateFailed', { reason: 'this build has nowhere to look for any' })
@@ -101,7 +93,7 @@ export function createUpdates(tell: (news: UpdateNews) => void): Updates {
     },
     set automatic(wanted) {
       automatic = wanted
-      writeFileSync(settingsFile(), JSON.stringify({ updates: wanted }))
+      keep(SETTINGS, { updates: wanted })
     }
   }
 }

@@ -36,7 +36,6 @@ export function projectOntoBall(centre: Mass, target: Mass, side: number, radius
   const allowed = radius * radius
   const lambda = Math.min(NEARNESS * cells, LARGEST_EXPONENT / Math.max(...target))
   const [u, v, reached] = [new Float64Array(cells), new Float64Array(cells).fill(1), new Float64Array(cells)]
-  const beta = new Float64Array(cells)
   let psi = 1
   const kernel = new Float64Array(PLACES.length)
   const renewKernel = (): void => PLACES.forEach(({ cost }, k) => (kernel[k] = Math.exp(-psi * cost - 1)))
@@ -49,8 +48,7 @@ export function projectOntoBall(centre: Mass, target: Mass, side: number, radius
     fitRows()
     spread(kernel, u, reached, side)
     for (let j = 0; j < cells; j++) {
-      beta[j] = lambda * target[j] - lambertOfExp(Math.log(lambda * Math.max(reached[j], Number.MIN_VALUE)) + lambda * target[j])
-      v[j] = Math.exp(beta[j])
+      v[j] = Math.exp(lambda * target[j] - lambertOfExp(Math.log(lambda * Math.max(reached[j], Number.MIN_VALUE)) + lambda * target[j]))
     }
     const { first, second } = costs(kernel, u, v, side)
     const slope = first - allowed

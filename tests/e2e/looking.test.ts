@@ -87,7 +87,7 @@ describe.runIf(present)('looking at scenes', () => {
     await page.getByText(/^Segmented/).waitFor({ timeout: 120_000 })
     const out = join(folder, 'masks')
     // A folder that is typed, and not chosen, is asked about.
-    await window.app.evaluate(({ dialog }) => void (dialog.showMessageBox = () => Promise.resolve({ response: 0, checkboxChecked: false })))
+    await window.agree()
     await page.keyboard.press('Control+e')
     await page.getByLabel('Export format').selectOption('png')
     await page.getByLabel('Folder of the export').fill(out)

@@ -82,6 +82,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     await page.keyboard.press('Control+z')
     await page.keyboard.press('Escape')
     const out = join(folder, 'by keys')
+    await window.agree()
     await page.keyboard.press('Control+e')
     await tabTo('Folder of the export')
     await page.keyboard.press('Control+a')

@@ -70,7 +70,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
   async function exportAs(format: string, out: string): Promise<void> {
     const { page } = window
     // A folder that is typed, and not chosen, is asked about.
-    await window.app.evaluate(({ dialog }) => void (dialog.showMessageBox = () => Promise.resolve({ response: 0, checkboxChecked: false })))
+    await window.agree()
     await page.keyboard.press('Control+e')
     await page.getByLabel('Export format').selectOption(format)
     await page.getByLabel('Folder of the export').fill(out)

@@ -1,6 +1,7 @@
 import { constants, existsSync } from 'node:fs'
 import { type FileHandle, access, mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
+import { z } from 'zod'
 import { asSmaltiError } from '../contract/errors.ts'
 
 /** Temporary name of a file that a process is writing. */
@@ -89,3 +90,11 @@ export async function readIfPresent(path: string): Promise<Buffer | undefined> {
     throw asSmaltiError(fault, path)
   }
 }
+
+/** A path that a system can be asked for. */
+export const pathText = z.string().min(1).refine((path) => !path.includes('\0'), 'is no path')
+
+const SEPARATORS = process.platform === 'win32' ? /[\\/]/ : '/'
+
+/** A path below a folder: a project that somebody else made cannot lead out of where an export is asked to go. */
+export const pathBelow = pathText.refine((path) => !isAbsolute(path) && !path.split(SEPARATORS).includes('..'), 'leads out of its folder')

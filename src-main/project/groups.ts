@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type GroupHistory, groupHistory } from '../contract/groups.ts'
-import { writeFileSafely, writeJsonSafely } from './files.ts'
+import { type GroupHistory, groupHistory, groupedImage } from '../contract/groups.ts'
+import { pathBelow, pathText, writeFileSafely, writeJsonSafely } from './files.ts'
 import { type Project, readJson } from './project.ts'
 
 /** Lock of the groups alone, and for how many milliseconds whoever comes meanwhile waits. */
 export const GROUPS_LOCK = { name: 'groups', patience: 5000 }
 
-const foundFile = groupHistory.pick({ groups: true, images: true }).extend({ format: z.literal(2), /** Tells one sorting from the next. */ id: z.string() })
+const foundFile = groupHistory.pick({ groups: true }).extend({ images: z.array(groupedImage.extend({ path: pathBelow, file: pathText })), format: z.literal(2), /** Tells one sorting from the next. */ id: z.string() })
 /** Apart from what was found, which may be long: an edit writes little. */
 const editsFile = groupHistory.pick({ edits: true, done: true }).extend({ format: z.literal(2), of: z.string() })
 

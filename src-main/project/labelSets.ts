@@ -4,22 +4,22 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { NO_LABEL, clusterClass, cleanUp } from '../contract/labels.ts'
 import { skippedFile } from '../contract/imagery.ts'
-import { writeJsonSafely } from './files.ts'
+import { pathBelow, pathText, writeJsonSafely } from './files.ts'
 import { type LineFile, linesOf, openLineFile } from './lineFile.ts'
 import { type Project, readJson, runFolder } from './project.ts'
 
 const labelledImage = z.object({
-  path: z.string(),
-  file: z.string(),
+  path: pathBelow,
+  file: pathText,
   width: z.int(),
   height: z.int(),
   /** Of the image's file when it was labelled. */
   size: z.number().optional(),
   modified: z.number().optional(),
   /** Label rasters below the set's folder, by head. */
-  rasters: z.record(z.string(), z.string()),
+  rasters: z.record(z.string(), pathBelow),
   /** Heatmaps likewise, if they were kept, and how many pixels of the image one of theirs covers. */
-  heatmaps: z.object({ cell: z.object({ width: z.number(), height: z.number() }), rasters: z.record(z.string(), z.string()) }).optional()
+  heatmaps: z.object({ cell: z.object({ width: z.number(), height: z.number() }), rasters: z.record(z.string(), pathBelow) }).optional()
 })
 export type LabelledImage = z.infer<typeof labelledImage>
 

@@ -2,34 +2,37 @@ import { existsSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type BandRole, type Catalogue, area, bandChoice, bandStatistics, catalogue } from '../contract/imagery.ts'
+import { type BandRole, type Catalogue, area, bandChoice, bandStatistics, catalogue, catalogueImage } from '../contract/imagery.ts'
 import { clusterMap, clusterTree } from '../contract/classes.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, trainingSettings } from '../contract/settings.ts'
 import { architecture, trainingReport, upright } from '../contract/training.ts'
 import { type Checkpoint, checkpointNotes, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import { makeFolder, readIfPresent, writeFileSafely, writeJsonSafely } from './files.ts'
+import { makeFolder, pathBelow, pathText, readIfPresent, writeFileSafely, writeJsonSafely } from './files.ts'
 
 /** Version of the format on disk. A newer one is refused, an older one is read as what it means today. */
 const FORMAT = 2
 const PROJECT_FILE = 'project.json'
 
+export const RUN = /^run-(\d+)$/
+const runName = z.string().regex(RUN, 'is no run')
+
 const projectFile = z.union([
   z.object({
     format: z.literal(FORMAT),
     /** Absolute folders and files of the images, and addresses. */
-    sources: z.array(z.string()).min(1),
+    sources: z.array(pathText).min(1),
     /** Folder name below `runs/` of the run in use. */
-    run: z.string().optional()
+    run: runName.optional()
   }),
-  z.object({ format: z.literal(1), images: z.string(), run: z.string().optional() }).transform(({ images, run }) => ({ format: FORMAT, sources: [images], run }))
+  z.object({ format: z.literal(1), images: pathText, run: runName.optional() }).transform(({ images, run }) => ({ format: FORMAT, sources: [images], run }))
 ])
 
 /** What a checkpoint says besides its weights, and the run's catalogue: all that is needed to go on, or to segment. */
 export const runMeta = z.object({
   settings: trainingSettings,
   backend: z.enum(BACKEND_CHOICES),
-  catalogue: catalogue,
+  catalogue: catalogue.extend({ images: z.array(catalogueImage.extend({ path: pathBelow, file: pathText })) }),
   statistics: bandStatistics,
   bands: bandChoice,
   area: area.optional(),
@@ -118,8 +121,6 @@ export async function adoptRun(project: Project): Promise<void> {
   await rm(join(runFolder(project), UNLEARNT), { force: true })
   await saveProject(project)
 }
-
-export const RUN = /^run-(\d+)$/
 
 /** Starts a new run, which is the project's own once it is adopted. @throws DiskFull, FolderNotWritable */
 export async function startRun(project: Project): Promise<Project> {

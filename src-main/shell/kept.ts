@@ -18,6 +18,6 @@ export function kept<T>(name: string, schema: z.ZodType<T>): T | undefined {
 /** The file is the old one or the new one, whatever happens. */
 export function keep(name: string, value: unknown): void {
   const temporary = `${fileOf(name)}.partial`
-  writeFileSync(temporary, JSON.stringify(value))
+  writeFileSync(temporary, JSON.stringify(value), { flush: true })
   renameSync(temporary, fileOf(name))
 }

@@ -12,15 +12,23 @@ export interface PictureHost {
 
 interface Pending {
   view: number
+  request: PictureRequest
+  /** Asked for alone, after the server stopped while it was being made. */
+  suspect: boolean
   resolve(picture: MadePicture): void
   reject(fault: Error): void
 }
 
-/** The picture server as a utility process, started at the first picture and again after a crash. */
+/**
+ * The picture server as a utility process, started at the first picture and again after a crash. What it was making then is made
+ * again, one picture after the other: that at which it stops a second time is given up, and no other.
+ */
 export function createPictureHost(): PictureHost {
   const pending = new Map<number, Pending>()
   let child: UtilityProcess | undefined
   let last = 0
+  /** Numbers of the pictures that wait to be made alone. */
+  let suspects: number[] = []
 
   function started(): UtilityProcess {
     if (child) return child
@@ -31,14 +39,31 @@ export function createPictureHost(): PictureHost {
       pending.delete(answer.id)
       if ('picture' in answer) waiting?.resolve(answer.picture)
       else waiting?.reject(new Error(answer.fault))
+      if (waiting?.suspect) makeNextSuspect()
     })
     made.on('exit', () => {
       if (child !== made) return
       child = undefined
-      for (const { reject } of pending.values()) reject(new Error('the picture server stopped'))
-      pending.clear()
+      const waiting = new Set(suspects)
+      for (const [id, picture] of pending) {
+        if (waiting.has(id)) continue
+        if (picture.suspect) {
+          pending.delete(id)
+          picture.reject(new Error('the picture server stopped'))
+        } else {
+          picture.suspect = true
+          suspects.push(id)
+        }
+      }
+      makeNextSuspect()
     })
     return (child = made)
+  }
+  function makeNextSuspect(): void {
+    const [id, ...others] = suspects
+    suspects = others
+    const picture = id === undefined ? undefined : pending.get(id)
+    if (picture) tell({ say: 'make', id, request: picture.request })
   }
   const tell = (message: ToPictures): void => started().postMessage(message)
 
@@ -46,7 +71,11 @@ export function createPictureHost(): PictureHost {
     const waiting = pending.get(id)
     if (!waiting) return
     pending.delete(id)
-    tell({ say: 'drop', id })
+    if (suspects.includes(id)) suspects = suspects.filter((other) => other !== id)
+    else {
+      tell({ say: 'drop', id })
+      if (waiting.suspect) makeNextSuspect()
+    }
     waiting.reject(new Error('nobody waits for it any more'))
   }
 
@@ -54,13 +83,17 @@ export function createPictureHost(): PictureHost {
     make: (request, view, signal) =>
       new Promise((resolve, reject) => {
         const id = ++last
-        pending.set(id, { view, resolve, reject })
+        pending.set(id, { view, request, suspect: false, resolve, reject })
         signal?.addEventListener('abort', () => drop(id), { once: true })
         tell({ say: 'make', id, request })
       }),
     abandon(view) {
       for (const [id, waiting] of pending) if (waiting.view === view) drop(id)
     },
-    stop: () => child?.kill()
+    stop() {
+      for (const { reject } of pending.values()) reject(new Error('the program ends'))
+      pending.clear()
+      child?.kill()
+    }
   }
 }

@@ -1,4 +1,4 @@
-/** `npm run bench -- hardship [kills|scene|disk|files|projects|power|names|together|soak] [times or minutes] [seed]`: what desktops do to programs. */
+/** `npm run bench -- hardship [kills|window|scene|disk|files|projects|power|names|together|soak] [times or minutes] [seed]`: what desktops do to programs. */
 import { measureFullDisk } from './fullDisk.ts'
 import { measureHostile } from './hostile.ts'
 import { measureKills } from './kills.ts'
@@ -8,11 +8,13 @@ import { measurePowerCut } from './powerCut/powerCut.ts'
 import { measureOddNames } from './oddNames.ts'
 import { measureSoak } from './soak.ts'
 import { measureTogether } from './together.ts'
+import { measureWindowKills } from './windowKills.ts'
 
 const [part = 'all', first, second = '1'] = process.argv.slice(2)
 const seed = Number(second)
 const parts: Record<string, () => Promise<void>> = {
   kills: () => measureKillsEverywhere(Number(first ?? 100), seed),
+  window: () => measureWindowKills(Number(first ?? 60), seed),
   scene: () => measureKills(Number(first ?? 20), seed),
   disk: () => measureFullDisk(Number(first ?? 20), seed),
   files: () => measureHostile(Number(first ?? 1000), seed),

@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { uniformFrom } from '../../src-main/learning/random.ts'
-import { measured, startSmalti } from './processes.ts'
+import { killAfter, measured, startSmalti } from './processes.ts'
 import { writeScene } from './scene.ts'
 
 export async function labelHash(project: string): Promise<string> {
@@ -34,10 +34,7 @@ export async function measureKills(times: number, seed: number): Promise<void> {
     for (let time = 0; time < times; time++) {
       const project = join(base, `killed-${time}`)
       await cp(fresh, project, { recursive: true })
-      const child = startSmalti(['segment', project, '--heatmaps'])
-      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * uniform()))
-      child.kill('SIGKILL')
-      await new Promise((resolve) => child.on('close', resolve))
+      await killAfter(startSmalti(['segment', project, '--heatmaps']), 1000 * seconds * uniform())
       await measured(['segment', project, '--heatmaps'])
       same += Number((await labelHash(project)) === expected)
       clean += Number(!(await readdir(project, { recursive: true })).some((name) => /\.(part|rows|partial|lock)$|done\.jsonl$/.test(name)))

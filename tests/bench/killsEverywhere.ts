@@ -5,15 +5,16 @@ import { join } from 'node:path'
 import { integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
 import { drawScenes, smalti } from '../fixtures/commandLine.ts'
 import { labelHash } from './kills.ts'
-import { startSmalti } from './processes.ts'
+import { killAfter, startSmalti } from './processes.ts'
 
-async function bytesOf(folder: string): Promise<string> {
+/** Of the files of an export, without what is noted of them. */
+export async function bytesOf(folder: string): Promise<string> {
   const hash = createHash('sha256')
   // What is noted of the files, and when they were written, is another each time.
   for (const name of (await readdir(folder, { recursive: true })).filter((entry) => !entry.startsWith('.')).sort()) if ((await stat(join(folder, name))).isFile()) hash.update(name).update(await readFile(join(folder, name)))
   return hash.digest('hex')
 }
-const LEFT_BEHIND = /\.(part|rows|partial|lock)$|done\.jsonl$/
+export const LEFT_BEHIND = /\.(part|rows|partial|lock)$|done\.jsonl$/
 
 /** Kills the command line at random moments of training, segmenting, exporting and editing classes, and asks for the same again: it ends as if nothing had happened. */
 export async function measureKillsEverywhere(times: number, seed: number): Promise<void> {
@@ -44,11 +45,8 @@ export async function measureKillsEverywhere(times: number, seed: number): Promi
       const [project, out] = [join(base, `killed-${time}.smalti`), join(base, `out-${time}`)]
       if (kind !== 'train') await cp(kind === 'segment' ? fresh : labelled, project, { recursive: true })
       const args = { train: train(project), segment: ['segment', project], export: ['export', project, '--format', 'geotiff', '--out', out], classes: ['classes', project, '--merge', '1,2', '--name', 'Water'] }[kind]
-      const child = startSmalti(args)
       const moment = 1000 * (seconds[kind] ?? 1.5) * uniform()
-      await new Promise((resolve) => setTimeout(resolve, moment))
-      child.kill('SIGKILL')
-      await new Promise((resolve) => child.on('close', resolve))
+      await killAfter(startSmalti(args), moment)
       const where = `${kind} after ${moment.toFixed(0)} ms`
       try {
         if (kind !== 'train') await run(['runs', project])

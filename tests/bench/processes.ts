@@ -33,6 +33,14 @@ export function startSmalti(args: readonly string[], env: NodeJS.ProcessEnv = {}
   return spawn(process.execPath, ['out/main/smalti.js', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
 }
 
+/** Kills a process after so many milliseconds, unless it has ended by then, and waits until it is gone. */
+export async function killAfter(child: ChildProcess, milliseconds: number): Promise<void> {
+  const gone = new Promise((resolve) => child.on('close', resolve))
+  await new Promise((resolve) => setTimeout(resolve, milliseconds))
+  child.kill('SIGKILL')
+  await gone
+}
+
 /** Runs a command of the built program and watches its memory. */
 export async function measured(args: readonly string[]): Promise<Measured> {
   const started = performance.now()

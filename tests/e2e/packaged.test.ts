@@ -141,6 +141,11 @@ describe.skipIf(!possible)('the packaged program', () => {
       await window.page.getByTitle(join(folder, 'p.smalti')).or(window.page.getByText(join(folder, 'p.smalti'))).first().waitFor({ timeout: 30_000 })
     })
 
+    it('tells of what it is started with and cannot find', async () => {
+      await runProgram(script, [...AS_ROOT, join(folder, 'nowhere')], session, { limit: 20_000 })
+      await window.page.getByText(`There is no folder at ${join(folder, 'nowhere')}`).waitFor({ timeout: 30_000 })
+    })
+
     it('lets its page name only what it was given', async () => {
       const attempt = (code: string): Promise<unknown> => window.page.evaluate(code)
       const refused = { error: expect.objectContaining({ name: 'PathNotNamed' }) as unknown }

@@ -1,9 +1,11 @@
-import { mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readCheckpoint, writeCheckpoint } from '../../src-main/project/checkpoint.ts'
 import { writeFileSafely } from '../../src-main/project/files.ts'
+import { loadGroups, saveFoundGroups } from '../../src-main/project/groups.ts'
+import { labelSetOf, loadLabelIndex, saveLabelIndex } from '../../src-main/project/labelSets.ts'
 import { withLock } from '../../src-main/project/lock.ts'
 import { openOrCreateProject, openProject, saveProject, startRun } from '../../src-main/project/project.ts'
 
@@ -62,10 +64,31 @@ describe('project', () => {
     ['ProjectNotFound', undefined],
     ['ProjectUnreadable', '{"format": 1'],
     ['ProjectUnreadable', '{"format": 1, "images": 5}'],
+    ['ProjectUnreadable', '{"format": 2, "sources": [""]}'],
+    ['ProjectUnreadable', '{"format": 2, "sources": ["/a\\u0000b"]}'],
+    ['ProjectUnreadable', '{"format": 2, "sources": ["/a"], "run": "../../elsewhere"}'],
     ['ProjectTooNew', '{"format": 99, "images": "/x"}']
   ])('fails to open with %s', async (name, content) => {
     if (content !== undefined) await writeFile(join(folder, 'project.json'), content)
     await expect(openProject(folder)).rejects.toMatchObject({ name })
+  })
+
+  it('of somebody else cannot lead an export out of its folder', async () => {
+    const project = await startRun({ folder, sources: ['/images'] })
+    const set = labelSetOf(project)
+    const image = { path: 'a/b.png', file: '/images/a/b.png', width: 1, height: 1, rasters: {} }
+    const index = { step: 1, key: '0', sources: ['/images'], images: [image], skipped: [], partial: false, classes: {} }
+    await mkdir(set.folder, { recursive: true })
+    await saveLabelIndex(set, index)
+    expect((await loadLabelIndex(project, set))?.images).toEqual([image])
+    for (const path of ['../b.png', 'a/../../b.png', '/etc/b.png', 'a\0.png', '']) {
+      await saveLabelIndex(set, { ...index, images: [{ ...image, path }] })
+      await expect(loadLabelIndex(project, set)).rejects.toMatchObject({ name: 'ProjectUnreadable' })
+      await saveLabelIndex(set, { ...index, images: [{ ...image, rasters: { A: path } }] })
+      await expect(loadLabelIndex(project, set)).rejects.toMatchObject({ name: 'ProjectUnreadable' })
+      await saveFoundGroups(project, { groups: 1, images: [{ path, file: '/images/b.png', group: 0, confidence: 1 }] })
+      await expect(loadGroups(project)).rejects.toMatchObject({ name: 'ProjectUnreadable' })
+    }
   })
 
   it('says so when a file is where its folder should be', async () => {

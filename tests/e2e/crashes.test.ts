@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { drawScenes, temporaryFolder } from '../fixtures/commandLine.ts'
+import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
+
+const present = electronPath() !== undefined
+if (!present) console.warn('NOT TESTED: Electron is not installed here')
+
+describe.runIf(present)('a window whose processes are killed', () => {
+  let images: string
+  let window: Window
+  beforeAll(async () => {
+    images = (await drawScenes(join(await temporaryFolder(), 'scenes'), 3, 160)).images
+    window = await openWindow()
+    await window.drop(images)
+    await window.page.getByText('3 images').first().waitFor()
+    await window.page.locator('main img').first().waitFor()
+  })
+  afterAll(() => window.close())
+
+  const idOf = (service: string): Promise<number | undefined> => window.app.evaluate(({ app }, name) => app.getAppMetrics().find((process) => process.name === name)?.pid, service)
+
+  it('makes again the pictures that its picture server was making', async () => {
+    const server = (await idOf('Smalti pictures'))!
+    process.kill(server, 'SIGSTOP')
+    const answers = window.page.evaluate(() =>
+      Promise.all([...document.querySelectorAll<HTMLImageElement>('main img')].flatMap(({ src }) => [1, 2, 3].map((time) => fetch(`${src}&time=${time}`).then(({ status }) => status))))
+    )
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    process.kill(server, 'SIGKILL')
+    expect(await answers).toEqual(Array(9).fill(200))
+    expect(await idOf('Smalti pictures')).not.toBe(server)
+  })
+
+  it('tells of an engine that stopped in the middle of a training, keeps what was learnt, and goes on with another', async () => {
+    const { page } = window
+    const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true })
+    await page.getByLabel('Max. minutes').fill('0.15')
+    await button('Train').click()
+    await page.getByText('left').first().waitFor({ timeout: 60_000 })
+    process.kill((await idOf('Smalti engine'))!, 'SIGKILL')
+    await page.getByText('The engine stopped unexpectedly').waitFor()
+    await button(/^(Train|Continue training|Train again)$/).click()
+    await button('Segment').and(page.locator(':enabled')).waitFor({ timeout: 120_000 })
+    await button('Segment').click()
+    await page.getByText('Segmented 3 images').waitFor({ timeout: 60_000 })
+  })
+})

@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync, realpathSync } from 'node:fs'
 import { afterPack } from './afterPack.mjs'
+import { pinnedRuntimes } from './runtime.mjs'
 import { shippedPackages } from './shipped.mjs'
 
 /** Where the program is told about; a release gives its own. */
@@ -23,7 +24,7 @@ export const configuration = (updates) => ({
   productName: 'Smalti',
   copyright: 'The Smalti developers, MIT licence',
   directories: { output: 'dist', buildResources: 'resources/package' },
-  extraMetadata: { homepage: HOMEPAGE, author: { name: 'The Smalti developers', email: EMAIL }, desktopName: 'smalti.desktop', ...(updates && { smaltiUpdates: updates }) },
+  extraMetadata: { homepage: HOMEPAGE, author: { name: 'The Smalti developers', email: EMAIL }, desktopName: 'smalti.desktop', ...(updates && { smaltiUpdates: updates, smaltiRuntimes: pinnedRuntimes(updates.feed) }) },
   electronVersion: readFileSync('node_modules/electron/dist/version', 'utf8').trim().replace(/^v/, ''),
   electronDist: realpathSync('node_modules/electron/dist'),
   electronLanguages: ['en-US'],

@@ -1,6 +1,6 @@
 /**
  * Wraps the program up: `npm run package -- dir deb AppImage rpm tar.gz`, all of these when nothing is named; nsis, zip and dmg on
- * the systems that they are for. A target whose tool cannot be had is named in one line, and the rest goes on without it.
+ * the systems that they are for; `tensorflow`, the runtime that packages with a feed let their users fetch. A target whose tool cannot be had is named in one line, and the rest goes on without it.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync, copyFileSync } from 'node:fs'
@@ -8,6 +8,7 @@ import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { configuration } from './builder.mjs'
+import { RUNTIME, lackOfRuntime, makeRuntime } from './runtime.mjs'
 import { billOfMaterials, components, licencesText } from './shipped.mjs'
 import { toolFor } from './tools.mjs'
 
@@ -34,12 +35,15 @@ writeFileSync(`${papers}/sbom.cdx.json`, JSON.stringify(billOfMaterials(version,
 
 const possible = []
 for (const target of targets) {
-  const lack = await toolFor(target)
+  const lack = target === RUNTIME ? lackOfRuntime() : await toolFor(target)
   if (lack) console.log(`${target}: not made, ${lack}`)
   else possible.push(target)
 }
-if (possible.length > 0) {
-  const made = await build({ targets: Platform.current().createTarget(possible), config: configuration(feed && { feed, key }), publish: 'never' })
+// First: the packages pin it.
+if (possible.includes(RUNTIME)) for (const file of await makeRuntime()) console.log(file)
+const packages = possible.filter((target) => target !== RUNTIME)
+if (packages.length > 0) {
+  const made = await build({ targets: Platform.current().createTarget(packages), config: configuration(feed && { feed, key }), publish: 'never' })
   for (const file of made) console.log(file)
   if (possible.includes('dir')) console.log(resolve('dist', { linux: 'linux-unpacked', win32: 'win-unpacked', darwin: 'mac' }[process.platform]))
 }

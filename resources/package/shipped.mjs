@@ -27,8 +27,15 @@ const BUNDLED = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', 'konva
 
 /** Names, versions and licences of all that a package holds, with the licences' texts. */
 export function components() {
-  const folders = [...shippedPackages().values(), ...BUNDLED.map((name) => join('node_modules', name)), 'node_modules/electron'].filter(existsSync)
+  return manifestsOf([...shippedPackages().values(), ...BUNDLED.map((name) => join('node_modules', name)), 'node_modules/electron'])
+}
+
+/** The same of some packages by their names. */
+export const componentsOf = (names) => manifestsOf(names.map((name) => join('node_modules', name)))
+
+function manifestsOf(folders) {
   return folders
+    .filter(existsSync)
     .map((folder) => {
       const { name, version, license, licenses } = manifestOf(folder)
       const file = readdirSync(folder).find((entry) => /^(licen[cs]e|copying)/i.test(entry))

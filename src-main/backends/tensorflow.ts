@@ -21,9 +21,10 @@ interface NodeBinding {
 
 /**
  * TensorFlow through `@tensorflow/tfjs-node-gpu`: CUDA where the library has it, else the CPU.
+ * @param fetched  path of the same in one file, where the package is not installed
  * @throws Error when the package or its native library is absent
  */
-export function tensorflowBackend(): Backend {
+export function tensorflowBackend(fetched?: string): Backend {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
   process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true'
   process.env.TF_SET_ONEDNN_FPMATH_MODE ??= 'BF16'
@@ -32,7 +33,7 @@ export function tensorflowBackend(): Backend {
   const warn = console.warn
   console.warn = () => undefined
   try {
-    const binding = require('@tensorflow/tfjs-node-gpu') as NodeBinding
+    const binding = require(fetched ?? '@tensorflow/tfjs-node-gpu') as NodeBinding
     registerTensorflowKernels()
     const onGpu = binding.backend().isUsingGpuDevice === true
     return {

@@ -6,6 +6,7 @@ import { diagnosisText } from '../contract/diagnosisText.ts'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { LEARNT_METHODS, METHODS, METHOD_NOTES, type RecipeChanges } from '../contract/recipe.ts'
+import { RUNTIMES } from '../contract/runtimes.ts'
 import { DEFAULT_SETTINGS, PRESETS } from '../contract/settings.ts'
 import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp } from '../contract/labels.ts'
 import { addClassCommands } from './classCommands.ts'
@@ -216,6 +217,23 @@ program
       ].join('\n')
     )
   )
+
+program
+  .command('runtimes')
+  .description('libraries that compute, which packages do not hold: what may be fetched, and what is here')
+  .addOption(new Option('--fetch <name>', 'fetch it, as this release pins it').choices(RUNTIMES))
+  .addOption(new Option('--remove <name>', 'remove it').choices(RUNTIMES))
+  .option('--json', 'print one JSON object as the last line')
+  .addHelpText('after', examples('smalti runtimes\nsmalti runtimes --fetch tensorflow'))
+  .action(({ fetch, remove, json }) =>
+    perform('runtimes', { fetch, remove }, json, ({ runtimes }) =>
+      runtimes.length === 0
+        ? 'This build fetches none.'
+        : runtimes.map(({ name, version, packed, bytes, here }) => `${name} ${version}: ${here ? `here, ${megabytes(bytes)}` : `not here; --fetch ${name} fetches ${megabytes(packed)}, ${megabytes(bytes)} on the disk`}`).join('\n')
+    )
+  )
+
+const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`
 
 /** Its shape is checked by the engine. */
 async function readJson(path: string, option: string): Promise<unknown> {

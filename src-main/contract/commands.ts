@@ -5,6 +5,7 @@ import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS, recipe } from './recipe.ts'
 import { diagnosis, runSummary } from './runs.ts'
+import { RUNTIMES, runtime } from './runtimes.ts'
 import { BACKENDS, BACKEND_CHOICES, HEADS, trainingSettings } from './settings.ts'
 import { architecture, stepShape, trainingReport, upright } from './training.ts'
 
@@ -335,6 +336,8 @@ export const COMMANDS = {
       format: z.enum(EXPORT_FORMATS)
     })
   },
+  /** Libraries that compute, which this build does not hold: fetches or removes one, and tells which there are. */
+  runtimes: { input: z.object({ fetch: z.enum(RUNTIMES).optional(), remove: z.enum(RUNTIMES).optional() }), output: z.object({ runtimes: z.array(runtime) }) },
   /** Starts a backend, lets it prove itself and times a training step, in a process of its own. */
   trial: {
     input: z.object({ backend: z.enum(BACKENDS), step: z.object({ architecture, shape: stepShape }).optional() }),

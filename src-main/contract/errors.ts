@@ -23,6 +23,7 @@ const SENTENCES = {
   ProjectLocked: (d) => `The project at ${d.path} is in use by another Smalti (process ${d.process}).`,
   UpdateNotTrusted: (d) => `The update is not used: ${d.reason}. Smalti stays as it is.`,
   UpdateFailed: (d) => `There is no update: ${d.reason}. Smalti stays as it is.`,
+  RuntimeUnavailable: (d) => `The runtime was not fetched: ${d.reason}. Smalti computes as before.`,
   PathNotNamed: (d) => `${d.path} was neither chosen, dropped nor opened here. Choose it first.`,
   FolderNotWritable: (d) => `${d.path} cannot be written: ${d.reason}.`,
   DiskFull: (d) => `The disk is full; ${d.path} could not be written. Everything saved before is intact.`,
@@ -71,16 +72,33 @@ export class SmaltiError extends Error {
 
 export const ERROR_NAMES = Object.keys(SENTENCES) as [ErrorName, ...ErrorName[]]
 
+const GONE_DRIVE = 'its drive or network folder does not answer'
+/** What a person understands of a file system's faults. */
+const REASONS: Partial<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'a file is in the way',
+  EEXIST: 'a file is in the way',
+  EISDIR: 'a folder is in the way',
+  ENOENT: 'it has gone',
+  ENAMETOOLONG: 'its name is too long',
+  EFBIG: 'its file system takes no file that large',
+  EBUSY: 'another program is using it',
+  EMFILE: 'too many files are open',
+  ENFILE: 'too many files are open',
+  ...Object.fromEntries(['EIO', 'ESTALE', 'ENXIO', 'ENODEV', 'ENOTCONN', 'EHOSTDOWN', 'EHOSTUNREACH', 'ETIMEDOUT', 'EREMOTEIO'].map((code) => [code, GONE_DRIVE]))
+}
+/** Calls that only look. */
+const LOOKING = new Set(['read', 'scandir', 'opendir', 'stat', 'lstat', 'fstat', 'readlink'])
+
 /** A named error as it is; a fault of the file system under its name; anything else as an internal error. */
 export function asSmaltiError(fault: unknown, path = ''): SmaltiError {
   if (fault instanceof SmaltiError) return fault
-  const { code, path: faultPath, message } = fault as NodeJS.ErrnoException
+  const { code, path: faultPath, message, syscall } = fault as NodeJS.ErrnoException
   const where = faultPath ?? path
   if (code === 'ENOSPC' || code === 'EDQUOT') return new SmaltiError('DiskFull', { path: where })
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
-    const reason = code === 'EROFS' ? 'the file system is read-only' : 'permission denied'
-    return new SmaltiError('FolderNotWritable', { path: where, reason })
-  }
-  if (code === 'ENOTDIR' || code === 'EEXIST') return new SmaltiError('FolderNotWritable', { path: where, reason: 'a file is in the way' })
+  const reason = syscall === undefined || code === undefined ? undefined : REASONS[code]
+  if (reason !== undefined && where !== '') return new SmaltiError(LOOKING.has(syscall!) ? 'FolderUnreadable' : 'FolderNotWritable', { path: where, reason })
   return new SmaltiError('InternalError', { reason: message ?? String(fault) })
 }

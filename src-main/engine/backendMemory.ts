@@ -1,26 +1,23 @@
 import { createHash } from 'node:crypto'
-import { availableParallelism, cpus, homedir } from 'node:os'
+import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { BACKENDS } from '../contract/settings.ts'
 import { makeFolder, readIfPresent, writeJsonSafely } from '../project/files.ts'
+import { fetchedRuntime } from './runtimes.ts'
+import { cacheFolder } from './userFolders.ts'
 import { versionOf } from './versions.ts'
 
 const choices = z.record(z.string(), z.enum(BACKENDS))
 type Remembered = z.infer<typeof choices>
-
-/** The user's folder for what can be made again. */
-function cacheFolder(): string {
-  if (process.platform === 'win32') return join(process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'Smalti')
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'Smalti')
-  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'smalti')
-}
 
 const path = (): string => join(cacheFolder(), 'backends.json')
 
 /** What the fastest backend depends on: the machine, the versions, the network and the step. */
 async function keyOf(step: object): Promise<string> {
   const versions = await Promise.all(['smalti', 'onnxruntime-node', '@tensorflow/tfjs-node-gpu'].map(versionOf))
+  const fetched = await fetchedRuntime('tensorflow')
+  if (fetched) versions.push(fetched.version)
   return createHash('sha256').update(JSON.stringify([process.platform, process.arch, cpus()[0]?.model, availableParallelism(), versions, step])).digest('hex').slice(0, 24)
 }
 

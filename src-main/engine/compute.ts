@@ -14,15 +14,16 @@ import { displacementMatrix } from '../learning/views/geometry.ts'
 import { rememberBackend, rememberedBackend } from './backendMemory.ts'
 import { startEngineProcess } from './childProcess.ts'
 import type { Job } from './job.ts'
+import { fetchedRuntime } from './runtimes.ts'
 
 type Choice = TrainingSettings['backend']
 /** What every installation has; it is tried first. */
 const EMBEDDED = BACKENDS[0]
-const STARTERS: Record<Exclude<BackendName, 'cpu'>, () => Backend> = {
+const STARTERS: Record<Exclude<BackendName, 'cpu'>, () => Backend | Promise<Backend>> = {
   onnxruntime: onnxruntimeBackend,
   webgpu: () => onnxruntimeBackend('webgpu'),
   cuda: () => onnxruntimeBackend('cuda'),
-  tensorflow: tensorflowBackend
+  tensorflow: async () => tensorflowBackend((await fetchedRuntime('tensorflow'))?.entry)
 }
 
 interface Finding {
@@ -33,6 +34,9 @@ interface Finding {
 
 const findings = new Map<string, Promise<Finding>>()
 
+/** Lets a backend prove itself anew: what it needs came or went. */
+export const forgetProbe = (name: string): void => void findings.delete(name)
+
 /** What ONNX Runtime puts before a message: the place in its code and what it had expected. */
 const SOURCE_LINE = /^.* was false\. /
 
@@ -42,7 +46,7 @@ function probe(name: Exclude<BackendName, 'cpu'>): Promise<Finding> {
   if (known) return known
   const finding = (async (): Promise<Finding> => {
     try {
-      const backend = STARTERS[name]()
+      const backend = await STARTERS[name]()
       const worst = await selfTest(backend)
       if (worst > TOLERANCE) return { name, reason: `its self-test deviates by ${worst.toExponential(1)}` }
       return { name, backend }

@@ -21,6 +21,7 @@ import { mergeShardsJob } from './jobs/mergeShards.ts'
 import { openProjectJob } from './jobs/openProject.ts'
 import { relocateJob } from './jobs/relocate.ts'
 import { runsJob } from './jobs/runs.ts'
+import { runtimesJob } from './jobs/runtimes.ts'
 import { segmentJob } from './jobs/segment.ts'
 import { trainJob } from './jobs/train.ts'
 
@@ -56,6 +57,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     evaluate: evaluateJob,
     export: exportJob,
     trial: trialJob,
+    runtimes: runtimesJob,
     pause: ({ paused }) => {
       pause.set(paused)
       return Promise.resolve({ paused })

@@ -21,6 +21,8 @@ import { startWindowSource } from './windowSource.ts'
 
 /** What labels depend on besides the images. */
 export interface Labeller {
+  /** Folder of the project that the labels are for. */
+  project: string
   backend: Backend
   /** With the heads whose labels are stored. */
   model: Model
@@ -210,6 +212,8 @@ async function labelTask(
   onRows: (rows: number) => void
 ): Promise<HeadSums> {
   const { plan, fromRow, toRow, rasters, heatmaps } = task
+  // Writers make folders: those of a project that was moved away would come to be where it was.
+  if (!existsSync(labeller.project)) throw new SmaltiError('ProjectNotFound', { path: labeller.project })
   const { architecture } = labeller.model
   const writers: Record<string, RasterWriter> = {}
   const heatWriters: Record<string, HeatmapWriter> = {}

@@ -62,7 +62,7 @@ export async function prepareLabelling(
     // Moments of the optimiser and what training remembers are no part of the network.
     if (!/^memory\/|\/(moment[12]|average)$/.test(name)) digest.update(name).update(new Uint8Array(Float32Array.from(model.weights[name]).buffer))
   }
-  return { meta, labeller: { backend, model, cuts, statistics: meta.statistics, sight, key: digest.digest('hex').slice(0, 16) } }
+  return { meta, labeller: { project: project.folder, backend, model, cuts, statistics: meta.statistics, sight, key: digest.digest('hex').slice(0, 16) } }
 }
 
 /** The images of some sources that a run can label, and why not the others. @throws what reading a catalogue throws */

@@ -4,17 +4,26 @@ import { dirname, join } from 'node:path'
 
 const require = createRequire(import.meta.url)
 
-/** Version of an installed package, found from its entry point upwards; `smalti` is this one. */
+interface Manifest {
+  name?: string
+  version?: string
+}
+
+/** What an installed package says of itself, found from its entry point upwards; `smalti` is this one. */
+export async function manifestOf(name: string): Promise<Manifest | undefined> {
+  let folder = name === 'smalti' ? import.meta.dirname : dirname(require.resolve(name))
+  for (;;) {
+    const text = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined)
+    const found = text === undefined ? undefined : (JSON.parse(text) as Manifest)
+    if (found?.name === name) return found
+    if (dirname(folder) === folder) return undefined
+    folder = dirname(folder)
+  }
+}
+
 export async function versionOf(name: string): Promise<string> {
   try {
-    let folder = name === 'smalti' ? import.meta.dirname : dirname(require.resolve(name))
-    for (;;) {
-      const manifest = await readFile(join(folder, 'package.json'), 'utf8').catch(() => undefined)
-      const found = manifest === undefined ? undefined : (JSON.parse(manifest) as { name?: string; version?: string })
-      if (found?.name === name && found.version) return found.version
-      if (dirname(folder) === folder) return 'unknown'
-      folder = dirname(folder)
-    }
+    return (await manifestOf(name))?.version ?? 'unknown'
   } catch {
     return 'not installed'
   }

@@ -3,7 +3,7 @@ import { type FileHandle, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
-import { fillFileSafely, writeFileSafely, writeJsonSafely } from '../project/files.ts'
+import { fillFileSafely, makeFolder, writeFileSafely, writeJsonSafely } from '../project/files.ts'
 
 /** Lists what exports wrote into a folder, so that they may write it again and nothing else. */
 const MANIFEST = '.smalti-export.json'
@@ -67,6 +67,7 @@ export async function checkOutFolder(out: string, names: readonly string[], { so
 export async function openOutFolder(out: string, names: readonly string[], territory: Territory, overwrite: boolean): Promise<OutFolder> {
   const { folder, written } = await checkOutFolder(out, names, territory, overwrite)
   const earlier = [...written.keys()]
+  await makeFolder(folder)
   const note = async (): Promise<void> => writeJsonSafely(join(folder, MANIFEST), { format: 1, files: Object.fromEntries(written) })
   // What a kill leaves behind must be known as ours the next time.
   for (const name of names) written.set(name, null)
@@ -79,10 +80,12 @@ export async function openOutFolder(out: string, names: readonly string[], terri
     folder,
     earlier,
     async write(name, content) {
+      await makeFolder(dirname(join(folder, name)))
       await writeFileSafely(join(folder, name), content)
       await settle(name)
     },
     async stream(name, fill) {
+      await makeFolder(dirname(join(folder, name)))
       await fillFileSafely(join(folder, name), fill)
       await settle(name)
     },

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { extname } from 'node:path'
+import { dirname, extname } from 'node:path'
 import { z } from 'zod'
 import { type Scheme, scheme } from '../contract/classes.ts'
 import { SmaltiError } from '../contract/errors.ts'
-import { writeFileSafely } from '../project/files.ts'
+import { makeFolder, writeFileSafely } from '../project/files.ts'
 import { qgisStyle } from './geotiff.ts'
 
 /** What a file of classes holds: they themselves, and of which clusters they are. */
@@ -17,6 +17,7 @@ const schemeFile = z.object({ format: z.literal('smalti-classes-1'), scheme })
 export async function writeSchemeFile(path: string, classes: Scheme, overwrite: boolean): Promise<void> {
   const content = isStyle(path) ? qgisStyle(classes.classes) : `${JSON.stringify({ format: 'smalti-classes-1', scheme: classes }, undefined, 2)}\n`
   if (!overwrite && existsSync(path) && !(await isOurs(path))) throw new SmaltiError('WouldOverwrite', { path, option: '--overwrite' })
+  await makeFolder(dirname(path))
   await writeFileSafely(path, content)
 }
 

@@ -1,7 +1,6 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asSmaltiError } from '../contract/errors.ts'
-import { makeFolder } from './files.ts'
 import { type Project, runFolder } from './project.ts'
 
 /** File of all tiles that were ever corrected in a run, one behind the other; the history tells where each lies. */
@@ -11,7 +10,6 @@ export const correctionsPath = (project: Project): string => join(runFolder(proj
 export async function addTiles(project: Project, tiles: readonly Uint8Array[]): Promise<number[]> {
   const path = correctionsPath(project)
   try {
-    await makeFolder(runFolder(project))
     const handle = await open(path, 'a')
     try {
       let { size: end } = await handle.stat()

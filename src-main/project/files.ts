@@ -18,7 +18,7 @@ export async function removeUnfinished(folder: string, isGone: (pid: number) => 
 
 /**
  * Writes a file so that it is either the old one or the new one, whatever happens: to a temporary name, flushed,
- * renamed, the folder flushed.
+ * renamed, the folder flushed. The folder is there: made anew, a part of a project that was moved away would come to be where it was.
  * @throws DiskFull, FolderNotWritable
  */
 export function writeFileSafely(path: string, parts: Uint8Array | string | readonly Uint8Array[]): Promise<void> {
@@ -35,7 +35,6 @@ export function writeFileSafely(path: string, parts: Uint8Array | string | reado
 export async function fillFileSafely(path: string, fill: (handle: FileHandle, temporary: string) => Promise<void>): Promise<void> {
   const temporary = temporaryName(path)
   try {
-    await makeFolder(dirname(path))
     const handle = await open(temporary, 'w+')
     try {
       await fill(handle, temporary)
@@ -47,7 +46,8 @@ export async function fillFileSafely(path: string, fill: (handle: FileHandle, te
     await syncFolder(dirname(path))
   } catch (fault) {
     await unlink(temporary).catch(() => undefined)
-    throw asSmaltiError(fault, path)
+    const { path: at } = fault as NodeJS.ErrnoException
+    throw asSmaltiError(at === temporary ? Object.assign(fault as Error, { path }) : fault, path)
   }
 }
 

@@ -96,12 +96,12 @@ export async function openOrCreateProject(folder: string, sources: readonly stri
     if (!(fault instanceof SmaltiError && fault.name === 'ProjectNotFound')) throw fault
   }
   const project: Project = { folder, sources: [...sources] }
+  await makeFolder(folder)
   await saveProject(project)
   return project
 }
 
 export async function saveProject({ folder, sources, run }: Project): Promise<void> {
-  await makeFolder(folder)
   await writeJsonSafely(join(folder, PROJECT_FILE), { format: FORMAT, sources, run })
 }
 

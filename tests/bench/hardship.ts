@@ -1,4 +1,5 @@
-/** `npm run bench -- hardship [kills|window|scene|disk|files|projects|power|names|together|soak] [times or minutes] [seed]`: what desktops do to programs. */
+/** `npm run bench -- hardship [kills|window|scene|disk|adversity|files|projects|power|names|together|soak] [times or minutes] [seed]`: what desktops do to programs. */
+import { measureAdversity } from './adversity.ts'
 import { measureFullDisk } from './fullDisk.ts'
 import { measureHostile } from './hostile.ts'
 import { measureKills } from './kills.ts'
@@ -17,6 +18,7 @@ const parts: Record<string, () => Promise<void>> = {
   window: () => measureWindowKills(Number(first ?? 60), seed),
   scene: () => measureKills(Number(first ?? 20), seed),
   disk: () => measureFullDisk(Number(first ?? 20), seed),
+  adversity: () => measureAdversity(Number(first ?? 50), seed),
   files: () => measureHostile(Number(first ?? 1000), seed),
   projects: () => measureMutatedProjects(Number(first ?? 200), seed),
   power: () => measurePowerCut(Number(first ?? 200), seed),

@@ -6,10 +6,11 @@ import { uniformFrom } from '../../src-main/learning/random.ts'
 import { killAfter, measured, startSmalti } from './processes.ts'
 import { writeScene } from './scene.ts'
 
+/** Of all labels, whichever run they are of. */
 export async function labelHash(project: string): Promise<string> {
   const folder = join(project, 'runs')
   const hash = createHash('sha256')
-  for (const name of (await readdir(folder, { recursive: true })).filter((entry) => entry.endsWith('.tif')).sort()) hash.update(name).update(await readFile(join(folder, name)))
+  for (const name of (await readdir(folder, { recursive: true })).filter((entry) => entry.endsWith('.tif')).sort()) hash.update(name.replace(/^run-\d+/, '')).update(await readFile(join(folder, name)))
   return hash.digest('hex')
 }
 

@@ -33,6 +33,17 @@ export function startSmalti(args: readonly string[], env: NodeJS.ProcessEnv = {}
   return spawn(process.execPath, ['out/main/smalti.js', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
 }
 
+/** Runs a command of the built program as another user, for so many seconds at most. */
+export async function runSmaltiAs(user: number, args: readonly string[], env: NodeJS.ProcessEnv, limit: number): Promise<{ code: number | null; stderr: string }> {
+  const child = spawn(process.execPath, ['out/main/smalti.js', ...args], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env }, uid: user, gid: user })
+  let stderr = ''
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  const timer = setTimeout(() => child.kill('SIGKILL'), 1000 * limit)
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  clearTimeout(timer)
+  return { code, stderr }
+}
+
 /** Kills a process after so many milliseconds, unless it has ended by then, and waits until it is gone. */
 export async function killAfter(child: ChildProcess, milliseconds: number): Promise<void> {
   const gone = new Promise((resolve) => child.on('close', resolve))

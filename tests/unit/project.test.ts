@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -7,7 +7,7 @@ import { writeFileSafely } from '../../src-main/project/files.ts'
 import { loadGroups, saveFoundGroups } from '../../src-main/project/groups.ts'
 import { labelSetOf, loadLabelIndex, saveLabelIndex } from '../../src-main/project/labelSets.ts'
 import { withLock } from '../../src-main/project/lock.ts'
-import { openOrCreateProject, openProject, saveProject, startRun } from '../../src-main/project/project.ts'
+import { adoptRun, openOrCreateProject, openProject, saveCatalogue, saveProject, startRun } from '../../src-main/project/project.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -97,8 +97,15 @@ describe('project', () => {
   })
 
   it('leaves no partial file behind', async () => {
-    await writeFileSafely(join(folder, 'a', 'b.txt'), 'text')
-    expect(await readdir(join(folder, 'a'))).toEqual(['b.txt'])
+    await writeFileSafely(join(folder, 'b.txt'), 'text')
+    expect(await readdir(folder)).toEqual(['b.txt'])
+  })
+
+  it('that was moved away does not come to be in part where it was', async () => {
+    const project = await startRun(await openOrCreateProject(join(folder, 'p'), ['/images']))
+    await rename(join(folder, 'p'), join(folder, 'moved'))
+    for (const save of [() => adoptRun(project), () => saveCatalogue(project, { sources: [], images: [], skipped: [] })]) await expect(save()).rejects.toMatchObject({ name: 'FolderNotWritable', message: expect.stringContaining('it has gone') as string })
+    expect(await readdir(folder)).toEqual(['moved'])
   })
 })
 
@@ -116,6 +123,7 @@ describe('lock', () => {
   })
 
   it('clears away what a killed process had half written, and nothing else', async () => {
+    await mkdir(join(folder, 'labels'))
     const kept = ['mask.png', `mask.png.${process.pid}.partial`, 'notes.partial']
     for (const name of [...kept, 'mask.png.4194303.partial']) await writeFileSafely(join(folder, 'labels', name), 'x')
     await withLock(folder, () => Promise.resolve())

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { Area } from '../../contract/imagery.ts'
 import { inLongitudeLatitude, inPixels, readArea, toLongitudeLatitude } from '../../imagery/area.ts'
 import { toWorld } from '../../imagery/georeference.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
 import { named } from '../../imagery/pictures.ts'
-import { writeJsonSafely } from '../../project/files.ts'
+import { makeFolder, writeJsonSafely } from '../../project/files.ts'
 import { openOrCreateProject } from '../../project/project.ts'
 import type { Job } from '../job.ts'
 
@@ -39,6 +39,8 @@ async function placeOf(file: string): Promise<Awaited<ReturnType<typeof openRast
 async function keep(folder: string, { features }: Area): Promise<string> {
   const content = { type: 'FeatureCollection', features: features.map(({ polygons, properties }) => ({ type: 'Feature', properties, geometry: { type: 'MultiPolygon', coordinates: polygons } })) }
   const path = join(folder, 'areas', `area-${createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12)}.geojson`)
-  if (!existsSync(path)) await writeJsonSafely(path, content)
+  if (existsSync(path)) return path
+  await makeFolder(dirname(path))
+  await writeJsonSafely(path, content)
   return path
 }

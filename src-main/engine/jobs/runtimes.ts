@@ -1,0 +1,10 @@
+import { forgetProbe } from '../compute.ts'
+import type { Job } from '../job.ts'
+import { fetchRuntime, listRuntimes, removeRuntime } from '../runtimes.ts'
+
+export const runtimesJob: Job<'runtimes'> = async ({ fetch, remove }, { signal, onProgress }) => {
+  if (remove) await removeRuntime(remove)
+  if (fetch) await fetchRuntime(fetch, signal, (share) => onProgress({ stage: 'Fetching', share }))
+  for (const name of [fetch, remove]) if (name) forgetProbe(name)
+  return { runtimes: await listRuntimes() }
+}

@@ -19,6 +19,7 @@ export const lackOfRuntime = () => (process.platform === 'linux' && existsSync(`
 
 /** Puts TensorFlow and its binding into `dist`, a compressed file each, and into the list what packages pin of them. */
 export async function makeRuntime() {
+  for (const name of existsSync('dist') ? readdirSync('dist') : []) if (/^smalti-tensorflow-[0-9a-f]+\.gz$/.test(name)) rmSync(join('dist', name))
   const work = resolve('dist/tensorflow')
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
@@ -33,7 +34,9 @@ export async function makeRuntime() {
         load: (id) => (id === STUB ? `const { join } = require('node:path'); exports.find = () => join(__dirname, 'lib', 'napi-v8', 'tfjs_binding.node')` : undefined)
       }
     ],
-    ssr: { noExternal: true, target: 'node' },
+    // As Node would load them: the binding's classes are older than those of the other builds.
+    resolve: { mainFields: ['main'], conditions: ['node', 'require'] },
+    ssr: { noExternal: true, target: 'node', resolve: { mainFields: ['main'], conditions: ['node', 'require'] } },
     build: { ssr: resolve(TFJS, 'dist/index.js'), outDir: work, target: 'node20', minify: true, rollupOptions: { output: { format: 'cjs', entryFileNames: 'tensorflow.cjs' } } }
   })
   const version = /tensorflow-(?:cpu|gpu)-([\d.]+)/.exec(realpathSync(`${TFJS}/deps`))?.[1] ?? 'unknown'

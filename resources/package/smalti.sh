@@ -2,7 +2,7 @@
 # Smalti’s window, or with one of its commands the command line, which needs no display and shows no page.
 here=$(dirname "$(readlink -f "$0")")
 case "${1-}" in
-  train | segment | merge | describe | diagnose | runs | relocate | group | groups | classes | correct | evaluate | export | info | help | --help | -h) set -- --cli "$@" ;;
+  train | group | groups | segment | merge-shards | describe | diagnose | runs | runtimes | classes | correct | evaluate | export | info | help | --help | -h) set -- --cli "$@" ;;
   # A word that is no file is a command misspelt.
   [a-z]*) [ -e "$1" ] || [ -n "$(printf %s "$1" | tr -d 'a-z-')" ] || set -- --cli "$@" ;;
 esac

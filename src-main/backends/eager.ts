@@ -2,10 +2,11 @@ import './gradients.ts'
 import * as tf from '@tensorflow/tfjs-core'
 import type { Execution, NamedArrays, NamedTensors, Program } from './program.ts'
 
-/** Runs a program eagerly on a registered TensorFlow.js backend. */
+/** Runs a program eagerly on a registered TensorFlow.js backend. @throws Error when that does not start: another would compute in its place */
 export function executeEagerly(tfBackend: string, program: Program, initial: NamedArrays): Execution {
   const onBackend = <T>(compute: () => T): T => {
-    tf.setBackend(tfBackend)
+    void tf.setBackend(tfBackend)
+    if (tf.getBackend() !== tfBackend) throw new Error(`TensorFlow.js does not start its backend ${tfBackend}`)
     return compute()
   }
   const load = (arrays: NamedArrays, shapes: Program['state']): NamedTensors =>

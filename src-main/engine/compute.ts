@@ -14,7 +14,7 @@ import { displacementMatrix } from '../learning/views/geometry.ts'
 import { rememberBackend, rememberedBackend } from './backendMemory.ts'
 import { startEngineProcess } from './childProcess.ts'
 import type { Job } from './job.ts'
-import { fetchedRuntime } from './runtimes.ts'
+import { fetchedRuntime, listRuntimes } from './runtimes.ts'
 
 type Choice = TrainingSettings['backend']
 /** What every installation has; it is tried first. */
@@ -23,7 +23,18 @@ const STARTERS: Record<Exclude<BackendName, 'cpu'>, () => Backend | Promise<Back
   onnxruntime: onnxruntimeBackend,
   webgpu: () => onnxruntimeBackend('webgpu'),
   cuda: () => onnxruntimeBackend('cuda'),
-  tensorflow: async () => tensorflowBackend((await fetchedRuntime('tensorflow'))?.entry)
+  tensorflow: startTensorflow
+}
+
+/** TensorFlow as it is installed beside the program, or was fetched. @throws Error */
+async function startTensorflow(): Promise<Backend> {
+  try {
+    return tensorflowBackend((await fetchedRuntime('tensorflow'))?.entry)
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw fault
+    const offered = (await listRuntimes()).some(({ name }) => name === 'tensorflow')
+    throw new Error(`it is not part of this program${offered ? '; smalti runtimes --fetch tensorflow fetches it' : ''}`)
+  }
 }
 
 interface Finding {
@@ -83,8 +94,10 @@ async function selfTest(backend: Backend): Promise<number> {
   await Promise.all([expected.dispose(), found.dispose()])
   const onlyUpdates = (name: string): boolean => `${name}/moment1` in program.state && state[name].every((value) => value === 0)
   const distances = Object.keys(program.state).filter((name) => !onlyUpdates(name)).map((name) => {
-    const apart = Math.hypot(...a[name].map((value, i) => value - b[name][i]))
-    return apart / Math.max(Math.hypot(...a[name]), 1e-9)
+    // A second moment is a square, which errs twice as far as what was squared.
+    const [exact, own] = [a[name], b[name]].map((values) => (name.endsWith('/moment2') ? values.map((value) => Math.sqrt(Math.max(value, 0))) : values))
+    const apart = Math.hypot(...exact.map((value, i) => value - own[i]))
+    return apart / Math.max(Math.hypot(...exact), 1e-9)
   })
   // What is not a number is infinitely far.
   return Math.max(...distances.map((distance) => (Number.isNaN(distance) ? Infinity : distance)))

@@ -10,7 +10,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { drawScenes, temporaryFolder } from '../fixtures/commandLine.ts'
-import { AS_ROOT, PACKAGED, openPackaged, runProgram, sessionOf } from '../fixtures/packaged.ts'
+import { PACKAGED, openPackaged, runProgram, sessionOf } from '../fixtures/packaged.ts'
 import { SCREEN, startScreen } from '../fixtures/window.ts'
 
 const program = join(PACKAGED, 'smalti')
@@ -33,7 +33,7 @@ const session = { ...(await sessionOf(join(folder, 'home'), process.env.DISPLAY 
 const train = ['train', images, '--project', join(folder, 'p.smalti'), '--steps', '20', '--classes', '3', '--over', '6', '--backend', 'tensorflow']
 async function tell(...args: string[]): Promise<void> {
   const began = performance.now()
-  const { code, stdout, stderr } = await runProgram(program, [...AS_ROOT, ...args], { ...session, DISPLAY: undefined }, { limit: 300_000 })
+  const { code, stdout, stderr } = await runProgram(program, args, { ...session, DISPLAY: undefined }, { limit: 300_000 })
   console.log(`smalti ${args.filter((arg) => !arg.startsWith('/')).join(' ')}: ${code}, ${((performance.now() - began) / 1e3).toFixed(1)} s: ${(stdout || stderr).trim().split('\n').join(' | ')}`)
 }
 try {

@@ -130,6 +130,17 @@ describe.each([
   })
 })
 
+describe('a backend of TensorFlow.js', () => {
+  it('that does not start is told, and no other computes in its place', () => {
+    const { program, state } = stepFixture()
+    tf.registerBackend('broken', () => {
+      throw new Error('no library')
+    })
+    expect(() => executeEagerly('broken', program, state)).toThrow('does not start its backend broken')
+    tf.removeBackend('broken')
+  })
+})
+
 describe('a long run on onnxruntime', () => {
   it('keeps memory flat over 2,000 steps', async () => {
     const { program, inputs, state } = richStepFixture()

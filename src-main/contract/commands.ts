@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { classHistory, clusterDescriptions, clusterMap, clusterTree, correctionShape, correctionTarget, headDescription, scheme, schemeEdit } from './classes.ts'
+import { SmaltiError } from './errors.ts'
 import { groupEdit, groupHistory, imageGroup } from './groups.ts'
 import { catalogue, skippedFile } from './imagery.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
@@ -349,6 +350,14 @@ export const COMMANDS = {
 export type CommandName = keyof typeof COMMANDS
 export type CommandInput<N extends CommandName> = z.input<(typeof COMMANDS)[N]['input']>
 export type CommandOutput<N extends CommandName> = z.output<(typeof COMMANDS)[N]['output']>
+
+/** What a command was asked, with what was left out as it usually is. @throws InvalidSetting */
+export function parsedInput<N extends CommandName>(name: N, input: unknown): z.output<(typeof COMMANDS)[N]['input']> {
+  const parsed = COMMANDS[name].input.safeParse(input)
+  if (parsed.success) return parsed.data as z.output<(typeof COMMANDS)[N]['input']>
+  const [issue] = parsed.error.issues
+  throw new SmaltiError('InvalidSetting', { setting: issue.path.join('.') || name, reason: issue.message.replace(/^./, (c) => c.toLowerCase()) })
+}
 
 /** A part of an image, in its pixels, and the clusters that the training finds on it by now. */
 export const watchedPicture = z.object({

@@ -8,7 +8,7 @@ const SENTENCES = {
   FolderNotFound: (d) => `There is no folder at ${d.path}.`,
   FolderUnreadable: (d) => `${d.path} cannot be read: ${d.reason}.`,
   EmptyFolder: (d) => `The folder ${d.path} is empty.`,
-  NoReadableImages: (d) => `None of the ${d.files} files in ${d.path} is an image that Smalti can read. ${d.reason ?? ''}`.trimEnd(),
+  NoReadableImages: (d) => `${d.files === 1 ? `There is no image that Smalti can read at ${d.path}.` : `None of the ${d.files} files in ${d.path} is an image that Smalti can read.`} ${d.reason ?? ''}`.trimEnd(),
   UnreadableImage: (d) => `${d.path} cannot be read: ${d.reason}.`,
   NotEnoughPixels: (d) => `The images are too small: ${d.have} pixels on the short side, and ${d.need} are needed. ${d.advice ?? ''}`.trimEnd(),
   NothingValid: (d) => `None of the ${d.images} images looked at has a pixel with data: all is marked as missing, or lies outside of the area of interest.`,

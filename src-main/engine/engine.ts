@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { COMMANDS, type CommandName } from '../contract/commands.ts'
+import { type CommandName, parsedInput } from '../contract/commands.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { type FromEngine, toEngine } from '../contract/messages.ts'
 import { listImages, readCatalogue } from '../imagery/catalogue.ts'
@@ -66,14 +66,10 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
 
   async function perform(id: number, name: CommandName, input: unknown, signal: AbortSignal): Promise<unknown> {
     if (signal.aborted) throw new SmaltiError('Cancelled')
-    const parsed = COMMANDS[name].input.safeParse(input)
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues
-      throw new SmaltiError('InvalidSetting', { setting: issue.path.join('.') || name, reason: issue.message.replace(/^./, (c) => c.toLowerCase()) })
-    }
+    const parsed = parsedInput(name, input)
     if (EXCLUSIVE.has(name)) pause.set(false)
     const job = jobs[name] as Job<CommandName>
-    return job(parsed.data as never, {
+    return job(parsed as never, {
       signal,
       onProgress: (progress) => send({ kind: 'progress', id, progress }),
       whenResumed: () => pause.whenResumed(signal)

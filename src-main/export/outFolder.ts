@@ -3,7 +3,8 @@ import { type FileHandle, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
-import { fillFileSafely, makeFolder, writeFileSafely, writeJsonSafely } from '../project/files.ts'
+import { fillFileSafely, makeFolder, removeUnfinishedOf, writeFileSafely, writeJsonSafely } from '../project/files.ts'
+import { isGone } from '../project/lock.ts'
 
 /** Lists what exports wrote into a folder, so that they may write it again and nothing else. */
 const MANIFEST = '.smalti-export.json'
@@ -35,7 +36,7 @@ export interface Territory {
 /**
  * Looks at all places where an export will write: none may be anything but what an earlier export wrote, unless it may
  * be overwritten, and none may lie among the images. Nothing is written.
- * @throws WouldOverwrite, AmongImages
+ * @throws WouldOverwrite, AmongImages, FolderNotWritable
  */
 export async function checkOutFolder(out: string, names: readonly string[], { sources, images, project }: Territory, overwrite: boolean): Promise<{ folder: string; written: Map<string, Written[string]> }> {
   const folder = await real(out)
@@ -46,6 +47,7 @@ export async function checkOutFolder(out: string, names: readonly string[], { so
     const isFolder = (await stat(place).catch(() => undefined))?.isDirectory()
     if (isFolder && inside(folder, place) && !(own !== undefined && own !== place && inside(folder, own))) throw new SmaltiError('AmongImages', { path: out })
   }
+  if ((await stat(folder).catch(() => undefined))?.isDirectory() === false) throw new SmaltiError('FolderNotWritable', { path: out, reason: 'a file is in the way' })
   const originals = new Set(await Promise.all(images.map(real)))
   const written = new Map(Object.entries(await readManifest(folder)))
   for (const name of names) {
@@ -72,6 +74,7 @@ export async function openOutFolder(out: string, names: readonly string[], terri
   // What a kill leaves behind must be known as ours the next time.
   for (const name of names) written.set(name, null)
   await note()
+  await removeUnfinishedOf([MANIFEST, ...names].map((name) => join(folder, name)), isGone)
   const settle = async (name: string): Promise<void> => {
     const { size, mtimeMs } = await stat(join(folder, name))
     written.set(name, { size, modified: mtimeMs })

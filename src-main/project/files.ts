@@ -16,6 +16,17 @@ export async function removeUnfinished(folder: string, isGone: (pid: number) => 
   }
 }
 
+/** Removes what processes that are gone had begun to write of some files, as far as it may; others beside them are not ours. */
+export async function removeUnfinishedOf(paths: readonly string[], isGone: (pid: number) => Promise<boolean>): Promise<void> {
+  const ours = new Set(paths)
+  for (const folder of new Set(paths.map((path) => dirname(path)))) {
+    for (const name of await readdir(folder).catch(() => [])) {
+      const pid = Number(UNFINISHED.exec(name)?.[1])
+      if (pid > 0 && ours.has(join(folder, name.replace(UNFINISHED, ''))) && (await isGone(pid))) await unlink(join(folder, name)).catch(() => undefined)
+    }
+  }
+}
+
 /**
  * Writes a file so that it is either the old one or the new one, whatever happens: to a temporary name, flushed,
  * renamed, the folder flushed. The folder is there: made anew, a part of a project that was moved away would come to be where it was.

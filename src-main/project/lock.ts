@@ -22,6 +22,9 @@ async function identityOf(pid: number): Promise<string | undefined> {
   }
 }
 
+/** Whether a process has ended. */
+export const isGone = async (pid: number): Promise<boolean> => (await identityOf(pid)) === undefined
+
 /** Milliseconds between looks at a lock that another holds. */
 const WAIT = 25
 
@@ -60,7 +63,7 @@ export async function withLock<T>(folder: string, work: () => Promise<T>, name =
     }
   }
   try {
-    await removeUnfinished(folder, async (pid) => (await identityOf(pid)) === undefined)
+    await removeUnfinished(folder, isGone)
     return await work()
   } finally {
     await unlink(path).catch(() => undefined)

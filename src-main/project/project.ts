@@ -101,8 +101,21 @@ export async function openOrCreateProject(folder: string, sources: readonly stri
   return project
 }
 
+/** The file of an older format is kept beside the new one, once: the program that wrote it still opens that. @throws DiskFull, FolderNotWritable */
 export async function saveProject({ folder, sources, run }: Project): Promise<void> {
+  const former = await readIfPresent(join(folder, PROJECT_FILE))
+  const { format } = former ? formatOf(former) : { format: FORMAT }
+  if (former && format < FORMAT) await writeFileSafely(join(folder, `project.format-${format}.json`), former)
   await writeJsonSafely(join(folder, PROJECT_FILE), { format: FORMAT, sources, run })
+}
+
+/** One that cannot be read counts as today's. */
+function formatOf(bytes: Buffer): { format: number } {
+  try {
+    return z.object({ format: z.int() }).parse(JSON.parse(bytes.toString()))
+  } catch {
+    return { format: FORMAT }
+  }
 }
 
 /** Lies in a run until it has learnt something. */

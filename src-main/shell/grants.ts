@@ -41,9 +41,20 @@ export function pathsIn(value: unknown): string[] {
   return Object.entries(value).flatMap(([key, part]) => (TEXTS.has(key) ? [] : pathsIn(part)))
 }
 
+/** Names under which commands and pictures take files and folders: whole paths, or addresses of images. */
+const PATHS = new Set(['project', 'sources', 'images', 'out', 'area', 'file', 'from', 'into', 'truth'])
+
+/** Paths that are not whole, which would be taken from wherever the program was started. */
+function partsOfPaths(value: unknown, isPath = false): string[] {
+  if (typeof value === 'string') return isPath && !isAbsolute(value) && !/^https?:/i.test(value) ? [value] : []
+  if (Array.isArray(value)) return value.flatMap((part) => partsOfPaths(part, isPath))
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, part]) => partsOfPaths(part, PATHS.has(key)))
+}
+
 /** @throws PathNotNamed */
 export function checkPaths(value: unknown): void {
-  const stranger = pathsIn(value).find((path) => !mayName(path))
+  const stranger = pathsIn(value).find((path) => !mayName(path)) ?? partsOfPaths(value)[0]
   if (stranger !== undefined) throw new SmaltiError('PathNotNamed', { path: stranger })
 }
 

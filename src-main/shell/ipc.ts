@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, type OpenDialogOptions, app, dialog, ipcMain, shell } from 'electron'
 import { z } from 'zod'
 import type { EngineClient } from '../contract/client.ts'
-import { COMMANDS, type CommandName } from '../contract/commands.ts'
+import { COMMANDS, type CommandName, parsedInput } from '../contract/commands.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { CHANNELS, type Outcome, UPDATE_WISHES } from '../contract/window.ts'
 import { binRun } from './bin.ts'
@@ -55,7 +55,7 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     let end = (): void => undefined
     running.set(key(event.sender.id, call), { name, controller, ended: new Promise<void>((resolve) => (end = resolve)) })
     try {
-      const parsed = COMMANDS[name].input.parse(input) as { out?: string; plan?: boolean }
+      const parsed = parsedInput(name, input) as { out?: string; plan?: boolean }
       if (name === 'export') await letExport(event, parsed)
       checkPaths(parsed.plan ? { ...parsed, out: undefined } : parsed)
       const onProgress = (progress: unknown): void => {
@@ -84,6 +84,7 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
   })
   /** A folder that was typed for an export is the user's word only if they say so outside of the page; a plan writes nothing. */
   async function letExport(event: IpcMainInvokeEvent, { out, plan }: { out?: string; plan?: boolean }): Promise<void> {
+    if (out !== undefined && !isAbsolute(out)) throw new SmaltiError('InvalidSetting', { setting: 'Folder of the export', reason: 'give its whole path' })
     if (plan || out === undefined || mayName(out)) return
     const owner = BrowserWindow.fromWebContents(event.sender)
     const question = { type: 'question' as const, message: 'Write the export into this folder?', detail: out, buttons: ['Write', 'Cancel'], defaultId: 0, cancelId: 1 }

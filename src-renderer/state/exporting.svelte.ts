@@ -76,7 +76,7 @@ class Exporting {
   /** Finds out what would be written, for the choice as it is now. */
   async plan(): Promise<void> {
     const input = this.#input
-    if (input.project === '' || input.out === '') return
+    if (input.project === '') return
     const current = (): boolean => input === this.#input
     try {
       const planned = await run('export', { ...input, plan: true })

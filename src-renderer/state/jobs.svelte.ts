@@ -55,6 +55,8 @@ class Jobs {
       return false
     } finally {
       this.running = undefined
+      // What had to wait no longer has to.
+      if (this.fault?.name === 'Busy') this.fault = undefined
       if (Date.now() - began > LONG && !document.hasFocus()) this.#tellAway()
     }
   }

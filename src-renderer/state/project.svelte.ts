@@ -45,7 +45,7 @@ class Project {
   async open(asked: readonly string[]): Promise<void> {
     await jobs.perform('read', async (signal, onProgress) => {
       const own = asked.length === 1 ? await stateOf(asked[0]).catch(() => undefined) : undefined
-      const sources = own?.sources ?? asked
+      const sources = own?.sources ?? withoutRepeats(asked)
       const { images: files } = await run('listing', { sources: [...sources] })
       if (files.length >= MANY) this.opening = { title: titleOf(sources), files }
       const catalogue = await run('catalogue', { sources: [...sources] }, { signal, onProgress })
@@ -152,3 +152,9 @@ async function stateOf(folder: string): Promise<ProjectState | undefined> {
 }
 
 export const project = new Project()
+
+/** Each source once; what lies in a folder that is named, too, comes with it. */
+function withoutRepeats(asked: readonly string[]): string[] {
+  const plain = [...new Set(asked.map((path) => (/^https?:/.test(path) ? path : path.replace(/(?<=.)[\\/]+$/, ''))))]
+  return plain.filter((path) => !plain.some((other) => other !== path && path.startsWith(other) && /[\\/]/.test(path[other.length])))
+}

@@ -1,9 +1,10 @@
-/** `npm run bench -- hardship [kills|window|scene|disk|adversity|files|projects|power|names|together|soak] [times or minutes] [seed]`: what desktops do to programs. */
+/** `npm run bench -- hardship [kills|window|scene|disk|adversity|files|projects|inputs|power|names|together|soak] [times or minutes] [seed]`: what desktops do to programs. */
 import { measureAdversity } from './adversity.ts'
 import { measureFullDisk } from './fullDisk.ts'
 import { measureHostile } from './hostile.ts'
 import { measureKills } from './kills.ts'
 import { measureKillsEverywhere } from './killsEverywhere.ts'
+import { measureMutatedInputs } from './mutatedInputs.ts'
 import { measureMutatedProjects } from './mutatedProjects.ts'
 import { measurePowerCut } from './powerCut/powerCut.ts'
 import { measureOddNames } from './oddNames.ts'
@@ -21,6 +22,7 @@ const parts: Record<string, () => Promise<void>> = {
   adversity: () => measureAdversity(Number(first ?? 50), seed),
   files: () => measureHostile(Number(first ?? 1000), seed),
   projects: () => measureMutatedProjects(Number(first ?? 200), seed),
+  inputs: () => measureMutatedInputs(Number(first ?? 1000), seed),
   power: () => measurePowerCut(Number(first ?? 200), seed),
   names: () => measureOddNames(),
   together: () => measureTogether(Number(first ?? 3)),

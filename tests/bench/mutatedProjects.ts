@@ -13,7 +13,7 @@ const LIMIT = 5000
 const LOOKS: CommandName[] = ['openProject', 'classes', 'runs', 'describe', 'export', 'groups']
 
 /** What a JSON file may become: values of another kind, sizes out of all bounds, parts that are gone, names that lead away. */
-function mutatedJson(text: string, uniform: Uniform): string {
+export function mutatedJson(text: string, uniform: Uniform): string {
   const places: { holder: Record<string, unknown>; key: string }[] = []
   const visit = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return
@@ -31,7 +31,7 @@ function mutatedJson(text: string, uniform: Uniform): string {
   return JSON.stringify(root)
 }
 
-function mutatedBytes(bytes: Buffer, uniform: Uniform): Buffer {
+export function mutatedBytes(bytes: Buffer, uniform: Uniform): Buffer {
   const kind = integerBelow(4, uniform)
   if (kind === 0) return bytes.subarray(0, integerBelow(bytes.length + 1, uniform))
   const changed = Buffer.from(bytes)

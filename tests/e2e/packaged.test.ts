@@ -159,6 +159,9 @@ describe.skipIf(!possible)('the packaged program', () => {
       const refused = { error: expect.objectContaining({ name: 'PathNotNamed' }) as unknown }
       expect(await attempt(`window.smalti.run(9001, 'catalogue', { sources: ['/etc'] })`)).toEqual(refused)
       expect(await attempt(`window.smalti.run(9002, 'classes', { project: ${JSON.stringify(join(folder, 'p.smalti'))}, head: 'A', into: '/tmp/stolen.json' })`)).toEqual(refused)
+      expect(await attempt(`window.smalti.run(9003, 'catalogue', { sources: ['../../../../etc'] })`)).toEqual(refused)
+      expect(await attempt(`window.smalti.run(9004, 'openProject', { project: 'p.smalti' })`)).toEqual(refused)
+      for (const out of ['', 'labels', '../labels']) expect(await attempt(`window.smalti.run(9005, 'export', { project: ${JSON.stringify(join(folder, 'p.smalti'))}, head: 'A', format: 'png', out: ${JSON.stringify(out)}, plan: true })`)).toEqual({ error: expect.objectContaining({ name: 'InvalidSetting' }) as unknown })
       expect(await attempt(`window.smalti.showFolder('/etc').then(() => 'shown', (fault) => String(fault))`)).toContain('neither chosen')
       expect(await attempt(`window.smalti.rememberProject('/etc', '/etc').then(() => 'kept', (fault) => String(fault))`)).toContain('neither chosen')
       expect(await attempt(`fetch('smalti://thumbnail/?file=/etc/hostname&side=64').then((answer) => answer.status)`)).toBe(404)

@@ -92,6 +92,14 @@ describe('catalogue', () => {
   })
 })
 
+describe('a file that is no image', () => {
+  it('is told by itself', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'smalti-texts-')), 'notes.txt')
+    await writeFile(file, 'text')
+    await expect(readCatalogue([file], signal)).rejects.toThrow(`There is no image that Smalti can read at ${file}.`)
+  })
+})
+
 describe('picture reader', () => {
   const image = (): CatalogueImage => rgbImage('gradient.png', 40, 30)
   /** Bands of a pixel, 0…255. */

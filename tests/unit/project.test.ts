@@ -101,6 +101,17 @@ describe('project', () => {
     expect(await readdir(folder)).toEqual(['b.txt'])
   })
 
+  it('of an older format is kept as it was beside what is written anew', async () => {
+    const old = JSON.stringify({ format: 1, images: '/images', run: 'run-0001' })
+    await writeFile(join(folder, 'project.json'), old)
+    const project = await openProject(folder)
+    await saveProject(project)
+    await saveProject({ ...project, run: 'run-0002' })
+    expect(await readFile(join(folder, 'project.format-1.json'), 'utf8')).toBe(old)
+    expect(await openProject(folder)).toEqual({ folder, sources: ['/images'], run: 'run-0002' })
+    expect((await readdir(folder)).sort()).toEqual(['project.format-1.json', 'project.json'])
+  })
+
   it('that was moved away does not come to be in part where it was', async () => {
     const project = await startRun(await openOrCreateProject(join(folder, 'p'), ['/images']))
     await rename(join(folder, 'p'), join(folder, 'moved'))

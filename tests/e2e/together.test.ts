@@ -1,0 +1,77 @@
+import { cp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { drawScenes, smalti, temporaryFolder } from '../fixtures/commandLine.ts'
+import { SCREEN, type Window, electronPath, openWindow, startScreen } from '../fixtures/window.ts'
+
+const present = electronPath() !== undefined
+if (!present) console.warn('NOT TESTED: Electron is not installed here')
+
+describe.runIf(present)('several programs on one project', () => {
+  const screen = startScreen()
+  let images: string
+  let project: string
+  const windows: Window[] = []
+  beforeAll(async () => {
+    const folder = await temporaryFolder()
+    images = (await drawScenes(join(folder, 'scenes'), 2, 128)).images
+    project = join(folder, 'p.smalti')
+    expect((await smalti('train', images, '--project', project, '--classes', '3', '--over', '8', '--preset', 'preview')).code).toBe(0)
+    expect((await smalti('segment', project)).code).toBe(0)
+    if (screen) {
+      await new Promise((wait) => setTimeout(wait, 800))
+      process.env.DISPLAY = SCREEN
+    }
+    for (let i = 0; i < 2; i++) {
+      const window = await openWindow()
+      windows.push(window)
+      await window.drop(project)
+      await rows(window).first().waitFor()
+    }
+  })
+  afterAll(async () => {
+    for (const window of windows) await window.close()
+    if (screen) delete process.env.DISPLAY
+    screen?.kill()
+  })
+
+  const rows = ({ page }: Window) => page.getByRole('list', { name: 'Classes' }).locator('.row')
+  async function merge(window: Window, first: number, second: number): Promise<void> {
+    await rows(window).nth(first).click()
+    await rows(window).nth(second).click({ modifiers: ['Control'] })
+    await window.page.getByRole('button', { name: 'Merge', exact: true }).click()
+  }
+
+  it('two windows: what one made of the classes is not lost by what the other makes, which is told and shown them', async () => {
+    const [one, other] = windows
+    const before = await rows(one).count()
+    await merge(one, 0, 1)
+    await expect.poll(() => rows(one).count()).toBe(before - 1)
+    await merge(other, 2, 3)
+    await other.page.getByText('were changed by another window or command').waitFor()
+    await expect.poll(() => rows(other).count()).toBe(before - 1)
+    await merge(other, 2, 3)
+    await expect.poll(() => rows(other).count()).toBe(before - 2)
+    const { stdout } = await smalti('classes', project, '--json')
+    expect((JSON.parse(stdout) as { scheme: { classes: unknown[] } }).scheme.classes).toHaveLength(before - 2)
+  })
+
+  it('a window and the command line: who comes second while one learns is told, and reading goes on', async () => {
+    const { page } = windows[0]
+    const second = join(await temporaryFolder(), 'copy.smalti')
+    await cp(project, second, { recursive: true })
+    await windows[0].drop(second)
+    await page.getByTitle(second, { exact: true }).waitFor()
+    await page.getByRole('button', { name: /1 · Train/i }).or(page.getByText('1 · Train')).first().click()
+    await page.getByLabel('Preset').first().selectOption('quick')
+    await page.getByLabel('Max. minutes').first().fill('0.3')
+    await page.getByRole('button', { name: /^(Train|Train again)$/ }).click()
+    await page.getByText('left').first().waitFor({ timeout: 60_000 })
+    const train = await smalti('train', images, '--project', second, '--classes', '4', '--over', '9', '--preset', 'preview')
+    expect([train.code, train.stderr]).toEqual([2, expect.stringContaining('is in use by another Smalti')])
+    const [described, exported] = await Promise.all([smalti('describe', second), smalti('export', second, '--out', join(second, '..', 'out'))])
+    expect([described.code, exported.code, described.stderr, exported.stderr].slice(0, 2)).toEqual([0, 0])
+    await page.getByRole('button', { name: 'Stop', exact: true }).click()
+    await page.getByRole('button', { name: /^(Train|Continue training|Train again)$/ }).and(page.locator(':enabled')).waitFor({ timeout: 60_000 })
+  })
+})

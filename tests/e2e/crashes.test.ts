@@ -38,7 +38,7 @@ describe.runIf(present)('a window whose processes are killed', () => {
     await page.getByLabel('Max. minutes').fill('0.15')
     await button('Train').click()
     await page.getByText('left').first().waitFor({ timeout: 60_000 })
-    await page.keyboard.press('Control+o')
+    await window.drop(images)
     await page.getByText('Not now').waitFor()
     process.kill((await idOf('Smalti engine'))!, 'SIGKILL')
     await page.getByText('The engine stopped unexpectedly').waitFor()

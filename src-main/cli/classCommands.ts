@@ -6,7 +6,6 @@ import { classesText } from './classesText.ts'
 import { classNumbers, count, examples, head, named, positive, severalClasses, stepsBack } from './options.ts'
 import { perform } from './perform.ts'
 
-
 /** `120.5,33 130,40`: columns and rows. */
 function pixels(text: string): [number, number][] {
   const points = text.trim().split(/\s+/).map((point) => point.split(',').map(Number))
@@ -46,6 +45,7 @@ export function addClassCommands(program: Command): void {
     .addHelpText('after', examples('smalti classes photos.smalti\nsmalti classes photos.smalti --merge 3,7 --name Water --rename 2=Forest --ignore 4\nsmalti classes photos.smalti --cut 5\nsmalti classes photos.smalti --undo'))
     .action((project: string, options) => {
       const merges = (options.merge as number[][] | undefined) ?? []
+      if (options.name !== undefined && merges.length === 0) throw new SmaltiError('InvalidSetting', { setting: '--name', reason: 'it goes with --merge; --rename 3=Water names a class that is there' })
       const pairs = (key: 'rename' | 'recolour'): [number, string][] => (options[key] as [number, string][] | undefined) ?? []
       const edits: SchemeEdit[] = [
         ...(options.cut === undefined ? [] : [{ kind: 'cut' as const, groups: options.cut }]),

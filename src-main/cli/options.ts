@@ -35,7 +35,11 @@ export const backend = (): Option => new Option('--backend <name>', 'what comput
 
 /** Numbers of classes or groups as they are shown, from 1. */
 export const classNumbers = (text: string): number[] => numbers(1, 250, text).map((number) => number - 1)
-export const severalClasses = (text: string, before: number[][] = []): number[][] => [...before, classNumbers(text)]
+export function severalClasses(text: string, before: number[][] = []): number[][] {
+  const classes = classNumbers(text)
+  if (new Set(classes).size < 2) throw new InvalidArgumentError('It takes two or more to be merged, such as 3,7.')
+  return [...before, classes]
+}
 /** `3=Water`, as often as it is given. */
 export function named(text: string, before: [number, string][] = []): [number, string][] {
   const [, number, value] = /^(\d+)=(.+)$/.exec(text.trim()) ?? []

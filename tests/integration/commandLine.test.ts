@@ -95,6 +95,9 @@ describe('the whole job', () => {
     expect(page).toMatch(/smalti train \S+ --project \S+ --over 8 --steps 25 --seed 3 --backend onnxruntime/)
     const shares = [...page.matchAll(/<td>(\d+\.\d) %<\/td>/g)].map(([, share]) => Number(share))
     expect(Math.abs(shares.reduce((sum, share) => sum + share, 0) - 100)).toBeLessThan(0.5)
+    for (const [args, words] of [[['--merge', '1'], 'two or more'], [['--merge', '2,2'], 'two or more'], [['--name', 'Water'], '--name: it goes with --merge']] as const) {
+      expect(await smalti('classes', project, ...args)).toMatchObject({ code: 2, stderr: expect.stringContaining(words) as string })
+    }
     const refused = await smalti('classes', project, '--merge', '1,99')
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('there is no class 99')])
     expect((await smalti('classes', project, '--rename', 'Water')).code).toBe(2)

@@ -6,7 +6,7 @@ import type { Execution, NamedArrays, NamedTensors, Program } from './program.ts
 export function executeEagerly(tfBackend: string, program: Program, initial: NamedArrays): Execution {
   const onBackend = <T>(compute: () => T): T => {
     void tf.setBackend(tfBackend)
-    if (tf.getBackend() !== tfBackend) throw new Error(`TensorFlow.js does not start its backend ${tfBackend}`)
+    if (!tf.findBackend(tfBackend)) throw new Error(`TensorFlow.js does not start its backend ${tfBackend}`)
     return compute()
   }
   const load = (arrays: NamedArrays, shapes: Program['state']): NamedTensors =>

@@ -135,7 +135,7 @@ async function fetchFile({ from, sha256, bytes, packed }: PackedFile, path: stri
       for await (const part of body.pipe(unpacked) as AsyncIterable<Buffer>) {
         if ((written += part.length) > bytes) throw unavailable(`${from} holds more than the release says`)
         hash.update(part)
-        await handle.write(part)
+        await handle.appendFile(part)
       }
       if (written !== bytes || hash.digest('hex') !== sha256) throw unavailable(`${from} is not what the release says`)
     } catch (fault) {

@@ -71,7 +71,7 @@ describe.runIf(present)('the window', () => {
 
   it.each([
     ['an empty folder', 'is empty'],
-    ['a folder of text files', 'None of the 1 files'],
+    ['a folder of text files', 'There is no image that Smalti can read'],
     ['a folder of one truncated picture', 'the file is truncated']
   ])('says what is wrong with %s', async (name, sentence) => {
     const bad = join(folder, name)

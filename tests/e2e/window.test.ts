@@ -312,7 +312,7 @@ describe.runIf(present)('the window', () => {
 
   it('keeps the former run, its labels and its classes, and goes back to it', async () => {
     const { page } = window
-    expect(await names()).toHaveLength(8)
+    await expect.poll(names).toHaveLength(8)
     await fold('Runs')
     const runs = page.getByRole('list', { name: 'Runs' }).locator('.row')
     expect(await runs.count()).toBe(2)

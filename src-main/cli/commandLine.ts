@@ -6,7 +6,7 @@ import { diagnosisText } from '../contract/diagnosisText.ts'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { LEARNT_METHODS, METHODS, METHOD_NOTES, type RecipeChanges } from '../contract/recipe.ts'
-import { RUNTIMES } from '../contract/runtimes.ts'
+import { RUNTIMES, megabytes } from '../contract/runtimes.ts'
 import { DEFAULT_SETTINGS, PRESETS } from '../contract/settings.ts'
 import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp } from '../contract/labels.ts'
 import { addClassCommands } from './classCommands.ts'
@@ -232,8 +232,6 @@ program
         : runtimes.map(({ name, version, packed, bytes, here }) => `${name} ${version}: ${here ? `here, ${megabytes(bytes)}` : `not here; --fetch ${name} fetches ${megabytes(packed)}, ${megabytes(bytes)} on the disk`}`).join('\n')
     )
   )
-
-const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`
 
 /** Its shape is checked by the engine. */
 async function readJson(path: string, option: string): Promise<unknown> {

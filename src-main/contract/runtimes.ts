@@ -14,3 +14,6 @@ export const runtime = z.object({
   here: z.boolean()
 })
 export type Runtime = z.infer<typeof runtime>
+
+/** Sizes as they are told beside a runtime. */
+export const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`

@@ -75,6 +75,11 @@ export async function openOutFolder(out: string, names: readonly string[], terri
   for (const name of names) written.set(name, null)
   await note()
   await removeUnfinishedOf([MANIFEST, ...names].map((name) => join(folder, name)), isGone)
+  const placeOf = async (name: string): Promise<string> => {
+    const path = join(folder, name)
+    await makeFolder(dirname(path))
+    return path
+  }
   const settle = async (name: string): Promise<void> => {
     const { size, mtimeMs } = await stat(join(folder, name))
     written.set(name, { size, modified: mtimeMs })
@@ -83,13 +88,11 @@ export async function openOutFolder(out: string, names: readonly string[], terri
     folder,
     earlier,
     async write(name, content) {
-      await makeFolder(dirname(join(folder, name)))
-      await writeFileSafely(join(folder, name), content)
+      await writeFileSafely(await placeOf(name), content)
       await settle(name)
     },
     async stream(name, fill) {
-      await makeFolder(dirname(join(folder, name)))
-      await fillFileSafely(join(folder, name), fill)
+      await fillFileSafely(await placeOf(name), fill)
       await settle(name)
     },
     async finish(outdated = []) {

@@ -10,21 +10,20 @@ const UNFINISHED = /\.(\d+)\.partial$/
 
 /** Removes what processes that are gone had begun to write below a folder, as far as it may. */
 export async function removeUnfinished(folder: string, isGone: (pid: number) => Promise<boolean>): Promise<void> {
-  for (const name of await readdir(folder, { recursive: true }).catch(() => [])) {
-    const pid = Number(UNFINISHED.exec(name)?.[1])
-    if (pid > 0 && (await isGone(pid))) await unlink(join(folder, name)).catch(() => undefined)
-  }
+  for (const name of await readdir(folder, { recursive: true }).catch(() => [])) await removeIfUnfinished(join(folder, name), isGone)
 }
 
 /** Removes what processes that are gone had begun to write of some files, as far as it may; others beside them are not ours. */
 export async function removeUnfinishedOf(paths: readonly string[], isGone: (pid: number) => Promise<boolean>): Promise<void> {
   const ours = new Set(paths)
   for (const folder of new Set(paths.map((path) => dirname(path)))) {
-    for (const name of await readdir(folder).catch(() => [])) {
-      const pid = Number(UNFINISHED.exec(name)?.[1])
-      if (pid > 0 && ours.has(join(folder, name.replace(UNFINISHED, ''))) && (await isGone(pid))) await unlink(join(folder, name)).catch(() => undefined)
-    }
+    for (const name of await readdir(folder).catch(() => [])) if (ours.has(join(folder, name.replace(UNFINISHED, '')))) await removeIfUnfinished(join(folder, name), isGone)
   }
+}
+
+async function removeIfUnfinished(path: string, isGone: (pid: number) => Promise<boolean>): Promise<void> {
+  const pid = Number(UNFINISHED.exec(path)?.[1])
+  if (pid > 0 && (await isGone(pid))) await unlink(path).catch(() => undefined)
 }
 
 /**

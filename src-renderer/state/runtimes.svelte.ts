@@ -9,8 +9,8 @@ class Runtimes {
   /** The one that is being fetched. */
   fetching = $state<{ name: RuntimeName; share: number; controller: AbortController }>()
 
-  async refresh(): Promise<void> {
-    this.all = (await run('runtimes', {})).runtimes
+  refresh(): Promise<void> {
+    return this.#change(() => run('runtimes', {}))
   }
 
   async fetch(name: RuntimeName): Promise<void> {

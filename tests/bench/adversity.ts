@@ -7,7 +7,7 @@ import { integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
 import { drawScenes } from '../fixtures/commandLine.ts'
 import { labelHash } from './kills.ts'
 import { LEFT_BEHIND, bytesOf } from './killsEverywhere.ts'
-import { runSmaltiAs } from './processes.ts'
+import { runSmalti } from './processes.ts'
 
 /** An ordinary user: root may do everything. */
 const NOBODY = 65534
@@ -54,7 +54,7 @@ export async function measureAdversity(times: number, seed: number): Promise<voi
       segment: ['segment', project, '--heatmaps'],
       export: ['export', project, '--format', 'geotiff', '--out', out]
     }
-    const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}): ReturnType<typeof runSmaltiAs> => runSmaltiAs(NOBODY, args, { HOME: store, ...env }, LIMIT)
+    const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}): ReturnType<typeof runSmalti> => runSmalti(args, { env: { HOME: store, ...env }, user: NOBODY, limit: LIMIT })
     const succeed = async (args: readonly string[]): Promise<number> => {
       const started = performance.now()
       const { code, stderr } = await run(args)

@@ -5,20 +5,12 @@ import { join } from 'node:path'
 import { EXPORT_FORMATS } from '../../src-main/contract/labels.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 import { labelHash, labelledScene } from './kills.ts'
-import { measured, startSmalti } from './processes.ts'
+import { measured, runSmalti } from './processes.ts'
 
 async function used(folder: string): Promise<number> {
   const names = await readdir(folder, { recursive: true })
   const sizes = await Promise.all(names.map((name) => stat(join(folder, name))))
   return sizes.reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 4096), 0)
-}
-
-async function run(args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
-  const child = startSmalti(args)
-  let stderr = ''
-  child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-  child.stdout!.resume()
-  return { code: await new Promise<number | null>((resolve) => child.on('close', resolve)), stderr }
 }
 
 /**
@@ -47,7 +39,7 @@ export async function measureFullDisk(times: number, seed: number): Promise<void
       const project = join(disk, 'p')
       await cp(fresh, project, { recursive: true })
       await fill(need * uniform())
-      const { code, stderr } = await run(['segment', project, '--heatmaps'])
+      const { code, stderr } = await runSmalti(['segment', project, '--heatmaps'])
       named += Number(code === 2 && stderr.includes('The disk is full'))
       await rm(join(disk, 'filler'))
       await measured(['segment', project, '--heatmaps'])
@@ -65,10 +57,10 @@ export async function measureFullDisk(times: number, seed: number): Promise<void
       let [well, tried] = [0, 0]
       for (; tried < times; tried++) {
         await fill(size * 0.9 * uniform())
-        const { code, stderr } = await run(command)
+        const { code, stderr } = await runSmalti(command)
         const left = (await readdir(out, { recursive: true }).catch(() => [])).filter((name) => /\.partial|\.part$|\.rows$/.test(name))
         await rm(join(disk, 'filler'))
-        const again = await run(command)
+        const again = await runSmalti(command)
         const good = code === 2 && stderr.includes('The disk is full') && left.length === 0 && again.code === 0
         if (!good) lines.push(`  ${format}: ended ${code} ${stderr.trim().split('\n').at(-1)}, left ${left.join()}, then ${again.code} ${again.stderr.trim().split('\n').at(-1)}`)
         well += Number(good)

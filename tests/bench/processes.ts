@@ -29,16 +29,17 @@ export interface Measured {
   stderr: string
 }
 
-export function startSmalti(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-  return spawn(process.execPath, ['out/main/smalti.js', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+export function startSmalti(args: readonly string[], env: NodeJS.ProcessEnv = {}, user?: number): ChildProcess {
+  return spawn(process.execPath, ['out/main/smalti.js', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, uid: user, gid: user })
 }
 
-/** Runs a command of the built program as another user, for so many seconds at most. */
-export async function runSmaltiAs(user: number, args: readonly string[], env: NodeJS.ProcessEnv, limit: number): Promise<{ code: number | null; stderr: string }> {
-  const child = spawn(process.execPath, ['out/main/smalti.js', ...args], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env }, uid: user, gid: user })
+/** Runs a command of the built program to its end. @param user  another one @param limit  seconds after which it is killed */
+export async function runSmalti(args: readonly string[], { env, user, limit }: { env?: NodeJS.ProcessEnv; user?: number; limit?: number } = {}): Promise<{ code: number | null; stderr: string }> {
+  const child = startSmalti(args, env, user)
   let stderr = ''
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-  const timer = setTimeout(() => child.kill('SIGKILL'), 1000 * limit)
+  child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  child.stdout!.resume()
+  const timer = limit === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), 1000 * limit)
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
   clearTimeout(timer)
   return { code, stderr }

@@ -25,9 +25,10 @@ describe.runIf(present)('looking at scenes', () => {
 
   const button = (name: string) => window.page.getByRole('button', { name, exact: true })
   const more = () => window.page.getByText('More settings').click()
-  /** Mean colour of the middle of the picture. */
+  /** Mean colour of the middle of the picture, once all that it shows is there and drawn. */
   async function colour(): Promise<number[]> {
-    await window.page.waitForTimeout(700)
+    await window.page.locator('.stage[aria-busy=false]').waitFor()
+    await window.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
     const box = (await window.page.locator('.stage').boundingBox())!
     const png = await window.page.screenshot({ clip: { x: box.x + box.width / 2 - 60, y: box.y + box.height / 2 - 60, width: 120, height: 120 } })
     return (await sharp(png).stats()).channels.slice(0, 3).map(({ mean }) => mean)
@@ -40,20 +41,17 @@ describe.runIf(present)('looking at scenes', () => {
     await button('Adjust').click()
     await page.getByLabel('Band shown as red').selectOption('2')
     await page.getByLabel('Band shown as blue').selectOption('2')
+    await expect.poll(colour, { timeout: 30_000 }).toSatisfy(([red, , blue]: number[]) => Math.abs(red - usual[1]) < 4 && Math.abs(blue - usual[1]) < 4)
     const grey = await colour()
-    expect(Math.abs(grey[0] - usual[1])).toBeLessThan(4)
-    expect(Math.abs(grey[2] - usual[1])).toBeLessThan(4)
     await page.getByLabel('Stretch').selectOption('0.05')
-    const stretched = await colour()
-    expect(Math.abs(stretched[1] - grey[1])).toBeGreaterThan(3)
+    await expect.poll(colour, { timeout: 30_000 }).toSatisfy(([, green]: number[]) => Math.abs(green - grey[1]) > 3)
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
       expect((await new AxeBuilder({ page }).setLegacyMode(true).analyze()).violations.map(({ id }) => id)).toEqual([])
     }
     await page.emulateMedia({ colorScheme: 'light' })
     await button('As usual').click()
-    const again = await colour()
-    again.forEach((value, channel) => expect(Math.abs(value - usual[channel])).toBeLessThan(2))
+    await expect.poll(colour, { timeout: 30_000 }).toSatisfy((again: number[]) => again.every((value, channel) => Math.abs(value - usual[channel]) < 2))
     await button('Adjust').click()
   })
 
@@ -108,14 +106,12 @@ describe.runIf(present)('looking at scenes', () => {
   it('lets labels come and go, and stay again', async () => {
     const { page } = window
     await page.keyboard.press('x')
-    const seen = new Set<string>()
-    for (let i = 0; i < 8; i++) {
-      seen.add((await colour()).map(Math.round).join())
-      await page.waitForTimeout(150)
-    }
-    expect(seen.size).toBeGreaterThan(1)
+    const first = (await colour()).map(Math.round).join()
+    const rounded = async (): Promise<string> => (await colour()).map(Math.round).join()
+    await expect.poll(rounded, { timeout: 30_000 }).not.toBe(first)
+    await expect.poll(rounded, { timeout: 30_000 }).toBe(first)
     await page.keyboard.press('x')
-    expect((await colour()).map(Math.round)).toEqual((await colour()).map(Math.round))
+    expect(await rounded()).toBe(await rounded())
   })
 
   it('merges clusters that are encircled on their map', async () => {

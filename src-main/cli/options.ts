@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import type { PatchSize, Shard } from '../contract/labels.ts'
 import { BACKEND_CHOICES, HEADS } from '../contract/settings.ts'
-import { isAddress } from '../imagery/byteSource.ts'
+import { isAddress } from '../contract/sources.ts'
 
 export function number(check: (value: number) => boolean, wanted: string): (text: string) => number {
   return (text) => {

@@ -13,6 +13,7 @@ import { SmaltiError } from '../contract/errors.ts'
 import { checkOutFolder, openOutFolder } from '../export/outFolder.ts'
 import { type ReportContent, reportPage } from '../export/reportPage.ts'
 import { openOnce, shownWindow } from '../imagery/display.ts'
+import { fileAt } from '../imagery/location.ts'
 import { openRaster } from '../imagery/openRaster.ts'
 import type { Size } from '../imagery/raster.ts'
 import { type Layer, correctSmaller } from '../labels/corrections.ts'
@@ -103,7 +104,7 @@ async function pictureOf(image: LabelledImage, { raster, table, layer }: { raste
 
 /** A head's labels, corrected, brought to a size from the smallest of their levels that is no smaller. */
 async function labelsOfSize({ raster: path, table, layer }: { raster: string; table?: Uint8Array; layer?: Layer }, { width, height }: Size): Promise<Uint8Array> {
-  const raster = await openRaster(path)
+  const raster = await openRaster(fileAt(path))
   try {
     const level = Math.max(0, raster.levels.findLastIndex((size) => size.width >= width && size.height >= height))
     const from = raster.levels[level]

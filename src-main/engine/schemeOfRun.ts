@@ -3,6 +3,7 @@ import { classesByOverlap, countPairs } from '../classes/overlap.ts'
 import { initialScheme, placesOf } from '../classes/scheme.ts'
 import type { Scheme } from '../contract/classes.ts'
 import { SmaltiError } from '../contract/errors.ts'
+import { fileAt } from '../imagery/location.ts'
 import { openRaster } from '../imagery/openRaster.ts'
 import { labelSetOf, loadLabelIndex, storedHead } from '../project/labelSets.ts'
 import { type Project, openProject } from '../project/project.ts'
@@ -45,7 +46,7 @@ export async function schemeOfRun(project: Project, from: string, head: string, 
 
 /** A head's labels at the finest level that is small. */
 async function smallLabels({ raster: path, table }: { raster: string; table?: Uint8Array }): Promise<Uint8Array> {
-  const raster = await openRaster(path)
+  const raster = await openRaster(fileAt(path))
   try {
     const found = raster.levels.findIndex(({ width, height }) => Math.max(width, height) <= SIDE)
     const level = found < 0 ? raster.levels.length - 1 : found

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
 import { type CatalogueImage, type SkippedFile, skippedFile } from '../contract/imagery.ts'
 import { type Shard, cleanUp } from '../contract/labels.ts'
+import { fileAt } from '../imagery/location.ts'
 import { openRaster } from '../imagery/openRaster.ts'
 import { HeatmapWriter, cellsOf } from '../labels/heatmaps.ts'
 import { openLabels } from '../labels/source.ts'
@@ -186,7 +187,7 @@ function mergeLabels(labeller: Labeller, image: CatalogueImage, head: string, pi
 /** Gives the cells in the order in which an undivided segmentation gives them. */
 function mergeHeatmaps(labeller: Labeller, image: CatalogueImage, head: string, pieces: readonly StoredPiece[], pathOf: (piece: StoredPiece) => string, path: string, signal: AbortSignal): Promise<void> {
   const { architecture } = labeller.model
-  return withPieces(pieces, (piece) => openRaster(pathOf(piece)), async (opened) => {
+  return withPieces(pieces, (piece) => openRaster(fileAt(pathOf(piece))), async (opened) => {
     const whole = taskOf(labeller, image)
     const writer = await HeatmapWriter.open(path, await heatmapFileOf(labeller, whole, head))
     try {

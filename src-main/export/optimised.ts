@@ -1,4 +1,5 @@
 import { type FileHandle, rm } from 'node:fs/promises'
+import { fileAt } from '../imagery/location.ts'
 import { openSource } from '../imagery/byteSource.ts'
 import { TAG, readDirectories } from '../imagery/formats/tiff/directory.ts'
 import type { Size } from '../imagery/raster.ts'
@@ -7,7 +8,7 @@ import { discardUnfinished, writeWhole } from '../labels/writer.ts'
 
 /** Writes a raster of ours in the order of a cloud-optimised GeoTIFF: tiles as they are stored behind all directories, the smallest overview first. */
 export async function writeOptimised(handle: FileHandle, path: string, size: Size, notes: RasterNotes): Promise<void> {
-  const source = await openSource(path)
+  const source = await openSource(fileAt(path))
   try {
     const directories = await readDirectories(source)
     const tile = (await directories[0].number(TAG.tileWidth))!

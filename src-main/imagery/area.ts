@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import geokeysToProj4 from 'geotiff-geokeys-to-proj4'
-import proj4 from 'proj4'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
 import type { Area } from '../contract/imagery.ts'
-import { type Georeference, toPixel } from './georeference.ts'
-import type { Window } from './raster.ts'
+import { type Place, placeFrom } from './crs/crs.ts'
+import { type Transform, toPixel, toWorld } from './crs/transform.ts'
+import type { Georeference } from './georeference.ts'
+import type { Size, Window } from './grid.ts'
 
 const position = z.array(z.number()).min(2)
 const rings = z.array(z.array(position).min(4)).min(1)
@@ -43,67 +43,143 @@ export async function readArea(path: string, setting: string): Promise<Area> {
   })
   if (polygons.length === 0) throw refused('holds no polygon')
   const name = found.crs?.properties.name
-  if (name !== undefined && !definitionOf(name)) throw refused(`is in the coordinate system ${name}, which is not known here`)
+  if (!(await placeOfName(name)).known) throw refused(`is in the coordinate system ${name}, which is not known here`)
   return { crs: name, features: polygons }
 }
 
-const LONGITUDE_LATITUDE = '+proj=longlat +datum=WGS84 +no_defs'
+/** What GeoJSON's coordinates are where nothing is said (RFC 7946 §4). */
+const LONGITUDE_LATITUDE = 'OGC:CRS84'
 
-/** A coordinate system's definition from `EPSG:32618`, `urn:ogc:def:crs:EPSG::32618` or CRS84. */
-function definitionOf(name: string | undefined): string | undefined {
-  if (name === undefined || /CRS84|EPSG:{1,2}4326$/i.test(name)) return LONGITUDE_LATITUDE
-  const code = Number(/EPSG:{1,2}(?:[\d.]*:)?(\d+)$/i.exec(name)?.[1])
-  return code > 0 ? epsgDefinition(code) : undefined
-}
-
-/** The definition of an EPSG code for `proj4`, or undefined where it is not known. */
-export function epsgDefinition(code: number): string | undefined {
-  for (const keys of [{ ProjectedCSTypeGeoKey: code }, { GeographicTypeGeoKey: code }]) {
-    try {
-      const { proj4: definition, errors } = geokeysToProj4.toProj4(keys as never)
-      if (Object.keys(errors ?? {}).length > 0) continue
-      proj4(definition)
-      return definition
-    } catch {
-      // Not of this kind; the other may know it.
-    }
-  }
-  return undefined
-}
-
-/** A way from one coordinate system to another, or undefined where there is none. */
-export function converter(from: string | undefined, to: string | undefined): ((x: number, y: number) => [number, number]) | undefined {
-  if (from === undefined || to === undefined) return undefined
-  const convert = proj4(from, to)
-  return (x, y) => convert.forward([x, y]) as [number, number]
-}
-
-/** From a scene's coordinates to longitude and latitude on WGS 84. */
-export function toLongitudeLatitude({ crs }: Pick<Georeference, 'crs'>): ((x: number, y: number) => [number, number]) | undefined {
-  return converter(crs, LONGITUDE_LATITUDE)
+/** A coordinate system by the name that a file gives: `EPSG:32618`, `urn:ogc:def:crs:EPSG::32618`, CRS84; longitude and latitude without any. */
+export function placeOfName(name: string | undefined): Promise<Place> {
+  if (name === undefined || /CRS:?84$|EPSG:{1,2}(?:[\d.]*:)?4326$/i.test(name)) return placeFrom(LONGITUDE_LATITUDE)
+  const [, authority, code] = /([A-Za-z]+\w*):{1,2}(?:[\d.]*:)?(\w+)$/.exec(name) ?? []
+  return placeFrom(code === undefined ? name : `${authority.toUpperCase()}:${code}`)
 }
 
 /** An area in longitude and latitude on WGS 84. @throws InvalidSetting where its coordinate system is not known */
-export function inLongitudeLatitude({ crs: name, features }: Area): Area {
-  const convert = converter(definitionOf(name), LONGITUDE_LATITUDE)
-  if (!convert) throw new SmaltiError('InvalidSetting', { setting: 'area', reason: `its coordinate system ${name} is not known` })
-  return { features: features.map(({ polygons, properties }) => ({ properties, polygons: polygons.map((parts) => parts.map((ring) => ring.map(([x, y]) => convert(x, y)))) })) }
+export async function inLongitudeLatitude({ crs: name, features }: Area): Promise<Area> {
+  const place = await placeOfName(name)
+  if (!place.known) throw new SmaltiError('InvalidSetting', { setting: 'area', reason: `its coordinate system ${name} is not known` })
+  const moved = (ring: readonly Position[]): Position[] => {
+    const points = Float64Array.from(ring.flat())
+    place.crs.toLonLat(points)
+    return pairsOf(points)
+  }
+  return { features: features.map(({ polygons, properties }) => ({ properties, polygons: polygons.map((parts) => parts.map(moved)) })) }
 }
 
+type Position = [x: number, y: number]
 /** Rings of one feature in columns and rows of a scene. */
 export type PixelRings = [column: number, row: number][][]
 
+const pairsOf = (points: Float64Array): Position[] => Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]])
+
 /**
- * An area's features in columns and rows of a scene, all rings of one together (even-odd).
- * @throws AreaUnreachable when the scene's place or coordinate system is not known
+ * An area's features in columns and rows of a scene, all rings of one together (even-odd), cut to about the scene. Edges
+ * are straight in the area's coordinates, and as curved in the scene's as its projection has them.
+ * @throws AreaUnreachable when the scene's place or either coordinate system is not known
  */
-export function inPixels(area: Area, georeference: Georeference | undefined, path: string): PixelRings[] {
-  const { transform, crs, epsg } = georeference ?? {}
-  if (!transform) throw new SmaltiError('AreaUnreachable', { path, reason: 'its place on the ground is not known' })
-  const same = epsg !== undefined && area.crs !== undefined && Number(/(\d+)$/.exec(area.crs)?.[1]) === epsg
-  const convert = same ? (x: number, y: number): [number, number] => [x, y] : converter(definitionOf(area.crs), crs)
-  if (!convert) throw new SmaltiError('AreaUnreachable', { path, reason: 'its coordinate system is not known' })
-  return area.features.map(({ polygons }) => polygons.flat().map((ring) => ring.map(([x, y]) => toPixel(transform, ...convert(x, y)))))
+export async function inPixels(area: Area, scene: Size & { georeference?: Georeference }, path: string): Promise<PixelRings[]> {
+  const { transform, place } = scene.georeference ?? {}
+  if (!transform || !place) throw new SmaltiError('AreaUnreachable', { path, reason: 'its place on the ground is not known' })
+  const given = await placeOfName(area.crs)
+  if (!given.known) throw new SmaltiError('AreaUnreachable', { path, reason: `the area's coordinate system ${area.crs} is not known` })
+  if (!place.known) throw new SmaltiError('AreaUnreachable', { path, reason: place.reason })
+  const same = given.crs.code !== undefined && given.crs.code === place.crs.code
+  const convert = (points: Float64Array, inverse = false): void => {
+    if (same) return
+    const [from, to] = inverse ? [place.crs, given.crs] : [given.crs, place.crs]
+    from.toLonLat(points)
+    to.toLonLat(points, true)
+  }
+  const toPixels = (points: Float64Array): Position[] => {
+    convert(points)
+    return pairsOf(points).map(([x, y]) => toPixel(transform, x, y))
+  }
+  const period = given.crs.geographic ? (2 * Math.PI) / given.crs.unit.size : undefined
+  const box = boxOf(scene, transform, (points) => convert(points, true), period)
+  return area.features.map(({ polygons }) =>
+    polygons.flat().flatMap((ring) => repeats(ring, box, period).flatMap((copy) => {
+      const part = clipped(copy, box)
+      return part.length < 4 ? [] : [curved(part, toPixels).filter(([column, row]) => Number.isFinite(column) && Number.isFinite(row))]
+    }))
+  )
+}
+
+interface Box {
+  low: Position
+  high: Position
+}
+
+/** Places along each side of a scene from which its box is found, and by how much of itself the box is grown. */
+const ALONG = 16
+const MARGIN = 0.25
+
+/** What a scene covers in other coordinates, with room about it. Longitudes go on beyond ±180° where the scene does. */
+function boxOf({ width, height }: Size, transform: Transform, convert: (points: Float64Array) => void, period?: number): Box {
+  const points = new Float64Array(2 * (ALONG + 1) ** 2)
+  for (let i = 0; i <= ALONG; i++) for (let k = 0; k <= ALONG; k++) points.set(toWorld(transform, (width * i) / ALONG, (height * k) / ALONG), 2 * (i * (ALONG + 1) + k))
+  convert(points)
+  const found = pairsOf(points).filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y))
+  if (found.length === 0) return { low: [-Infinity, -Infinity], high: [Infinity, Infinity] }
+  const [first] = found
+  const near = period === undefined ? found : found.map(([x, y]): Position => [x - period * Math.round((x - first[0]) / period), y])
+  const [xs, ys] = [near.map(([x]) => x), near.map(([, y]) => y)]
+  const low: Position = [Math.min(...xs), Math.min(...ys)]
+  const high: Position = [Math.max(...xs), Math.max(...ys)]
+  // About a pole there is every longitude.
+  if (period !== undefined && high[0] - low[0] > period / 3) return { low: [-Infinity, low[1] - period], high: [Infinity, high[1] + period] }
+  const [dx, dy] = [(high[0] - low[0]) * MARGIN, (high[1] - low[1]) * MARGIN]
+  return { low: [low[0] - dx, low[1] - dy], high: [high[0] + dx, high[1] + dy] }
+}
+
+/** A ring, and where longitudes repeat also as it is a turn farther east or west, as far as it meets a box there. */
+function repeats(ring: readonly Position[], { low, high }: Box, period: number | undefined): readonly (readonly Position[])[] {
+  if (period === undefined || !Number.isFinite(low[0])) return [ring]
+  const xs = ring.map(([x]) => x)
+  const [west, east] = [xs.reduce((a, b) => Math.min(a, b)), xs.reduce((a, b) => Math.max(a, b))]
+  return [-1, 0, 1].filter((turn) => west + turn * period < high[0] && east + turn * period > low[0]).map((turn) => ring.map(([x, y]): Position => [x + turn * period, y]))
+}
+
+/** The part of a ring inside a box (Sutherland and Hodgman 1974); edges along the box may lie over each other, which an even-odd filling does not see. */
+function clipped(ring: readonly Position[], { low, high }: Box): Position[] {
+  let part = ring.slice(0, -1)
+  for (const axis of [0, 1] as const) {
+    for (const [limit, sign] of [[low[axis], 1], [high[axis], -1]] as const) {
+      if (!Number.isFinite(limit)) continue
+      const inside = (point: Position): boolean => sign * (point[axis] - limit) >= 0
+      part = part.flatMap((point, i) => {
+        const before = part[(i + part.length - 1) % part.length]
+        if (inside(point) === inside(before)) return inside(point) ? [point] : []
+        const share = (limit - before[axis]) / (point[axis] - before[axis])
+        const crossing: Position = [before[0] + share * (point[0] - before[0]), before[1] + share * (point[1] - before[1])]
+        crossing[axis] = limit
+        return inside(point) ? [crossing, point] : [crossing]
+      })
+    }
+  }
+  return part.length === 0 ? [] : [...part, part[0]]
+}
+
+/** How far an edge may lie from where it belongs, in pixels, and how often it is halved at most. */
+const STRAIGHT = 0.1
+const MOST_HALVINGS = 12
+
+/** A ring's corners in pixels, with more between them where a straight edge would not lie where it belongs. */
+function curved(ring: readonly Position[], toPixels: (points: Float64Array) => Position[]): Position[] {
+  const middleOf = ([a, b]: Position, [c, d]: Position): Position => [(a + c) / 2, (b + d) / 2]
+  let edges = ring.slice(1).map((to, i) => ({ from: ring[i], to }))
+  let corners = toPixels(Float64Array.from(ring.flat()))
+  for (let round = 0; round < MOST_HALVINGS; round++) {
+    const middles = toPixels(Float64Array.from(edges.flatMap(({ from, to }) => middleOf(from, to))))
+    const bent = middles.map(([x, y], i) => Math.hypot(x - (corners[i][0] + corners[i + 1][0]) / 2, y - (corners[i][1] + corners[i + 1][1]) / 2) > STRAIGHT)
+    if (!bent.includes(true)) break
+    const before = edges
+    edges = before.flatMap(({ from, to }, i) => (bent[i] ? [{ from, to: middleOf(from, to) }, { from: middleOf(from, to), to }] : [{ from, to }]))
+    corners = [corners[0], ...before.flatMap((_, i) => (bent[i] ? [middles[i], corners[i + 1]] : [corners[i + 1]]))]
+  }
+  return corners
 }
 
 /**

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { SmaltiError } from '../contract/errors.ts'
+import type { Location } from './location.ts'
 import { fetchFollowing } from './redirects.ts'
 
 /** A file, here or on a server, read by ranges. */
@@ -11,16 +12,11 @@ export interface ByteSource {
   close(): Promise<void>
 }
 
-export const isAddress = (path: string): boolean => /^https?:\/\//i.test(path)
-
-/** Whether a file's name, or an address without its query, ends as a TIFF's does. */
-export const isTiffName = (path: string): boolean => /\.tiff?$/i.test(path.replace(/[?#].*$/, ''))
-
 export const cutShort = (path: string): SmaltiError => new SmaltiError('UnreadableImage', { path, reason: 'the file is cut short' })
 
 /** @throws UnreadableImage */
-export function openSource(path: string, signal?: AbortSignal): Promise<ByteSource> {
-  return isAddress(path) ? openRemote(path, signal) : openFile(path)
+export function openSource(location: Location, signal?: AbortSignal): Promise<ByteSource> {
+  return location.kind === 'address' ? openRemote(location.url.href, signal) : openFile(location.path)
 }
 
 async function openFile(path: string): Promise<ByteSource> {

@@ -2,11 +2,13 @@ import { readFile, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
 import type { Catalogue, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
 import { SmaltiError } from '../contract/errors.ts'
+import { isAddress } from '../contract/sources.ts'
 import { visibleRoles } from './bandView.ts'
-import { isAddress, isTiffName } from './byteSource.ts'
 import { inspectPhotograph } from './formats/photograph.ts'
 import { openTiff } from './formats/tiff/tiff.ts'
-import { type Georeference, groundSamplingDistance, worldFileOf } from './georeference.ts'
+import { groundSamplingDistance } from './crs/groundArea.ts'
+import { type Georeference, sidecarGeoreferenceOf } from './georeference.ts'
+import { type Location, fileNameOf, isTiff, locationOf, nameOf } from './location.ts'
 import { isImageName, refusedName } from './openRaster.ts'
 import { named } from './pictures.ts'
 
@@ -88,7 +90,7 @@ async function filesOf(sources: readonly string[]): Promise<Found[]> {
   }
   for (const source of sources) {
     if (isAddress(source)) {
-      add(decodeURIComponent(basename(new URL(source).pathname)) || source, source)
+      add(fileNameOf(locationOf(source)), source)
       continue
     }
     const status = await stat(source).catch((fault: NodeJS.ErrnoException) => {
@@ -139,7 +141,8 @@ async function filesBelow(folder: string): Promise<Omit<Found, 'file'>[]> {
     })
     if (path !== folder && entries.some(({ name }) => name === PROJECT_FILE)) return
     const stem = (name: string): string => name.replace(/\.[^.]*$/, '')
-    const accompanied = new Set(entries.filter(({ name }) => COMPANIONS.test(name)).map(({ name }) => stem(name)))
+    // A companion adds an ending to its image's name, or takes the place of the image's own.
+    const accompanied = new Set(entries.filter(({ name }) => COMPANIONS.test(name)).flatMap(({ name }) => [...name.matchAll(/\./g)].map(({ index }) => name.slice(0, index))))
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (entry.name.startsWith('.')) continue
       const inside = join(path, entry.name)
@@ -155,11 +158,12 @@ async function filesBelow(folder: string): Promise<Omit<Found, 'file'>[]> {
 async function inspect({ path, file, reason, alone }: Found, signal: AbortSignal): Promise<Entry> {
   const skip = (why: string): Entry => ({ skipped: { path, reason: why } })
   if (reason !== undefined) return skip(reason)
-  if (!isAddress(file) && !isImageName(file)) return skip(refusedName(file))
+  const location = locationOf(file)
+  if (location.kind === 'file' && !isImageName(file)) return skip(refusedName(file))
   try {
-    const status = isAddress(file) ? undefined : await stat(file)
+    const status = location.kind === 'address' ? undefined : await stat(file)
     if (status?.size === 0) return skip('the file is empty')
-    const seen = isAddress(file) || isTiffName(file) ? await inspectTiff(file, signal) : await inspectPicture(file, alone)
+    const seen = isTiff(location) ? await inspectTiff(location, signal) : await inspectPicture(file, alone)
     return { image: { path, file, ...seen, size: status?.size, modified: status && Math.round(status.mtimeMs) } }
   } catch (fault) {
     if (fault instanceof SmaltiError && fault.name === 'Cancelled') throw fault
@@ -169,12 +173,12 @@ async function inspect({ path, file, reason, alone }: Found, signal: AbortSignal
 
 type Seen = Pick<CatalogueImage, 'width' | 'height' | 'bands' | 'type' | 'gaps' | 'gsd' | 'placed' | 'warning'>
 
-async function inspectTiff(file: string, signal: AbortSignal): Promise<Seen> {
-  const raster = await openTiff(file, signal)
+async function inspectTiff(location: Location, signal: AbortSignal): Promise<Seen> {
+  const raster = await openTiff(location, signal)
   try {
     const { width, height, bands, gaps, georeference } = raster
     const roles = visibleRoles(raster)
-    if (roles.length === 0) throw new SmaltiError('UnreadableImage', { path: file, reason: 'it has no band but alpha' })
+    if (roles.length === 0) throw new SmaltiError('UnreadableImage', { path: nameOf(location), reason: 'it has no band but alpha' })
     return { width, height, bands: roles, type: raster.palette || roles.length > bands.length ? 'uint8' : bands[0].type, gaps: gaps || undefined, ...placeOf(georeference, raster) }
   } finally {
     await raster.close()
@@ -184,7 +188,7 @@ async function inspectTiff(file: string, signal: AbortSignal): Promise<Seen> {
 async function inspectPicture(file: string, alone = false): Promise<Seen> {
   const { width, height, roles, type } = await inspectPhotograph(file)
   const gaps = roles.includes('alpha') || undefined
-  return { width, height, bands: roles.filter((role) => role !== 'alpha'), type, gaps, ...placeOf(alone ? undefined : await worldFileOf(file), { width, height }) }
+  return { width, height, bands: roles.filter((role) => role !== 'alpha'), type, gaps, ...placeOf(alone ? undefined : await sidecarGeoreferenceOf(file), { width, height }) }
 }
 
 function placeOf(georeference: Georeference | undefined, size: { width: number; height: number }): Pick<CatalogueImage, 'gsd' | 'placed' | 'warning'> {

@@ -2,7 +2,7 @@ import sharp, { type Sharp } from 'sharp'
 import type { BandChoice, BandRole } from '../contract/imagery.ts'
 import type { Look } from '../contract/pictures.ts'
 import { viewBands, visibleRoles } from './bandView.ts'
-import { isAddress, isTiffName } from './byteSource.ts'
+import { isTiff, locationOf } from './location.ts'
 import { type Copies, openRaster } from './openRaster.ts'
 import type { Raster, Size, Window } from './raster.ts'
 import { withOverview } from './reduced.ts'
@@ -35,7 +35,7 @@ export async function openOnce(file: string, look?: Look): Promise<Lent> {
 }
 
 /** Opens an image to show it. @throws UnreadableImage */
-export const openToShow = async (file: string, copies?: Copies): Promise<Raster> => withOverview(await openRaster(file, copies))
+export const openToShow = async (file: string, copies?: Copies): Promise<Raster> => withOverview(await openRaster(locationOf(file), copies))
 
 /** An image as it is shown. @throws UnreadableImage, Cancelled */
 export async function shownAs(raster: Raster, look: Look = {}, signal?: AbortSignal): Promise<Shown> {
@@ -91,7 +91,7 @@ export async function shownWindow(shown: Shown, size: Size, window: Window, sign
  */
 export async function thumbnailOf(file: string, side: number, { look = {}, open = () => openOnce(file, look), signal }: { look?: Look; open?: () => Promise<Lent>; signal?: AbortSignal } = {}): Promise<Sharp> {
   // libvips makes photographs small while it decodes them.
-  if (!isTiffName(file) && !isAddress(file) && look.bands === undefined && look.clip === undefined) return sharp(file, { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha()
+  if (!isTiff(locationOf(file)) && look.bands === undefined && look.clip === undefined) return sharp(file, { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha()
   const shown = await open()
   try {
     const { width, height } = shown.raster

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import type { CatalogueImage } from '../contract/imagery.ts'
-import { isAddress, isTiffName } from './byteSource.ts'
 import { WHOLE_PIXELS, inspectPhotograph, openPhotograph, reasonOf } from './formats/photograph.ts'
 import { openTiff } from './formats/tiff/tiff.ts'
-import { type Georeference, worldFileOf } from './georeference.ts'
+import { type Georeference, sidecarGeoreferenceOf } from './georeference.ts'
+import { type Location, fileAt, isTiff, locationOf, nameOf } from './location.ts'
 import type { Raster } from './raster.ts'
 
 /** Where images that cannot be read in parts get a tiled copy, and how its making is told. */
@@ -21,7 +21,7 @@ export interface Copies {
 const PHOTOGRAPH = /\.(png|jpe?g|webp)$/i
 
 /** Whether a file's name says that it is an image of a kind that is read. */
-export const isImageName = (path: string): boolean => isTiffName(path) || PHOTOGRAPH.test(path)
+export const isImageName = (path: string): boolean => isTiff(fileAt(path)) || PHOTOGRAPH.test(path)
 
 /** Formats that users will try, and how to bring them here. */
 const REFUSED: [RegExp, string][] = [
@@ -40,18 +40,20 @@ export function refusedName(path: string): string {
  * themselves and is too large to be held is first copied, streaming, into tiles.
  * @throws UnreadableImage with the reason in words, Cancelled
  */
-export async function openRaster(path: string, copies?: Copies): Promise<Raster> {
-  if (isTiffName(path) || isAddress(path)) return openTiff(path, copies?.signal)
+export async function openRaster(location: Location, copies?: Copies): Promise<Raster> {
+  if (location.kind === 'address' || isTiff(location)) return openTiff(location, copies?.signal)
+  const { path } = location
   const { width, height } = await inspectPhotograph(path)
   if (width * height <= WHOLE_PIXELS) return openPhotograph(path)
   if (!copies) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
-  return openTiff(await tiledCopy(path, width * height, copies), copies.signal)
+  return openTiff(fileAt(await tiledCopy(path, width * height, copies)), copies.signal)
 }
 
 /** Where an image lies, from its header alone. */
 export async function georeferenceOfFile({ file, placed }: Pick<CatalogueImage, 'file' | 'placed'>): Promise<Georeference | undefined> {
-  if (!isTiffName(file) && !isAddress(file)) return placed ? worldFileOf(file) : undefined
-  const raster = await openTiff(file)
+  const location = locationOf(file)
+  if (!isTiff(location)) return placed ? sidecarGeoreferenceOf(nameOf(location)) : undefined
+  const raster = await openTiff(location)
   await raster.close()
   return raster.georeference
 }

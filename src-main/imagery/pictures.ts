@@ -2,6 +2,7 @@ import type { Area, BandChoice, BandStatistics, CatalogueImage } from '../contra
 import { SmaltiError } from '../contract/errors.ts'
 import { type PixelRings, fillRings, inPixels } from './area.ts'
 import { type BandView, viewBands } from './bandView.ts'
+import { locationOf } from './location.ts'
 import { openRaster } from './openRaster.ts'
 import type { Raster, Size, Window } from './raster.ts'
 import { type Values, readScaled } from './resample.ts'
@@ -239,14 +240,14 @@ export class PictureReader {
 
   async #openImage(image: CatalogueImage, signal?: AbortSignal): Promise<OpenImage> {
     const { area, bands, copies } = this.sight
-    const raster = await openRaster(image.file, copies === undefined ? undefined : { folder: copies, signal, onProgress: (share) => this.onCopy(image, share) })
+    const raster = await openRaster(locationOf(image.file), copies === undefined ? undefined : { folder: copies, signal, onProgress: (share) => this.onCopy(image, share) })
     try {
       if (raster.width !== image.width || raster.height !== image.height) {
         throw new SmaltiError('UnreadableImage', { path: image.path, reason: `it has changed: it measures ${raster.width} × ${raster.height} now, and measured ${image.width} × ${image.height}` })
       }
       const view = viewBands(raster, bands)
       if (!view) throw new SmaltiError('UnreadableImage', { path: image.path, reason: `it lacks bands that are looked at (${(bands.numbers ?? bands.roles).join(', ')})` })
-      return { raster, view, rings: area && inPixels(area, raster.georeference, image.path) }
+      return { raster, view, rings: area && (await inPixels(area, raster, image.path)) }
     } catch (fault) {
       await raster.close()
       throw fault

@@ -1,6 +1,7 @@
 import { SmaltiError } from '../contract/errors.ts'
 import { NO_LABEL } from '../contract/labels.ts'
 import { placements } from '../imagery/grid.ts'
+import { fileAt } from '../imagery/location.ts'
 import { openRaster } from '../imagery/openRaster.ts'
 import type { Raster, Size, Window } from '../imagery/raster.ts'
 import type { LabelSource } from './source.ts'
@@ -132,7 +133,7 @@ export interface Heatmap extends Size {
  * @throws UnreadableImage
  */
 export async function openHeatmap(path: string, cell: Size, classOf?: { table: Uint8Array; classes: number }): Promise<Heatmap> {
-  const raster = await openRaster(path)
+  const raster = await openRaster(fileAt(path))
   return {
     width: raster.width,
     height: raster.height,

@@ -1,4 +1,5 @@
 import type { Georeference } from '../imagery/georeference.ts'
+import { fileAt } from '../imagery/location.ts'
 import { openRaster } from '../imagery/openRaster.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 
@@ -11,7 +12,7 @@ export interface LabelSource extends Size {
 
 /** Opens a label raster. @throws UnreadableImage */
 export async function openLabels(path: string): Promise<LabelSource> {
-  const raster = await openRaster(path)
+  const raster = await openRaster(fileAt(path))
   return {
     width: raster.width,
     height: raster.height,

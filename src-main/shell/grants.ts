@@ -1,6 +1,7 @@
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
+import { isAddress } from '../contract/sources.ts'
 import { keep, kept } from './kept.ts'
 
 /**
@@ -46,7 +47,7 @@ const PATHS = new Set(['project', 'sources', 'images', 'out', 'area', 'file', 'f
 
 /** Paths that are not whole, which would be taken from wherever the program was started. */
 function partsOfPaths(value: unknown, isPath = false): string[] {
-  if (typeof value === 'string') return isPath && !isAbsolute(value) && !/^https?:/i.test(value) ? [value] : []
+  if (typeof value === 'string') return isPath && !isAbsolute(value) && !isAddress(value) ? [value] : []
   if (Array.isArray(value)) return value.flatMap((part) => partsOfPaths(part, isPath))
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, part]) => partsOfPaths(part, PATHS.has(key)))

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { app } from 'electron'
 import { z } from 'zod'
+import { isAddress } from '../contract/sources.ts'
 import type { RecentImages } from '../contract/window.ts'
 import { keep, kept } from './kept.ts'
 
@@ -16,7 +17,7 @@ const PROJECTS = 'projects.json'
 const load = (): Memory => kept(PROJECTS, memory) ?? []
 
 /** Whether all of some images' sources are still there; an address is not asked for. */
-const areThere = (images: string): boolean => images.split('\n').every((source) => /^https?:/.test(source) || existsSync(source))
+const areThere = (images: string): boolean => images.split('\n').every((source) => isAddress(source) || existsSync(source))
 
 /** What a folder keeps when it is renamed or moved on its disk. */
 function identityOf(folder: string): string | undefined {

@@ -1,6 +1,7 @@
 import type { ProjectState } from '../../src-main/contract/commands.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 import type { Catalogue, SkippedFile } from '../../src-main/contract/imagery.ts'
+import { isAddress } from '../../src-main/contract/sources.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { view } from './view.svelte.ts'
@@ -155,6 +156,6 @@ export const project = new Project()
 
 /** Each source once; what lies in a folder that is named, too, comes with it. */
 function withoutRepeats(asked: readonly string[]): string[] {
-  const plain = [...new Set(asked.map((path) => (/^https?:/.test(path) ? path : path.replace(/(?<=.)[\\/]+$/, ''))))]
+  const plain = [...new Set(asked.map((path) => (isAddress(path) ? path : path.replace(/(?<=.)[\\/]+$/, ''))))]
   return plain.filter((path) => !plain.some((other) => other !== path && path.startsWith(other) && /[\\/]/.test(path[other.length])))
 }

@@ -3,9 +3,11 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { Area } from '../../contract/imagery.ts'
-import { inLongitudeLatitude, inPixels, readArea, toLongitudeLatitude } from '../../imagery/area.ts'
-import { toWorld } from '../../imagery/georeference.ts'
+import { inLongitudeLatitude, inPixels, readArea } from '../../imagery/area.ts'
+import { toWorld } from '../../imagery/crs/transform.ts'
+import { locationOf } from '../../imagery/location.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
+import type { Raster } from '../../imagery/raster.ts'
 import { named } from '../../imagery/pictures.ts'
 import { makeFolder, writeJsonSafely } from '../../project/files.ts'
 import { openOrCreateProject } from '../../project/project.ts'
@@ -13,23 +15,25 @@ import type { Job } from '../job.ts'
 
 export const areaJob: Job<'area'> = async ({ file, area: path, add, project: folder, sources }) => {
   const before = path === undefined ? undefined : await readArea(path, 'area')
-  const georeference = await placeOf(file)
-  if (add === undefined) return { area: path, rings: before ? inPixels(before, georeference, file).flat() : [] }
-  const { transform } = georeference ?? {}
-  if (!transform) throw new SmaltiError('AreaUnreachable', { path: file, reason: 'its place on the ground is not known' })
-  const convert = toLongitudeLatitude({ crs: georeference?.crs })
-  if (!convert) throw new SmaltiError('AreaUnreachable', { path: file, reason: 'its coordinate system is not known' })
-  const drawn = [...add, add[0]].map(([column, row]) => convert(...toWorld(transform, column, row)))
-  const after: Area = { features: [...(before ? inLongitudeLatitude(before).features : []), { polygons: [[drawn]], properties: {} }] }
+  const scene = await sceneOf(file)
+  if (add === undefined) return { area: path, rings: before ? (await inPixels(before, scene, file)).flat() : [] }
+  const { transform, place } = scene.georeference ?? {}
+  if (!transform || !place) throw new SmaltiError('AreaUnreachable', { path: file, reason: 'its place on the ground is not known' })
+  if (!place.known) throw new SmaltiError('AreaUnreachable', { path: file, reason: place.reason })
+  const corners = Float64Array.from([...add, add[0]].flatMap(([column, row]) => toWorld(transform, column, row)))
+  place.crs.toLonLat(corners)
+  if (corners.some(Number.isNaN)) throw new SmaltiError('AreaUnreachable', { path: file, reason: 'a corner lies where its coordinate system is not defined' })
+  const drawn = Array.from({ length: corners.length / 2 }, (_, i): [number, number] => [corners[2 * i], corners[2 * i + 1]])
+  const after: Area = { features: [...(before ? (await inLongitudeLatitude(before)).features : []), { polygons: [[drawn]], properties: {} }] }
   await openOrCreateProject(folder, sources)
-  return { area: await keep(folder, after), rings: inPixels(after, georeference, file).flat() }
+  return { area: await keep(folder, after), rings: (await inPixels(after, scene, file)).flat() }
 }
 
-async function placeOf(file: string): Promise<Awaited<ReturnType<typeof openRaster>>['georeference']> {
+async function sceneOf(file: string): Promise<Pick<Raster, 'width' | 'height' | 'georeference'>> {
   try {
-    const raster = await openRaster(file)
+    const raster = await openRaster(locationOf(file))
     await raster.close()
-    return raster.georeference
+    return raster
   } catch (fault) {
     throw named(fault, file)
   }

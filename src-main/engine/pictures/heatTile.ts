@@ -4,6 +4,7 @@ import { SmaltiError } from '../../contract/errors.ts'
 import { NO_LABEL, SURE } from '../../contract/labels.ts'
 import type { MadePicture, PictureQuery } from '../../contract/pictures.ts'
 import { placements } from '../../imagery/grid.ts'
+import { fileAt } from '../../imagery/location.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
 import type { Raster, Size, Window } from '../../imagery/raster.ts'
 import { storedHead } from '../../project/labelSets.ts'
@@ -22,7 +23,7 @@ export async function heatTile({ project: folder, head, path, of, level, column,
   const { heatmap, table } = storedHead(set, index, image, head)
   if (heatmap === undefined) throw new SmaltiError('HeatmapsMissing', { path })
   const scheme = schemeNow((await classHistoryOf(project)) ?? EMPTY_HISTORY, head, index.classes[head].length)
-  const raster = await rasters(await stateOf(heatmap), () => openRaster(heatmap))
+  const raster = await rasters(await stateOf(heatmap), () => openRaster(fileAt(heatmap)))
   const stored = raster.bands.map((_, cluster) => cluster)
   const classes = (of === 'confidence' ? scheme.classes.filter(({ ignored }) => !ignored) : scheme.classes.filter(({ id }) => id === of)).map(({ id }) => {
     const own = new Set(clustersOf(scheme, id))

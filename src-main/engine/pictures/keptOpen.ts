@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { isAddress } from '../../imagery/byteSource.ts'
+import { isAddress } from '../../contract/sources.ts'
 
 /** Files kept open between tiles: a view asks for dozens at once. */
 const KEPT_OPEN = 4

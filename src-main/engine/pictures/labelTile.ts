@@ -1,6 +1,7 @@
 import type { ClassHistory } from '../../contract/classes.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { MadePicture, PictureQuery } from '../../contract/pictures.ts'
+import { fileAt } from '../../imagery/location.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
 import type { Raster, Window } from '../../imagery/raster.ts'
 import { correctSmaller } from '../../labels/corrections.ts'
@@ -47,7 +48,7 @@ export async function labelledImage(folder: string, path: string, run?: string):
 export async function labelTile({ project: folder, run, head, path, level, column, row }: PictureQuery<'labels'>, signal: AbortSignal): Promise<MadePicture> {
   const { project, set, index, image } = await labelledImage(folder, path, run)
   const { raster: file, table } = storedHead(set, index, image, head)
-  const raster = await rasters(await stateOf(file), () => openRaster(file))
+  const raster = await rasters(await stateOf(file), () => openRaster(fileAt(file)))
   const { window, values } = await labelWindow(raster, { level, column, row }, signal)
   const labels = table ? values.map((value) => table[value]) : Uint8Array.from(values)
   const layer = layersOf(project, await classHistoryOf(project))(head, path)

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { SmaltiError } from '../../contract/errors.ts'
 import { type Look, type MadePicture, type PictureQuery, TILE_SIDE } from '../../contract/pictures.ts'
-import { isAddress } from '../../imagery/byteSource.ts'
+import { isAddress } from '../../contract/sources.ts'
 import { type Lent, type Shown, openOnce, openToShow, shownAs, shownWindow, thumbnailOf } from '../../imagery/display.ts'
 import type { Copies } from '../../imagery/openRaster.ts'
 import { named } from '../../imagery/pictures.ts'

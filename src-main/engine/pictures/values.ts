@@ -1,6 +1,6 @@
 import type { MadePicture, PictureQuery, PixelValues } from '../../contract/pictures.ts'
-import { toLongitudeLatitude } from '../../imagery/area.ts'
-import { toWorld } from '../../imagery/georeference.ts'
+import type { Crs } from '../../imagery/crs/crs.ts'
+import { toWorld } from '../../imagery/crs/transform.ts'
 import { named } from '../../imagery/pictures.ts'
 import { shownImage } from './pictures.ts'
 
@@ -9,17 +9,24 @@ export async function valuesAt({ file, project, x, y, ...look }: PictureQuery<'v
   try {
     const { raster, shown } = await shownImage(file, look, project, signal)
     const { bands, valid } = await raster.read({ left: x, top: y, width: 1, height: 1 }, { signal })
-    const { transform, crs, epsg } = raster.georeference ?? {}
-    const place = transform && toWorld(transform, x + 0.5, y + 0.5)
+    const { transform, place } = raster.georeference ?? {}
+    const at = transform && toWorld(transform, x + 0.5, y + 0.5)
     const values: PixelValues = {
       bands: raster.palette ? [bands[0][0]] : bands.map(([value]) => value),
       roles: raster.bands.map(({ role }) => role),
       shown: shown.roles,
       valid: valid?.[0] !== 0,
-      map: place && { x: place[0], y: place[1], epsg, degrees: toLongitudeLatitude({ crs })?.(...place) }
+      map: at && { x: at[0], y: at[1], crs: place?.known ? place.crs.code : undefined, degrees: place?.known ? degreesOf(place.crs, at) : undefined }
     }
     return { type: 'application/json', bytes: Buffer.from(JSON.stringify(values)) }
   } catch (fault) {
     throw named(fault, file)
   }
+}
+
+/** Longitude and latitude of a point, where it has any. */
+function degreesOf(crs: Crs, at: readonly [number, number]): [number, number] | undefined {
+  const point = Float64Array.from(at)
+  crs.toLonLat(point)
+  return point.some(Number.isNaN) ? undefined : [point[0], point[1]]
 }

@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises'
 import sharp, { type Metadata } from 'sharp'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { BandRole, SampleType } from '../../contract/imagery.ts'
-import { worldFileOf } from '../georeference.ts'
+import { sidecarGeoreferenceOf } from '../georeference.ts'
 import { type Patch, type Raster, type Samples, type Size, type Window, absurdSize, emptySamples } from '../raster.ts'
 
 /** A picture of more pixels is not held whole: it is read from a tiled copy. */
@@ -80,7 +80,7 @@ export async function openPhotograph(path: string): Promise<Raster> {
     bands,
     levels: [{ width, height }],
     gaps: alpha >= 0,
-    georeference: await worldFileOf(path),
+    georeference: await sidecarGeoreferenceOf(path),
     async read(window, { bands: wanted = roles.map((_, b) => b), signal } = {}) {
       if (signal?.aborted) throw new SmaltiError('Cancelled')
       decoded ??= decode(path, { width, height }, type, roles)

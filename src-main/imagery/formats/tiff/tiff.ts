@@ -1,7 +1,8 @@
 import { SmaltiError } from '../../../contract/errors.ts'
 import type { SampleType } from '../../../contract/imagery.ts'
-import { type ByteSource, cutShort, isAddress, openSource } from '../../byteSource.ts'
-import { georeferenceOf, worldFileOf } from '../../georeference.ts'
+import { type ByteSource, cutShort, openSource } from '../../byteSource.ts'
+import { georeferenceOf } from '../../georeference.ts'
+import { type Location, fileAt } from '../../location.ts'
 import { MOST_BANDS, type Band, type Raster, type Samples, type Size, type Window, absurdSize, bytesOf, emptySamples, samplesOf } from '../../raster.ts'
 import { rolesOf } from './bands.ts'
 import { type BlockLayout, COMPRESSION, decodeBlock, decodedBytes, unreadCompression } from './decode.ts'
@@ -44,17 +45,18 @@ interface Level extends Size {
  * Opens a TIFF, BigTIFF or GeoTIFF file, here or at an address; headers alone are read.
  * @throws UnreadableImage with the reason in words
  */
-export async function openTiff(path: string, signal?: AbortSignal): Promise<Raster & { compression: number }> {
-  const source = await openSource(path, signal)
+export async function openTiff(location: Location, signal?: AbortSignal): Promise<Raster & { compression: number }> {
+  const source = await openSource(location, signal)
   try {
-    return await rasterOf(source, path)
+    return await rasterOf(source, location.kind === 'file' ? location.path : undefined)
   } catch (fault) {
     await source.close()
     throw fault
   }
 }
 
-async function rasterOf(source: ByteSource, path: string): Promise<Raster & { compression: number }> {
+/** @param path  of the file, where it is on this computer and others may lie beside it */
+async function rasterOf(source: ByteSource, path: string | undefined): Promise<Raster & { compression: number }> {
   const [first, ...others] = await readDirectories(source)
   const full = await levelOf(source, first)
   const sources = [source]
@@ -77,7 +79,7 @@ async function rasterOf(source: ByteSource, path: string): Promise<Raster & { co
   if (roles.length === 1 && full.type.startsWith('float')) roles[0] = 'elevation'
   const bands: Band[] = roles.map((role) => ({ type: full.type, role, nodata }))
   const kept = createBlockCache()
-  const georeference = (await georeferenceOf(first)) ?? (isAddress(path) ? undefined : await worldFileOf(path))
+  const georeference = await georeferenceOf(first, path)
   const colours = photometric === PHOTOMETRIC.palette ? await first.numbers(TAG.colourMap) : undefined
   const alpha = roles.indexOf('alpha')
   const gaps = nodata !== undefined || alpha >= 0 || levels.some(({ mask }) => mask) || full.type.startsWith('float')
@@ -110,10 +112,10 @@ async function rasterOf(source: ByteSource, path: string): Promise<Raster & { co
 }
 
 /** Overviews kept in a file beside the image, as GDAL and QGIS write them. */
-async function openOverviews(path: string): Promise<{ source: ByteSource; directories: Directory[] } | undefined> {
-  if (isAddress(path)) return undefined
+async function openOverviews(path: string | undefined): Promise<{ source: ByteSource; directories: Directory[] } | undefined> {
+  if (path === undefined) return undefined
   try {
-    const source = await openSource(`${path}.ovr`)
+    const source = await openSource(fileAt(`${path}.ovr`))
     return { source, directories: await readDirectories(source) }
   } catch {
     // There are none, or none that can be read: the image itself is enough.

@@ -1,0 +1,177 @@
+import { z } from 'zod'
+import { type Handle, type Move, type Proj, type WktKind, loadProj } from './proj.ts'
+
+export interface Ellipsoid {
+  /** Metres. */
+  semiMajor: number
+  /** (a − b) / a; 0 for a sphere. */
+  flattening: number
+}
+
+/** A coordinate reference system that PROJ understands and can lead to longitude and latitude. */
+export interface Crs {
+  name: string
+  /** `EPSG:27700`, where an authority names it. */
+  code?: string
+  /** Coordinates are longitude and latitude. */
+  geographic: boolean
+  /** Of a map unit: metres, or radians where coordinates are angles. */
+  unit: { name: string; size: number }
+  ellipsoid: Ellipsoid
+  /** To longitude and latitude on WGS 84 in degrees, or from there; NaN off the earth. */
+  toLonLat: Move
+  /** To longitude and latitude on its own datum in radians; no way back. */
+  toGeodetic(points: Float64Array): void
+  /** Metres that longitude and latitude are exact to at a place; undefined where datums are only taken to be equal. */
+  accuracyAt(longitude: number, latitude: number): number | undefined
+  /** Its definition as text; undefined where that kind of text cannot say it. */
+  wkt(kind: WktKind): string | undefined
+}
+
+/** Where a scene's coordinates are on the earth: checked by PROJ, or not known at all. */
+export type Place = { known: true; crs: Crs } | { known: false; reason: string; wkt?: string }
+
+/** Systems kept by their definitions: a folder of tiles has few. */
+const MOST_KEPT = 128
+const kept = new Map<string, Promise<Place>>()
+
+/** Where coordinates of a definition are: an authority's code, WKT 1 or 2, ESRI's WKT, PROJJSON or a PROJ string. */
+export function placeFrom(definition: string): Promise<Place> {
+  const known = kept.get(definition)
+  if (known) return known
+  const made = loadProj().then((proj) => placeBy(proj, definition))
+  kept.set(definition, made)
+  made.catch(() => kept.delete(definition))
+  if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value!)
+  return made
+}
+
+const unitOf = z.union([z.string(), z.object({ name: z.string(), conversion_factor: z.number() })])
+const measure = z.union([z.number(), z.object({ value: z.number(), unit: unitOf })])
+const ellipsoid = z.object({ radius: measure.optional(), semi_major_axis: measure.optional(), semi_minor_axis: measure.optional(), inverse_flattening: measure.optional() })
+const datum = z.object({ ellipsoid })
+/** What is needed of PROJJSON's description of a CRS. */
+const described = z.object({
+  type: z.string(),
+  name: z.string().optional(),
+  id: z.object({ authority: z.string(), code: z.union([z.string(), z.number()]) }).optional(),
+  datum: datum.optional(),
+  datum_ensemble: datum.optional(),
+  coordinate_system: z.object({ subtype: z.string(), axis: z.array(z.object({ unit: unitOf.optional() })).min(1) }).optional(),
+  conversion: z.object({ method: z.object({ name: z.string() }).optional() }).optional(),
+  base_crs: z.unknown().optional(),
+  source_crs: z.unknown().optional(),
+  components: z.array(z.unknown()).optional()
+})
+type Described = z.infer<typeof described>
+
+const UNIT_SIZES: Record<string, number> = { metre: 1, degree: Math.PI / 180, unity: 1 }
+const sizeOf = (unit: z.infer<typeof unitOf> = 'metre'): number => (typeof unit === 'string' ? (UNIT_SIZES[unit] ?? NaN) : unit.conversion_factor)
+const metresOf = (value: z.infer<typeof measure>): number => (typeof value === 'number' ? value : value.value * sizeOf(value.unit))
+
+const REFUSED: Record<string, string> = {
+  EngineeringCRS: 'its coordinate system is a local one, which says nothing of the earth',
+  VerticalCRS: 'its coordinate system is of heights alone',
+  TemporalCRS: 'its coordinate system is of times',
+  ParametricCRS: 'its coordinate system is of no place'
+}
+
+function placeBy(proj: Proj, definition: string): Place {
+  const found = proj.create(definition)
+  if (found === undefined) return { known: false, reason: 'its coordinate system is not one that PROJ knows' }
+  const flat = horizontal(proj, found)
+  if ('reason' in flat) return { known: false, reason: flat.reason, wkt: proj.wkt(found, 'WKT2:2019') }
+  const { object, own, json } = identified(proj, flat)
+  const wkt = proj.wkt(object, 'WKT2:2019')
+  const geographic = own.type.includes('Geographic') || own.type === 'GeodeticCRS'
+  const size = sizeOf(own.coordinate_system?.axis[0].unit)
+  const base = geographic ? { own, json } : baseOf(own)
+  const shape = base && ellipsoidOf(base.own)
+  // Before PROJ 9.8 it was computed on a sphere, and files are made by old and new ones.
+  if (own.conversion?.method?.name === 'Equidistant Cylindrical' && shape && shape.flattening > 0) return { known: false, reason: 'programs disagree by up to 25 km about equidistant cylindrical coordinates on an ellipsoid', wkt }
+  if (!base || !shape || !(size > 0)) return { known: false, reason: 'its coordinate system has no ellipsoid or unit', wkt }
+  const wgs84 = proj.create('EPSG:4326')!
+  const toLonLat = proj.mover(object, wgs84)
+  const toBase = geographic ? undefined : proj.mover(proj.create(JSON.stringify(json))!, proj.create(JSON.stringify(base.json))!)
+  if (!toLonLat || (!geographic && !toBase)) return { known: false, reason: 'PROJ knows no way from its coordinate system to longitude and latitude', wkt }
+  const angle = sizeOf(base.own.coordinate_system?.axis[0].unit ?? 'degree')
+  const unit = own.coordinate_system?.axis[0].unit ?? 'metre'
+  const accuracies = new Map<string, number | undefined>()
+  const crs: Crs = {
+    name: own.name ?? 'unnamed',
+    code: own.id && `${own.id.authority}:${own.id.code}`,
+    geographic,
+    unit: { name: typeof unit === 'string' ? unit : unit.name, size },
+    ellipsoid: shape,
+    toLonLat,
+    toGeodetic(points) {
+      toBase?.(points)
+      for (let i = 0; i < points.length; i++) points[i] *= geographic ? size : angle
+    },
+    accuracyAt(longitude, latitude) {
+      const key = `${longitude.toFixed(2)} ${latitude.toFixed(2)}`
+      if (!accuracies.has(key)) accuracies.set(key, proj.accuracy(object, wgs84, { longitude, latitude }))
+      return accuracies.get(key)
+    },
+    wkt: (kind) => proj.wkt(object, kind)
+  }
+  return { known: true, crs }
+}
+
+interface Flat {
+  /** What is transformed: with its bound datum shift, where it has one. */
+  object: Handle
+  /** The horizontal system itself, and all that PROJJSON says of it. */
+  own: Described
+  json: unknown
+}
+
+/** The horizontal part of a CRS, bound to a datum shift or not. */
+function horizontal(proj: Proj, object: Handle): Flat | { reason: string } {
+  const json = proj.json(object)
+  const parsed = described.safeParse(json)
+  if (!parsed.success) return { reason: 'its coordinate system is not one that PROJ can describe' }
+  const { data } = parsed
+  const within = (part: unknown): Flat | { reason: string } => {
+    const made = proj.create(JSON.stringify(part))
+    return made === undefined ? { reason: 'the horizontal part of its coordinate system is not known' } : horizontal(proj, made)
+  }
+  if (data.type === 'CompoundCRS') return within(data.components?.[0])
+  if (data.type === 'BoundCRS') {
+    const inner = within(data.source_crs)
+    return 'reason' in inner ? inner : { ...inner, object }
+  }
+  if (data.coordinate_system?.subtype === 'Cartesian' && data.type === 'GeodeticCRS') return { reason: 'its coordinates are geocentric (x, y, z), which no picture has' }
+  if (/^(Derived)?(Projected|Geographic)CRS$|^GeodeticCRS$/.test(data.type)) return { object, own: data, json }
+  return { reason: REFUSED[data.type] ?? `its coordinate system is of a kind that is not known (${data.type})` }
+}
+
+/** The same system as an authority has it, where a definition without a code is that of one. */
+function identified(proj: Proj, flat: Flat): Flat {
+  if (flat.own.id) return flat
+  const same = proj.identify(flat.object)
+  const found = same === undefined ? undefined : horizontal(proj, same)
+  return found && !('reason' in found) ? found : flat
+}
+
+/** The geographic system that a projected one is projected from. */
+function baseOf({ base_crs: json }: Described): Pick<Flat, 'own' | 'json'> | undefined {
+  const { success, data } = described.safeParse(json)
+  if (!success) return undefined
+  return /^(Derived)?GeographicCRS$|^GeodeticCRS$/.test(data.type) ? { own: data, json } : baseOf(data)
+}
+
+function ellipsoidOf({ datum: single, datum_ensemble: ensemble, base_crs: base }: Described): Ellipsoid | undefined {
+  const found = (single ?? ensemble)?.ellipsoid
+  if (!found) {
+    const below = described.safeParse(base)
+    return below.success ? ellipsoidOf(below.data) : undefined
+  }
+  const semiMajor = found.radius ?? found.semi_major_axis
+  if (semiMajor === undefined) return undefined
+  const a = metresOf(semiMajor)
+  if (found.semi_minor_axis !== undefined) return { semiMajor: a, flattening: 1 - metresOf(found.semi_minor_axis) / a }
+  if (found.inverse_flattening === undefined) return { semiMajor: a, flattening: 0 }
+  const inverse = typeof found.inverse_flattening === 'number' ? found.inverse_flattening : found.inverse_flattening.value
+  return { semiMajor: a, flattening: inverse === 0 ? 0 : 1 / inverse }
+}

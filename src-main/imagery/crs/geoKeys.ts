@@ -1,0 +1,249 @@
+import { type Crs, type Place, placeFrom } from './crs.ts'
+import { type Handle, type Proj, loadProj } from './proj.ts'
+import { ORIGIN_LATITUDES, methodOf } from './projectionMethods.ts'
+
+/** GeoKeys by their numbers, as a TIFF's three tags say them (GeoTIFF 1.1, annex B). */
+export type GeoKeys = ReadonlyMap<number, number | readonly number[] | string>
+
+export const KEY = {
+  model: 1024, rasterType: 1025, citation: 1026,
+  geographic: 2048, geographicCitation: 2049, datum: 2050, primeMeridian: 2051, angularUnit: 2054, angularUnitSize: 2055,
+  ellipsoid: 2056, semiMajor: 2057, semiMinor: 2058, inverseFlattening: 2059, primeMeridianLongitude: 2061, toWgs84: 2062,
+  projected: 3072, projectedCitation: 3073, conversion: 3074, method: 3075, linearUnit: 3076, linearUnitSize: 3077
+} as const
+export const USER_DEFINED = 32767
+export const MODEL = { projected: 1, geographic: 2, geocentric: 3 } as const
+
+const DIRECTORY_START = 4
+const DOUBLES = 34736
+const TEXTS = 34737
+
+/** @param directory  the GeoKeyDirectoryTag, 4 numbers a key */
+export function geoKeysOf(directory: readonly number[], doubles: readonly number[] = [], texts = ''): GeoKeys {
+  const keys = new Map<number, number | readonly number[] | string>()
+  for (let i = DIRECTORY_START; i + 3 < directory.length; i += 4) {
+    const [key, where, count, value] = directory.slice(i, i + 4)
+    if (where === 0) keys.set(key, value)
+    else if (where === DOUBLES && value + count <= doubles.length) keys.set(key, count === 1 ? doubles[value] : doubles.slice(value, value + count))
+    else if (where === TEXTS) keys.set(key, texts.slice(value, value + count).replace(/[|\0\s]+$/, ''))
+  }
+  return keys
+}
+
+const number = (keys: GeoKeys, key: number): number | undefined => {
+  const value = keys.get(key)
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined
+}
+const words = (keys: GeoKeys, key: number): string | undefined => {
+  const value = keys.get(key)
+  return typeof value === 'string' ? value : undefined
+}
+/** A code that names something: 0 is undefined, 32767 says that other keys describe it. */
+const code = (keys: GeoKeys, key: number): number | undefined => {
+  const value = number(keys, key)
+  return value === undefined || value <= 0 || value === USER_DEFINED ? undefined : value
+}
+
+const unknown = (reason: string): Place => ({ known: false, reason })
+
+/** Where coordinates are by a file's GeoKeys; which keys win is as in GDAL (`GTIFGetOGISDefn`), heights are left out. */
+export async function placeOfKeys(keys: GeoKeys): Promise<Place> {
+  const model = number(keys, KEY.model)
+  if (model === MODEL.geocentric) return unknown('its coordinates are geocentric (x, y, z), which no picture has')
+  const projected = model === MODEL.projected || (model !== MODEL.geographic && (code(keys, KEY.projected) ?? code(keys, KEY.method) ?? code(keys, KEY.conversion)) !== undefined)
+  const proj = await loadProj()
+  if (!projected && model === MODEL.geographic) return placeOfGeographic(proj, keys)
+  const named = code(keys, KEY.projected)
+  if (named !== undefined) return placeOfCode(proj, named, keys)
+  const esri = esriTextOf(keys)
+  if (esri !== undefined) return placeFrom(esri)
+  if (projected) return placeOfProjection(proj, keys)
+  return model === undefined ? placeOfGeographic(proj, keys) : unknown('its coordinate system is user-defined and not described')
+}
+
+/**
+ * A projected system by its code: EPSG's, or ESRI's where EPSG has none. Where other keys name another unit, datum or
+ * projection, they win.
+ */
+async function placeOfCode(proj: Proj, named: number, keys: GeoKeys): Promise<Place> {
+  const found = ['EPSG', 'ESRI'].map((authority) => ({ definition: `${authority}:${named}`, object: proj.create(`${authority}:${named}`) })).find(({ object }) => object !== undefined)
+  if (!found) return unknown(`its coordinate system, EPSG:${named}, is not known`)
+  const place = await placeFrom(found.definition)
+  const json = proj.json(found.object!)
+  if (!place.known || json?.type !== 'ProjectedCRS') return place
+  const { id: _, ...system } = json
+  if (number(keys, KEY.method) !== undefined) {
+    const described = await placeOfProjection(proj, keys)
+    if (described.known && !coincide(place.crs, described.crs)) return described
+  }
+  const unit = code(keys, KEY.linearUnit) === undefined ? undefined : linearUnitOf(proj, keys)
+  const otherUnit = unit && Math.abs(unit.conversion_factor / place.crs.unit.size - 1) > 1e-7
+  const base = code(keys, KEY.geographic)
+  const otherBase = base !== undefined && Number((system.base_crs as { id?: { code: unknown } } | undefined)?.id?.code) !== base ? baseOf(proj, keys) : undefined
+  if (otherBase && 'reason' in otherBase) return unknown(otherBase.reason)
+  if (!otherUnit && !otherBase) return place
+  const axes = (system.coordinate_system as { axis: object[] }).axis
+  return placeFrom(JSON.stringify({
+    ...system,
+    name: `${String(system.name)}, changed`,
+    ...(otherBase && { base_crs: otherBase.crs }),
+    ...(otherUnit && { coordinate_system: { subtype: 'Cartesian', axis: axes.map((axis) => ({ ...axis, unit })) } })
+  }))
+}
+
+/** Degrees about the origin at which two systems are compared, and metres by which they may differ. */
+const COMPARED = [1, 1, -1, -1, 2, -1]
+const SAME = 0.5
+
+/** Whether two systems give places the same coordinates, about where the first has its origin. */
+function coincide(first: Crs, second: Crs): boolean {
+  const origin = Float64Array.of(0, 0)
+  first.toLonLat(origin)
+  if (origin.some(Number.isNaN)) origin.fill(0)
+  const places = Float64Array.from(COMPARED, (by, i) => origin[i % 2] + by)
+  const [one, other] = [first, second].map((crs) => {
+    const points = places.slice()
+    crs.toLonLat(points, true)
+    return points.map((value) => value * crs.unit.size)
+  })
+  return one.every((value, i) => (Number.isNaN(value) && Number.isNaN(other[i])) || Math.abs(value - other[i]) < SAME)
+}
+
+/** A projected system that keys spell out. */
+function placeOfProjection(proj: Proj, keys: GeoKeys): Promise<Place> {
+  const refused = (reason: string): Promise<Place> => Promise.resolve(unknown(reason))
+  const base = baseOf(proj, keys)
+  if ('reason' in base) return refused(base.reason)
+  const conversion = conversionOf(proj, keys)
+  if (typeof conversion.reason === 'string') return refused(conversion.reason)
+  const unit = linearUnitOf(proj, keys)
+  if (!unit) return refused('the unit of its coordinates is not known')
+  const axis = (name: string, abbreviation: string, direction: string): object => ({ name, abbreviation, direction, unit })
+  const system = {
+    type: 'ProjectedCRS',
+    name: nameOf(words(keys, KEY.projectedCitation) ?? words(keys, KEY.citation)),
+    base_crs: base.crs,
+    conversion,
+    coordinate_system: { subtype: 'Cartesian', axis: [axis('Easting', 'E', 'east'), axis('Northing', 'N', 'north')] }
+  }
+  return placeFrom(JSON.stringify(base.bound ? { ...base.bound, source_crs: system } : system))
+}
+
+function placeOfGeographic(proj: Proj, keys: GeoKeys): Promise<Place> {
+  const named = code(keys, KEY.geographic)
+  if (named !== undefined) return placeFrom(`EPSG:${named}`)
+  const text = esriTextOf(keys) ?? geographicText(proj, keys)
+  return text === undefined ? Promise.resolve(unknown('its keys name no coordinate system')) : placeFrom(text)
+}
+
+const ESRI_TEXT = /ESRI PE String = ([\s\S]*)$/i
+
+/** ESRI's text of a system, which ArcGIS, and GDAL where keys cannot say it, put into a citation. */
+function esriTextOf(keys: GeoKeys): string | undefined {
+  for (const key of [KEY.projectedCitation, KEY.citation, KEY.geographicCitation]) {
+    const found = ESRI_TEXT.exec(words(keys, key) ?? '')?.[1].trim()
+    if (found) return found
+  }
+  return undefined
+}
+
+interface Base {
+  crs: unknown
+  /** A bound system about it, whose shift to WGS 84 the file gives. */
+  bound?: Record<string, unknown>
+}
+
+/** The geographic system from which a file's own is projected. */
+function baseOf(proj: Proj, keys: GeoKeys): Base | { reason: string } {
+  const named = code(keys, KEY.geographic)
+  const definition = named === undefined ? geographicText(proj, keys) : `EPSG:${named}`
+  const found = definition === undefined ? undefined : proj.create(definition)
+  const json = found && proj.json(found)
+  if (!json) return { reason: named === undefined ? 'its keys name no datum' : `its datum, EPSG:${named}, is not known` }
+  return json.type === 'BoundCRS' ? { crs: json.source_crs, bound: json } : { crs: json }
+}
+
+/** A geographic system that keys describe by datum or ellipsoid, as WKT 1, in which PROJ knows datums by their names too. */
+function geographicText(proj: Proj, keys: GeoKeys): string | undefined {
+  const parts = Object.fromEntries((words(keys, KEY.geographicCitation) ?? '').split('|').map((part) => part.split(/\s*=\s*/, 2)).filter(({ length }) => length === 2)) as Record<string, string | undefined>
+  const datum = partOf(proj, keys, KEY.datum, 'datum')
+  const own = partOf(proj, keys, KEY.ellipsoid, 'ellipsoid') ?? (((datum?.ellipsoid ?? undefined) as Part | undefined))
+  const semiMajor = number(keys, KEY.semiMajor) ?? own?.semi_major_axis ?? own?.radius
+  if (typeof semiMajor !== 'number' || !(semiMajor > 0)) return undefined
+  const semiMinor = number(keys, KEY.semiMinor) ?? own?.semi_minor_axis
+  const inverse = number(keys, KEY.inverseFlattening) ?? own?.inverse_flattening ?? (typeof semiMinor === 'number' && semiMinor < semiMajor ? semiMajor / (semiMajor - semiMinor) : 0)
+  const meridian = number(keys, KEY.primeMeridianLongitude) ?? Number(partOf(proj, keys, KEY.primeMeridian, 'prime meridian')?.longitude ?? 0)
+  const unit = angularUnitOf(proj, keys)
+  const shift = keys.get(KEY.toWgs84)
+  const quoted = (name: string): string => `"${name.replaceAll('"', '')}"`
+  const toWgs84 = Array.isArray(shift) && (shift.length === 3 || shift.length === 7) ? `,TOWGS84[${[...(shift as number[]), 0, 0, 0, 0].slice(0, 7).join(',')}]` : ''
+  return `GEOGCS[${quoted(parts['GCS Name'] ?? words(keys, KEY.geographicCitation)?.split('|')[0] ?? 'unknown')},DATUM[${quoted(String(datum?.name ?? parts.Datum ?? 'unknown'))},SPHEROID[${quoted(String(own?.name ?? parts.Ellipsoid ?? 'unknown'))},${semiMajor},${String(inverse)}]${toWgs84}],PRIMEM[${quoted(meridian === 0 ? 'Greenwich' : (parts.Primem ?? 'unknown'))},${meridian}],UNIT[${quoted(unit.name)},${unit.conversion_factor}]]`
+}
+
+interface Part {
+  name?: unknown
+  ellipsoid?: unknown
+  semi_major_axis?: unknown
+  semi_minor_axis?: unknown
+  inverse_flattening?: unknown
+  radius?: unknown
+  longitude?: unknown
+}
+
+/** A datum, ellipsoid or prime meridian that a key names by EPSG's code. */
+function partOf(proj: Proj, keys: GeoKeys, key: number, category: 'datum' | 'ellipsoid' | 'prime meridian'): Part | undefined {
+  const named = code(keys, key)
+  const found: Handle | undefined = named === undefined ? undefined : proj.fromDatabase('EPSG', String(named), category)
+  return found && proj.json(found)
+}
+
+interface LinearUnit {
+  type: 'LinearUnit'
+  name: string
+  conversion_factor: number
+}
+
+/** The unit of eastings and northings; metres where nothing is said. */
+function linearUnitOf(proj: Proj, keys: GeoKeys): LinearUnit | undefined {
+  const named = number(keys, KEY.linearUnit)
+  const size = number(keys, KEY.linearUnitSize)
+  if (named === undefined || named === 0) return { type: 'LinearUnit', name: 'metre', conversion_factor: 1 }
+  if (named === USER_DEFINED) return size !== undefined && size > 0 ? { type: 'LinearUnit', name: 'unknown', conversion_factor: size } : undefined
+  const found = proj.unit(named)
+  return found && { type: 'LinearUnit', name: found.name, conversion_factor: found.size }
+}
+
+/** The unit of longitudes, latitudes and a projection's angles; degrees where nothing is said. */
+function angularUnitOf(proj: Proj, keys: GeoKeys): { type: 'AngularUnit'; name: string; conversion_factor: number } {
+  const named = number(keys, KEY.angularUnit)
+  const size = number(keys, KEY.angularUnitSize)
+  if (named === USER_DEFINED && size !== undefined && size > 0) return { type: 'AngularUnit', name: 'unknown', conversion_factor: size }
+  const found = named === undefined || named === 0 ? undefined : proj.unit(named)
+  return { type: 'AngularUnit', name: found?.name ?? 'degree', conversion_factor: found?.size ?? Math.PI / 180 }
+}
+
+/** A projection with its parameters: EPSG's by its code, or one that the keys spell out; or the `reason` why there is none. */
+function conversionOf(proj: Proj, keys: GeoKeys): Record<string, unknown> {
+  const named = code(keys, KEY.conversion)
+  if (named !== undefined) {
+    const found = proj.fromDatabase('EPSG', String(named), 'operation')
+    const json = found && proj.json(found)
+    return json?.type === 'Conversion' ? json : { reason: `its projection, EPSG:${named}, is not known` }
+  }
+  const method = number(keys, KEY.method)
+  if (method === undefined || method === USER_DEFINED) return { reason: 'its projection is user-defined and not described' }
+  const unit = { angle: angularUnitOf(proj, keys), length: linearUnitOf(proj, keys), scale: 'unity' }
+  if (!unit.length) return { reason: 'the unit of its coordinates is not known' }
+  const first = (candidates: readonly number[]): number | undefined => candidates.map((key) => number(keys, key)).find((value) => value !== undefined)
+  const known = methodOf(method, (key) => number(keys, key) !== undefined, ((first(ORIGIN_LATITUDES) ?? 0) * unit.angle.conversion_factor * 180) / Math.PI)
+  if (!known) return { reason: `its projection (method ${method}) is not one that is read` }
+  return {
+    type: 'Conversion',
+    name: 'unnamed',
+    method: { name: known.name, ...(known.code !== undefined && { id: { authority: 'EPSG', code: known.code } }) },
+    parameters: known.parameters.map(({ name, code: id, keys: candidates, kind }) => ({ name, value: first(candidates) ?? (kind === 'scale' ? 1 : 0), unit: unit[kind], id: { authority: 'EPSG', code: id } }))
+  }
+}
+
+/** The first words of a citation, without the marks that programs put before them. */
+const nameOf = (citation = ''): string => /^(?:PCS Name = )?([^|]*)/.exec(citation)![1].trim() || 'unnamed'

@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises'
+import { extname } from 'node:path'
+import { type Place, placeFrom } from './crs.ts'
+import type { Transform } from './transform.ts'
+
+/** What a file beside an image says of its place. */
+export interface Sidecar {
+  /** Path of the file. */
+  file: string
+  transform?: Transform
+  place?: Place
+  /** It names pixels by control points, with which nothing is computed. */
+  controlPoints?: boolean
+}
+
+/** GDAL's and ArcGIS' notes on an image, `scene.tif.aux.xml`; undefined where they say nothing of its place. */
+export async function auxiliaryOf(path: string): Promise<Sidecar | undefined> {
+  const found = await firstOf([`${path}.aux.xml`, `${path}.AUX.XML`])
+  if (!found) return undefined
+  const { file, text } = found
+  const definition = elementOf(text, 'SRS') ?? elementOf(elementOf(text, 'SpatialReference', false) ?? '', 'WKT')
+  const numbers = elementOf(text, 'GeoTransform')?.split(',').map(Number)
+  const transform = numbers?.length === 6 && numbers.every(Number.isFinite) && numbers[1] * numbers[5] - numbers[2] * numbers[4] !== 0 ? (numbers as unknown as Transform) : undefined
+  const controlPoints = /<GCPList\b/.test(text)
+  if (definition === undefined && !transform && !controlPoints) return undefined
+  return { file, transform, place: definition === undefined ? undefined : await placeFrom(definition), controlPoints }
+}
+
+const WORLD_FILES: Record<string, string[]> = {
+  tif: ['tfw', 'tifw', 'wld'],
+  tiff: ['tfw', 'tifw', 'tiffw', 'wld'],
+  jpg: ['jgw', 'jpgw', 'wld'],
+  jpeg: ['jgw', 'jpegw', 'wld'],
+  png: ['pgw', 'pngw', 'wld'],
+  webp: ['wpw', 'webpw', 'wld']
+}
+
+/** The six lines of a world file beside an image. */
+export async function worldFileOf(path: string): Promise<Sidecar | undefined> {
+  const extension = extname(path)
+  const stem = path.slice(0, path.length - extension.length)
+  const found = await firstOf((WORLD_FILES[extension.slice(1).toLowerCase()] ?? []).flatMap((name) => [`${stem}.${name}`, `${stem}.${name.toUpperCase()}`]))
+  if (!found) return undefined
+  const [a, d, b, e, x, y] = found.text.trim().split(/\s+/).map((line) => Number(line.replace(',', '.')))
+  if (![a, d, b, e, x, y].every(Number.isFinite) || a * e - b * d === 0) return undefined
+  // It names the centre of the upper left pixel.
+  return { file: found.file, transform: [x - (a + b) / 2, a, b, y - (d + e) / 2, d, e] }
+}
+
+/** The coordinate system in a `.prj` beside an image. */
+export async function projectionFileOf(path: string): Promise<Sidecar | undefined> {
+  const stem = path.slice(0, path.length - extname(path).length)
+  const found = await firstOf([`${stem}.prj`, `${stem}.PRJ`])
+  return found && { file: found.file, place: await placeFrom(found.text.trim()) }
+}
+
+const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+
+/** The text of an XML element, its entities resolved unless what is inside is wanted as it is. */
+function elementOf(text: string, name: string, resolved = true): string | undefined {
+  const inside = new RegExp(`<${name}\\b[^>]*>([\\s\\S]*?)</${name}>`).exec(text)?.[1].trim()
+  if (inside === undefined || !resolved) return inside
+  return inside.replace(/^<!\[CDATA\[([\s\S]*)\]\]>$/, '$1').replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal: string, hex: string, entity: string) => (entity ? (ENTITIES[entity] ?? whole) : String.fromCodePoint(decimal ? Number(decimal) : parseInt(hex, 16))))
+}
+
+async function firstOf(paths: readonly string[]): Promise<{ file: string; text: string } | undefined> {
+  for (const file of paths) {
+    const text = await readFile(file, 'utf8').catch((fault: NodeJS.ErrnoException) => {
+      if (fault.code === 'ENOENT' || fault.code === 'EISDIR' || fault.code === 'ENOTDIR' || fault.code === 'ENAMETOOLONG') return undefined
+      throw fault
+    })
+    if (text !== undefined) return { file, text: text.replace(/^\uFEFF/, '') }
+  }
+  return undefined
+}

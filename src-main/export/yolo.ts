@@ -1,6 +1,6 @@
-import { constants, existsSync } from 'node:fs'
+import { constants, existsSync, realpathSync } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
-import { extname, join, resolve } from 'node:path'
+import { extname, join } from 'node:path'
 import { SmaltiError } from '../contract/errors.ts'
 import { isAddress } from '../imagery/byteSource.ts'
 import { TOLERANCE, polygonsOf } from '../labels/polygons.ts'
@@ -17,7 +17,10 @@ const VALIDATES = 5
 /** An image that can be trained on: one at an address, or one that no longer exists, cannot. */
 const isThere = ({ file }: ExportItem): boolean => !isAddress(file) && existsSync(file)
 /** Whether an image already is where its labels make Ultralytics look. */
-const isInPlace = (item: ExportItem, folder: string): boolean => resolve(item.file) === resolve(folder, imageName(item))
+function isInPlace(item: ExportItem, folder: string): boolean {
+  const place = join(folder, imageName(item))
+  return existsSync(place) && realpathSync.native(place) === realpathSync.native(item.file)
+}
 const copied = (items: readonly ExportItem[], folder: string): ExportItem[] => items.filter((item) => isThere(item) && !isInPlace(item, folder))
 
 /**
@@ -56,7 +59,7 @@ export const yoloSegments: ExportFormat = {
     const missing = items.filter((item) => !isThere(item))
     const left = missing.map((item) => `# Not copied, and in neither list: ${quoted(item.path)} belongs at ${quoted(imageName(item))}\n`)
     const names = classes.map(({ name }, value) => `  ${value}: ${quoted(name)}\n`)
-    const place = `# The folder of this file; change it after moving the folder.\npath: ${quoted(join(out.folder))}\n`
+    const place = `# The folder of this file; change it after moving the folder.\npath: ${quoted(out.folder)}\n`
     await out.write('data.yaml', `${place}train: train.txt\nval: val.txt\n${left.join('')}names:\n${names.join('')}`)
   }
 }

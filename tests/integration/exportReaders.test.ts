@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { EXPORT_FORMATS } from '../../src-main/contract/labels.ts'
@@ -172,13 +172,22 @@ describe.skipIf(oracleLack !== undefined || !hasYaml)('a YOLO data set', () => {
     await mkdir(join(place, 'set'))
     await rename(join(place, 'pictures'), join(place, 'set', 'images'))
     const index = join(images.project.folder, 'runs', 'run-0001', 'labels', 'training', 'labels.json')
-    const { writeFile } = await import('node:fs/promises')
     for (const file of [index, join(images.project.folder, 'project.json')]) await writeFile(file, (await readFile(file, 'utf8')).replaceAll(join(place, 'pictures'), join(place, 'set', 'images')))
     const before = await stat(join(place, 'set', 'images', 'a.png'))
-    const { files } = await exported(images, { format: 'yolo', out: join(place, 'set') })
-    expect(files).toBe(5)
-    expect((await stat(join(place, 'set', 'images', 'a.png'))).mtimeMs).toBe(before.mtimeMs)
+    await symlink(join(place, 'set'), join(place, 'link'))
+    for (const name of ['set', 'link']) expect((await exported(images, { format: 'yolo', out: join(place, name) })).files).toBe(5)
+    expect(await stat(join(place, 'set', 'images', 'a.png'))).toMatchObject({ mtimeMs: before.mtimeMs, ino: before.ino })
     expect(read<{ train: { image: string }[] }>({ ask: 'yolo', path: join(place, 'set', 'data.yaml') }).train.map(({ image }) => image)).toEqual(['images/a.png'])
+  })
+
+  it('is refused where a copy would come among the images', async () => {
+    const place = join(folder, 'among')
+    const images = await labelledProject(place, ['a.png', 'a.jpg'], CLASSES)
+    await rename(join(place, 'pictures'), join(place, 'images'))
+    const index = join(images.project.folder, 'runs', 'run-0001', 'labels', 'training', 'labels.json')
+    for (const file of [index, join(images.project.folder, 'project.json')]) await writeFile(file, (await readFile(file, 'utf8')).replaceAll(join(place, 'pictures'), join(place, 'images')))
+    await expect(exported(images, { format: 'yolo', out: place })).rejects.toMatchObject({ name: 'AmongImages' })
+    expect((await readdir(join(place, 'images'))).sort()).toEqual(['a.jpg', 'a.png'])
   })
 
   it('leaves out images that no longer exist, and says so', async () => {

@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { csvField } from '../../src-main/export/csv.ts'
 import type { ExportItem } from '../../src-main/export/format.ts'
 import { FORMATS } from '../../src-main/export/formats.ts'
+import { writeGroups } from '../../src-main/export/groups.ts'
 import { openOutFolder } from '../../src-main/export/outFolder.ts'
 import { classFileName } from '../../src-main/export/pngMasks.ts'
 import { ENDINGS, isRenamed, layersOf, stemsOf } from '../../src-main/export/stems.ts'
@@ -196,5 +198,29 @@ describe('the folder of an export', () => {
     await mkdir(join(folder, 'images'))
     await expect(openOutFolder(folder, ['images/b.jpg'], { sources: [join(folder, 'images')], images: [] }, false)).rejects.toMatchObject({ name: 'AmongImages' })
     expect(existsSync(join(folder, '.smalti-export.json'))).toBe(false)
+  })
+})
+
+describe('copies of groups', () => {
+  it('never meet, keep their names where they can, and are read back from the table by its rule', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'smalti-copies-'))
+    try {
+      const paths = ['A.png', 'a.png', 'a.jpg', 'n\u00e9.png', 'ne\u0301.png', '=x.png', 'con.png', `${'ö'.repeat(125)}.png`]
+      await mkdir(join(folder, 'images'))
+      const images = paths.map((path, i) => ({ path, file: join(folder, 'images', path), group: i % 2, confidence: 1 }))
+      for (const { file } of images) await sharp({ create: { width: 8, height: 8, channels: 3, background: '#102030' } }).toFormat(file.endsWith('jpg') ? 'jpeg' : 'png').toFile(file)
+      const groups = { groups: [{ id: 0, name: '=SUM(1)' }, { id: 1, name: '森'.repeat(90) }], images }
+      const { files } = await writeGroups(groups, join(folder, 'out'), { copies: true, overwrite: false, territory: { sources: [join(folder, 'images')], images: images.map(({ file }) => file) } })
+      expect(files).toBe(2 + paths.length)
+      const copies = (await readdir(join(folder, 'out'), { recursive: true })).filter((name) => name.includes('/'))
+      expect(copies.length).toBe(paths.length)
+      expect(clashes(copies.map((name) => name.slice(name.indexOf('/') + 1)))).toEqual([])
+      expect(copies).toContain('group-01 SUM1/a.jpg')
+      const table = await readFile(join(folder, 'out', 'names.csv'), 'utf8')
+      expect(table.trim().split('\r\n').slice(1).map((row) => row.slice(row.lastIndexOf(',') + 1)).sort()).toEqual(['A.png', 'a.png', 'con.png', 'ne\u0301.png', 'n\u00e9.png'])
+      expect(await readFile(join(folder, 'out', 'groups.csv'), 'utf8')).toContain(`"'=x.png",2,${'森'.repeat(90)},1.0000`)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 })

@@ -199,7 +199,7 @@ withCleanUp(program.command('export'))
   .addHelpText('after', `\nFormats:\n${Object.entries(FORMAT_NOTES).map(([name, note]) => `  ${name.padEnd(15)} ${note}`).join('\n')}\n${examples('smalti export photos.smalti --format geotiff --out labels\nsmalti export photos.smalti --format geopackage --sieve 100px --out polygons\nsmalti segment p --heatmaps && smalti export p --format geotiff --confidence --out labels')}`)
   .action((project: string, options) => {
     const input = { project: resolve(project), format: options.format, out: resolve(options.out), head: options.head, images: options.images && placed(options.images), cleanUp: cleanUpOf(options), measures: { confidence: options.confidence, probabilities: options.probabilities }, what: options.what, only: options.only, plan: options.plan, overwrite: options.overwrite }
-    return perform('export', input, options.json, (output) => `${options.plan ? 'Would write' : 'Wrote'} ${output.files} files of head ${output.head} as ${output.format} to ${output.out}`)
+    return perform('export', input, options.json, (output) => [`${options.plan ? 'Would write' : 'Wrote'} ${output.files} files of head ${output.head} as ${output.format} to ${output.out}`, ...(output.notes ?? [])].join('\n'))
   })
 
 program

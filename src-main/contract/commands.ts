@@ -331,6 +331,8 @@ export const COMMANDS = {
       files: z.int(),
       /** Some of their names. */
       names: z.array(z.string()),
+      /** Sentences about it that the user should know. */
+      notes: z.array(z.string()).optional(),
       /** About so many bytes, where that can be known before. */
       bytes: z.number().optional(),
       head,

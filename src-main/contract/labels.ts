@@ -41,7 +41,7 @@ export const FORMAT_NOTES = {
   flatgeobuf: 'FlatGeobuf polygons in the scene’s coordinate system',
   'coco-panoptic': 'COCO panoptic: panoptic.json and a PNG for each image',
   'coco-rle': 'COCO annotations with run lengths: annotations.json',
-  yolo: 'YOLO segments: a text file for each image, and data.yaml',
+  yolo: 'a YOLO data set to train on: labels, copies of the images, data.yaml',
   csv: 'areas of the classes in each image: pixels, square metres, per cent',
   npy: 'NumPy arrays of 8 bits, and classes.json',
   report: 'a page for people: pictures, classes with their areas, settings, how to repeat it',

@@ -10,7 +10,7 @@ import { HeatmapWriter, cellsOf } from '../labels/heatmaps.ts'
 import { openLabels } from '../labels/source.ts'
 import { writeLabels } from '../labels/writeLabels.ts'
 import { readIfPresent, writeJsonSafely } from '../project/files.ts'
-import { type LabelSet, type LabelledImage, heatmapPaths, placeOf, rasterPaths, saveLabelIndex } from '../project/labelSets.ts'
+import { type LabelSet, type LabelledImage, heatmapPaths, placeOf, rasterNames, rasterPaths, saveLabelIndex } from '../project/labelSets.ts'
 import { blockRows, blocksOf, cellRowsAbove, tilesOf } from '../segmentation/segment.ts'
 import { linesOf, openLineFile } from '../project/lineFile.ts'
 import { headSums, joinedSums } from '../segmentation/clusterSums.ts'
@@ -69,20 +69,23 @@ interface StoredPiece extends Piece {
   folder: string
 }
 
-const pieceName = ({ image, from, to }: Piece): string => `${image.path}.rows-${from}-${to}`
+const rowsOf = ({ from, to }: Piece): string => `.rows-${from}-${to}`
+const pieceName = (piece: Piece): string => piece.image.path + rowsOf(piece)
 
 /** Labels one shard's rows into rasters of their own. @throws as `labelTasks` does */
 export async function labelShard({ labeller }: PreparedLabelling, set: LabelSet, images: readonly CatalogueImage[], shard: Shard, asked: ShardOptions, context: JobContext): Promise<{ images: number; labelled: number; skipped: SkippedFile[]; waitingShare: number }> {
   const folder = shardFolder(set, labeller.key, shard)
   const heads = labeller.model.architecture.heads.map(({ name }) => name)
   const pieces = piecesOf(labeller, images, shard.of)[shard.number - 1]
+  const names = rasterNames(images.map(({ path }) => path))
+  const rasterOf = (piece: Piece): string => names.get(piece.image.path)! + rowsOf(piece)
   const done = new Set((await readdir(folder, { recursive: true }).catch(() => [])).filter((name) => name.endsWith('.tif')).map((name) => join(folder, name)))
   const nameOf = ({ image, fromRow, toRow }: Task): string => pieceName({ image, from: fromRow, to: toRow })
   const summed = new Set<string>()
   for await (const { piece } of linesOf(join(folder, SUMS), pieceSums)) summed.add(piece)
   await mkdir(folder, { recursive: true })
   const tasks = pieces
-    .map((piece): Task => taskOf(labeller, piece.image, { rasters: rasterPaths(folder, heads, pieceName(piece)), heatmaps: asked.heatmaps ? heatmapPaths(folder, heads, pieceName(piece)) : undefined }, piece))
+    .map((piece): Task => taskOf(labeller, piece.image, { rasters: rasterPaths(folder, heads, rasterOf(piece)), heatmaps: asked.heatmaps ? heatmapPaths(folder, heads, rasterOf(piece)) : undefined }, piece))
     .filter((task) => !(filesOf(task).every((path) => done.has(path)) && summed.has(nameOf(task))))
   const skipped: SkippedFile[] = []
   const sums = await openLineFile<PieceSums>(join(folder, SUMS))
@@ -125,6 +128,7 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
   }
   if (missing.length > 0) throw new SmaltiError('ShardMissing', { missing: missing.join(', ') })
   const shards = piecesOf(labeller, images, of)
+  const names = rasterNames(images.map(({ path }) => path))
   const unreadable = new Set(passed.map(({ path }) => path))
   const entries: LabelledImage[] = []
   const sumsOfPieces = new Map<string, PieceSums['heads']>()
@@ -135,11 +139,12 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
       context.onProgress({ stage: `Merging ${image.path}`, share: i / images.length })
       if (unreadable.has(image.path)) continue
       const pieces = shards.flatMap((list, s) => list.filter((piece) => piece.image.path === image.path).map((piece): StoredPiece => ({ ...piece, folder: shardFolder(set, key, { number: s + 1, of }) })))
-      const rasters = rasterPaths(key, heads, image.path)
-      const heatmaps = keepsHeatmaps ? heatmapPaths(key, heads, image.path) : undefined
+      const name = names.get(image.path)!
+      const rasters = rasterPaths(key, heads, name)
+      const heatmaps = keepsHeatmaps ? heatmapPaths(key, heads, name) : undefined
       for (const head of heads) {
-        await mergeLabels(labeller, image, head, pieces, (piece) => rasterPaths(piece.folder, heads, pieceName(piece))[head], rawOrNot(placeOf(set, rasters[head])), context.signal)
-        if (heatmaps) await mergeHeatmaps(labeller, image, head, pieces, (piece) => heatmapPaths(piece.folder, heads, pieceName(piece))[head], placeOf(set, heatmaps[head]), context.signal)
+        await mergeLabels(labeller, image, head, pieces, (piece) => rasterPaths(piece.folder, heads, name + rowsOf(piece))[head], rawOrNot(placeOf(set, rasters[head])), context.signal)
+        if (heatmaps) await mergeHeatmaps(labeller, image, head, pieces, (piece) => heatmapPaths(piece.folder, heads, name + rowsOf(piece))[head], placeOf(set, heatmaps[head]), context.signal)
       }
       if (cleaning) await cleanRasters(Object.fromEntries(Object.entries(rasters).map(([head, path]) => [head, placeOf(set, path)])), labeller, image, cleaning, context.signal)
       const entry = entryOf(labeller, image, rasters, heatmaps)

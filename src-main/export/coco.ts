@@ -13,6 +13,9 @@ const idOf = (value: number): number => value + 1
 const categories = (classes: readonly ClusterClass[]): object[] =>
   classes.map(({ name, colour }, value) => ({ id: idOf(value), name, supercategory: '', isthing: 0, color: rgbOf(colour) }))
 
+/** What readers copy into results. */
+const INFO = { info: { description: 'Labels exported by Smalti' }, licenses: [] }
+
 const imagesOf = (items: readonly ExportItem[]): object[] => items.map(({ path, width, height }, i) => ({ id: i + 1, file_name: path, width, height }))
 
 interface Segment {
@@ -74,11 +77,11 @@ export const cocoPanoptic: ExportFormat = {
       })
       onProgress((done + 1) / items.length)
     }
-    await out.write('panoptic.json', JSON.stringify({ images: imagesOf(items), annotations, categories: categories(classes) }))
+    await out.write('panoptic.json', JSON.stringify({ ...INFO, images: imagesOf(items), annotations, categories: categories(classes) }))
   }
 }
 
-/** COCO's instance format with compressed run lengths, one annotation a class and image. */
+/** COCO's instance format with compressed run lengths, one annotation a class and image, as COCO-Stuff has them: loaders skip crowds. */
 export const cocoRle: ExportFormat = {
   files: () => ['annotations.json'],
   async write({ out, items, classes, signal, onProgress }) {
@@ -89,12 +92,12 @@ export const cocoRle: ExportFormat = {
         const runs = await runLengths(labels, [...segments.keys()], signal)
         for (const [value, segment] of [...segments].sort(([a], [b]) => a - b)) {
           const segmentation = { size: [item.height, item.width], counts: compressed(runs.get(value)!) }
-          annotations.push({ id: annotations.length + 1, image_id: done + 1, category_id: idOf(value), area: segment.area, bbox: boxOf(segment), iscrowd: 1, segmentation })
+          annotations.push({ id: annotations.length + 1, image_id: done + 1, category_id: idOf(value), area: segment.area, bbox: boxOf(segment), iscrowd: 0, segmentation })
         }
       })
       onProgress((done + 1) / items.length)
     }
-    await out.write('annotations.json', JSON.stringify({ images: imagesOf(items), annotations, categories: categories(classes) }))
+    await out.write('annotations.json', JSON.stringify({ ...INFO, images: imagesOf(items), annotations, categories: categories(classes) }))
   }
 }
 

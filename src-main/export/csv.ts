@@ -4,8 +4,14 @@ import type { ExportFormat } from './format.ts'
 
 const FILE = 'areas.csv'
 
-/** A field of a CSV file (RFC 4180). */
-export const csvField = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
+/** Text that a spreadsheet takes for a formula; apostrophes before it would be taken for ours. */
+const FORMULA = /^'*[=+\-@\t\r\n＝＋－＠]/
+
+/** A field of a CSV file (RFC 4180). An apostrophe before what looks like a formula keeps spreadsheets from running it (OWASP). */
+export function csvField(text: string): string {
+  const harmless = FORMULA.test(text) ? `'${text}` : text
+  return harmless !== text || /[",;\t\r\n]|^ | $/.test(text) ? `"${harmless.replaceAll('"', '""')}"` : text
+}
 
 /** Pixels, square metres and share of each class in each image; the share is of what is labelled. */
 export const csvAreas: ExportFormat = {

@@ -9,8 +9,12 @@ import type { OutFolder } from './outFolder.ts'
 export interface ExportItem extends Size {
   /** Path of the image in its catalogue. */
   path: string
-  /** The same without its ending, unique among all. */
+  /** The image itself, which may no longer exist. */
+  file: string
+  /** The path as exported files are called, without an ending, unique among all. */
   stem: string
+  /** Name of its layer in a GeoPackage, unique among all. */
+  layer: string
   georeference?: Georeference
   /** Square metres of a pixel, where they are known. */
   pixelArea?: number
@@ -33,9 +37,13 @@ export interface ExportContext {
 
 /** One way of writing labels. */
 export interface ExportFormat {
-  /** Names of all files that it will write. */
-  files(items: readonly ExportItem[], classes: readonly ClusterClass[], measures: Measures): string[]
+  /** Names of all files that it will write into a folder. */
+  files(items: readonly ExportItem[], classes: readonly ClusterClass[], measures: Measures, folder: string): string[]
   /** Names of files that an earlier export of other labels may have left beside these, and that would be taken for theirs. */
   outdated?(items: readonly ExportItem[], measures: Measures): string[]
+  /** Sentences about an export that the user should know. */
+  notes?(items: readonly ExportItem[], folder: string): string[]
+  /** It lists paths in a text file, one a line. */
+  inList?: true
   write(context: ExportContext): Promise<void>
 }

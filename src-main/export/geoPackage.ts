@@ -23,7 +23,7 @@ export const geoPackage: ExportFormat = {
         database.exec('PRAGMA journal_mode = MEMORY')
         database.exec(TABLES)
         for (const [done, item] of items.entries()) {
-          writeLayer(database, item, layerName(item, items), await featuresOf(item, { classes, signal }))
+          writeLayer(database, item, item.layer, await featuresOf(item, { classes, signal }))
           onProgress((done + 1) / items.length)
         }
       } catch (fault) {
@@ -45,14 +45,6 @@ INSERT INTO gpkg_spatial_ref_sys VALUES ('Undefined Cartesian SRS', -1, 'NONE', 
 CREATE TABLE gpkg_contents (table_name TEXT NOT NULL PRIMARY KEY, data_type TEXT NOT NULL, identifier TEXT UNIQUE, description TEXT DEFAULT '', last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')), min_x DOUBLE, min_y DOUBLE, max_x DOUBLE, max_y DOUBLE, srs_id INTEGER, CONSTRAINT fk_gc_r_srs_id FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys(srs_id));
 CREATE TABLE gpkg_geometry_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, geometry_type_name TEXT NOT NULL, srs_id INTEGER NOT NULL, z TINYINT NOT NULL, m TINYINT NOT NULL, CONSTRAINT pk_geom_cols PRIMARY KEY (table_name, column_name), CONSTRAINT fk_gc_tn FOREIGN KEY (table_name) REFERENCES gpkg_contents(table_name), CONSTRAINT fk_gc_srs FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys (srs_id));
 `
-
-/** Letters, digits and lines only, and each once. */
-function layerName(item: ExportItem, items: readonly ExportItem[]): string {
-  const plain = ({ stem }: ExportItem): string => stem.replace(/[^\p{L}\p{N}_]+/gu, '_') || 'image'
-  const twins = items.filter((other) => plain(other).toLowerCase() === plain(item).toLowerCase())
-  const name = /^(gpkg|sqlite)_/i.test(plain(item)) ? `image_${plain(item)}` : plain(item)
-  return twins.length > 1 ? `${name}_${twins.indexOf(item) + 1}` : name
-}
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 

@@ -8,6 +8,9 @@ import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import type { GroupedImage } from '../contract/groups.ts'
 import type { SkippedFile } from '../contract/imagery.ts'
 import { isAddress } from '../contract/sources.ts'
+import { digitsAt, distinctNames, firstBytes, hashOf, portable } from '../project/fileNames.ts'
+import { csvField } from './csv.ts'
+import { NAMES_FILE, namesTable } from './stems.ts'
 import { thumbnailOf } from '../imagery/display.ts'
 import { named } from '../imagery/pictures.ts'
 import { type Territory, checkOutFolder, openOutFolder } from './outFolder.ts'
@@ -31,15 +34,14 @@ export interface GroupFiles {
 function folderOf({ groups }: Pick<Groups, 'groups'>, id: number): string {
   const number = String(id + 1).padStart(2, '0')
   const name = groups.find((group) => group.id === id)?.name ?? ''
-  const safe = name === `Group ${id + 1}` ? '' : name.replace(/[^\p{L}\p{N} _-]+/gu, '').trim().slice(0, 60)
-  return safe === '' ? `group-${number}` : `group-${number} ${safe}`
+  const safe = name === `Group ${id + 1}` ? '' : name.replace(/[^\p{L}\p{N} _-]+/gu, '').trim()
+  return safe === '' ? `group-${number}` : `group-${number} ${firstBytes(Array.from(safe).slice(0, 60).join(''), 200).trim()}`
 }
 
 /** The table as CSV (RFC 4180): path, the group's number counted from 1, its name, confidence. */
 export function groupTable({ groups, images }: Groups): string {
-  const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
-  const names = new Map(groups.map(({ id, name }) => [id, quoted(name)]))
-  const rows = images.map(({ path, group, confidence }) => `${quoted(path)},${group + 1},${names.get(group)},${confidence.toFixed(4)}`)
+  const names = new Map(groups.map(({ id, name }) => [id, csvField(name)]))
+  const rows = images.map(({ path, group, confidence }) => `${csvField(path)},${group + 1},${names.get(group)},${confidence.toFixed(4)}`)
   return `path,group,name,confidence\r\n${rows.join('\r\n')}\r\n`
 }
 
@@ -71,6 +73,10 @@ async function contactSheet({ groups, images }: Groups, passOver: (file: Skipped
   return sharp({ create: canvas }).composite([...stripes, ...thumbnails.flat()]).removeAlpha().png().toBuffer()
 }
 
+/** Names of copies, by the path of the image: the path itself, unless some file system would take it for another's. */
+const copyNames = (images: readonly { path: string }[]): Map<string, string> =>
+  distinctNames(images.map(({ path }) => path), (path, level) => (level === 0 ? path : path.replace(/(\.[^./]*)?$/, `-${hashOf(path, digitsAt(level))}$1`)).split('/').map(portable).join('/'))
+
 /**
  * Looks whether groups may be written, wherever the images end up. Nothing is written.
  * @throws WouldOverwrite, AmongImages, InvalidSetting where an image at an address is to be copied
@@ -78,7 +84,7 @@ async function contactSheet({ groups, images }: Groups, passOver: (file: Skipped
 export async function checkGroupsFolder(out: string, images: readonly { path: string; file: string }[], groups: number, { copies, overwrite, territory }: GroupFiles): Promise<void> {
   if (copies) refuseAddresses(images)
   const present = Array.from({ length: copies ? groups : 0 }, (_, id) => folderOf({ groups: [] }, id)).filter((name) => existsSync(join(out, name)))
-  await checkOutFolder(out, [TABLE, CONTACT_SHEET, ...present.flatMap((name) => images.map(({ path }) => join(name, path)))], territory, overwrite)
+  await checkOutFolder(out, [TABLE, CONTACT_SHEET, ...present.flatMap((name) => [...copyNames(images).values()].map((copy) => join(name, copy)))], territory, overwrite)
 }
 
 function refuseAddresses(images: readonly { file: string }[]): void {
@@ -91,10 +97,13 @@ export async function writeGroups(groups: Groups, out: string, { copies, overwri
   const skipped = new Map<string, SkippedFile>()
   const passOver = (file: SkippedFile): void => void skipped.set(file.path, file)
   if (copies) refuseAddresses(groups.images)
-  const copied: (GroupedImage & { name: string })[] = copies ? groups.images.map((image) => ({ ...image, name: join(folderOf(groups, image.group), image.path) })) : []
-  const names = [TABLE, CONTACT_SHEET, ...copied.map(({ name }) => name)]
+  const nameOf = copyNames(groups.images)
+  const copied: (GroupedImage & { name: string })[] = copies ? groups.images.map((image) => ({ ...image, name: join(folderOf(groups, image.group), nameOf.get(image.path)!) })) : []
+  const renamed = copied.filter(({ path }) => nameOf.get(path) !== path).map(({ name, path }) => ({ file: name, image: path }))
+  const names = [TABLE, CONTACT_SHEET, ...(renamed.length > 0 ? [NAMES_FILE] : []), ...copied.map(({ name }) => name)]
   const folder = await openOutFolder(out, names, territory, overwrite)
   await folder.write(TABLE, groupTable(groups))
+  if (renamed.length > 0) await folder.write(NAMES_FILE, namesTable(renamed))
   await folder.write(CONTACT_SHEET, await contactSheet(groups, passOver))
   let files = 2
   for (const { name, path, file } of copied) {
@@ -105,6 +114,6 @@ export async function writeGroups(groups: Groups, out: string, { copies, overwri
   }
   // An image that is in another group now would be in both.
   const now = new Set(names)
-  await folder.finish(folder.earlier.filter((name) => COPY.test(name) && !now.has(name)))
+  await folder.finish(folder.earlier.filter((name) => (COPY.test(name) || name === NAMES_FILE) && !now.has(name)))
   return { files, skipped: [...skipped.values()] }
 }

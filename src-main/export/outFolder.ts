@@ -3,6 +3,7 @@ import { type FileHandle, readFile, realpath, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
+import { folded } from '../project/fileNames.ts'
 import { fillFileSafely, makeFolder, removeUnfinishedOf, writeFileSafely, writeJsonSafely } from '../project/files.ts'
 import { isGone } from '../project/lock.ts'
 
@@ -42,10 +43,17 @@ export async function checkOutFolder(out: string, names: readonly string[], { so
   const folder = await real(out)
   const inside = (path: string, other: string): boolean => path === other || path.startsWith(other.endsWith(sep) ? other : other + sep)
   const own = project === undefined ? undefined : await real(project)
+  const folders = [folder, ...new Set(names.map((name) => dirname(join(folder, name))))]
   for (const source of sources) {
     const place = await real(source)
     const isFolder = (await stat(place).catch(() => undefined))?.isDirectory()
-    if (isFolder && inside(folder, place) && !(own !== undefined && own !== place && inside(folder, own))) throw new SmaltiError('AmongImages', { path: out })
+    const among = isFolder ? folders.find((path) => inside(path, place) && !(own !== undefined && own !== place && inside(path, own))) : undefined
+    if (among !== undefined) throw new SmaltiError('AmongImages', { path: among === folder ? out : among })
+  }
+  const known = new Set<string>()
+  for (const name of names) {
+    if (known.has(folded(name))) throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `two files would be called ${name}` })
+    known.add(folded(name))
   }
   if ((await stat(folder).catch(() => undefined))?.isDirectory() === false) throw new SmaltiError('FolderNotWritable', { path: out, reason: 'a file is in the way' })
   const originals = new Set(await Promise.all(images.map(real)))

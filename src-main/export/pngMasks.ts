@@ -5,6 +5,7 @@ import { SmaltiError } from '../contract/errors.ts'
 import type { Size } from '../imagery/raster.ts'
 import { type LabelSource, stripes } from '../labels/source.ts'
 import { withLabels } from './areas.ts'
+import { firstBytes } from '../project/fileNames.ts'
 import type { ExportContext, ExportFormat, ExportItem } from './format.ts'
 import { classesJson } from './npy.ts'
 
@@ -93,10 +94,13 @@ export const palettePng: ExportFormat = {
   }
 }
 
+/** Characters of a class's name in a file name, and their bytes at most. */
+const CLASS_NAME = { characters: 80, bytes: 240 }
+
 /** A file name of a class: its number, and as much of its name as every file system takes. */
 export function classFileName(name: string, value: number): string {
-  const safe = name.replace(/[\p{Cc}<>:"/\\|?*]+/gu, '_').trim().replace(/[. ]+$/, '').slice(0, 80)
-  return `${String(value).padStart(3, '0')} ${safe}`.trim()
+  const safe = Array.from(name.replace(/[\p{Cc}<>:"/\\|?*]+/gu, '_').trim()).slice(0, CLASS_NAME.characters).join('')
+  return `${String(value).padStart(3, '0')} ${firstBytes(safe, CLASS_NAME.bytes)}`.replace(/[. ]+$/, '')
 }
 
 /** For each image and class a mask, 255 where the class is and 0 elsewhere. */

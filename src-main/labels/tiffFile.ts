@@ -115,9 +115,9 @@ function gdalMetadata(bands: number, names: readonly string[] = [], step?: numbe
   return `<GDALMetadata>${items.join('')}</GDALMetadata>`
 }
 
-/** Text of XML, line ends and all. */
+/** Text of XML, line ends and all; characters that XML cannot express are replaced. */
 export function escapedXml(text: string): string {
-  return text.replace(/[&<>"'\r\n\t]/g, (character) => `&#${character.charCodeAt(0)};`)
+  return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu, '\ufffd').replace(/[&<>"'\r\n\t]/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 
 export const headerBytes = (big: boolean): number => (big ? 16 : 8)

@@ -1,11 +1,16 @@
 import { constants, existsSync } from 'node:fs'
 import { type FileHandle, access, mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises'
-import { dirname, isAbsolute, join } from 'node:path'
+import { basename, dirname, isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { asSmaltiError } from '../contract/errors.ts'
+import { LONGEST_NAME, bytesOf, hashOf } from './fileNames.ts'
 
+/** Bytes of what a temporary name adds, and a raster that is written by one. */
+const TEMPORARY_BYTES = '.4294967295.partial.raster.rows'.length
+/** What stands before the ending of a temporary name: the path itself, or a hash where its name is too long to grow. */
+const temporaryStem = (path: string): string => (bytesOf(basename(path)) + TEMPORARY_BYTES <= LONGEST_NAME ? path : join(dirname(path), hashOf(basename(path), 32)))
 /** Temporary name of a file that a process is writing. */
-const temporaryName = (path: string): string => `${path}.${process.pid}.partial`
+const temporaryName = (path: string): string => `${temporaryStem(path)}.${process.pid}.partial`
 const UNFINISHED = /\.(\d+)\.partial$/
 
 /** Removes what processes that are gone had begun to write below a folder, as far as it may. */
@@ -15,7 +20,7 @@ export async function removeUnfinished(folder: string, isGone: (pid: number) => 
 
 /** Removes what processes that are gone had begun to write of some files, as far as it may; others beside them are not ours. */
 export async function removeUnfinishedOf(paths: readonly string[], isGone: (pid: number) => Promise<boolean>): Promise<void> {
-  const ours = new Set(paths)
+  const ours = new Set(paths.map(temporaryStem))
   for (const folder of new Set(paths.map((path) => dirname(path)))) {
     for (const name of await readdir(folder).catch(() => [])) if (ours.has(join(folder, name.replace(UNFINISHED, '')))) await removeIfUnfinished(join(folder, name), isGone)
   }

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { NO_LABEL, clusterClass, cleanUp } from '../contract/labels.ts'
 import { skippedFile } from '../contract/imagery.ts'
+import { LONGEST_NAME, digitsAt, distinctNames, folded, hashOf, portable, shortened } from './fileNames.ts'
 import { pathBelow, pathText, writeJsonSafely } from './files.ts'
 import { type LineFile, linesOf, openLineFile } from './lineFile.ts'
 import { type Project, readJson, runFolder } from './project.ts'
@@ -77,9 +78,28 @@ export function labelSetOf(project: Project, sources?: readonly string[]): Label
 const indexPath = ({ folder }: LabelSet): string => join(folder, 'labels.json')
 const donePath = ({ folder }: LabelSet, key: string): string => join(folder, key, 'done.jsonl')
 
-/** Where an image's label rasters, and its heatmaps, lie below a folder, by head. */
-export const rasterPaths = (folder: string, heads: readonly string[], image: string): Record<string, string> => Object.fromEntries(heads.map((head) => [head, `${folder}/${head}/${image}.tif`]))
-export const heatmapPaths = (folder: string, heads: readonly string[], image: string): Record<string, string> => rasterPaths(`${folder}/heatmaps`, heads, image)
+/** Bytes that the name of a raster may take before its ending, and before those of its pieces and of files that are begun. */
+const LONGEST_RASTER = LONGEST_NAME - '.rows-99999999-99999999.raw.tif.sums.4294967295.partial'.length
+
+/**
+ * Names of label rasters by the path of the image, without their ending: the path itself, unless it is too long or
+ * some file system would take it for another's.
+ * @param images  paths of all images that are labelled together
+ */
+export function rasterNames(images: readonly string[]): Map<string, string> {
+  const nameAt = (path: string, level: number): string => {
+    const hash = hashOf(path, digitsAt(level))
+    const parts = (level === 0 ? path : `${path}-${hash}`).split('/').map(portable)
+    return [...parts.slice(0, -1), shortened(parts.at(-1)!, LONGEST_RASTER, hash)].join('/')
+  }
+  // A folder of images may be called as another's raster: a.jpg.tif/b.jpg beside a.jpg.
+  const folders = new Set(images.flatMap((path) => path.split('/').slice(0, -1).map((_, i, parts) => folded(parts.slice(0, i + 1).map(portable).join('/')))))
+  return distinctNames(images, nameAt, (name) => folders.has(folded(`${name}.tif`)))
+}
+
+/** Where an image's label rasters, and its heatmaps, lie below a folder, by head. @param name  of `rasterNames` */
+export const rasterPaths = (folder: string, heads: readonly string[], name: string): Record<string, string> => Object.fromEntries(heads.map((head) => [head, `${folder}/${head}/${name}.tif`]))
+export const heatmapPaths = (folder: string, heads: readonly string[], name: string): Record<string, string> => rasterPaths(`${folder}/heatmaps`, heads, name)
 
 export const placeOf = ({ folder }: LabelSet, path: string): string => join(folder, path)
 

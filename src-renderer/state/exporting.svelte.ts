@@ -97,8 +97,8 @@ class Exporting {
     keep(`${KEY}.${input.project}`, input.out)
     await classes.settled()
     await jobs.perform('export', async (signal, onProgress) => {
-      const { files, format, head, out } = await run('export', input, { signal, onProgress })
-      jobs.notice = { text: `Wrote ${files} ${files === 1 ? 'file' : 'files'} of head ${head} as ${format}.`, folder: out }
+      const { files, format, head, out, notes = [] } = await run('export', input, { signal, onProgress })
+      jobs.notice = { text: [`Wrote ${files} ${files === 1 ? 'file' : 'files'} of head ${head} as ${format}.`, ...notes].join(' '), folder: out }
     })
   }
 }

@@ -4,6 +4,7 @@ import type { CleanUp, ExportFormatName, Measures } from '../../contract/labels.
 import type { ExportItem } from '../../export/format.ts'
 import { FORMATS } from '../../export/formats.ts'
 import { checkOutFolder, openOutFolder } from '../../export/outFolder.ts'
+import { NAMES_FILE, isRenamed, layersOf, namesTable, stemsOf } from '../../export/stems.ts'
 import { pixelArea } from '../../imagery/georeference.ts'
 import type { Size } from '../../imagery/raster.ts'
 import { georeferenceOfFile } from '../../imagery/openRaster.ts'
@@ -37,33 +38,43 @@ export const exportJob: Job<'export'> = async (input, context) => {
   if (measured && without) throw new SmaltiError('HeatmapsMissing', { path: without.path })
   const found = what === 'clusters'
   const scheme = found ? undefined : await loadScheme(project, head)
-  const stems = uniqueStems(whole.images.map(({ path }) => path))
+  const format = FORMATS[name]
+  const stems = stemsOf(whole.images.map(({ path }) => path), format.inList)
+  const layers = layersOf(stems)
   const items: ExportItem[] = []
   // One after the other: thousands of files cannot be open at a time.
   const classes = scheme ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour })) : index.classes[head]
-  const layers = await loadLayers(project, set)
+  const layersOfCorrections = await loadLayers(project, set)
   for (const image of index.images) {
     const { table, ...stored } = storedHead(set, index, image, head)
     const classOf = scheme && tableOf(scheme)
-    const corrections = { layer: found ? undefined : layers(head, image.path), table: classOf }
-    items.push(await itemOf(image, stems.get(image.path)!, { ...stored, table: following(table, classOf), corrections, classes: classes.length }, cleanUp))
+    const corrections = { layer: found ? undefined : layersOfCorrections(head, image.path), table: classOf }
+    items.push(await itemOf(image, { stem: stems.get(image.path)!, layer: layers.get(image.path)! }, { ...stored, table: following(table, classOf), corrections, classes: classes.length }, cleanUp))
   }
-  const format = FORMATS[name]
-  const names = format.files(items, classes, measures)
+  const shared = new Set(format.files([], classes, measures, out))
+  const filesOf = (list: readonly ExportItem[]): string[] => format.files(list, classes, measures, out)
+  const renamed = items.filter(isRenamed).flatMap((item) => filesOf([item]).flatMap((file) => (shared.has(file) ? [] : [{ file, image: item.path }])))
+  const names = [...filesOf(items), ...(renamed.length > 0 ? [NAMES_FILE] : [])]
   const territory = { sources: whole.sources, images: whole.images.map(({ file }) => file), project: folder }
-  const outcome = { files: names.filter((file) => file !== 'classes.json').length, names: names.slice(0, NAMED), head, format: name }
+  const notes = [...(renamed.length > 0 ? [`Some files are called differently from their images: ${NAMES_FILE} lists them.`] : []), ...(format.notes?.(items, out) ?? [])]
+  const outcome = { files: names.filter((file) => !UNCOUNTED.has(file)).length, names: names.slice(0, NAMED), notes, head, format: name }
   if (plan) return { out: (await checkOutFolder(out, names, territory, overwrite)).folder, ...outcome, bytes: await bytesOf(name, index.images.map((image) => ({ ...image, ...storedHead(set, index, image, head) })), measures) }
   const target = await openOutFolder(out, names, territory, overwrite)
   await format.write({ out: target, items, classes, measures, signal, onProgress: (share) => onProgress({ stage: 'Exporting', share }) })
-  await target.finish(format.outdated?.(items, measures) ?? [])
+  if (renamed.length > 0) await target.write(NAMES_FILE, namesTable(renamed))
+  await target.finish([...(format.outdated?.(items, measures) ?? []), ...(renamed.length > 0 ? [] : [NAMES_FILE])])
   return { out: target.folder, ...outcome }
 }
 
+/** Files that explain others. */
+const UNCOUNTED = new Set(['classes.json', NAMES_FILE])
 /** Names of files that are told. */
 const NAMED = 6
 
 /** About how many bytes rasters will take: as many as those that are stored; undefined for what depends on the labels' shapes. */
-async function bytesOf(format: ExportFormatName, images: readonly (Size & { raster: string; heatmap?: string })[], measures: Measures): Promise<number | undefined> {
+async function bytesOf(format: ExportFormatName, images: readonly (Size & { raster: string; heatmap?: string; size?: number })[], measures: Measures): Promise<number | undefined> {
+  // Its labels are little beside the images that it copies.
+  if (format === 'yolo') return images.reduce((sum, { size = 0 }) => sum + size, 0)
   if (format === 'npy') return images.reduce((sum, { width, height }) => sum + width * height + 128, 0)
   if (format !== 'geotiff' && format !== 'png' && format !== 'png-palette') return undefined
   let bytes = 0
@@ -84,7 +95,7 @@ interface StoredLabels {
   classes: number
 }
 
-async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, stem: string, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
+async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, names: Pick<ExportItem, 'stem' | 'layer'>, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
   // The image itself may have gone since; its labels have its place too.
   const georeference = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : await georeferenceOfFile({ file, placed: true }).catch(() => undefined)
   const whole = georeference && (await georeferenceOfFile({ file, placed: true }).catch(() => undefined))
@@ -92,7 +103,7 @@ async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, st
   const area = pixelArea(place, { width, height })
   const changed = table !== undefined || cleanUp !== undefined || corrections.layer !== undefined
   return {
-    path, stem, width, height,
+    path, file, ...names, width, height,
     georeference: place,
     pixelArea: area,
     raster: changed || !raster.endsWith('.tif') ? undefined : raster,
@@ -103,12 +114,4 @@ async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, st
     },
     openHeatmap: heatmap === undefined ? undefined : () => openHeatmap(heatmap, heatmaps!.cell, table && { table, classes })
   }
-}
-
-/** `a/b.jpg` becomes `a/b`, unless another image would take the same name; then endings stay. */
-function uniqueStems(paths: readonly string[]): Map<string, string> {
-  const stem = (path: string): string => path.replace(/\.[^./]+$/, '')
-  const counts = new Map<string, number>()
-  for (const path of paths) counts.set(stem(path).toLowerCase(), (counts.get(stem(path).toLowerCase()) ?? 0) + 1)
-  return new Map(paths.map((path) => [path, counts.get(stem(path).toLowerCase())! > 1 ? path : stem(path)]))
 }

@@ -3,7 +3,7 @@ import { SmaltiError } from '../../contract/errors.ts'
 import type { CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
 import { warningsOf } from '../../imagery/catalogue.ts'
 import { withLock } from '../../project/lock.ts'
-import { type LabelSet, type LabelledImage, heatmapPaths, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterPaths, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
+import { type LabelSet, type LabelledImage, heatmapPaths, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterNames, rasterPaths, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
 import { loadTrainedRun, openProject, type Project, type RunMeta } from '../../project/project.ts'
 import { cleanRasters, rawPath } from '../cleaning.ts'
 import { recountCorrections } from '../correcting.ts'
@@ -52,7 +52,8 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
     if (enough) finished.set(image.path, found)
     return !enough
   })
-  const filesOf = (image: string): Pick<Task, 'rasters' | 'heatmaps'> => ({ rasters: rasterPaths(key, heads, image), heatmaps: input.heatmaps ? heatmapPaths(key, heads, image) : undefined })
+  const names = rasterNames(images.map(({ path }) => path))
+  const filesOf = (image: string): Pick<Task, 'rasters' | 'heatmaps'> => ({ rasters: rasterPaths(key, heads, names.get(image)!), heatmaps: input.heatmaps ? heatmapPaths(key, heads, names.get(image)!) : undefined })
   const inSet = (paths: Record<string, string>): Record<string, string> => Object.fromEntries(Object.entries(paths).map(([head, path]) => [head, placeOf(set, path)]))
   const done = await openDoneList(set, key)
   const describer = await openDescriber(labeller, set)
@@ -86,7 +87,7 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
         const files = filesOf(image.path)
         if (cleaning) await cleanRasters(inSet(files.rasters), labeller, image, cleaning, context.signal)
         // Those of an image that has changed since would belong to the former one.
-        if (!files.heatmaps) for (const path of Object.values(inSet(heatmapPaths(key, heads, image.path)))) await rm(path, { force: true })
+        if (!files.heatmaps) for (const path of Object.values(inSet(heatmapPaths(key, heads, names.get(image.path)!)))) await rm(path, { force: true })
         const entry = entryOf(labeller, image, files.rasters, files.heatmaps)
         await describer.add(image, entry, sums, context.signal)
         await done.add(entry)

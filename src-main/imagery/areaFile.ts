@@ -18,14 +18,14 @@ const crsMember = z.union([
 /** A geometry of any type; its coordinates and parts are read once the type is known. */
 const geometry = z.object({
   type: z.enum(['Polygon', 'MultiPolygon', 'GeometryCollection', 'Point', 'MultiPoint', 'LineString', 'MultiLineString']),
-  coordinates: z.unknown(),
+  coordinates: z.unknown().optional(),
   geometries: z.array(z.unknown()).optional(),
-  crs: z.unknown()
+  crs: z.unknown().optional()
 })
 type Geometry = z.infer<typeof geometry>
 
-const feature = z.object({ type: z.literal('Feature'), geometry: geometry.nullish(), properties: z.record(z.string(), z.unknown()).nullish(), crs: z.unknown() })
-const document = z.union([z.object({ type: z.literal('FeatureCollection'), features: z.array(feature), crs: z.unknown() }), feature, geometry])
+const feature = z.object({ type: z.literal('Feature'), geometry: geometry.nullish(), properties: z.record(z.string(), z.unknown()).nullish(), crs: z.unknown().optional() })
+const document = z.union([z.object({ type: z.literal('FeatureCollection'), features: z.array(feature), crs: z.unknown().optional() }), feature, geometry])
 
 /** Nothing real nests deeper; deeper recursion would overflow the stack. */
 const MOST_NESTED = 100

@@ -30,14 +30,14 @@ export async function openMask(path: string, classes: TrueClasses): Promise<Trut
 /** Finds the classes of a patch's pixels by the bands that the mask has. @throws TruthUnusable */
 async function classifierOf({ bands }: Raster, path: string, classes: TrueClasses): Promise<(patch: Patch) => Uint8Array> {
   const unusable = (reason: string): SmaltiError => new SmaltiError('TruthUnusable', { path, reason })
-  const roles = bands.flatMap(({ role }) => (role === 'alpha' ? [] : [role]))
+  const colours = bands.filter(({ role }) => role !== 'alpha').length
   const png = await pngStorage(path)
-  if (roles.length === 1) {
+  if (colours === 1) {
     // The decoder spreads 1, 2 and 4 bits over 0…255.
     const unit = png && png.bits < 8 ? 255 / (2 ** png.bits - 1) : 1
     return ({ bands: [values], valid }) => classesOf(values.length, valid, (i) => values[i], (value) => classes.ofValue(value / unit, path))
   }
-  if (roles.join() !== 'red,green,blue') throw unusable(`it has ${bands.length} bands; a mask has one of class numbers, or red, green and blue`)
+  if (colours !== 3) throw unusable(`it has ${bands.length} bands; a mask has one of class numbers, or red, green and blue`)
   const inBytes = bands[0].type === 'uint8'
   if (classes.coloured) {
     if (!inBytes) throw unusable('its colours have more than 8 bits; save it with 8')

@@ -3,8 +3,10 @@ import { resolve } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
 import type { EngineProcess } from '../contract/client.ts'
 import { diagnosisText } from '../contract/diagnosisText.ts'
+import type { CommandOutput } from '../contract/commands.ts'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
+import { leftOutText } from '../contract/evaluation.ts'
 import { LEARNT_METHODS, METHODS, METHOD_NOTES, type RecipeChanges } from '../contract/recipe.ts'
 import { RUNTIMES, megabytes } from '../contract/runtimes.ts'
 import { DEFAULT_SETTINGS, PRESETS } from '../contract/settings.ts'
@@ -149,6 +151,9 @@ program
     perform('runs', { project: resolve(project), use: options.use, rename: options.name === undefined ? undefined : { run: options.use, name: options.name } }, options.json, runsText)
   )
 
+const comparedText = ({ images, imagesWithoutTruth }: CommandOutput<'evaluate'>): string =>
+  imagesWithoutTruth > 0 ? `${images} of ${images + imagesWithoutTruth} images` : images === 1 ? '1 image' : `${images} images`
+
 const SHOWN_DECISIONS = new Set([2, 3, 5, 8, 12, 20, 30, 40])
 
 addClassCommands(program)
@@ -157,9 +162,9 @@ program
   .command('evaluate')
   .description('compare label masks with known truth')
   .argument('<project>')
-  .requiredOption('--truth <path>', 'masks (PNG, GeoTIFF) or GeoJSON with the names of the images, or one GeoJSON file; value 255 is not scored')
+  .requiredOption('--truth <path>', 'masks (PNG, GeoTIFF) or GeoJSON with the names of the images, or one GeoJSON file; nodata, negative values and 255 are not scored')
   .addOption(images())
-  .option('--truth-map <file>', 'JSON from mask values or colours to classes, {"0":0,"5":1} or {"#ff0000":0}; what is not named is not scored')
+  .option('--truth-map <file>', 'JSON from values or colours to classes, {"0":0,"300":1} or {"#ff0000":0}; values that it does not name are not scored')
   .addOption(head())
   .option('--boundary <px>', 'also the errors no farther than so many pixels from a true boundary', count(1, 100))
   .option('--curve', 'also the best accuracy with 1 to 40 nodes of the tree of clusters: what so many decisions are worth', false)
@@ -171,13 +176,15 @@ program
     const input = { project: resolve(project), images: options.images && placed(options.images), truth: resolve(options.truth), truthMap, head: options.head, mapping: options.mapping, curve: options.curve, boundary: options.boundary }
     return perform('evaluate', input, options.json, (output) =>
       [
-        `Head ${output.head}, ${output.how}, ${output.images} images, ${output.pixels} pixels`,
+        `Head ${output.head}, ${output.how}, ${comparedText(output)}, ${output.pixels} pixels`,
         `  accuracy  ${output.accuracy.toFixed(4)}  (largest class ${output.majority.toFixed(4)})`,
         `  NMI       ${output.nmi.toFixed(4)}`,
         `  ARI       ${output.ari.toFixed(4)}`,
         `  mIoU      ${output.miou.toFixed(4)}`,
+        ...leftOutText(output.leftOut).map((reason, i) => `  ${i === 0 ? 'left out' : '        '}  ${reason}`),
         ...(output.boundary ? [`  errors    ${output.boundary.errorRate.toFixed(4)} of ${output.boundary.pixels} pixels within ${options.boundary} of a boundary`] : []),
-        ...(output.curve?.flatMap((accuracy, i) => (SHOWN_DECISIONS.has(i + 1) ? [`  ${String(i + 1).padStart(2)} decisions  ${accuracy.toFixed(4)}`] : [])) ?? [])
+        ...(output.curve?.flatMap((accuracy, i) => (SHOWN_DECISIONS.has(i + 1) ? [`  ${String(i + 1).padStart(2)} decisions  ${accuracy.toFixed(4)}`] : [])) ?? []),
+        ...(output.warning === undefined ? [] : [`Warning: ${output.warning}`])
       ].join('\n')
     )
   })

@@ -7,7 +7,7 @@ import { progressPrinter } from './progressLine.ts'
 export const INPUT_FAULTS = new Set<string>([
   'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'LabelsUnreadable', 'CorrectionsUnreadable', 'ClassesChanged', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'OtherImages', 'ProjectTooNew',
   'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'HeatmapsMissing', 'CheckpointUnreadable', 'CheckpointMismatch',
-  'BackendUnavailable', 'RuntimeUnavailable', 'FeaturesUnusable', 'TruthMissing', 'TruthInColour', 'TruthMismatch', 'InvalidSetting'
+  'BackendUnavailable', 'RuntimeUnavailable', 'FeaturesUnusable', 'TruthMissing', 'TruthInColour', 'TruthMismatch', 'TruthAmbiguous', 'TruthUnusable', 'NothingScored', 'InvalidSetting'
 ])
 export const EXIT = { ok: 0, failed: 1, badInput: 2, interrupted: 130 }
 

@@ -3,6 +3,7 @@ import { classHistory, clusterDescriptions, clusterMap, clusterTree, correctionS
 import { SmaltiError } from './errors.ts'
 import { groupEdit, groupHistory, imageGroup } from './groups.ts'
 import { catalogue, skippedFile } from './imagery.ts'
+import { leftOut } from './evaluation.ts'
 import { EXPORT_FORMATS, cleanUp, clusterClass, measures, shard } from './labels.ts'
 import { GROUP_METHODS, METHODS, recipe } from './recipe.ts'
 import { diagnosis, runSummary } from './runs.ts'
@@ -291,8 +292,11 @@ export const COMMANDS = {
       images: sources.optional(),
       /** Folder of masks or GeoJSON files named like the images, or one GeoJSON file. */
       truth: folder,
-      /** Class of each value of a mask, or of each colour (`#rrggbb`); what it does not name is not scored. */
-      truthMap: z.record(z.string().regex(/^(\d+|#[0-9a-f]{6})$/i), z.int().min(0).max(254)).optional(),
+      /** Class of each value of a mask or polygon, or of each colour (`#rrggbb`); what it does not name is not scored. Only the value 255 may be class 255, which masks use for pixels that are not scored. */
+      truthMap: z
+        .record(z.string().regex(/^(\d+|#[0-9a-f]{6})$/i), z.int().min(0).max(2 ** 32 - 1))
+        .refine((map) => Object.entries(map).every(([value, k]) => k !== 255 || Number(value) === 255), 'leave out values that are not scored instead of mapping them to 255')
+        .optional(),
       head,
       mapping: z.enum(['many-to-one', 'hungarian']),
       /** Of the classes, or of the clusters whatever classes they are of; corrections by hand count either way. */
@@ -306,7 +310,19 @@ export const COMMANDS = {
       /** Accuracies with 1, 2 … nodes of the tree of clusters, chosen well. */
       curve: z.array(z.number()).optional(),
       boundary: z.object({ pixels: z.number(), errorRate: z.number() }).optional(),
-       head, how: z.string(), images: z.int(), classes: z.array(z.int()), confusion: z.array(z.array(z.number())) })
+      head,
+      how: z.string(),
+      /** Images that were compared, and those without truth. */
+      images: z.int(),
+      imagesWithoutTruth: z.int(),
+      /** Pixels of the compared images that were not scored; `pixels` were. */
+      leftOut,
+      /** A sentence where most labelled pixels were left out. */
+      warning: z.string().optional(),
+      /** Numbers of the true classes, which may be sparse: the columns of `confusion`, whose rows are classes or clusters. */
+      classes: z.array(z.int()),
+      confusion: z.array(z.array(z.number()))
+    })
   },
   export: {
     input: z.object({

@@ -45,7 +45,7 @@ export const pixelValues = z.object({
   shown: z.array(z.string()),
   valid: z.boolean(),
   /** Its middle in the image's coordinate system, and in degrees of longitude and latitude where that is known. */
-  map: z.object({ x: z.number(), y: z.number(), epsg: z.number().optional(), degrees: z.tuple([z.number(), z.number()]).optional() }).optional()
+  map: z.object({ x: z.number(), y: z.number(), crs: z.string().optional(), degrees: z.tuple([z.number(), z.number()]).optional() }).optional()
 })
 export type PixelValues = z.infer<typeof pixelValues>
 

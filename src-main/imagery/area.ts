@@ -1,51 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
 import type { Area } from '../contract/imagery.ts'
 import { type Place, placeFrom } from './crs/crs.ts'
 import { type Transform, toPixel, toWorld } from './crs/transform.ts'
 import type { Georeference } from './georeference.ts'
 import type { Size, Window } from './grid.ts'
-
-const position = z.array(z.number()).min(2)
-const rings = z.array(z.array(position).min(4)).min(1)
-const geometry = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('Polygon'), coordinates: rings }),
-  z.object({ type: z.literal('MultiPolygon'), coordinates: z.array(rings) })
-])
-const anyGeometry = z.union([geometry, z.object({ type: z.string() })]).nullable()
-const feature = z.object({ type: z.literal('Feature'), geometry: anyGeometry, properties: z.record(z.string(), z.unknown()).nullish() })
-const crs = z.object({ properties: z.object({ name: z.string() }) })
-const document = z.union([
-  z.object({ type: z.literal('FeatureCollection'), features: z.array(feature), crs: crs.optional() }),
-  feature.extend({ crs: crs.optional() }),
-  z.object({ type: z.enum(['Polygon', 'MultiPolygon']), coordinates: z.unknown(), crs: crs.optional() })
-])
-
-/** The polygons of a GeoJSON file. @throws InvalidSetting naming `setting` */
-export async function readArea(path: string, setting: string): Promise<Area> {
-  const refused = (reason: string): SmaltiError => new SmaltiError('InvalidSetting', { setting, reason: `${path} ${reason}` })
-  let content: unknown
-  try {
-    content = JSON.parse(await readFile(path, 'utf8'))
-  } catch (fault) {
-    throw refused((fault as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : `cannot be read: ${(fault as Error).message}`)
-  }
-  const parsed = document.safeParse(content)
-  if (!parsed.success) throw refused('is no GeoJSON with polygons')
-  const found = parsed.data
-  const features = found.type === 'FeatureCollection' ? found.features : found.type === 'Feature' ? [found] : [{ geometry: geometry.parse(found), properties: {} }]
-  const polygons = features.flatMap(({ geometry: shape, properties }): Area['features'] => {
-    const known = geometry.safeParse(shape)
-    if (!known.success) return []
-    const coordinates = known.data.type === 'Polygon' ? [known.data.coordinates] : known.data.coordinates
-    return [{ polygons: coordinates.map((parts) => parts.map((ring) => ring.map(([x, y]): [number, number] => [x, y]))), properties: properties ?? {} }]
-  })
-  if (polygons.length === 0) throw refused('holds no polygon')
-  const name = found.crs?.properties.name
-  if (!(await placeOfName(name)).known) throw refused(`is in the coordinate system ${name}, which is not known here`)
-  return { crs: name, features: polygons }
-}
 
 /** What GeoJSON's coordinates are where nothing is said (RFC 7946 §4). */
 const LONGITUDE_LATITUDE = 'OGC:CRS84'

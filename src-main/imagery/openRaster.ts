@@ -38,13 +38,14 @@ export function refusedName(path: string): string {
 /**
  * Opens an image of any kind, here or, for GeoTIFFs, at an address. What has no parts that could be read by
  * themselves and is too large to be held is first copied, streaming, into tiles.
+ * @param stored  values as they are stored, whatever colour profile is embedded
  * @throws UnreadableImage with the reason in words, Cancelled
  */
-export async function openRaster(location: Location, copies?: Copies): Promise<Raster> {
+export async function openRaster(location: Location, copies?: Copies, stored = false): Promise<Raster> {
   if (location.kind === 'address' || isTiff(location)) return openTiff(location, copies?.signal)
   const { path } = location
   const { width, height } = await inspectPhotograph(path)
-  if (width * height <= WHOLE_PIXELS) return openPhotograph(path)
+  if (width * height <= WHOLE_PIXELS) return openPhotograph(path, stored)
   if (!copies) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
   return openTiff(fileAt(await tiledCopy(path, width * height, copies)), copies.signal)
 }

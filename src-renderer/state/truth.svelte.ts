@@ -1,4 +1,5 @@
 import type { SchemeClass } from '../../src-main/contract/classes.ts'
+import { type LeftOut, leftOutText } from '../../src-main/contract/evaluation.ts'
 import { clusterColours } from '../../src-main/classes/palette.ts'
 import { decisionCurve } from '../../src-main/evaluation/curve.ts'
 import { type Confusion, type Scores, score } from '../../src-main/evaluation/scores.ts'
@@ -13,7 +14,12 @@ interface Counted {
   folder: string
   head: string
   images: number
-  /** Values of the true classes. */
+  imagesWithoutTruth: number
+  /** Pixels that were scored, and those that were not. */
+  pixels: number
+  leftOut: LeftOut
+  warning?: string
+  /** Numbers of the true classes. */
   values: readonly number[]
   confusion: Confusion
 }
@@ -31,6 +37,14 @@ class Truth {
     return list.map(({ id, ignored }) => counted.values.map((_, k) => (ignored ? 0 : of.reduce((sum, owner, cluster) => sum + (owner === id ? (counted.confusion[cluster]?.[k] ?? 0) : 0), 0))))
   })
   readonly scores = $derived.by((): Scores | undefined => (this.confusion?.some((row) => row.some((count) => count > 0)) ? score(this.confusion, 'many-to-one') : undefined))
+  /** Tells how many pixels the scores are of, and which were left out; the pixels of ignored classes are among them. */
+  readonly coverage = $derived.by((): string | undefined => {
+    if (!this.counted || !this.scores) return undefined
+    const { pixels, leftOut } = this.counted
+    const scored = this.scores.pixels
+    const reasons = [...leftOutText(leftOut), ...(scored < pixels ? [`${(pixels - scored).toLocaleString('en')} in ignored classes`] : [])]
+    return `${scored.toLocaleString('en')} pixels scored${reasons.length > 0 ? `; left out: ${reasons.join(', ')}` : ''}.`
+  })
   /** The best accuracies that 1, 2 … classes of the tree can have. */
   readonly curve = $derived(this.counted && classes.tree ? decisionCurve(classes.tree, this.counted.confusion.slice(0, classes.tree.count), MOST_DECISIONS) : undefined)
 
@@ -43,7 +57,8 @@ class Truth {
     await jobs.perform('evaluate', async (signal, onProgress) => {
       const { head } = view
       const found = await run('evaluate', { project: folder, truth, head, mapping: 'many-to-one', what: 'clusters' }, { signal, onProgress })
-      this.#counted = { folder: truth, head, images: found.images, values: found.classes, confusion: found.confusion }
+      const { images, imagesWithoutTruth, pixels, leftOut, warning, classes: values, confusion } = found
+      this.#counted = { folder: truth, head, images, imagesWithoutTruth, pixels, leftOut, warning, values, confusion }
     })
   }
 

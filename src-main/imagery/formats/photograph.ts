@@ -67,8 +67,12 @@ async function isTruncated(file: string, size: number, format: string): Promise<
   }
 }
 
-/** A photograph that is decoded whole when it is first read. @throws UnreadableImage */
-export async function openPhotograph(path: string): Promise<Raster> {
+/**
+ * A photograph that is decoded whole when it is first read.
+ * @param stored  values as they are stored, without the change of colours that an embedded profile asks for
+ * @throws UnreadableImage
+ */
+export async function openPhotograph(path: string, stored = false): Promise<Raster> {
   const { width, height, type, roles } = await inspectPhotograph(path)
   if (width * height > WHOLE_PIXELS) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
   const alpha = roles.indexOf('alpha')
@@ -83,7 +87,7 @@ export async function openPhotograph(path: string): Promise<Raster> {
     georeference: await sidecarGeoreferenceOf(path),
     async read(window, { bands: wanted = roles.map((_, b) => b), signal } = {}) {
       if (signal?.aborted) throw new SmaltiError('Cancelled')
-      decoded ??= decode(path, { width, height }, type, roles)
+      decoded ??= decode(path, { width, height }, type, roles, stored)
       decoded.catch(() => (decoded = undefined))
       const whole = await decoded
       const cut = (plane: Samples): Samples => cutWindow(plane, whole, window)
@@ -108,11 +112,11 @@ export function cutWindow(plane: Samples, { width, height }: Size, window: Windo
   return part
 }
 
-async function decode(path: string, { width, height }: Size, type: SampleType, roles: readonly BandRole[]): Promise<Patch> {
+async function decode(path: string, { width, height }: Size, type: SampleType, roles: readonly BandRole[], stored: boolean): Promise<Patch> {
   try {
     const deep = type === 'uint16'
     const grey = roles[0] === 'grey'
-    const picture = sharp(path, { limitInputPixels: false, failOn: 'truncated' }).autoOrient()
+    const picture = sharp(path, { limitInputPixels: false, failOn: 'truncated', ignoreIcc: stored }).autoOrient()
     const coloured = roles.includes('alpha') ? picture : picture.removeAlpha()
     const { data, info } = await coloured.toColourspace(deep ? (grey ? 'grey16' : 'rgb16') : grey ? 'b-w' : 'srgb').raw({ depth: deep ? 'ushort' : 'uchar' }).toBuffer({ resolveWithObject: true })
     if (info.channels !== roles.length || info.width !== width || info.height !== height) throw new Error(`decoded as ${info.width}×${info.height}×${info.channels}`)

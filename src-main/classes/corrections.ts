@@ -17,9 +17,9 @@ export const correctedTiles = (history: ClassHistory, head: string, path: string
 export interface Moved {
   cluster: number
   pixels: number
-  /** Square metres of a pixel, where they are known. */
-  pixelArea?: number
+  /** Where they are known. */
+  squareMetres?: number
 }
 
 /** By how much corrections change a head's clusters now. */
-export const movedPixels = (history: ClassHistory, head: string): Moved[] => tilesNow(history, head).flatMap(({ of: { pixelArea }, tile }) => tile.moved.map(([cluster, pixels]) => ({ cluster, pixels, pixelArea })))
+export const movedPixels = (history: ClassHistory, head: string): Moved[] => tilesNow(history, head).flatMap(({ tile }) => tile.moved.map(([cluster, pixels, squareMetres]) => ({ cluster, pixels, squareMetres })))

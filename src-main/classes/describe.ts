@@ -55,11 +55,11 @@ function withMoved(clusters: readonly Cluster[], count: number, moved: readonly 
   const total = clusters.reduce((sum, { pixels }) => sum + pixels, 0)
   const meanArea = placed && total > 0 ? clusters.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) / total : undefined
   const corrected = Array.from({ length: count }, (_, cluster) => ({ pixels: clusters[cluster]?.pixels ?? 0, squareMetres: placed ? (clusters[cluster]?.squareMetres ?? 0) : undefined }))
-  for (const { cluster, pixels, pixelArea = meanArea } of moved) {
+  for (const { cluster, pixels, squareMetres = meanArea === undefined ? undefined : pixels * meanArea } of moved) {
     const entry = corrected[cluster]
     if (!entry) continue
     entry.pixels += pixels
-    if (entry.squareMetres !== undefined) entry.squareMetres += pixels * (pixelArea ?? 0)
+    if (entry.squareMetres !== undefined) entry.squareMetres += squareMetres ?? 0
   }
   return corrected
 }

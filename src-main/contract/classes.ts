@@ -49,8 +49,8 @@ const correctedTile = z.object({
   /** Where its content lies in the run's file of corrections. */
   offset: z.int().min(0),
   bytes: z.int().min(1),
-  /** By how many pixels clusters are larger, or smaller, than in the labels themselves. */
-  moved: z.array(z.tuple([z.int(), z.int()]))
+  /** By how many pixels clusters are larger, or smaller, than in the labels themselves, and by how many square metres where those are known. */
+  moved: z.array(z.tuple([z.int(), z.int(), z.number().optional()]))
 })
 export type CorrectedTile = z.infer<typeof correctedTile>
 
@@ -60,8 +60,6 @@ export const correction = z.object({
   path: z.string(),
   /** Of the labels over which it was counted. */
   key: z.string(),
-  /** Square metres of a pixel, where they are known. */
-  pixelArea: z.number().optional(),
   tiles: z.array(correctedTile)
 })
 export type Correction = z.infer<typeof correction>

@@ -14,6 +14,7 @@ const SENTENCES = {
   NothingValid: (d) => `None of the ${d.images} images looked at has a pixel with data: all is marked as missing, or lies outside of the area of interest.`,
   MixedImages: (d) => `These images cannot be learnt together: ${d.reason}.`,
   AreaUnreachable: (d) => `The area of interest cannot be found in ${d.path}: ${d.reason}.`,
+  PlaceUnknown: (d) => `GeoJSON holds longitudes and latitudes, and those of ${d.path} are unknown: ${d.reason}. Export a GeoPackage instead, which keeps the image's own coordinates.`,
   NotGrouped: (d) => `The images of ${d.path} are not sorted into groups yet: smalti group … --project ${d.path}.`,
   NotEnoughImages: (d) => `There are ${d.have} images for ${d.need} groups.`,
   ProjectNotFound: (d) => `There is no Smalti project at ${d.path}.`,

@@ -2,6 +2,8 @@ import { rm } from 'node:fs/promises'
 import { SmaltiError } from '../contract/errors.ts'
 import type { CatalogueImage } from '../contract/imagery.ts'
 import type { CleanUp } from '../contract/labels.ts'
+import { groundAreas } from '../imagery/crs/groundArea.ts'
+import { georeferenceOfFile } from '../imagery/openRaster.ts'
 import { cleaned } from '../labels/cleaned.ts'
 import { openLabels } from '../labels/source.ts'
 import { tileSide } from '../labels/tiffFile.ts'
@@ -13,10 +15,11 @@ export const rawPath = (path: string): string => path.replace(/\.tif$/, '.raw.ti
 
 /** Writes the rasters of an image cleaned up, and removes them as the network gave them. */
 export async function cleanRasters(rasters: Record<string, string>, labeller: Labeller, image: CatalogueImage, cleanUp: CleanUp, signal: AbortSignal): Promise<void> {
+  const ground = groundAreas(await georeferenceOfFile(image), image)
   for (const [head, path] of Object.entries(rasters)) {
     const raw = await openLabels(rawPath(path))
     try {
-      const labels = cleaned(raw, cleanUp, image.gsd)
+      const labels = cleaned(raw, cleanUp, ground)
       await writeLabels(path, { width: image.width, height: image.height, tile: tileSide(image), key: labeller.key, notes: await notesOf(labeller, image, head) }, (window) => labels.read(window, signal), signal)
     } catch (fault) {
       if (fault instanceof SmaltiError && fault.name === 'UnreadableImage') throw new SmaltiError('LabelsUnreadable', { path: image.path, reason: fault.details.reason })

@@ -2,8 +2,7 @@ import { correctedTiles } from '../classes/corrections.ts'
 import { CORRECTION_TILE, type ClassHistory, type CorrectedTile, type Correction, type CorrectionShape, type Scheme } from '../contract/classes.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { NO_LABEL } from '../contract/labels.ts'
-import { pixelArea } from '../imagery/georeference.ts'
-import { georeferenceOfFile } from '../imagery/openRaster.ts'
+import { type GroundAreas, groundAreas } from '../imagery/crs/groundArea.ts'
 import type { Window } from '../imagery/raster.ts'
 import { type Layer, UNTOUCHED, corrected, encodedTile, layerOf, overlap, tileArea } from '../labels/corrections.ts'
 import { boundsOf, connected, drawn } from '../labels/shapes.ts'
@@ -39,9 +38,9 @@ interface Corrected {
 }
 
 /** Labels of an image as the network made them. */
-async function openFound(set: LabelSet, index: LabelIndex, image: LabelledImage, head: string): Promise<LabelSource & { raster: string }> {
+async function openFound(set: LabelSet, index: LabelIndex, image: LabelledImage, head: string): Promise<LabelSource> {
   const { raster, table } = storedHead(set, index, image, head)
-  return { ...translated(await openLabels(raster), table), raster }
+  return translated(await openLabels(raster), table)
 }
 
 /**
@@ -55,6 +54,7 @@ export async function correctImage({ project, set, index, image, head, scheme, t
   try {
     const layer = layerOf(correctionsPath(project), tiles)
     const former = new Map(tiles.map((tile) => [`${tile.column} ${tile.row}`, tile]))
+    const ground = groundAreas(found.georeference, found)
     const changed: { column: number; row: number; content: Uint8Array; moved: CorrectedTile['moved'] }[] = []
     for await (const { column, row, mask } of masks(shape, corrected(found, layer), scheme, signal)) {
       const before = former.get(`${column} ${row}`)
@@ -70,7 +70,7 @@ export async function correctImage({ project, set, index, image, head, scheme, t
           any = true
         }
       }
-      if (any) changed.push({ column, row, content, moved: movedIn(content, labels, window) })
+      if (any) changed.push({ column, row, content, moved: movedIn(content, labels, window, ground) })
     }
     if (changed.length === 0) return undefined
     const stored = changed.map(({ content }) => encodedTile(content))
@@ -79,7 +79,6 @@ export async function correctImage({ project, set, index, image, head, scheme, t
       head,
       path: image.path,
       key: index.key,
-      pixelArea: pixelArea(await georeferenceOfFile({ file: found.raster }).catch(() => undefined), image),
       tiles: changed.map(({ column, row, moved }, i) => ({ column, row, offset: offsets[i], bytes: stored[i].length, moved }))
     }
   } finally {
@@ -107,19 +106,24 @@ async function* masks(shape: CorrectionShape, labels: LabelSource, scheme: Schem
   }
 }
 
-/** By how many pixels clusters are larger, or smaller, in a tile than in its labels. */
-function movedIn(content: Uint8Array, labels: Uint8Array, { width, height }: Window): CorrectedTile['moved'] {
-  const moved = new Map<number, number>()
-  const add = (cluster: number, pixels: number): void => void (cluster !== NO_LABEL && moved.set(cluster, (moved.get(cluster) ?? 0) + pixels))
+/** By how much clusters are larger, or smaller, in a tile than in its labels. */
+function movedIn(content: Uint8Array, labels: Uint8Array, { left, top, width, height }: Window, ground: GroundAreas | undefined): CorrectedTile['moved'] {
+  const moved = new Map<number, { pixels: number; area: number }>()
+  const add = (cluster: number, sign: number, area: number): void => {
+    if (cluster === NO_LABEL) return
+    const before = moved.get(cluster) ?? { pixels: 0, area: 0 }
+    moved.set(cluster, { pixels: before.pixels + sign, area: before.area + sign * area })
+  }
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const [value, label] = [content[y * SIDE + x], labels[y * width + x]]
       if (value === UNTOUCHED || value === label || label === NO_LABEL) continue
-      add(value, 1)
-      add(label, -1)
+      const area = ground ? ground.at(left + x, top + y) : 0
+      add(value, 1, area)
+      add(label, -1, area)
     }
   }
-  return [...moved].filter(([, pixels]) => pixels !== 0)
+  return [...moved].filter(([, { pixels, area }]) => pixels !== 0 || area !== 0).map(([cluster, { pixels, area }]) => (ground ? [cluster, pixels, area] : [cluster, pixels]))
 }
 
 /**
@@ -153,7 +157,7 @@ async function recounted(project: Project, set: LabelSet, index: LabelIndex, cor
     const counted: CorrectedTile[] = []
     for (const tile of tiles) {
       const window = overlap(tileArea(tile), { left: 0, top: 0, width: found.width, height: found.height })
-      counted.push({ ...tile, moved: window ? movedIn(await layer.read(tile), await found.read(window, signal), window) : [] })
+      counted.push({ ...tile, moved: window ? movedIn(await layer.read(tile), await found.read(window, signal), window, groundAreas(found.georeference, found)) : [] })
     }
     return { ...correction, key: index.key, tiles: counted }
   } finally {

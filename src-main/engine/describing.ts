@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type ClusterDescriptions, clusterDescriptions } from '../contract/classes.ts'
 import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
+import { groundAreas } from '../imagery/crs/groundArea.ts'
+import { georeferenceOfFile } from '../imagery/openRaster.ts'
 import { countNeighbours } from '../labels/neighbours.ts'
 import { openLabels } from '../labels/source.ts'
 import { writeJsonSafely } from '../project/files.ts'
@@ -13,9 +15,7 @@ import { type Labeller, clusterCounts } from './labelling.ts'
 
 const imageDescription = z.object({
   path: z.string(),
-  /** Square metres of a pixel. */
-  pixelArea: z.number().optional(),
-  heads: z.record(z.string(), z.object({ sums: clusterSums, pixels: z.array(z.number()), /** Label, label, pairs. */ pairs: z.array(z.tuple([z.int(), z.int(), z.number()])) }))
+  heads: z.record(z.string(), z.object({ sums: clusterSums, pixels: z.array(z.number()), /** On the ground, where the image's place is known. */ squareMetres: z.array(z.number()).optional(), /** Label, label, pairs. */ pairs: z.array(z.tuple([z.int(), z.int(), z.number()])) }))
 })
 type ImageDescription = z.infer<typeof imageDescription>
 type HeadDescription = ImageDescription['heads'][string]
@@ -35,16 +35,17 @@ export async function openDescriber({ model, key }: Labeller, set: LabelSet): Pr
   return {
     async add(image, { rasters }, sums, signal) {
       const heads: ImageDescription['heads'] = {}
+      const ground = groundAreas(await georeferenceOfFile(image), image)
       for (const { name, clusters } of model.architecture.heads) {
         const labels = await openLabels(placeOf(set, rasters[name]))
         try {
-          const { pixels, pairs } = await countNeighbours(labels, clusters, signal)
-          heads[name] = { sums: sums[name] ?? [], pixels: [...pixels], pairs: [...pairs].flatMap((n, i): [number, number, number][] => (n > 0 ? [[Math.floor(i / clusters), i % clusters, n]] : [])) }
+          const { pixels, pairs, squareMetres } = await countNeighbours(labels, clusters, ground, signal)
+          heads[name] = { sums: sums[name] ?? [], pixels: [...pixels], squareMetres: squareMetres && [...squareMetres], pairs: [...pairs].flatMap((n, i): [number, number, number][] => (n > 0 ? [[Math.floor(i / clusters), i % clusters, n]] : [])) }
         } finally {
           await labels.close()
         }
       }
-      await lines.add({ path: image.path, pixelArea: image.gsd === undefined ? undefined : image.gsd ** 2, heads })
+      await lines.add({ path: image.path, heads })
     },
     close: () => lines.close()
   }
@@ -90,12 +91,12 @@ class Total {
   }
 
   /** Adds an image's clusters, or their groups. */
-  add({ path, pixelArea }: ImageDescription, { sums, pixels, pairs }: HeadDescription, cut?: Cut): void {
+  add({ path }: ImageDescription, { sums, pixels, squareMetres, pairs }: HeadDescription, cut?: Cut): void {
     const into = (cluster: number): number => cut?.groups[cluster] ?? cluster
-    if (pixelArea === undefined) this.#placed = false
+    if (squareMetres === undefined) this.#placed = false
     pixels.forEach((n, k) => {
       this.#pixels[into(k)] += n
-      this.#squareMetres[into(k)] += n * (pixelArea ?? 0)
+      this.#squareMetres[into(k)] += squareMetres?.[k] ?? 0
     })
     for (const [a, b, n] of pairs) this.#neighbours[into(a) * this.#clusters + into(b)] += n
     for (const { cluster, cells, confidence, bands, patches } of joinedSums([sums.map((of) => ({ ...of, cluster: into(of.cluster) }))])) {

@@ -1,14 +1,25 @@
 import { SmaltiError } from '../contract/errors.ts'
+import type { GroundAreas } from '../imagery/crs/groundArea.ts'
 import { type LabelSource, stripes } from '../labels/source.ts'
 
-/** Pixels of each label 0…255, counted stripe by stripe. @throws Cancelled, UnreadableImage */
-export async function countLabels(labels: LabelSource, signal: AbortSignal): Promise<Float64Array> {
-  const counts = new Float64Array(256)
+/** How much there is of each label 0…255. */
+export interface LabelAreas {
+  pixels: Float64Array
+  /** On the ellipsoid, where the scene's place is known. */
+  squareMetres?: Float64Array
+}
+
+/** Measures labels stripe by stripe. @throws Cancelled, UnreadableImage */
+export async function measureLabels(labels: LabelSource, ground: GroundAreas | undefined, signal: AbortSignal): Promise<LabelAreas> {
+  const pixels = new Float64Array(256)
+  const squareMetres = ground && new Float64Array(256)
   for (const window of stripes(labels)) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
-    for (const label of await labels.read(window, signal)) counts[label]++
+    const values = await labels.read(window, signal)
+    for (const label of values) pixels[label]++
+    if (squareMetres) ground.add(squareMetres, values, window)
   }
-  return counts
+  return { pixels, squareMetres }
 }
 
 /** Opens an item's labels for as long as `work` needs them. */

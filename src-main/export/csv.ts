@@ -1,4 +1,4 @@
-import { countLabels, withLabels } from './areas.ts'
+import { measureLabels, withLabels } from './areas.ts'
 import { NO_LABEL } from '../contract/labels.ts'
 import type { ExportFormat } from './format.ts'
 
@@ -13,17 +13,20 @@ export function csvField(text: string): string {
   return harmless !== text || /[",;\t\r\n]|^ | $/.test(text) ? `"${harmless.replaceAll('"', '""')}"` : text
 }
 
-/** Pixels, square metres and share of each class in each image; the share is of what is labelled. */
+/**
+ * Pixels, square metres and share of each class in each image; the share is of what is labelled. `area` says what square
+ * metres are of: the ellipsoid of the scene's datum, or unknown.
+ */
 export const csvAreas: ExportFormat = {
   files: () => [FILE],
   async write({ out, items, classes, signal, onProgress }) {
-    const rows = ['image,value,class,pixels,square_metres,percent']
+    const rows = ['image,value,class,pixels,square_metres,percent,area']
     for (const [done, item] of items.entries()) {
-      const counts = await withLabels(item, (labels) => countLabels(labels, signal))
-      const labelled = counts.reduce((sum, count, label) => (label === NO_LABEL ? sum : sum + count), 0)
+      const { pixels, squareMetres } = await withLabels(item, (labels) => measureLabels(labels, item.ground, signal))
+      const labelled = pixels.reduce((sum, count, label) => (label === NO_LABEL ? sum : sum + count), 0)
       classes.forEach(({ name }, value) => {
-        const area = item.pixelArea === undefined ? '' : String(Number((counts[value] * item.pixelArea).toPrecision(12)))
-        rows.push([csvField(item.path), value, csvField(name), counts[value], area, ((100 * counts[value]) / Math.max(labelled, 1)).toFixed(4)].join(','))
+        const area = squareMetres ? String(Number(squareMetres[value].toPrecision(10))) : ''
+        rows.push([csvField(item.path), value, csvField(name), pixels[value], area, ((100 * pixels[value]) / Math.max(labelled, 1)).toFixed(4), squareMetres ? 'ellipsoid' : 'unknown'].join(','))
       })
       onProgress((done + 1) / items.length)
     }

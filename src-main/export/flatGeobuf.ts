@@ -1,19 +1,62 @@
+import * as flatbuffers from 'flatbuffers'
+import type { Georeference } from '../imagery/georeference.ts'
 import type { ExportFormat } from './format.ts'
-import { featuresOf } from './features.ts'
-import { geoJsonFeature } from './geoJson.ts'
+import { featuresOf, sceneRings } from './features.ts'
+import { propertiesOf } from './geoJson.ts'
+import { systemOf } from './spatialReference.ts'
 
 const nameOf = (stem: string): string => `${stem}.fgb`
 
-/** Polygons in the scene's coordinate system, with a spatial index. */
+/** Polygons in the scene's coordinate system, which is given by its code or its text. */
 export const flatGeobuf: ExportFormat = {
   files: (items) => items.map(({ stem }) => nameOf(stem)),
   async write({ out, items, classes, signal, onProgress }) {
     // Its many modules are for this format alone.
     const geojson = await import('flatgeobuf/lib/mjs/geojson.js')
     for (const [done, item] of items.entries()) {
-      const features = (await featuresOf(item, { classes, signal })).map(geoJsonFeature)
-      if (features.length > 0) await out.write(nameOf(item.stem), geojson.serialize({ type: 'FeatureCollection', features } as never, item.georeference?.epsg))
+      const features = (await featuresOf(item, { classes, signal })).map((feature) => ({ type: 'Feature', properties: propertiesOf(feature), geometry: { type: 'Polygon', coordinates: sceneRings(feature, item) } }))
+      if (features.length > 0) await out.write(nameOf(item.stem), await withSystem(geojson.serialize({ type: 'FeatureCollection', features } as never), item.georeference))
       onProgress((done + 1) / items.length)
     }
   }
+}
+
+const MAGIC = 8
+const LENGTH = 4
+
+/** The same file with a header that also says where its coordinates are: the library writes a number only. */
+async function withSystem(file: Uint8Array, georeference: Georeference | undefined): Promise<Uint8Array> {
+  const system = georeference?.transform && systemOf(georeference.place)
+  if (!system) return file
+  const [{ Header }, { Crs }, { Column }] = await Promise.all([import('flatgeobuf/lib/mjs/flat-geobuf/header.js'), import('flatgeobuf/lib/mjs/flat-geobuf/crs.js'), import('flatgeobuf/lib/mjs/flat-geobuf/column.js')])
+  const bytes = new flatbuffers.ByteBuffer(file.subarray(MAGIC))
+  const before = Header.getSizePrefixedRootAsHeader(bytes)
+  const builder = new flatbuffers.Builder()
+  const columns = Array.from({ length: before.columnsLength() }, (_, i) => {
+    const column = before.columns(i)!
+    const name = builder.createString(column.name())
+    Column.startColumn(builder)
+    Column.addName(builder, name)
+    Column.addType(builder, column.type())
+    return Column.endColumn(builder)
+  })
+  const columnsAt = Header.createColumnsVector(builder, columns)
+  const [organisation, name, wkt] = [system.organisation, system.name, system.wkt].map((text) => builder.createString(text))
+  Crs.startCrs(builder)
+  if (system.code !== undefined) {
+    Crs.addOrg(builder, organisation)
+    Crs.addCode(builder, system.code)
+  }
+  Crs.addName(builder, name)
+  Crs.addWkt(builder, wkt)
+  const crs = Crs.endCrs(builder)
+  Header.startHeader(builder)
+  Header.addCrs(builder, crs)
+  Header.addFeaturesCount(builder, before.featuresCount())
+  Header.addGeometryType(builder, before.geometryType())
+  Header.addIndexNodeSize(builder, before.indexNodeSize())
+  Header.addColumns(builder, columnsAt)
+  builder.finishSizePrefixed(Header.endHeader(builder))
+  const rest = file.subarray(MAGIC + LENGTH + new DataView(file.buffer, file.byteOffset).getUint32(MAGIC, true))
+  return Buffer.concat([file.subarray(0, MAGIC), builder.asUint8Array(), rest])
 }

@@ -1,4 +1,5 @@
 import type { ClusterClass, Measures } from '../contract/labels.ts'
+import type { GroundAreas } from '../imagery/crs/groundArea.ts'
 import type { Georeference } from '../imagery/georeference.ts'
 import type { Size } from '../imagery/raster.ts'
 import type { Heatmap } from '../labels/heatmaps.ts'
@@ -16,8 +17,8 @@ export interface ExportItem extends Size {
   /** Name of its layer in a GeoPackage, unique among all. */
   layer: string
   georeference?: Georeference
-  /** Square metres of a pixel, where they are known. */
-  pixelArea?: number
+  /** Areas of its pixels on the ground, where they are known. */
+  ground?: GroundAreas
   /** Path of a label raster that holds exactly these labels, if there is one. */
   raster?: string
   open(): Promise<LabelSource>
@@ -43,6 +44,8 @@ export interface ExportFormat {
   outdated?(items: readonly ExportItem[], measures: Measures): string[]
   /** Sentences about an export that the user should know. */
   notes?(items: readonly ExportItem[], folder: string): string[]
+  /** Refuses images that the format cannot hold, before anything is written. @throws PlaceUnknown */
+  check?(items: readonly ExportItem[]): void
   /** It lists paths in a text file, one a line. */
   inList?: true
   write(context: ExportContext): Promise<void>

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import type sqlite from 'node-sqlite3-wasm'
 import { SmaltiError } from '../contract/errors.ts'
 import type { ExportFormat, ExportItem } from './format.ts'
-import { type LabelFeature, featuresOf } from './features.ts'
+import type { Place } from '../imagery/crs/crs.ts'
+import { type LabelFeature, featuresOf, sceneRings } from './features.ts'
+import { systemOf } from './spatialReference.ts'
 
 const FILE = 'labels.gpkg'
 /** SQLite's application id and version of a GeoPackage 1.3. */
@@ -46,20 +48,34 @@ CREATE TABLE gpkg_contents (table_name TEXT NOT NULL PRIMARY KEY, data_type TEXT
 CREATE TABLE gpkg_geometry_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, geometry_type_name TEXT NOT NULL, srs_id INTEGER NOT NULL, z TINYINT NOT NULL, m TINYINT NOT NULL, CONSTRAINT pk_geom_cols PRIMARY KEY (table_name, column_name), CONSTRAINT fk_gc_tn FOREIGN KEY (table_name) REFERENCES gpkg_contents(table_name), CONSTRAINT fk_gc_srs FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys (srs_id));
 `
 
+/** Where numbers begin for systems that no authority numbers. */
+const FIRST_OWN = 100_000
+
+/** The number of a coordinate system in this file, which it gets where it has none yet. */
+function referenceOf(database: sqlite.Database, place: Place): number {
+  const system = systemOf(place)
+  if (!system) return UNKNOWN_PLANE
+  const { name, organisation, code, wkt } = system
+  const known = database.get('SELECT srs_id AS id FROM gpkg_spatial_ref_sys WHERE definition = ? OR (organization = ? AND organization_coordsys_id = ?)', [wkt, organisation, code ?? null]) as { id: number } | undefined
+  if (known) return known.id
+  const last = database.get('SELECT MAX(srs_id) AS id FROM gpkg_spatial_ref_sys') as { id: number }
+  const id = organisation === 'EPSG' && code !== undefined ? code : Math.max(FIRST_OWN, last.id + 1)
+  database.run('INSERT INTO gpkg_spatial_ref_sys VALUES (?, ?, ?, ?, ?, NULL)', [name, id, organisation, code ?? id, wkt])
+  return id
+}
+
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 function writeLayer(database: sqlite.Database, item: ExportItem, name: string, features: readonly LabelFeature[]): void {
-  const { epsg, wkt } = item.georeference ?? {}
-  const srs = item.georeference?.transform && epsg !== undefined ? epsg : UNKNOWN_PLANE
-  // Who reads it takes the definition from the code.
-  if (srs > 0) database.run('INSERT OR IGNORE INTO gpkg_spatial_ref_sys VALUES (?, ?, ?, ?, ?, NULL)', [`EPSG:${srs}`, srs, 'EPSG', srs, wkt ?? 'undefined'])
-  const box = features.flatMap(({ rings }) => rings[0]).reduce(([a, b, c, d], [x, y]) => [Math.min(a, x), Math.min(b, y), Math.max(c, x), Math.max(d, y)], [Infinity, Infinity, -Infinity, -Infinity])
+  const srs = item.georeference?.transform ? referenceOf(database, item.georeference.place) : UNKNOWN_PLANE
+  const placed = features.map((feature) => ({ ...feature, rings: sceneRings(feature, item) }))
+  const box = placed.flatMap(({ rings }) => rings[0]).reduce(([a, b, c, d], [x, y]) => [Math.min(a, x), Math.min(b, y), Math.max(c, x), Math.max(d, y)], [Infinity, Infinity, -Infinity, -Infinity])
   database.run('INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)', [name, 'features', name, ...box.map((value) => (Number.isFinite(value) ? value : null)), srs])
   database.run('INSERT INTO gpkg_geometry_columns VALUES (?, ?, ?, ?, 0, 0)', [name, 'geom', 'POLYGON', srs])
   database.exec(`CREATE TABLE ${quoted(name)} (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POLYGON, image TEXT, value INTEGER, name TEXT, colour TEXT, pixels DOUBLE, area DOUBLE)`)
   database.exec('BEGIN')
   const insert = database.prepare(`INSERT INTO ${quoted(name)} (geom, image, value, name, colour, pixels, area) VALUES (?, ?, ?, ?, ?, ?, ?)`)
-  for (const { image, value, name: label, colour, pixels, area, rings } of features) insert.run([polygonBlob(rings, srs), image, value, label, colour, pixels, area ?? null])
+  for (const { image, value, name: label, colour, pixels, area, rings } of placed) insert.run([polygonBlob(rings, srs), image, value, label, colour, pixels, area ?? null])
   insert.finalize()
   database.exec('COMMIT')
 }

@@ -1,9 +1,11 @@
 import { basename } from 'node:path'
 import { NO_LABEL, type ClusterClass } from '../contract/labels.ts'
 import { rgbOf } from '../classes/palette.ts'
+import { TAG } from '../imagery/formats/tiff/directory.ts'
+import type { Georeference } from '../imagery/georeference.ts'
 import { type RasterNotes, escapedXml, tileSide } from '../labels/tiffFile.ts'
 import { writeLabels } from '../labels/writeLabels.ts'
-import { countLabels, withLabels } from './areas.ts'
+import { type LabelAreas, measureLabels, withLabels } from './areas.ts'
 import type { ExportContext, ExportFormat, ExportItem } from './format.ts'
 import { measureNames, otherMeasureNames, writeMeasures } from './measures.ts'
 import { throughRaster, writeOptimised } from './optimised.ts'
@@ -22,7 +24,7 @@ export const labelGeoTiff: ExportFormat = {
     for (const [done, item] of items.entries()) {
       const names = namesOf(item.stem)
       const notes: RasterNotes = { tags: item.georeference?.tags ?? [], colours: classes.map(({ colour }) => colour), nodata: NO_LABEL }
-      const counts = await withLabels(item, (labels) => countLabels(labels, signal))
+      const areas = await withLabels(item, (labels) => measureLabels(labels, item.ground, signal))
       await out.stream(names.raster, async (handle, path) => {
         if (item.raster) await writeOptimised(handle, item.raster, item, notes)
         else await throughRaster(path, async (changed) => {
@@ -30,7 +32,7 @@ export const labelGeoTiff: ExportFormat = {
           await writeOptimised(handle, changed, item, notes)
         })
       })
-      await out.write(names.table, attributeTable(item, classes, counts))
+      await out.write(names.table, attributeTable(item, classes, areas))
       await out.write(names.style, qgisStyle(classes))
       await writeMeasures(item, context)
       onProgress((done + 1) / items.length)
@@ -55,15 +57,23 @@ const FIELDS: [name: string, type: 'integer' | 'real' | 'text', usage: number][]
 ]
 const TYPES = { integer: 0, real: 1, text: 2 }
 
-/** GDAL's raster attribute table: value, name, colour, pixels, and square metres where a pixel's size is known. */
-function attributeTable({ georeference, pixelArea }: ExportItem, classes: readonly ClusterClass[], counts: Float64Array): string {
-  const fields = FIELDS.map(([name, type, usage], i) => `      <FieldDefn index="${i}"><Name>${name}</Name><Type>${TYPES[type]}</Type><Usage>${usage}</Usage></FieldDefn>`)
+/** GDAL's raster attribute table: value, name, colour, pixels, and square metres on the ellipsoid where the scene's place is known. */
+function attributeTable({ georeference }: ExportItem, classes: readonly ClusterClass[], { pixels, squareMetres }: LabelAreas): string {
+  const known = squareMetres ? FIELDS : FIELDS.filter(([name]) => name !== 'Area')
+  const fields = known.map(([name, type, usage], i) => `      <FieldDefn index="${i}"><Name>${name}</Name><Type>${TYPES[type]}</Type><Usage>${usage}</Usage></FieldDefn>`)
   const rows = classes.map(({ name, colour }, value) => {
-    const cells = [value, escapedXml(name), ...rgbOf(colour), counts[value], pixelArea === undefined ? 0 : counts[value] * pixelArea]
+    const cells = [value, escapedXml(name), ...rgbOf(colour), pixels[value], ...(squareMetres ? [squareMetres[value]] : [])]
     return `      <Row index="${value}">${cells.map((cell) => `<F>${cell}</F>`).join('')}</Row>`
   })
-  const place = georeference?.wkt === undefined ? '' : `  <SRS>${escapedXml(georeference.wkt)}</SRS>\n`
+  const wkt = georeference && systemText(georeference)
+  const place = wkt === undefined ? '' : `  <SRS>${escapedXml(wkt)}</SRS>\n`
   return `<PAMDataset>\n${place}  <PAMRasterBand band="1">\n    <GDALRasterAttributeTable tableType="thematic">\n${[...fields, ...rows].join('\n')}\n    </GDALRasterAttributeTable>\n  </PAMRasterBand>\n</PAMDataset>\n`
+}
+
+/** The coordinate system as text, where the raster's tags do not name it. */
+function systemText({ tags, place }: Georeference): string | undefined {
+  if (tags.some(({ tag }) => tag === TAG.geoKeys)) return undefined
+  return place.known ? (place.crs.wkt('WKT1:GDAL') ?? place.crs.wkt('WKT2:2019')) : place.wkt
 }
 
 /** QGIS' style of a raster with a colour for each value. */

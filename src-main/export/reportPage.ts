@@ -63,7 +63,7 @@ svg { display: block; max-width: 560px; width: 100% }
 ${rows.join('\n')}
 </tbody>
 </table>
-<p class="quiet">Shares are of the pixels that have a class; certainty is the mean probability of a pixel's cluster; bands are mean values.</p>
+<p class="quiet">Shares are of the pixels that have a class; ${placed ? 'hectares are on the ellipsoid' : 'areas are unknown, because not every image has a known place'}; certainty is the mean probability of a pixel's cluster; bands are mean values.</p>
 <h2>Pictures${pictures.length < images ? `, ${pictures.length} of ${whole.format(images)}` : ''}</h2>
 ${figures.join('\n')}
 <h2>How it was made</h2>

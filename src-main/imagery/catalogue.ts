@@ -193,5 +193,9 @@ async function inspectPicture(file: string, alone = false): Promise<Seen> {
 
 function placeOf(georeference: Georeference | undefined, size: { width: number; height: number }): Pick<CatalogueImage, 'gsd' | 'placed' | 'warning'> {
   const gsd = groundSamplingDistance(georeference, size)
-  return { gsd: gsd !== undefined && gsd > 0 && Number.isFinite(gsd) ? gsd : undefined, placed: georeference?.transform ? true : undefined, warning: georeference?.warning }
+  return { gsd: gsd !== undefined && gsd > 0 && Number.isFinite(gsd) ? gsd : undefined, placed: georeference?.transform ? true : undefined, warning: georeference && warningOf(georeference) }
+}
+
+function warningOf({ transform, place, warning }: Georeference): string | undefined {
+  return warning ?? (transform && !place.known ? `place unknown: ${place.reason}. Areas are not measured, and GeoJSON can't be written` : undefined)
 }

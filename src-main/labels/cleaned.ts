@@ -1,23 +1,31 @@
 import { SmaltiError } from '../contract/errors.ts'
 import { NO_LABEL, type CleanUp, type PatchSize } from '../contract/labels.ts'
+import type { GroundAreas } from '../imagery/crs/groundArea.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 import type { LabelSource } from './source.ts'
 
 /**
  * Labels after the majority filter and then the sieve, worked out for each window that is read: the same whatever
  * the windows.
- * @param gsd  metres of a pixel, for sizes in square metres
- * @throws InvalidSetting when a size in square metres is asked of an image whose pixels have no known size
+ * @param ground  areas of the pixels, for sizes in square metres
+ * @throws InvalidSetting when a size in square metres is asked of an image whose place is not known
  */
-export function cleaned(source: LabelSource, { majority, sieve }: CleanUp, gsd?: number): LabelSource {
+export function cleaned(source: LabelSource, { majority, sieve }: CleanUp, ground?: GroundAreas): LabelSource {
   const smoothed = majority === undefined ? source : filtered(source, majority)
-  return sieve === undefined ? smoothed : sieved(smoothed, pixelsOf(sieve, gsd))
+  return sieve === undefined ? smoothed : sieved(smoothed, measureOf(sieve, ground))
 }
 
-function pixelsOf({ value, unit }: PatchSize, gsd: number | undefined): number {
-  if (unit === 'px') return Math.ceil(value)
-  if (gsd === undefined) throw new SmaltiError('InvalidSetting', { setting: 'sieve', reason: 'square metres need images whose ground sampling distance is known; give pixels (200px)' })
-  return Math.max(1, Math.ceil(value / gsd ** 2 - 1e-9))
+/** What a patch must measure to stay, and what a pixel adds to it. */
+interface PatchMeasure {
+  least: number
+  pixel?: GroundAreas['at']
+}
+
+function measureOf({ value, unit }: PatchSize, ground: GroundAreas | undefined): PatchMeasure {
+  if (unit === 'px') return { least: Math.ceil(value) }
+  if (!ground) throw new SmaltiError('InvalidSetting', { setting: 'sieve', reason: 'square metres need images whose place on the ground is known; give pixels (200px)' })
+  // A patch of just so much ground stays, whatever its sum is rounded to.
+  return { least: value * (1 - 1e-9), pixel: (column, row) => ground.at(column, row) }
 }
 
 function grown(window: Window, by: number, { width, height }: Size): Window {
@@ -78,10 +86,10 @@ const FARTHEST_REACH = 4096
 const ROUNDS = 16
 
 /**
- * Patches (8-connected) of fewer than `least` pixels join the neighbour with which they share the longest border.
+ * Patches (8-connected) that measure less than `least` join the neighbour with which they share the longest border.
  * More and more is looked at around a window until nothing inside can depend on what is not seen.
  */
-function sieved(source: LabelSource, least: number): LabelSource {
+function sieved(source: LabelSource, measure: PatchMeasure): LabelSource {
   return {
     ...source,
     async read(window, signal) {
@@ -89,7 +97,7 @@ function sieved(source: LabelSource, least: number): LabelSource {
         const wide = grown(window, reach, source)
         const values = await source.read(wide, signal)
         const whole = wide.width === source.width && wide.height === source.height
-        if (sieveWindow(values, wide, window, source, least) || whole || reach >= FARTHEST_REACH) return cut(values, wide, window)
+        if (sieveWindow(values, wide, window, source, measure) || whole || reach >= FARTHEST_REACH) return cut(values, wide, window)
       }
     }
   }
@@ -105,8 +113,8 @@ interface Patches {
 }
 
 /** Joins the small patches of a window, in place. @returns whether the inner window is certain */
-function sieveWindow(values: Uint8Array, wide: Window, inner: Window, { width, height }: Size, least: number): boolean {
-  const patches = patchesOf(values, wide, { width, height })
+function sieveWindow(values: Uint8Array, wide: Window, inner: Window, { width, height }: Size, { least, pixel }: PatchMeasure): boolean {
+  const patches = patchesOf(values, wide, { width, height }, pixel)
   const { of, sizes, labels, open } = patches
   const isSmall = (patch: number): boolean => sizes[patch] < least && labels[patch] !== NO_LABEL
   const borders = new Map<number, Map<number, number>>()
@@ -171,7 +179,7 @@ function sieveWindow(values: Uint8Array, wide: Window, inner: Window, { width, h
 }
 
 /** 8-connected patches of equal labels, by union–find (Hoshen and Kopelman 1976). */
-function patchesOf(values: Uint8Array, window: Window, image: Size): Patches {
+function patchesOf(values: Uint8Array, window: Window, image: Size, pixel: PatchMeasure['pixel']): Patches {
   const { width, height } = window
   const parents = new Int32Array(width * height)
   const root = (i: number): number => {
@@ -210,7 +218,7 @@ function patchesOf(values: Uint8Array, window: Window, image: Size): Patches {
       } else {
         of[i] = of[at]
       }
-      sizes[of[i]]++
+      sizes[of[i]] += pixel ? pixel(window.left + c, window.top + r) : 1
       if ((c === 0 && edges.left) || (r === 0 && edges.top) || (c === width - 1 && edges.right) || (r === height - 1 && edges.bottom)) open[of[i]] = true
     }
   }

@@ -1,5 +1,6 @@
 import { SmaltiError } from '../contract/errors.ts'
 import { NO_LABEL } from '../contract/labels.ts'
+import type { GroundAreas } from '../imagery/crs/groundArea.ts'
 import { type LabelSource, stripes } from './source.ts'
 
 /** How often labels occur, and how often one lies beside another. */
@@ -8,18 +9,22 @@ export interface LabelCounts {
   pixels: Float64Array
   /** Pairs of pixels that touch along an edge, by their labels, symmetric, [count, count]; the diagonal holds pairs of one label twice. */
   pairs: Float64Array
+  /** Square metres of each label on the ground, where they are known. */
+  squareMetres?: Float64Array
 }
 
 /** Counts labels 0…count − 1 over an image of any size, stripe by stripe. @throws Cancelled, UnreadableImage */
-export async function countNeighbours(labels: LabelSource, count: number, signal: AbortSignal): Promise<LabelCounts> {
+export async function countNeighbours(labels: LabelSource, count: number, ground: GroundAreas | undefined, signal: AbortSignal): Promise<LabelCounts> {
   const pixels = new Float64Array(256)
   const pairs = new Float64Array(256 * 256)
+  const squareMetres = ground && new Float64Array(256)
   let above: Uint8Array | undefined
   for (const window of stripes(labels)) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
     const stripe = await labels.read(window, signal)
     const { width } = window
     countRuns(pixels, stripe)
+    if (squareMetres) ground.add(squareMetres, stripe, window)
     for (let r = 0; r < window.height; r++) {
       const row = r * width
       countPairs(pairs, stripe, row, stripe, row + 1, width - 1)
@@ -30,7 +35,7 @@ export async function countNeighbours(labels: LabelSource, count: number, signal
   }
   const symmetric = new Float64Array(count * count)
   for (let a = 0; a < Math.min(count, NO_LABEL); a++) for (let b = 0; b < count; b++) symmetric[a * count + b] = pairs[a * 256 + b] + pairs[b * 256 + a]
-  return { pixels: pixels.slice(0, count), pairs: symmetric }
+  return { pixels: pixels.slice(0, count), pairs: symmetric, squareMetres: squareMetres?.slice(0, count) }
 }
 
 /** Counts in runs, for labels rarely change, and one counter raised again and again is slow. */

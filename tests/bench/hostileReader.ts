@@ -1,13 +1,14 @@
 /** Opens the files named on its standard input, reads a window of each level, and says how each ended. */
 import { createInterface } from 'node:readline'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
+import { fileAt } from '../../src-main/imagery/location.ts'
 import { openRaster } from '../../src-main/imagery/openRaster.ts'
 
 const SIDE = 256
 
 async function read(path: string): Promise<string> {
   try {
-    const raster = await openRaster(path)
+    const raster = await openRaster(fileAt(path))
     try {
       for (const [level, { width, height }] of raster.levels.entries()) {
         const [w, h] = [Math.min(SIDE, width), Math.min(SIDE, height)]

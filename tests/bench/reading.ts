@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fromFile } from 'geotiff'
+import { fileAt } from '../../src-main/imagery/location.ts'
 import { openRaster } from '../../src-main/imagery/openRaster.ts'
 import { integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
 import { writeScene } from './scene.ts'
@@ -26,7 +27,7 @@ export async function measureReading(): Promise<void> {
       return megabytes / ((performance.now() - started) / 1e3)
     }
     const ours = await timed(async () => {
-      const raster = await openRaster(path)
+      const raster = await openRaster(fileAt(path))
       // As the crop threads do, a few windows are under way at a time.
       for (let i = 0; i < WINDOWS; i += 4) await Promise.all(windows.slice(i, i + 4).map((window) => raster.read(window)))
       await raster.close()

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import sharp from 'sharp'
+import { fileAt } from '../../src-main/imagery/location.ts'
 import { openRaster } from '../../src-main/imagery/openRaster.ts'
 import { outputStride, parametersOf, windowMargin } from '../../src-main/learning/network/architecture.ts'
 import { foldWeights } from '../../src-main/learning/network/forward.ts'
@@ -58,7 +59,7 @@ async function agreement(project: string, base: string): Promise<number> {
   const out = join(base, 'export')
   await measured(['export', project, '--format', 'png', '--out', out])
   const ours = await sharp(join(out, 'scene.png'), { limitInputPixels: false }).extractChannel(0).raw().toBuffer()
-  const theirs = await openRaster(join(base, 'torch-A.tif'))
+  const theirs = await openRaster(fileAt(join(base, 'torch-A.tif')))
   const { bands } = await theirs.read({ left: 0, top: 0, width: SIDE, height: SIDE }, { bands: [0] })
   await theirs.close()
   let same = 0

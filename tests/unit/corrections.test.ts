@@ -249,7 +249,7 @@ describe('classes that are added by hand', () => {
   it('are described by their pixels', () => {
     const scheme = after({ kind: 'add', name: 'Road' }, { kind: 'merge', classes: [1, 2] })
     const clusters = [100, 60, 40].map((pixels) => ({ pixels, squareMetres: pixels * 4, confidence: 0.5, bands: [1], patches: [] }))
-    const described = describedClasses(scheme, { clusters, neighbours: [0, 5, 7, 5, 0, 9, 7, 9, 0] }, [{ cluster: 3, pixels: 30 }, { cluster: 0, pixels: -20 }, { cluster: 2, pixels: -10, pixelArea: 9 }])
+    const described = describedClasses(scheme, { clusters, neighbours: [0, 5, 7, 5, 0, 9, 7, 9, 0] }, [{ cluster: 3, pixels: 30 }, { cluster: 0, pixels: -20 }, { cluster: 2, pixels: -10, squareMetres: -90 }])
     expect(described.map(({ name, pixels, squareMetres, confidence }) => [name, pixels, squareMetres, confidence])).toEqual([['Cluster 1', 80, 320, 0.5], ['Cluster 2', 90, 310, 0.5], ['Road', 30, 120, undefined]])
   })
 })

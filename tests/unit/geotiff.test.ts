@@ -3,6 +3,7 @@ import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fileAt } from '../../src-main/imagery/location.ts'
 import { openRaster } from '../../src-main/imagery/openRaster.ts'
 import type { Raster, Window } from '../../src-main/imagery/raster.ts'
 import { ask, numbersOf, oracleLack } from '../fixtures/gdal.ts'
@@ -31,7 +32,7 @@ function windowsOf({ levels }: Raster, level: number): (Window & { level: number
 
 /** Reads windows at two levels and compares each value with GDAL's. */
 async function compare(path: string, gdalPath = path, tolerance = 0): Promise<Raster> {
-  const raster = await openRaster(path)
+  const raster = await openRaster(fileAt(path))
   const levels = raster.levels.length > 1 ? [0, raster.levels.length > 2 ? 2 : 1] : [0]
   const windows = levels.flatMap((level) => windowsOf(raster, level))
   const answer = await ask<Answer>({ ask: 'windows', path: gdalPath, windows: windows.map(({ left, top, width, height, level }) => [left, top, width, height, level]) })
@@ -113,7 +114,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
   })
 
   it('refuses complex numbers in words', async () => {
-    await expect(openRaster(await made('complex', { type: 'CFloat32', bands: 1 }))).rejects.toMatchObject({ details: { reason: 'its values are complex numbers' } })
+    await expect(openRaster(fileAt(await made('complex', { type: 'CFloat32', bands: 1 })))).rejects.toMatchObject({ details: { reason: 'its values are complex numbers' } })
   })
 
   it('refuses LZMA with the line that helps', async () => {
@@ -124,7 +125,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
       console.warn('NOT TESTED: this GDAL writes no LZMA')
       return
     }
-    await expect(openRaster(path)).rejects.toMatchObject({ name: 'UnreadableImage', message: expect.stringContaining('gdal_translate') as string })
+    await expect(openRaster(fileAt(path))).rejects.toMatchObject({ name: 'UnreadableImage', message: expect.stringContaining('gdal_translate') as string })
   })
 
   it('knows what its bands are, and what is valid', async () => {
@@ -134,7 +135,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
     expect(await roles({ bands: 2, options: ['PHOTOMETRIC=MINISBLACK', 'ALPHA=YES'] }, 'r3')).toBe('grey,alpha')
     expect(await roles({ bands: 1, type: 'Float32' }, 'r4')).toBe('elevation')
     const valid = async (name: string, request: Record<string, unknown>): Promise<number> => {
-      const raster = await openRaster(await made(name, request))
+      const raster = await openRaster(fileAt(await made(name, request)))
       const { valid } = await raster.read({ left: 0, top: 0, width: 150, height: 131 })
       await raster.close()
       return valid ? valid.reduce((sum, value) => sum + value, 0) : 150 * 131
@@ -147,7 +148,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
 
   it('resolves a palette', async () => {
     const path = await made('palette', { bands: 1, modulus: 3, palette: [[10, 20, 30], [200, 100, 50], [0, 255, 7]] })
-    const raster = await openRaster(path)
+    const raster = await openRaster(fileAt(path))
     expect(raster.palette!.map((channel) => [...channel.slice(0, 3)])).toEqual([[10, 200, 0], [20, 100, 255], [30, 50, 7]])
     await raster.close()
   })
@@ -159,7 +160,7 @@ describe.skipIf(oracleLack)('damaged files', () => {
     await ask({ ask: 'make', path, width: 600, height: 500, bands: 3, type: 'Byte', options: ['TILED=YES', 'COMPRESS=DEFLATE'] })
     const { length } = await readFile(path)
     await truncate(path, length - 1000)
-    await expect(openRaster(path)).rejects.toMatchObject({ name: 'UnreadableImage', details: { reason: 'the file is cut short' } })
+    await expect(openRaster(fileAt(path))).rejects.toMatchObject({ name: 'UnreadableImage', details: { reason: 'the file is cut short' } })
   })
 
   it('are refused when they claim what no image has, before memory is asked for', async () => {
@@ -172,7 +173,7 @@ describe.skipIf(oracleLack)('damaged files', () => {
       if (bytes.readUInt16LE(place) === 256) bytes.writeUInt32LE(33554732, (bytes.writeUInt16LE(4, place + 2), place + 8))
     }
     await writeFile(path, bytes)
-    await expect(openRaster(path)).rejects.toMatchObject({ details: { reason: expect.stringContaining('33554732') as string } })
+    await expect(openRaster(fileAt(path))).rejects.toMatchObject({ details: { reason: expect.stringContaining('33554732') as string } })
   })
 
   it('are refused when their directories form a loop', async () => {
@@ -186,6 +187,6 @@ describe.skipIf(oracleLack)('damaged files', () => {
     await handle.read(count, 0, 2, at)
     await handle.write(head.subarray(4, 8), 0, 4, at + 2 + 12 * count.readUInt16LE(0))
     await handle.close()
-    await expect(openRaster(path)).rejects.toMatchObject({ details: { reason: expect.stringContaining('loop') as string } })
+    await expect(openRaster(fileAt(path))).rejects.toMatchObject({ details: { reason: expect.stringContaining('loop') as string } })
   })
 })

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fileAt } from '../../src-main/imagery/location.ts'
 import { openRaster } from '../../src-main/imagery/openRaster.ts'
 import type { Window } from '../../src-main/imagery/raster.ts'
 import { type HeatmapFile, HeatmapWriter, cellRowsWritten, cellsOf, confidenceOf, openHeatmap, writeHeatmap } from '../../src-main/labels/heatmaps.ts'
@@ -42,7 +43,7 @@ describe('heatmaps', () => {
     const writer = await HeatmapWriter.open(path, file)
     await give(writer, 50, 0, height)
     await writer.finish()
-    const raster = await openRaster(path)
+    const raster = await openRaster(fileAt(path))
     expect(raster.levels).toEqual([{ width, height }, { width: 150, height: 135 }, { width: 75, height: 68 }])
     expect(Buffer.compare(await cellsOf(raster, { left: 0, top: 0, width, height }), planes)).toBe(0)
     const half = (await raster.read({ left: 0, top: 0, width: 150, height: 135 }, { level: 1 })).bands
@@ -80,7 +81,7 @@ describe('heatmaps', () => {
     const heatmap = await openHeatmap(path, cell, { table, classes: 2 })
     await writeHeatmap(classed, heatmap, { notes: file.notes, key: 'c' }, signal)
     await heatmap.close()
-    const raster = await openRaster(classed)
+    const raster = await openRaster(fileAt(classed))
     const [first, second] = (await raster.read({ left: 0, top: 0, width, height })).bands
     const size = width * height
     expect(first.every((value, i) => value === planes[size + i])).toBe(true)

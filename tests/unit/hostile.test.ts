@@ -5,6 +5,7 @@ import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { readCatalogue } from '../../src-main/imagery/catalogue.ts'
+import { fileAt } from '../../src-main/imagery/location.ts'
 import { openRaster } from '../../src-main/imagery/openRaster.ts'
 import { integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
 
@@ -31,7 +32,7 @@ describe('damaged images', () => {
       const path = join(folder, `${time}.${name}`)
       await writeFile(path, time % 5 ? bytes : bytes.subarray(0, integerBelow(bytes.length, uniform)))
       try {
-        const raster = await openRaster(path)
+        const raster = await openRaster(fileAt(path))
         const side = Math.min(raster.width, raster.height, 64)
         try {
           await raster.read({ left: 0, top: 0, width: side, height: side })

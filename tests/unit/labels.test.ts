@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import sharp from 'sharp'
+import type { GroundAreas } from '../../src-main/imagery/crs/groundArea.ts'
+import { fileAt } from '../../src-main/imagery/location.ts'
 import { openRaster } from '../../src-main/imagery/openRaster.ts'
 import { cleaned } from '../../src-main/labels/cleaned.ts'
 import { type PatchPolygon, doubledArea, polygonsOf } from '../../src-main/labels/polygons.ts'
@@ -40,7 +42,7 @@ describe('label raster', () => {
   it('comes back as it was written, with overviews of the most frequent labels', async () => {
     const path = join(folder, 'a', 'labels.tif')
     await writeLabels(path, fileOf(width, height, tile), read, signal)
-    const raster = await openRaster(path)
+    const raster = await openRaster(fileAt(path))
     let expected = { values, width, height }
     for (const [level, size] of raster.levels.entries()) {
       expect(size).toEqual({ width: expected.width, height: expected.height })
@@ -173,9 +175,10 @@ describe('clean-up', () => {
   })
 
   it('knows square metres, and says so where they are unknown', async () => {
-    const least = (gsd: number): Promise<Uint8Array> => readAll(cleaned(labelsOf(values, width), { sieve: { value: 10, unit: 'm2' } }, gsd), 500)
-    expect(await least(0.5)).toEqual(await readAll(cleaned(labelsOf(values, width), { sieve: { value: 40, unit: 'px' } }), 500))
-    expect(() => cleaned(labelsOf(values, width), { sieve: { value: 10, unit: 'm2' } })).toThrow('ground sampling distance')
+    const quarters: GroundAreas = { middle: 0.25, at: () => 0.25, add: () => undefined, within: () => 0 }
+    const inMetres = await readAll(cleaned(labelsOf(values, width), { sieve: { value: 10, unit: 'm2' } }, quarters), 500)
+    expect(inMetres).toEqual(await readAll(cleaned(labelsOf(values, width), { sieve: { value: 40, unit: 'px' } }), 500))
+    expect(() => cleaned(labelsOf(values, width), { sieve: { value: 10, unit: 'm2' } })).toThrow('place on the ground is known')
   })
 })
 

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { locationOf } from '../../src-main/imagery/location.ts'
 import { openSource } from '../../src-main/imagery/byteSource.ts'
 import { isPrivate, refusalToFollow } from '../../src-main/imagery/redirects.ts'
 
@@ -40,9 +41,9 @@ describe('where a server may lead', () => {
     })
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
     const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    await expect(openSource(`${at}/round.tif`)).rejects.toMatchObject({ name: 'UnreadableImage', details: { reason: expect.stringContaining('from one address to the next') as string } })
+    await expect(openSource(locationOf(`${at}/round.tif`))).rejects.toMatchObject({ name: 'UnreadableImage', details: { reason: expect.stringContaining('from one address to the next') as string } })
     const before = process.memoryUsage().rss
-    await expect(openSource(`${at}/endless.tif`)).rejects.toMatchObject({ name: 'UnreadableImage' })
+    await expect(openSource(locationOf(`${at}/endless.tif`))).rejects.toMatchObject({ name: 'UnreadableImage' })
     expect(process.memoryUsage().rss - before).toBeLessThan(300e6)
     server.closeAllConnections()
     server.close()

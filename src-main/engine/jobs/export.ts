@@ -5,7 +5,8 @@ import type { ExportItem } from '../../export/format.ts'
 import { FORMATS } from '../../export/formats.ts'
 import { checkOutFolder, openOutFolder } from '../../export/outFolder.ts'
 import { NAMES_FILE, isRenamed, layersOf, namesTable, stemsOf } from '../../export/stems.ts'
-import { pixelArea } from '../../imagery/georeference.ts'
+import { groundAreas } from '../../imagery/crs/groundArea.ts'
+import type { Georeference } from '../../imagery/georeference.ts'
 import type { Size } from '../../imagery/raster.ts'
 import { georeferenceOfFile } from '../../imagery/openRaster.ts'
 import { cleaned } from '../../labels/cleaned.ts'
@@ -51,6 +52,7 @@ export const exportJob: Job<'export'> = async (input, context) => {
     const corrections = { layer: found ? undefined : layersOfCorrections(head, image.path), table: classOf }
     items.push(await itemOf(image, { stem: stems.get(image.path)!, layer: layers.get(image.path)! }, { ...stored, table: following(table, classOf), corrections, classes: classes.length }, cleanUp))
   }
+  format.check?.(items)
   const shared = new Set(format.files([], classes, measures, out))
   const filesOf = (list: readonly ExportItem[]): string[] => format.files(list, classes, measures, out)
   const renamed = items.filter(isRenamed).flatMap((item) => filesOf([item]).flatMap((file) => (shared.has(file) ? [] : [{ file, image: item.path }])))
@@ -96,22 +98,27 @@ interface StoredLabels {
 }
 
 async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, names: Pick<ExportItem, 'stem' | 'layer'>, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
-  // The image itself may have gone since; its labels have its place too.
-  const georeference = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : await georeferenceOfFile({ file, placed: true }).catch(() => undefined)
-  const whole = georeference && (await georeferenceOfFile({ file, placed: true }).catch(() => undefined))
-  const place = georeference && { ...georeference, wkt: whole?.wkt, crs: georeference.crs ?? whole?.crs, epsg: georeference.epsg ?? whole?.epsg, geographic: whole?.geographic ?? georeference.geographic }
-  const area = pixelArea(place, { width, height })
+  const georeference = await placeOfLabels(file, raster)
+  const ground = groundAreas(georeference, { width, height })
   const changed = table !== undefined || cleanUp !== undefined || corrections.layer !== undefined
   return {
     path, file, ...names, width, height,
-    georeference: place,
-    pixelArea: area,
+    georeference,
+    ground,
     raster: changed || !raster.endsWith('.tif') ? undefined : raster,
     async open() {
       const labels = translated(await openLabels(raster), table)
       // What was drawn by hand is not cleaned away.
-      return corrected(cleanUp ? cleaned(labels, cleanUp, area === undefined ? undefined : Math.sqrt(area)) : labels, corrections.layer, corrections.table)
+      return corrected(cleanUp ? cleaned(labels, cleanUp, ground) : labels, corrections.layer, corrections.table)
     },
     openHeatmap: heatmap === undefined ? undefined : () => openHeatmap(heatmap, heatmaps!.cell, table && { table, classes })
   }
+}
+
+/** Where labels lie: as their raster says, which outlives the image, with the image's own coordinate system where that is known. */
+async function placeOfLabels(file: string, raster: string): Promise<Georeference | undefined> {
+  const image = await georeferenceOfFile({ file, placed: true }).catch(() => undefined)
+  const labels = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : undefined
+  const found = labels?.transform ? labels : (image ?? labels)
+  return found && (image?.place.known ? { ...found, place: image.place } : found)
 }

@@ -170,7 +170,7 @@ async function inspect({ path, file, reason, alone }: Found, signal: AbortSignal
 type Seen = Pick<CatalogueImage, 'width' | 'height' | 'bands' | 'type' | 'gaps' | 'gsd' | 'placed' | 'warning'>
 
 async function inspectTiff(file: string, signal: AbortSignal): Promise<Seen> {
-  const raster = await openTiff(file, signal)
+  const raster = await openTiff(file, { signal })
   try {
     const { width, height, bands, gaps, georeference } = raster
     const roles = visibleRoles(raster)
@@ -182,9 +182,8 @@ async function inspectTiff(file: string, signal: AbortSignal): Promise<Seen> {
 }
 
 async function inspectPicture(file: string, alone = false): Promise<Seen> {
-  const { width, height, roles, type } = await inspectPhotograph(file)
-  const gaps = roles.includes('alpha') || undefined
-  return { width, height, bands: roles.filter((role) => role !== 'alpha'), type, gaps, ...placeOf(alone ? undefined : await worldFileOf(file), { width, height }) }
+  const { width, height, roles, type, gaps } = await inspectPhotograph(file)
+  return { width, height, bands: roles.filter((role) => role !== 'alpha'), type, gaps: gaps || undefined, ...placeOf(alone ? undefined : await worldFileOf(file), { width, height }) }
 }
 
 function placeOf(georeference: Georeference | undefined, size: { width: number; height: number }): Pick<CatalogueImage, 'gsd' | 'placed' | 'warning'> {

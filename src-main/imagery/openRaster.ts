@@ -41,11 +41,11 @@ export function refusedName(path: string): string {
  * @throws UnreadableImage with the reason in words, Cancelled
  */
 export async function openRaster(path: string, copies?: Copies): Promise<Raster> {
-  if (isTiffName(path) || isAddress(path)) return openTiff(path, copies?.signal)
+  if (isTiffName(path) || isAddress(path)) return openTiff(path, { signal: copies?.signal })
   const { width, height } = await inspectPhotograph(path)
   if (width * height <= WHOLE_PIXELS) return openPhotograph(path)
   if (!copies) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
-  return openTiff(await tiledCopy(path, width * height, copies), copies.signal)
+  return openTiff(await tiledCopy(path, width * height, copies), { signal: copies.signal, beside: path })
 }
 
 /** Where an image lies, from its header alone. */

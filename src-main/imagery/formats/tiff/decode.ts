@@ -1,9 +1,11 @@
 import { promisify } from 'node:util'
 import { inflate } from 'node:zlib'
-import { getDecoder } from 'geotiff'
 import sharp from 'sharp'
 import { ZSTDDecoder } from 'zstddec'
+import type { Samples } from '../../raster.ts'
 import { TAG } from './directory.ts'
+import { decodeLerc } from './lerc.ts'
+import { unpackedSamples } from './samples.ts'
 
 const inflated = promisify(inflate)
 const LARGEST_PIECE = 2 ** 24
@@ -30,9 +32,13 @@ export interface BlockLayout {
   /** Samples of a pixel within the block: all bands, or one where planes are apart. */
   samples: number
   bits: number
+  /** Value of the SampleFormat tag. */
+  format: number
   compression: number
   predictor: number
   littleEndian: boolean
+  /** Whether the lowest bit of each stored byte comes first. */
+  lowBitFirst: boolean
   photometric: number
   jpegTables?: Buffer
   subsampling?: number[]
@@ -44,17 +50,28 @@ export function decodedBytes({ width, height, samples, bits }: BlockLayout): num
   return Math.ceil((width * samples * bits) / 8) * height
 }
 
-/** The samples of a block in the machine's byte order, packed as the file has them. @throws Error */
-export async function decodeBlock(bytes: Buffer, layout: BlockLayout): Promise<Uint8Array> {
+/** A decoded block: samples of a pixel together, rows from the top. */
+export interface Block {
+  samples: Samples
+  /** 0 where the block has no value, a byte a pixel; all have one when absent. */
+  valid?: Uint8Array
+}
+
+/** The samples of a block in a type that holds them. @throws Error */
+export async function decodeBlock(bytes: Buffer, layout: BlockLayout): Promise<Block> {
   const wanted = decodedBytes(layout)
   const { compression, bits, samples } = layout
   if (compression === COMPRESSION.jpeg || compression === COMPRESSION.webp) {
     if (bits !== 8 || samples > 4) throw new Error(`${samples} samples of ${bits} bits do not go with its compression`)
-    return exactly(await byVips(bytes, layout), wanted)
+    return { samples: unpackedSamples(exactly(await byVips(bytes, layout), wanted), layout) }
   }
-  const plain = exactly(await decompressed(bytes, layout, wanted), wanted)
-  return compression === COMPRESSION.lerc ? plain : arranged(plain, layout)
+  const ordered = layout.lowBitFirst ? bytes.map((byte) => REVERSED[byte]) as Buffer : bytes
+  if (compression === COMPRESSION.lerc) return decodeLerc(ordered, layout, wanted, startedZstd)
+  return { samples: unpackedSamples(arranged(exactly(await decompressed(ordered, layout, wanted), wanted), layout), layout) }
 }
+
+/** Each byte with its bits in the other order. */
+const REVERSED = Uint8Array.from({ length: 256 }, (_, byte) => Array.from({ length: 8 }, (_, bit) => ((byte >> bit) & 1) << (7 - bit)).reduce((sum, bit) => sum | bit, 0))
 
 /** As many bytes as a block must have: a last strip may be followed by rows that the image does not have. */
 function exactly(found: Uint8Array, wanted: number): Uint8Array {
@@ -63,6 +80,8 @@ function exactly(found: Uint8Array, wanted: number): Uint8Array {
 }
 
 let zstd: Promise<ZSTDDecoder> | undefined
+
+const startedZstd = (): Promise<ZSTDDecoder> => (zstd ??= startZstd())
 
 async function startZstd(): Promise<ZSTDDecoder> {
   const decoder = new ZSTDDecoder()
@@ -83,13 +102,9 @@ async function decompressed(bytes: Buffer, layout: BlockLayout, wanted: number):
     case COMPRESSION.packBits:
       return unpackBits(bytes, wanted)
     case COMPRESSION.zstd:
-      return (await (zstd ??= startZstd())).decode(bytes, wanted)
-    default: {
-      const { width, height, bits, samples } = layout
-      const parameters = { tileWidth: width, tileHeight: height, planarConfiguration: 1, bitsPerSample: Array<number>(samples).fill(bits), predictor: 1, LercParameters: layout.lercParameters }
-      const decoder = await getDecoder(layout.compression, parameters)
-      return new Uint8Array(await decoder.decode(Uint8Array.from(bytes).buffer))
-    }
+      return (await startedZstd()).decode(bytes, wanted)
+    default:
+      throw new Error(unreadCompression(layout.compression) ?? 'its compression is not one of bytes')
   }
 }
 

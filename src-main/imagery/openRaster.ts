@@ -38,20 +38,21 @@ export function refusedName(path: string): string {
 /**
  * Opens an image of any kind, here or, for GeoTIFFs, at an address. What has no parts that could be read by
  * themselves and is too large to be held is first copied, streaming, into tiles.
+ * @param page  of a TIFF of several, counted from 1, that a person chose
  * @throws UnreadableImage with the reason in words, Cancelled
  */
-export async function openRaster(path: string, copies?: Copies): Promise<Raster> {
-  if (isTiffName(path) || isAddress(path)) return openTiff(path, { signal: copies?.signal })
-  const { width, height } = await inspectPhotograph(path)
+export async function openRaster(path: string, copies?: Copies, page?: number): Promise<Raster> {
+  if (isTiffName(path) || isAddress(path)) return openTiff(path, { signal: copies?.signal, page })
+  const { width, height } = await inspectPhotograph(path, page)
   if (width * height <= WHOLE_PIXELS) return openPhotograph(path)
   if (!copies) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
   return openTiff(await tiledCopy(path, width * height, copies), { signal: copies.signal, beside: path })
 }
 
 /** Where an image lies, from its header alone. */
-export async function georeferenceOfFile({ file, placed }: Pick<CatalogueImage, 'file' | 'placed'>): Promise<Georeference | undefined> {
+export async function georeferenceOfFile({ file, placed, page }: Pick<CatalogueImage, 'file' | 'placed' | 'page'>): Promise<Georeference | undefined> {
   if (!isTiffName(file) && !isAddress(file)) return placed ? worldFileOf(file) : undefined
-  const raster = await openTiff(file)
+  const raster = await openTiff(file, { page })
   await raster.close()
   return raster.georeference
 }

@@ -136,8 +136,8 @@ function translatedTruth(truth: Truth, table: Uint8Array, also?: { close(): Prom
 }
 
 /** Polygons drawn on an image's grid; where they lie over each other, the last counts. */
-async function polygonTruth(area: Area, { file, path, width, height }: LabelledImage): Promise<Truth> {
-  const georeference = await georeferenceOfFile({ file, placed: true })
+async function polygonTruth(area: Area, { file, page, path, width, height }: LabelledImage): Promise<Truth> {
+  const georeference = await georeferenceOfFile({ file, page, placed: true })
   const rings = inPixels(area, georeference, path)
   const values = classesOf(area)
   const boxes = rings.map((ring) => ring.flat().reduce(([top, bottom], [, row]) => [Math.min(top, row), Math.max(bottom, row)], [Infinity, -Infinity]))

@@ -84,10 +84,10 @@ interface StoredLabels {
   classes: number
 }
 
-async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, stem: string, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
+async function itemOf({ path, file, page, width, height, heatmaps }: LabelledImage, stem: string, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
   // The image itself may have gone since; its labels have its place too.
-  const georeference = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : await georeferenceOfFile({ file, placed: true }).catch(() => undefined)
-  const whole = georeference && (await georeferenceOfFile({ file, placed: true }).catch(() => undefined))
+  const georeference = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : await georeferenceOfFile({ file, page, placed: true }).catch(() => undefined)
+  const whole = georeference && (await georeferenceOfFile({ file, page, placed: true }).catch(() => undefined))
   const place = georeference && { ...georeference, wkt: whole?.wkt, crs: georeference.crs ?? whole?.crs, epsg: georeference.epsg ?? whole?.epsg, geographic: whole?.geographic ?? georeference.geographic }
   const area = pixelArea(place, { width, height })
   const changed = table !== undefined || cleanUp !== undefined || corrections.layer !== undefined

@@ -6,6 +6,7 @@ import { worldFileOf } from '../georeference.ts'
 import { isTruncated } from './endMark.ts'
 import { createBlockCache } from './tiff/blocks.ts'
 import { type Masks, masksBeside, nodataBeside, readMasks } from './tiff/masks.ts'
+import { noPage } from './tiff/pages.ts'
 import { markOf, validOf } from './tiff/missing.ts'
 import { type Patch, type Raster, type Samples, type Size, type Window, absurdSize, emptySamples } from '../raster.ts'
 
@@ -24,8 +25,9 @@ export interface Photograph extends Size {
 }
 
 /** What a photograph's header says. @throws UnreadableImage with the reason in words */
-export async function inspectPhotograph(path: string): Promise<Photograph> {
+export async function inspectPhotograph(path: string, page = 1): Promise<Photograph> {
   const refused = (reason: string): SmaltiError => new SmaltiError('UnreadableImage', { path, reason })
+  if (page > 1) throw refused(noPage(page, 1))
   const { size } = await stat(path)
   if (size === 0) throw refused('the file is empty')
   let found: Metadata

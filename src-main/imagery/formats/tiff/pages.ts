@@ -40,7 +40,7 @@ export async function choosePages(source: ByteSource, directories: readonly Dire
   const described = imageJPlanes(description)
   const stack = places.length === 1 && described && described.images > 1 ? await contiguousStack(source, directories[places[0]], described.images) : undefined
   const count = stack?.length ?? places.length
-  if (page !== undefined && page > count) throw new SmaltiError('UnreadableImage', { path: source.name, reason: count === 1 ? `it has only one page, not ${page}` : `it has ${count} pages, not ${page}` })
+  if (page !== undefined && page > count) throw new SmaltiError('UnreadableImage', { path: source.name, reason: noPage(page, count) })
   const levelAt = (index: number): Promise<Level> => (stack ? Promise.resolve(stack[index]) : levelOf(source, directories[places[index]]))
   if (page === undefined && count > 1) {
     const planes = described?.images === count ? described.channels : omePlanes(description, directories.length, basename(source.name))?.map((at) => places.indexOf(at))
@@ -56,6 +56,9 @@ export async function choosePages(source: ByteSource, directories: readonly Dire
   const owned = stack ? { reduced: [], masks: [] } : belongingTo(index, places, kinds, directories)
   return { directory: directories[places[stack ? 0 : index]], levels: [await levelAt(index)], ...owned, first: index === 0, notice }
 }
+
+/** Why a page that a person chose cannot be read. */
+export const noPage = (page: number, count: number): string => `it has no page ${page}, only ${count === 1 ? 'one' : count}`
 
 type Kind = 'page' | 'reduced' | 'mask'
 

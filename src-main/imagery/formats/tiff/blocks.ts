@@ -1,6 +1,7 @@
 import { SmaltiError } from '../../../contract/errors.ts'
 import { type Samples, type Window, bytesOf, emptySamples } from '../../raster.ts'
-import { type Block, decodeBlock, decodedBytes } from './decode.ts'
+import { decodeBlock } from './decode.ts'
+import { type Block, decodedBytes } from './layout.ts'
 import type { Level } from './level.ts'
 
 /** Decoded blocks that one file keeps at hand, in bytes. */

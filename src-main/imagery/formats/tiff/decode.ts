@@ -2,15 +2,14 @@ import { promisify } from 'node:util'
 import { inflate } from 'node:zlib'
 import sharp from 'sharp'
 import { ZSTDDecoder } from 'zstddec'
-import type { Samples } from '../../raster.ts'
 import { TAG } from './directory.ts'
+import { type Block, type BlockLayout, COMPRESSION, decodedBytes } from './layout.ts'
 import { decodeLerc } from './lerc.ts'
 import { unpackedSamples } from './samples.ts'
 
 const inflated = promisify(inflate)
 const LARGEST_PIECE = 2 ** 24
 
-export const COMPRESSION = { none: 1, lzw: 5, jpeg: 7, deflate: 8, oldDeflate: 32946, packBits: 32773, lerc: 34887, zstd: 50000, webp: 50001 } as const
 /** What other compressions are called, so that a refusal can name them. */
 const OTHERS: Record<number, string> = {
   2: 'CCITT', 3: 'CCITT fax 3', 4: 'CCITT fax 4', 6: 'old-style JPEG', 34661: 'JBIG', 34712: 'JPEG 2000', 34925: 'LZMA', 50002: 'JPEG XL', 52546: 'JPEG XL'
@@ -22,39 +21,6 @@ export function unreadCompression(compression: number): string | undefined {
   if (READ.has(compression)) return undefined
   const name = OTHERS[compression] ?? `number ${compression}`
   return `its compression, ${name}, is not read here; gdal_translate -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`
-}
-
-/** How the samples of a block lie. */
-export interface BlockLayout {
-  width: number
-  /** Rows that the block holds. */
-  height: number
-  /** Samples of a pixel within the block: all bands, or one where planes are apart. */
-  samples: number
-  bits: number
-  /** Value of the SampleFormat tag. */
-  format: number
-  compression: number
-  predictor: number
-  littleEndian: boolean
-  /** Whether the lowest bit of each stored byte comes first. */
-  lowBitFirst: boolean
-  photometric: number
-  jpegTables?: Buffer
-  subsampling?: number[]
-  lercParameters?: number[]
-}
-
-/** Bytes of a block when it is decoded; rows of fewer than 8 bits a sample are padded to whole bytes. */
-export function decodedBytes({ width, height, samples, bits }: BlockLayout): number {
-  return Math.ceil((width * samples * bits) / 8) * height
-}
-
-/** A decoded block: samples of a pixel together, rows from the top. */
-export interface Block {
-  samples: Samples
-  /** 0 where the block has no value, a byte a pixel; all have one when absent. */
-  valid?: Uint8Array
 }
 
 /** The samples of a block in a type that holds them. @throws Error */

@@ -3,7 +3,7 @@ import { inflate } from 'node:zlib'
 import Lerc, { type LercBlock } from 'lerc'
 import type { ZSTDDecoder } from 'zstddec'
 import { type Samples, emptySamples } from '../../raster.ts'
-import type { Block, BlockLayout } from './decode.ts'
+import type { Block, BlockLayout } from './layout.ts'
 import { typeOf } from './samples.ts'
 
 const inflated = promisify(inflate)

@@ -2,8 +2,9 @@ import { SmaltiError } from '../../../contract/errors.ts'
 import type { SampleType } from '../../../contract/imagery.ts'
 import { type ByteSource, cutShort } from '../../byteSource.ts'
 import { MOST_BANDS, type Size, absurdSize } from '../../raster.ts'
-import { type BlockLayout, COMPRESSION, decodedBytes, unreadCompression } from './decode.ts'
+import { unreadCompression } from './decode.ts'
 import { type Directory, TAG, damaged } from './directory.ts'
+import { type BlockLayout, COMPRESSION, decodedBytes } from './layout.ts'
 import { SAMPLE_FORMAT, typeOf, unreadSamples } from './samples.ts'
 
 /** A larger block cannot be read by windows with any profit. */

@@ -1,6 +1,6 @@
 import type { SampleType } from '../../../contract/imagery.ts'
 import { type Samples, emptySamples, samplesOf } from '../../raster.ts'
-import type { BlockLayout } from './decode.ts'
+import type { BlockLayout } from './layout.ts'
 
 /** Values of the SampleFormat tag. */
 export const SAMPLE_FORMAT = { unsigned: 1, signed: 2, float: 3, undefined: 4, complexInteger: 5, complexFloat: 6 } as const

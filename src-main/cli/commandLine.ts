@@ -54,16 +54,17 @@ program
   .addOption(new Option('--upright <how>', 'whether a pixel’s row says something of its class, as in photographs with the sky above').choices(['auto', 'yes', 'no']).default(DEFAULT_SETTINGS.upright))
   .option('--gsd <metres>', 'ground sampling distance to which georeferenced images are brought', positive)
   .option('--bands <list>', 'bands looked at, counted from 1, such as 4,3,2; all that the images have in common otherwise', (text: string) => numbers(1, 64, text))
+  .option('--page <n>', 'page of TIFFs of several, counted from 1; otherwise the first, or all that a file calls channels', count(1, 1e6))
   .addOption(area('training, labels and exports'))
   .addOption(backend().default(DEFAULT_SETTINGS.backend))
   .option('--retime', 'with --backend auto, measure anew which is the fastest here', false)
   .option('--json', 'print one JSON object as the last line')
   .addHelpText('after', examples('smalti train photos --project photos.smalti\nsmalti train scenes --project p --classes 6 --over 30 --scale 0.5 --minutes 20\nsmalti train flight-1 flight-2 extra.tif --project p --bands 4,3,2 --gsd 0.2 --area aoi.geojson\nsmalti train scenes --project p --preset preview\nsmalti train scenes --project p --method deep-infomax --recipe infomax.json') + `\n\nMethods:\n${METHODS.map((name) => `  ${name.padEnd(18)} ${METHOD_NOTES[name].note}`).join('\n')}`)
   .action(async (paths: string[], options) => {
-    const { classes, over, preset, method, minutes, steps, seed, scale, gsd, bands, upright } = options
+    const { classes, over, preset, method, minutes, steps, seed, scale, gsd, bands, page, upright } = options
     const recipe = options.recipe === undefined ? undefined : ((await readJson(options.recipe, '--recipe')) as RecipeChanges)
     const features = options.features === undefined ? undefined : { file: resolve(options.features), mean: options.featuresMean, std: options.featuresStd }
-    const settings = { classes, over, preset, method, features, recipe, minutes, steps, seed, scale, gsd, bands, upright, area: options.area && resolve(options.area), backend: options.backend }
+    const settings = { classes, over, preset, method, features, recipe, minutes, steps, seed, scale, gsd, bands, page, upright, area: options.area && resolve(options.area), backend: options.backend }
     return perform('train', { sources: placed(paths), project: resolve(options.project), settings, retime: options.retime }, options.json, (output) => {
       const heads = output.report?.heads.map(({ name, information, ceiling, masses }) => `  ${masses.length > 0 ? `head ${name}` : output.method}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`).join('\n') ?? ''
       const rows = output.upright?.used ? `\nThe row of a pixel counts: ${output.upright.reason}.` : ''
@@ -83,6 +84,7 @@ withCleanUp(program.command('segment'))
   .addOption(images())
   .addOption(area('the labels'))
   .option('--heatmaps', 'also keep how probable each cluster is, for --confidence and --probabilities of exports', false)
+  .option('--page <n>', 'page of TIFFs of several, counted from 1; that of training otherwise', count(1, 1e6))
   .option('--shard <i/n>', 'label only one of n parts, for as many processes or machines; merge-shards then joins them', shardOf)
   .addOption(backend())
   .option('--json', 'print one JSON object as the last line')
@@ -95,6 +97,7 @@ withCleanUp(program.command('segment'))
       area: options.area && resolve(options.area),
       cleanUp: cleanUpOf(options),
       heatmaps: options.heatmaps,
+      page: options.page,
       shard: options.shard
     }
     return perform('segment', input, options.json, (output) => {

@@ -14,7 +14,7 @@ const line = (...words: readonly string[]): string => ['smalti', ...words.map(qu
  */
 export function trainCommand(sources: readonly string[], project: string, settings: TrainingSettings): string {
   const { recipe, features } = settings
-  const options = (['classes', 'over', 'preset', 'method', 'minutes', 'steps', 'seed', 'scale', 'gsd', 'bands', 'area', 'upright', 'backend'] as const).flatMap((name) => {
+  const options = (['classes', 'over', 'preset', 'method', 'minutes', 'steps', 'seed', 'scale', 'gsd', 'bands', 'page', 'area', 'upright', 'backend'] as const).flatMap((name) => {
     const value = settings[name]
     return value === undefined || value === DEFAULT_SETTINGS[name] || (name === 'method' && features) ? [] : [`--${name}`, String(value)]
   })

@@ -78,7 +78,7 @@ export const COMMANDS = {
       backends: z.array(backendFinding)
     })
   },
-  catalogue: { input: z.object({ sources }), output: catalogue },
+  catalogue: { input: z.object({ sources, /** Of TIFFs of several. */ page: z.int().positive().optional() }), output: catalogue },
   /** What looks like an image by its name, before any header is read. */
   listing: { input: z.object({ sources }), output: z.object({ images: z.array(z.object({ path: z.string(), file: z.string() })) }) },
   /** Adds an outline to an area of interest, and tells where that lies on an image. */
@@ -197,6 +197,8 @@ export const COMMANDS = {
       cleanUp: cleanUp.optional(),
       /** Also keeps the probability of each cluster, at the network's resolution. */
       heatmaps: z.boolean().optional(),
+      /** The page of TIFFs of several that is labelled, in place of training's. */
+      page: z.int().positive().optional(),
       /** Labels only one part of all, to be merged. */
       shard: shard.optional()
     }),

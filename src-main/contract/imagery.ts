@@ -17,6 +17,8 @@ export const catalogueImage = z.object({
   /** What the bands are, colours of a palette resolved, without alpha. */
   bands: z.array(z.enum(BAND_ROLES)).min(1),
   type: z.enum(SAMPLE_TYPES),
+  /** The page of a TIFF of several that a person chose, counted from 1. */
+  page: z.int().positive().optional(),
   /** Some pixels may be without data. */
   gaps: z.boolean().optional(),
   /** Ground sampling distance in metres, where it is known. */

@@ -13,7 +13,9 @@ const look = {
   /** Numbers of three bands, from 1 and without alpha, as red, green and blue; those of the colours, or the first, otherwise, and where an image has fewer. */
   bands: z.string().regex(/^\d{1,3},\d{1,3},\d{1,3}$/).optional(),
   /** Share of the values that is black, and white; bytes are shown as they are otherwise, and others with 0.02. */
-  clip: z.coerce.number().min(0).max(0.2).optional()
+  clip: z.coerce.number().min(0).max(0.2).optional(),
+  /** The page of a TIFF of several, as in the settings of training. */
+  page: z.coerce.number().int().min(1).optional()
 }
 export type Look = z.infer<z.ZodObject<typeof look>>
 

@@ -44,6 +44,8 @@ export const trainingSettings = z.object({
   gsd: z.number().positive().optional(),
   /** Bands looked at, numbers counted from 1, in place of all that the images have in common. */
   bands: z.array(z.int().min(1).max(64)).min(1).max(64).optional(),
+  /** The page that is read of TIFFs of several, counted from 1; where it is absent the first, or all that a file calls channels. */
+  page: z.int().min(1).max(1_000_000).optional(),
   /** GeoJSON file whose polygons are the part of the images that counts. */
   area: z.string().min(1).optional(),
   /** Whether images have their top at the top, so that a pixel's row says something of its class. */

@@ -36,8 +36,8 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
 
   const jobs: { [N in CommandName]: Job<N> } = {
     info: infoJob,
-    catalogue: ({ sources }, { signal, onProgress }) =>
-      readCatalogue(sources, signal, (done, total) => onProgress({ stage: 'Reading the images', share: done / total })),
+    catalogue: ({ sources, page }, { signal, onProgress }) =>
+      readCatalogue(sources, signal, (done, total) => onProgress({ stage: 'Reading the images', share: done / total }), page),
     listing: async ({ sources }) => ({ images: await listImages(sources) }),
     sample: ({ out }, { signal, onProgress }) => writeSample(out, signal, (share) => onProgress({ stage: 'Drawing the sample', share })),
     area: areaJob,

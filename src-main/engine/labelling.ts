@@ -140,7 +140,7 @@ export async function heatmapFileOf(labeller: Labeller, { image, plan, fromRow, 
 }
 
 const isWhole = ({ plan, fromRow, toRow }: Pick<Task, 'plan' | 'fromRow' | 'toRow'>): boolean => fromRow === 0 && toRow === tilesOf(plan).rows
-const keyOfImage = ({ key }: Labeller, { size = 0, modified = 0 }: CatalogueImage): string => `${key} ${size} ${modified}`
+const keyOfImage = ({ key }: Labeller, { size = 0, modified = 0, page }: CatalogueImage): string => `${key} ${size} ${modified}${page === undefined ? '' : ` page ${page}`}`
 
 /** The first row of tiles that an earlier process did not write, the beginning of a block. */
 async function rowToGoOnWith(labeller: Labeller, task: Task): Promise<number> {
@@ -185,9 +185,9 @@ export function clusterCounts({ model, cuts }: Pick<Labeller, 'model' | 'cuts'>)
 
 /** A labelled image as its set's index lists it. */
 export function entryOf(labeller: Labeller, image: CatalogueImage, rasters: Record<string, string>, heatmaps?: Record<string, string>): LabelledImage {
-  const { path, file, width, height, size, modified } = image
+  const { path, file, page, width, height, size, modified } = image
   const { cell } = cellGrid(taskOf(labeller, image).plan, labeller.model.architecture)
-  return { path, file, width, height, size, modified, rasters, heatmaps: heatmaps && { cell, rasters: heatmaps } }
+  return { path, file, page, width, height, size, modified, rasters, heatmaps: heatmaps && { cell, rasters: heatmaps } }
 }
 
 /** What a head's raster of a task says of itself. */

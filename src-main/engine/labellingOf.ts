@@ -65,11 +65,15 @@ export async function prepareLabelling(
   return { meta, labeller: { project: project.folder, backend, model, cuts, statistics: meta.statistics, sight, key: digest.digest('hex').slice(0, 16) } }
 }
 
-/** The images of some sources that a run can label, and why not the others. @throws what reading a catalogue throws */
-export async function visibleImages({ meta, labeller }: PreparedLabelling, sources: readonly string[], { signal, onProgress }: JobContext): Promise<{ images: CatalogueImage[]; skipped: SkippedFile[] }> {
+/**
+ * The images of some sources that a run can label, and why not the others.
+ * @param page  of TIFFs of several; as in training when absent
+ * @throws what reading a catalogue throws
+ */
+export async function visibleImages({ meta, labeller }: PreparedLabelling, sources: readonly string[], { signal, onProgress }: JobContext, page = meta.settings.page): Promise<{ images: CatalogueImage[]; skipped: SkippedFile[] }> {
   const stage = 'Reading the images'
   onProgress({ stage })
-  const catalogue = await readCatalogue(sources, signal, (done, total) => onProgress({ stage, share: done / total }))
+  const catalogue = await readCatalogue(sources, signal, (done, total) => onProgress({ stage, share: done / total }), page)
   const trained = meta.catalogue.images[0]?.type ?? 'uint8'
   const skipped = [...catalogue.skipped]
   const images = catalogue.images.filter((image) => {

@@ -27,7 +27,7 @@ const shardSummary = z.object({
   key: z.string(),
   skipped: z.array(skippedFile),
   /** What the shard was asked for, and merging has to do likewise. */
-  asked: z.object({ cleanUp: cleanUp.optional(), area: z.string().optional(), heatmaps: z.boolean().optional() })
+  asked: z.object({ cleanUp: cleanUp.optional(), area: z.string().optional(), heatmaps: z.boolean().optional(), page: z.int().optional() })
 })
 export type ShardOptions = z.infer<typeof shardSummary>['asked']
 

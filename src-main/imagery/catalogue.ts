@@ -42,12 +42,14 @@ interface Found {
  * Every image of some folders, files and addresses, in a fixed order, from headers alone; what cannot be used is
  * listed with the reason.
  *
+ * @param page  of TIFFs of several, counted from 1, that a person chose
  * @throws FolderNotFound, FolderUnreadable, EmptyFolder, NoReadableImages, InvalidSetting, Cancelled
  */
 export async function readCatalogue(
   sources: readonly string[],
   signal: AbortSignal,
-  onProgress: (done: number, total: number) => void = () => undefined
+  onProgress: (done: number, total: number) => void = () => undefined,
+  page?: number
 ): Promise<Catalogue> {
   const files = await filesOf(sources)
   const where = sources.join(', ')
@@ -56,7 +58,7 @@ export async function readCatalogue(
   let told = 0
   for (let from = 0; from < files.length; from += PARALLEL) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
-    entries.push(...(await Promise.all(files.slice(from, from + PARALLEL).map((file) => inspect(file, signal)))))
+    entries.push(...(await Promise.all(files.slice(from, from + PARALLEL).map((file) => inspect(file, signal, page)))))
     if (performance.now() - told < TOLD_EVERY && entries.length < files.length) continue
     told = performance.now()
     onProgress(entries.length, files.length)
@@ -155,7 +157,7 @@ async function filesBelow(folder: string): Promise<Omit<Found, 'file'>[]> {
   return found
 }
 
-async function inspect({ path, file, reason, alone }: Found, signal: AbortSignal): Promise<Entry> {
+async function inspect({ path, file, reason, alone }: Found, signal: AbortSignal, page?: number): Promise<Entry> {
   const skip = (why: string): Entry => ({ skipped: { path, reason: why } })
   if (reason !== undefined) return skip(reason)
   const location = locationOf(file)
@@ -163,8 +165,8 @@ async function inspect({ path, file, reason, alone }: Found, signal: AbortSignal
   try {
     const status = location.kind === 'address' ? undefined : await stat(file)
     if (status?.size === 0) return skip('the file is empty')
-    const seen = isTiff(location) ? await inspectTiff(location, signal) : await inspectPicture(file, alone)
-    return { image: { path, file, ...seen, size: status?.size, modified: status && Math.round(status.mtimeMs) } }
+    const seen = isTiff(location) ? await inspectTiff(location, signal, page) : await inspectPicture(file, alone, page)
+    return { image: { path, file, page, ...seen, size: status?.size, modified: status && Math.round(status.mtimeMs) } }
   } catch (fault) {
     if (fault instanceof SmaltiError && fault.name === 'Cancelled') throw fault
     return skip(String((named(fault, path) as SmaltiError).details.reason))
@@ -173,22 +175,26 @@ async function inspect({ path, file, reason, alone }: Found, signal: AbortSignal
 
 type Seen = Pick<CatalogueImage, 'width' | 'height' | 'bands' | 'type' | 'gaps' | 'gsd' | 'placed' | 'warning'>
 
-async function inspectTiff(location: Location, signal: AbortSignal): Promise<Seen> {
-  const raster = await openTiff(location, signal)
+async function inspectTiff(location: Location, signal: AbortSignal, page?: number): Promise<Seen> {
+  const raster = await openTiff(location, { signal, page })
   try {
-    const { width, height, bands, gaps, georeference } = raster
+    const { width, height, bands, gaps, georeference, notice } = raster
     const roles = visibleRoles(raster)
     if (roles.length === 0) throw new SmaltiError('UnreadableImage', { path: nameOf(location), reason: 'it has no band but alpha' })
-    return { width, height, bands: roles, type: raster.palette || roles.length > bands.length ? 'uint8' : bands[0].type, gaps: gaps || undefined, ...placeOf(georeference, raster) }
+    return { width, height, bands: roles, type: raster.palette || roles.length > bands.length ? 'uint8' : bands[0].type, gaps: gaps || undefined, ...withNotice(placeOf(georeference, raster), notice) }
   } finally {
     await raster.close()
   }
 }
 
-async function inspectPicture(file: string, alone = false): Promise<Seen> {
-  const { width, height, roles, type } = await inspectPhotograph(file)
-  const gaps = roles.includes('alpha') || undefined
-  return { width, height, bands: roles.filter((role) => role !== 'alpha'), type, gaps, ...placeOf(alone ? undefined : await sidecarGeoreferenceOf(file), { width, height }) }
+async function inspectPicture(file: string, alone = false, page?: number): Promise<Seen> {
+  const { width, height, roles, type, gaps } = await inspectPhotograph(file, page)
+  return { width, height, bands: roles.filter((role) => role !== 'alpha'), type, gaps: gaps || undefined, ...placeOf(alone ? undefined : await sidecarGeoreferenceOf(file), { width, height }) }
+}
+
+/** Adds what the reader says of the file to the warning. */
+function withNotice<T extends Pick<CatalogueImage, 'warning'>>(seen: T, notice: string | undefined): T {
+  return notice === undefined ? seen : { ...seen, warning: seen.warning === undefined ? notice : `${notice}; ${seen.warning}` }
 }
 
 function placeOf(georeference: Georeference | undefined, size: { width: number; height: number }): Pick<CatalogueImage, 'gsd' | 'placed' | 'warning'> {

@@ -30,12 +30,12 @@ export type Lent = Shown & { done(): Promise<void> }
 
 /** Opens an image for one use. @throws UnreadableImage */
 export async function openOnce(file: string, look?: Look): Promise<Lent> {
-  const shown = await shownAs(await openToShow(file), look)
+  const shown = await shownAs(await openToShow(file, undefined, look?.page), look)
   return { ...shown, done: () => shown.raster.close() }
 }
 
 /** Opens an image to show it. @throws UnreadableImage */
-export const openToShow = async (file: string, copies?: Copies): Promise<Raster> => withOverview(await openRaster(locationOf(file), copies))
+export const openToShow = async (file: string, copies?: Copies, page?: number): Promise<Raster> => withOverview(await openRaster(locationOf(file), { copies, page }))
 
 /** An image as it is shown. @throws UnreadableImage, Cancelled */
 export async function shownAs(raster: Raster, look: Look = {}, signal?: AbortSignal): Promise<Shown> {

@@ -18,6 +18,14 @@ export interface Copies {
   onProgress?(share: number): void
 }
 
+export interface OpenOptions {
+  copies?: Copies
+  /** Of a TIFF of several, counted from 1, that a person chose. */
+  page?: number
+  /** Values as they are stored, whatever colour profile is embedded. */
+  stored?: boolean
+}
+
 const PHOTOGRAPH = /\.(png|jpe?g|webp)$/i
 
 /** Whether a file's name says that it is an image of a kind that is read. */
@@ -38,23 +46,22 @@ export function refusedName(path: string): string {
 /**
  * Opens an image of any kind, here or, for GeoTIFFs, at an address. What has no parts that could be read by
  * themselves and is too large to be held is first copied, streaming, into tiles.
- * @param stored  values as they are stored, whatever colour profile is embedded
  * @throws UnreadableImage with the reason in words, Cancelled
  */
-export async function openRaster(location: Location, copies?: Copies, stored = false): Promise<Raster> {
-  if (location.kind === 'address' || isTiff(location)) return openTiff(location, copies?.signal)
+export async function openRaster(location: Location, { copies, page, stored = false }: OpenOptions = {}): Promise<Raster> {
+  if (location.kind === 'address' || isTiff(location)) return openTiff(location, { signal: copies?.signal, page })
   const { path } = location
-  const { width, height } = await inspectPhotograph(path)
+  const { width, height } = await inspectPhotograph(path, page)
   if (width * height <= WHOLE_PIXELS) return openPhotograph(path, stored)
   if (!copies) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
-  return openTiff(fileAt(await tiledCopy(path, width * height, copies)), copies.signal)
+  return openTiff(fileAt(await tiledCopy(path, width * height, copies)), { signal: copies.signal, beside: path })
 }
 
 /** Where an image lies, from its header alone. */
-export async function georeferenceOfFile({ file, placed }: Pick<CatalogueImage, 'file' | 'placed'>): Promise<Georeference | undefined> {
+export async function georeferenceOfFile({ file, placed, page }: Pick<CatalogueImage, 'file' | 'placed' | 'page'>): Promise<Georeference | undefined> {
   const location = locationOf(file)
   if (!isTiff(location)) return placed ? sidecarGeoreferenceOf(nameOf(location)) : undefined
-  const raster = await openTiff(location)
+  const raster = await openTiff(location, { page })
   await raster.close()
   return raster.georeference
 }

@@ -240,7 +240,7 @@ export class PictureReader {
 
   async #openImage(image: CatalogueImage, signal?: AbortSignal): Promise<OpenImage> {
     const { area, bands, copies } = this.sight
-    const raster = await openRaster(locationOf(image.file), copies === undefined ? undefined : { folder: copies, signal, onProgress: (share) => this.onCopy(image, share) })
+    const raster = await openRaster(locationOf(image.file), { page: image.page, copies: copies === undefined ? undefined : { folder: copies, signal, onProgress: (share) => this.onCopy(image, share) } })
     try {
       if (raster.width !== image.width || raster.height !== image.height) {
         throw new SmaltiError('UnreadableImage', { path: image.path, reason: `it has changed: it measures ${raster.width} × ${raster.height} now, and measured ${image.width} × ${image.height}` })

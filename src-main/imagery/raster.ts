@@ -30,6 +30,8 @@ export interface Raster extends Size {
   readonly georeference?: Georeference
   /** 8-bit colours, red, green and blue, of each value of a palette's one band. */
   readonly palette?: readonly Uint8Array[]
+  /** What a user should know of it, such as that only one of several pages is read. */
+  readonly notice?: string
   /**
    * Values of a window at a level. Reads no more than the blocks that it touches.
    * @param bands  numbers counted from 0; all when absent
@@ -54,6 +56,12 @@ export const bytesOf = (type: SampleType): number => ARRAYS[type].BYTES_PER_ELEM
 
 export function emptySamples(type: SampleType, length: number): Samples {
   return new ARRAYS[type](length)
+}
+
+/** The least and the largest number of a type of integers. */
+export function rangeOf(type: SampleType): { low: number; high: number } {
+  const bits = 8 * bytesOf(type)
+  return type.startsWith('uint') ? { low: 0, high: 2 ** bits - 1 } : { low: -(2 ** (bits - 1)), high: 2 ** (bits - 1) - 1 }
 }
 
 /** Bytes, in the machine's order, seen as samples; copied only where they do not lie on the type's boundary. */

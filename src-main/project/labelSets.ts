@@ -12,6 +12,8 @@ import { type Project, readJson, runFolder } from './project.ts'
 const labelledImage = z.object({
   path: pathBelow,
   file: pathText,
+  /** Of a TIFF of several, where one was chosen. */
+  page: z.int().optional(),
   width: z.int(),
   height: z.int(),
   /** Of the image's file when it was labelled. */

@@ -49,8 +49,8 @@ class Project {
       const sources = own?.sources ?? withoutRepeats(asked)
       const { images: files } = await run('listing', { sources: [...sources] })
       if (files.length >= MANY) this.opening = { title: titleOf(sources), files }
-      const catalogue = await run('catalogue', { sources: [...sources] }, { signal, onProgress })
       const { folder, state } = own ? { folder: asked[0], state: own } : await projectOf(sources)
+      const catalogue = await run('catalogue', { sources: [...sources], page: state?.settings?.page }, { signal, onProgress })
       view.reset()
       this.passedOver = []
       this.catalogue = catalogue
@@ -116,6 +116,7 @@ class Project {
 
   #take(state: ProjectState | undefined): void {
     this.state = state
+    view.page = state?.settings?.page
     this.version++
   }
 }

@@ -180,7 +180,7 @@ function faultsOf(settings: TrainingSettings): Record<string, string> {
   return faults
 }
 
-const DECISIVE = ['classes', 'over', 'preset', 'method', 'features', 'recipe', 'seed', 'scale', 'gsd', 'bands', 'area', 'upright'] as const
+const DECISIVE = ['classes', 'over', 'preset', 'method', 'features', 'recipe', 'seed', 'scale', 'gsd', 'bands', 'page', 'area', 'upright'] as const
 
 function sameRun(settings: TrainingSettings, former: TrainingSettings | undefined): boolean {
   return former !== undefined && DECISIVE.every((part) => JSON.stringify(settings[part]) === JSON.stringify(former[part]))

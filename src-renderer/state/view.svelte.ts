@@ -34,6 +34,10 @@ class View {
   look = $state({ brightness: 0, contrast: 1, gamma: 1 })
   /** Bands and stretch of pictures, where they are not the usual ones. */
   shownAs = $state.raw<Look>({})
+  /** The page of TIFFs of several that the run in use reads. */
+  page = $state<number>()
+  /** How pictures are asked for. */
+  readonly seenAs = $derived<Look>({ ...this.shownAs, page: this.page })
   /** Lines of equal coordinates lie over the picture. */
   graticule = $state(false)
   /** The picture that is on the screen. */

@@ -114,7 +114,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
   })
 
   it('refuses complex numbers in words', async () => {
-    await expect(openRaster(fileAt(await made('complex', { type: 'CFloat32', bands: 1 })))).rejects.toMatchObject({ details: { reason: 'its values are complex numbers' } })
+    await expect(openRaster(fileAt(await made('complex', { type: 'CFloat32', bands: 1 })))).rejects.toMatchObject({ details: { reason: expect.stringMatching(/complex numbers.*gdal_translate/) as string } })
   })
 
   it('refuses LZMA with the line that helps', async () => {

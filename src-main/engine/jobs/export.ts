@@ -97,8 +97,8 @@ interface StoredLabels {
   classes: number
 }
 
-async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, names: Pick<ExportItem, 'stem' | 'layer'>, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
-  const georeference = await placeOfLabels(file, raster)
+async function itemOf({ path, file, page, width, height, heatmaps }: LabelledImage, names: Pick<ExportItem, 'stem' | 'layer'>, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
+  const georeference = await placeOfLabels({ file, page, placed: true }, raster)
   const ground = groundAreas(georeference, { width, height })
   const changed = table !== undefined || cleanUp !== undefined || corrections.layer !== undefined
   return {
@@ -116,8 +116,8 @@ async function itemOf({ path, file, width, height, heatmaps }: LabelledImage, na
 }
 
 /** Where labels lie: as their raster says, which outlives the image, with the image's own coordinate system where that is known. */
-async function placeOfLabels(file: string, raster: string): Promise<Georeference | undefined> {
-  const image = await georeferenceOfFile({ file, placed: true }).catch(() => undefined)
+async function placeOfLabels(source: Parameters<typeof georeferenceOfFile>[0], raster: string): Promise<Georeference | undefined> {
+  const image = await georeferenceOfFile(source).catch(() => undefined)
   const labels = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : undefined
   const found = labels?.transform ? labels : (image ?? labels)
   return found && (image?.place.known ? { ...found, place: image.place } : found)

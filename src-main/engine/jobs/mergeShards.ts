@@ -14,7 +14,7 @@ export const mergeShardsJob: Job<'mergeShards'> = async (input, context) => {
   return withLock(input.project, async () => {
     const asked = await shardOptions(set)
     const labelling = await prepareLabelling(project, loaded, asked, context)
-    const { images, skipped } = await visibleImages(labelling, sources, context)
+    const { images, skipped } = await visibleImages(labelling, sources, context, asked.page)
     const merged = await mergeShards(labelling, set, sources, images, skipped, asked, context)
     await recountCorrections(project, set, (await loadLabelIndex(project, set))!, context.signal)
     return { project: project.folder, labels: set.folder, ...merged }

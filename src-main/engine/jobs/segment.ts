@@ -21,10 +21,10 @@ export const segmentJob: Job<'segment'> = async (input, context) => {
   const loaded = await loadTrainedRun(project)
   const set = labelSetOf(project, input.images)
   const labelling = await prepareLabelling(project, loaded, input, context)
-  const { images, skipped } = await visibleImages(labelling, input.images ?? loaded.meta.catalogue.sources, context)
+  const { images, skipped } = await visibleImages(labelling, input.images ?? loaded.meta.catalogue.sources, context, input.page)
   if (images.length === 0) throw new SmaltiError('NoReadableImages', { path: (input.images ?? project.sources).join(', '), files: skipped.length, reason: skipped[0] && `${skipped[0].path}: ${skipped[0].reason}.` })
   const outcome = input.shard
-    ? await withLock(input.project, () => labelShard(labelling, set, images, input.shard!, { cleanUp: input.cleanUp, area: input.area, heatmaps: input.heatmaps }, context), `shard-${input.shard.number}-of-${input.shard.of}`)
+    ? await withLock(input.project, () => labelShard(labelling, set, images, input.shard!, { cleanUp: input.cleanUp, area: input.area, heatmaps: input.heatmaps, page: input.page }, context), `shard-${input.shard.number}-of-${input.shard.of}`)
     : await withLock(input.project, () => labelAll(project, set, labelling, loaded.meta, images, skipped, input, context))
   const seconds = (performance.now() - started) / 1e3
   return { project: project.folder, labels: set.folder, ...outcome, warnings: warningsOf(images), backend: labelling.labeller.backend.name, seconds }
@@ -47,7 +47,7 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
   const finished = new Map<string, LabelledImage>()
   const todo = images.filter((image) => {
     const found = known.get(image.path)
-    const same = found !== undefined && found.file === image.file && found.size === image.size && found.modified === image.modified && found.width === image.width && found.height === image.height
+    const same = found !== undefined && found.file === image.file && found.page === image.page && found.size === image.size && found.modified === image.modified && found.width === image.width && found.height === image.height
     const enough = same && (!input.heatmaps || found.heatmaps !== undefined)
     if (enough) finished.set(image.path, found)
     return !enough

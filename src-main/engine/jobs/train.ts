@@ -63,7 +63,7 @@ export const trainJob: Job<'train'> = async (input, context) => {
   if (settings.features && (settings.method ?? 'features') !== 'features') throw new SmaltiError('InvalidSetting', { setting: 'features', reason: `the method ${settings.method} does without them` })
   const stage = 'Reading the images'
   context.onProgress({ stage })
-  const catalogue = await readCatalogue(sources, context.signal, (done, total) => context.onProgress({ stage, share: done / total }))
+  const catalogue = await readCatalogue(sources, context.signal, (done, total) => context.onProgress({ stage, share: done / total }), settings.page)
   const opened = await openOrCreateProject(input.project, sources)
   const work = async (): Promise<CommandOutput<'train'>> => {
     await removeUnlearnt(opened)
@@ -101,7 +101,7 @@ export const trainJob: Job<'train'> = async (input, context) => {
 async function resumable(project: Project, settings: TrainingSettings, sources: readonly string[]): Promise<Prepared | undefined> {
   const loaded = await loadRun(project)
   if (!loaded || loaded.meta.finished || loaded.meta.catalogue.sources.join('\n') !== sources.join('\n')) return undefined
-  const decisive = ({ classes, over, preset, method, features, recipe, seed, scale, gsd, bands, area, upright }: TrainingSettings): string => JSON.stringify([classes, over, preset, method, features, recipe, seed, scale, gsd, bands, area, upright])
+  const decisive = ({ classes, over, preset, method, features, recipe, seed, scale, gsd, bands, page, area, upright }: TrainingSettings): string => JSON.stringify([classes, over, preset, method, features, recipe, seed, scale, gsd, bands, page, area, upright])
   const same = decisive(loaded.meta.settings) === decisive(settings)
   if (!same) return undefined
   const { meta } = loaded

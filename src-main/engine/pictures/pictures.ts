@@ -46,8 +46,8 @@ const MOST_LOOKS = 8
  */
 export async function shownImage(file: string, look: Look, project?: string, signal: AbortSignal = new AbortController().signal): Promise<Shown> {
   const copies: Copies | undefined = project === undefined ? undefined : { folder: copiesFolder({ folder: project, sources: [] }), signal, onProgress: () => undefined }
-  const { raster, looks } = await keptImages(await stateOf(file), async () => {
-    const opened = await openToShow(file, copies)
+  const { raster, looks } = await keptImages(`${await stateOf(file)} ${look.page ?? ''}`, async () => {
+    const opened = await openToShow(file, copies, look.page)
     return { raster: opened, looks: new Map<string, Promise<Shown>>(), close: () => opened.close() }
   })
   const key = JSON.stringify([look.bands, look.clip])

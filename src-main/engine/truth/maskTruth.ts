@@ -12,7 +12,7 @@ import type { Truth } from './truth.ts'
  * @throws TruthUnusable, UnreadableImage
  */
 export async function openMask(path: string, classes: TrueClasses): Promise<Truth> {
-  const mask = await openRaster(fileAt(path), undefined, true)
+  const mask = await openRaster(fileAt(path), { stored: true })
   try {
     const classify = await classifierOf(mask, path, classes)
     const bands = mask.bands.flatMap(({ role }, b) => (role === 'alpha' ? [] : [b]))

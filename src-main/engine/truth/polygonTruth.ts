@@ -11,8 +11,8 @@ import type { Truth } from './truth.ts'
  * @param path  of their file
  * @throws TruthUnusable, InvalidSetting, UnreadableImage
  */
-export async function openPolygons(area: Area, path: string, { file, path: image, width, height }: LabelledImage, classes: TrueClasses): Promise<Truth> {
-  const rings = await placed(area, path, image, { width, height, georeference: await georeferenceOfFile({ file, placed: true }) })
+export async function openPolygons(area: Area, path: string, { file, page, path: image, width, height }: LabelledImage, classes: TrueClasses): Promise<Truth> {
+  const rings = await placed(area, path, image, { width, height, georeference: await georeferenceOfFile({ file, page, placed: true }) })
   const indices = indicesOf(area, path, classes)
   const boxes = rings.map((ring) => ring.flat().reduce(([top, bottom], [, row]) => [Math.min(top, row), Math.max(bottom, row)], [Infinity, -Infinity]))
   return {

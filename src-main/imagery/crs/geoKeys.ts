@@ -71,7 +71,7 @@ async function placeOfCode(proj: Proj, named: number, keys: GeoKeys): Promise<Pl
   const place = await placeFrom(found.definition)
   const json = proj.json(found.object!)
   if (!place.known || json?.type !== 'ProjectedCRS') return place
-  const { id: _, ...system } = json
+  const system: Record<string, unknown> = { ...json, id: undefined }
   if (number(keys, KEY.method) !== undefined) {
     const described = await placeOfProjection(proj, keys)
     if (described.known && !coincide(place.crs, described.crs)) return described

@@ -1,8 +1,13 @@
-import { open, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import sharp, { type Metadata } from 'sharp'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { BandRole, SampleType } from '../../contract/imagery.ts'
 import { sidecarGeoreferenceOf } from '../georeference.ts'
+import { isTruncated } from './endMark.ts'
+import { createBlockCache } from './tiff/blocks.ts'
+import { type Masks, masksBeside, nodataBeside, readMasks } from './tiff/masks.ts'
+import { noPage } from './tiff/pages.ts'
+import { markOf, validOf } from './tiff/missing.ts'
 import { type Patch, type Raster, type Samples, type Size, type Window, absurdSize, emptySamples } from '../raster.ts'
 
 /** A picture of more pixels is not held whole: it is read from a tiled copy. */
@@ -15,11 +20,14 @@ export interface Photograph extends Size {
   format: string
   /** EXIF orientation, 1…8. */
   orientation: number
+  /** Whether any pixel may be without data. */
+  gaps: boolean
 }
 
 /** What a photograph's header says. @throws UnreadableImage with the reason in words */
-export async function inspectPhotograph(path: string): Promise<Photograph> {
+export async function inspectPhotograph(path: string, page = 1): Promise<Photograph> {
   const refused = (reason: string): SmaltiError => new SmaltiError('UnreadableImage', { path, reason })
+  if (page > 1) throw refused(noPage(page, 1))
   const { size } = await stat(path)
   if (size === 0) throw refused('the file is empty')
   let found: Metadata
@@ -40,7 +48,22 @@ export async function inspectPhotograph(path: string): Promise<Photograph> {
   const turned = orientation >= 5
   const roles: BandRole[] = channels >= 3 ? ['red', 'green', 'blue'] : ['grey']
   if (found.hasAlpha) roles.push('alpha')
-  return { width: turned ? height : width, height: turned ? width : height, channels, type: depth === 'ushort' ? 'uint16' : 'uint8', roles, format, orientation }
+  const seen = { width: turned ? height : width, height: turned ? width : height }
+  const missing = await missingBeside(path, seen, orientation)
+  const gaps = found.hasAlpha || missing.masks !== undefined || missing.nodata.size > 0
+  await missing.close()
+  return { ...seen, channels, type: depth === 'ushort' ? 'uint16' : 'uint8', roles, format, orientation, gaps }
+}
+
+/** What files beside a photograph say of its missing pixels. @throws UnreadableImage when a mask does not fit */
+async function missingBeside(path: string, size: Size, orientation: number): Promise<{ masks?: Masks; nodata: Map<number, number>; close(): Promise<void> }> {
+  const [masks, nodata] = [await masksBeside(path, size), await nodataBeside(path)]
+  const close = async (): Promise<void> => {
+    for (const source of masks?.sources ?? []) await source.close()
+  }
+  if (!masks || orientation === 1) return { masks, nodata, close }
+  await close()
+  throw new SmaltiError('UnreadableImage', { path, reason: `its mask file ${path}.msk can’t be used: the image is turned by its EXIF orientation, the mask is not` })
 }
 
 /** What the best compression of one flat colour leaves room for. */
@@ -52,51 +75,49 @@ export function reasonOf(fault: unknown): string {
   return first.replace(/[.\s]+$/, '') || 'the file cannot be decoded'
 }
 
-/** Whether the end of the file is missing, from the formats' own end marks. */
-async function isTruncated(file: string, size: number, format: string): Promise<boolean> {
-  if (format !== 'png' && format !== 'jpeg' && format !== 'webp') return false
-  const handle = await open(file)
-  try {
-    const length = Math.min(size, 4096)
-    const { buffer } = await handle.read(Buffer.alloc(length), 0, length, format === 'webp' ? 0 : size - length)
-    if (format === 'png') return !buffer.includes('IEND')
-    if (format === 'jpeg') return !buffer.includes(Buffer.of(0xff, 0xd9))
-    return buffer.readUInt32LE(4) + 8 > size
-  } finally {
-    await handle.close()
-  }
-}
-
 /**
  * A photograph that is decoded whole when it is first read.
  * @param stored  values as they are stored, without the change of colours that an embedded profile asks for
  * @throws UnreadableImage
  */
 export async function openPhotograph(path: string, stored = false): Promise<Raster> {
-  const { width, height, type, roles } = await inspectPhotograph(path)
+  const { width, height, type, roles, orientation, gaps } = await inspectPhotograph(path)
   if (width * height > WHOLE_PIXELS) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
+  const { masks, nodata, close } = await missingBeside(path, { width, height }, orientation)
+  const kept = createBlockCache()
   const alpha = roles.indexOf('alpha')
-  const bands = roles.map((role) => ({ type, role }))
+  const bands = roles.map((role, b) => ({ type, role, nodata: markOf(nodata.get(b), type) }))
   let decoded: Promise<Patch> | undefined
   return {
     width,
     height,
     bands,
     levels: [{ width, height }],
-    gaps: alpha >= 0,
+    gaps,
     georeference: await sidecarGeoreferenceOf(path),
     async read(window, { bands: wanted = roles.map((_, b) => b), signal } = {}) {
       if (signal?.aborted) throw new SmaltiError('Cancelled')
       decoded ??= decode(path, { width, height }, type, roles, stored)
       decoded.catch(() => (decoded = undefined))
       const whole = await decoded
-      const cut = (plane: Samples): Samples => cutWindow(plane, whole, window)
-      const valid = alpha >= 0 ? Uint8Array.from(cut(whole.bands[alpha]), (opacity) => Number(opacity > 0)) : undefined
-      return { width: window.width, height: window.height, bands: wanted.map((band) => cut(whole.bands[band])), valid: valid?.includes(0) ? valid : undefined }
+      const cut = (band: number): Samples => cutWindow(whole.bands[band], whole, window)
+      const planes = wanted.map(cut)
+      const size = { width: window.width, height: window.height }
+      if (!gaps) return { ...size, bands: planes }
+      const counted = wanted.flatMap((band, i) => (band === alpha ? [] : [{ band, plane: planes[i] }]))
+      const evidence = {
+        planes: counted.map(({ plane }) => plane),
+        marks: counted.map(({ band }) => bands[band].nodata),
+        // A dark pixel of a photograph may be 0 in one band.
+        allMustMatch: counted.length > 1,
+        alpha: alpha >= 0 ? cut(alpha) : undefined,
+        masks: masks ? await readMasks(masks, { width, height }, kept, window, counted.map(({ band }) => band), signal) : []
+      }
+      return { ...size, bands: planes, valid: validOf(evidence, window.width * window.height) }
     },
     close: () => {
       decoded = undefined
-      return Promise.resolve()
+      return close()
     }
   }
 }
@@ -115,15 +136,19 @@ export function cutWindow(plane: Samples, { width, height }: Size, window: Windo
 async function decode(path: string, { width, height }: Size, type: SampleType, roles: readonly BandRole[], stored: boolean): Promise<Patch> {
   try {
     const deep = type === 'uint16'
-    const grey = roles[0] === 'grey'
+    const [grey, clear] = [roles[0] === 'grey', roles.includes('alpha')]
     const picture = sharp(path, { limitInputPixels: false, failOn: 'truncated', ignoreIcc: stored }).autoOrient()
-    const coloured = roles.includes('alpha') ? picture : picture.removeAlpha()
-    const { data, info } = await coloured.toColourspace(deep ? (grey ? 'grey16' : 'rgb16') : grey ? 'b-w' : 'srgb').raw({ depth: deep ? 'ushort' : 'uchar' }).toBuffer({ resolveWithObject: true })
-    if (info.channels !== roles.length || info.width !== width || info.height !== height) throw new Error(`decoded as ${info.width}×${info.height}×${info.channels}`)
+    const coloured = clear ? picture : picture.removeAlpha()
+    // The decoder's grey has no opacity: such a picture is decoded in colours that are all the same.
+    const space = grey && !clear ? (deep ? 'grey16' : 'b-w') : deep ? 'rgb16' : 'srgb'
+    const { data, info } = await coloured.toColourspace(space).raw({ depth: deep ? 'ushort' : 'uchar' }).toBuffer({ resolveWithObject: true })
+    const { channels } = info
+    if (channels !== (grey && clear ? 4 : roles.length) || info.width !== width || info.height !== height) throw new Error(`decoded as ${info.width}×${info.height}×${channels}`)
     const values = deep ? new Uint16Array(data.buffer as ArrayBuffer, data.byteOffset, data.length / 2) : data
-    const planes = roles.map(() => emptySamples(type, width * height))
-    planes.forEach((plane, b) => {
-      for (let i = 0, from = b; i < plane.length; i++, from += roles.length) plane[i] = values[from]
+    const planes = roles.map((role, b) => {
+      const plane = emptySamples(type, width * height)
+      for (let i = 0, from = role === 'alpha' ? channels - 1 : b; i < plane.length; i++, from += channels) plane[i] = values[from]
+      return plane
     })
     return { width, height, bands: planes }
   } catch (fault) {

@@ -1,14 +1,15 @@
 import { promisify } from 'node:util'
 import { inflate } from 'node:zlib'
-import { getDecoder } from 'geotiff'
 import sharp from 'sharp'
 import { ZSTDDecoder } from 'zstddec'
 import { TAG } from './directory.ts'
+import { type Block, type BlockLayout, COMPRESSION, decodedBytes } from './layout.ts'
+import { decodeLerc } from './lerc.ts'
+import { unpackedSamples } from './samples.ts'
 
 const inflated = promisify(inflate)
 const LARGEST_PIECE = 2 ** 24
 
-export const COMPRESSION = { none: 1, lzw: 5, jpeg: 7, deflate: 8, oldDeflate: 32946, packBits: 32773, lerc: 34887, zstd: 50000, webp: 50001 } as const
 /** What other compressions are called, so that a refusal can name them. */
 const OTHERS: Record<number, string> = {
   2: 'CCITT', 3: 'CCITT fax 3', 4: 'CCITT fax 4', 6: 'old-style JPEG', 34661: 'JBIG', 34712: 'JPEG 2000', 34925: 'LZMA', 50002: 'JPEG XL', 52546: 'JPEG XL'
@@ -22,39 +23,21 @@ export function unreadCompression(compression: number): string | undefined {
   return `its compression, ${name}, is not read here; gdal_translate -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`
 }
 
-/** How the samples of a block lie. */
-export interface BlockLayout {
-  width: number
-  /** Rows that the block holds. */
-  height: number
-  /** Samples of a pixel within the block: all bands, or one where planes are apart. */
-  samples: number
-  bits: number
-  compression: number
-  predictor: number
-  littleEndian: boolean
-  photometric: number
-  jpegTables?: Buffer
-  subsampling?: number[]
-  lercParameters?: number[]
-}
-
-/** Bytes of a block when it is decoded; rows of fewer than 8 bits a sample are padded to whole bytes. */
-export function decodedBytes({ width, height, samples, bits }: BlockLayout): number {
-  return Math.ceil((width * samples * bits) / 8) * height
-}
-
-/** The samples of a block in the machine's byte order, packed as the file has them. @throws Error */
-export async function decodeBlock(bytes: Buffer, layout: BlockLayout): Promise<Uint8Array> {
+/** The samples of a block in a type that holds them. @throws Error */
+export async function decodeBlock(bytes: Buffer, layout: BlockLayout): Promise<Block> {
   const wanted = decodedBytes(layout)
   const { compression, bits, samples } = layout
   if (compression === COMPRESSION.jpeg || compression === COMPRESSION.webp) {
     if (bits !== 8 || samples > 4) throw new Error(`${samples} samples of ${bits} bits do not go with its compression`)
-    return exactly(await byVips(bytes, layout), wanted)
+    return { samples: unpackedSamples(exactly(await byVips(bytes, layout), wanted), layout) }
   }
-  const plain = exactly(await decompressed(bytes, layout, wanted), wanted)
-  return compression === COMPRESSION.lerc ? plain : arranged(plain, layout)
+  const ordered = layout.lowBitFirst ? bytes.map((byte) => REVERSED[byte]) as Buffer : bytes
+  if (compression === COMPRESSION.lerc) return decodeLerc(ordered, layout, wanted, startedZstd)
+  return { samples: unpackedSamples(arranged(exactly(await decompressed(ordered, layout, wanted), wanted), layout), layout) }
 }
+
+/** Each byte with its bits in the other order. */
+const REVERSED = Uint8Array.from({ length: 256 }, (_, byte) => Array.from({ length: 8 }, (_, bit) => ((byte >> bit) & 1) << (7 - bit)).reduce((sum, bit) => sum | bit, 0))
 
 /** As many bytes as a block must have: a last strip may be followed by rows that the image does not have. */
 function exactly(found: Uint8Array, wanted: number): Uint8Array {
@@ -63,6 +46,8 @@ function exactly(found: Uint8Array, wanted: number): Uint8Array {
 }
 
 let zstd: Promise<ZSTDDecoder> | undefined
+
+const startedZstd = (): Promise<ZSTDDecoder> => (zstd ??= startZstd())
 
 async function startZstd(): Promise<ZSTDDecoder> {
   const decoder = new ZSTDDecoder()
@@ -83,13 +68,9 @@ async function decompressed(bytes: Buffer, layout: BlockLayout, wanted: number):
     case COMPRESSION.packBits:
       return unpackBits(bytes, wanted)
     case COMPRESSION.zstd:
-      return (await (zstd ??= startZstd())).decode(bytes, wanted)
-    default: {
-      const { width, height, bits, samples } = layout
-      const parameters = { tileWidth: width, tileHeight: height, planarConfiguration: 1, bitsPerSample: Array<number>(samples).fill(bits), predictor: 1, LercParameters: layout.lercParameters }
-      const decoder = await getDecoder(layout.compression, parameters)
-      return new Uint8Array(await decoder.decode(Uint8Array.from(bytes).buffer))
-    }
+      return (await startedZstd()).decode(bytes, wanted)
+    default:
+      throw new Error(unreadCompression(layout.compression) ?? 'its compression is not one of bytes')
   }
 }
 

@@ -5,11 +5,14 @@ import { SmaltiError } from '../../../contract/errors.ts'
 /** Tags by number, as far as they matter here (TIFF 6.0, its supplements, GeoTIFF 1.1). */
 export const TAG = {
   subfileType: 254,
+  oldSubfileType: 255,
   width: 256,
   height: 257,
   bitsPerSample: 258,
   compression: 259,
   photometric: 262,
+  fillOrder: 266,
+  description: 270,
   stripOffsets: 273,
   samplesPerPixel: 277,
   rowsPerStrip: 278,
@@ -43,7 +46,8 @@ const ASCII = 2
 
 /** A directory longer than this is none. */
 const MOST_ENTRIES = 4096
-const MOST_DIRECTORIES = 256
+/** Time series have thousands of pages. */
+const MOST_DIRECTORIES = 65_536
 /** Longest field that is read, in bytes; the block tables of a million tiles fit. */
 const LONGEST_FIELD = 64 * 2 ** 20
 

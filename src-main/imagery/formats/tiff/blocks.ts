@@ -1,0 +1,138 @@
+import { SmaltiError } from '../../../contract/errors.ts'
+import { type Samples, type Window, bytesOf, emptySamples } from '../../raster.ts'
+import { decodeBlock } from './decode.ts'
+import { type Block, decodedBytes } from './layout.ts'
+import type { Level } from './level.ts'
+
+/** Decoded blocks that one file keeps at hand, in bytes. */
+const KEPT_BYTES = 48 * 2 ** 20
+/** Blocks fetched and decoded at a time. */
+const AT_ONCE = 8
+
+/** Decoded blocks of a file. */
+export interface BlockCache {
+  /** A block, or undefined where the file leaves it out. */
+  get(level: Level, index: number, rows: number, signal?: AbortSignal): Promise<Block | undefined>
+}
+
+/** The blocks decoded last; what is asked for twice at a time is decoded once. */
+export function createBlockCache(): BlockCache {
+  const kept = new Map<string, { block: Promise<Block>; bytes: number }>()
+  const names = new Map<Level, number>()
+  let total = 0
+  return {
+    get(level, index, rows, signal) {
+      if (!names.has(level)) names.set(level, names.size)
+      const key = `${names.get(level)}/${index}`
+      const known = kept.get(key)
+      if (known) {
+        kept.delete(key)
+        kept.set(key, known)
+        return known.block
+      }
+      if (level.byteCounts[index] === 0 || level.offsets[index] === 0) return Promise.resolve(undefined)
+      const block = readBlock(level, index, rows, signal)
+      const bytes = level.block.width * rows * (level.planar ? 1 : level.samples) * bytesOf(level.type)
+      kept.set(key, { block, bytes })
+      total += bytes
+      block.catch(() => {
+        if (kept.delete(key)) total -= bytes
+      })
+      for (const [oldest, entry] of kept) {
+        if (total <= KEPT_BYTES || oldest === key) break
+        kept.delete(oldest)
+        total -= entry.bytes
+      }
+      return block
+    }
+  }
+}
+
+async function readBlock(level: Level, index: number, rows: number, signal?: AbortSignal): Promise<Block> {
+  const layout = level.layout(rows)
+  const most = 4 * decodedBytes(layout) + 2 ** 16
+  if (level.byteCounts[index] > most) throw new Error(`a block claims ${level.byteCounts[index]} bytes`)
+  const bytes = await level.source.read(level.offsets[index], level.byteCounts[index], signal)
+  return decodeBlock(bytes, layout)
+}
+
+/** Planes of a window, and what its blocks themselves say of missing pixels. */
+export interface ReadBands {
+  planes: Samples[]
+  /** 0 where a block has no value; all have when absent. */
+  valid?: Uint8Array
+}
+
+/**
+ * Bands of a window of a level.
+ * @param fills  what blocks that the file leaves out hold, a value for each of `bands`: as in GDAL, nodata, else 0
+ */
+export async function readBands(level: Level, kept: BlockCache, window: Window, bands: readonly number[], fills: readonly number[], signal?: AbortSignal): Promise<ReadBands> {
+  const planes = bands.map(() => emptySamples(level.type, window.width * window.height))
+  let valid: Uint8Array | undefined
+  const { block, across, down } = level
+  const [right, bottom] = [window.left + window.width, window.top + window.height]
+  const places: { column: number; row: number; plane: number }[] = []
+  for (const plane of level.planar ? new Set(bands) : [0]) {
+    for (let row = Math.floor(window.top / block.height); row * block.height < bottom && row < down; row++) {
+      for (let column = Math.floor(window.left / block.width); column * block.width < right && column < across; column++) places.push({ column, row, plane })
+    }
+  }
+  const take = async ({ column, row, plane }: (typeof places)[number]): Promise<void> => {
+    if (signal?.aborted) throw new SmaltiError('Cancelled')
+    const found = await kept.get(level, (plane * down + row) * across + column, blockRows(level, row), signal)
+    const [left, top] = [column * block.width, row * block.height]
+    const [x0, x1] = [Math.max(left, window.left), Math.min(left + block.width, right, level.width)]
+    const [y0, y1] = [Math.max(top, window.top), Math.min(top + block.height, bottom, level.height)]
+    const step = level.planar ? 1 : level.samples
+    const part = { x0, x1, y0, y1, left, top, window, blockWidth: block.width }
+    for (const [i, band] of bands.entries()) {
+      if (level.planar && band !== plane) continue
+      if (found) copyRows(found.samples, planes[i], { ...part, step, at: level.planar ? 0 : band })
+      else if (fills[i] !== 0) fillRows(planes[i], fills[i], part)
+    }
+    if (!found?.valid) return
+    const known = (valid ??= new Uint8Array(window.width * window.height).fill(1))
+    const inBlock = new Uint8Array(known.length).fill(1)
+    copyRows(found.valid, inBlock, { ...part, step: 1, at: 0 })
+    for (let i = 0; i < known.length; i++) known[i] &= inBlock[i]
+  }
+  for (let from = 0; from < places.length; from += AT_ONCE) await Promise.all(places.slice(from, from + AT_ONCE).map(take))
+  return { planes, valid }
+}
+
+/** Tiles are stored whole; the last strip holds only the rows that are left. */
+function blockRows({ block, height, tiled }: Level, row: number): number {
+  return tiled ? block.height : Math.min(block.height, height - row * block.height)
+}
+
+/** The part of a block that a window takes, in pixels of the level. */
+interface Part {
+  x0: number
+  x1: number
+  y0: number
+  y1: number
+  left: number
+  top: number
+  window: Window
+  blockWidth: number
+}
+
+function copyRows(from: Samples, to: Samples, { x0, x1, y0, y1, left, top, window, blockWidth, step, at }: Part & { step: number; at: number }): void {
+  for (let y = y0; y < y1; y++) {
+    let source = ((y - top) * blockWidth + x0 - left) * step + at
+    let target = (y - window.top) * window.width + x0 - window.left
+    if (step === 1) {
+      to.set(from.subarray(source, source + x1 - x0) as never, target)
+      continue
+    }
+    for (let x = x0; x < x1; x++, source += step) to[target++] = from[source]
+  }
+}
+
+function fillRows(to: Samples, value: number, { x0, x1, y0, y1, window }: Part): void {
+  for (let y = y0; y < y1; y++) {
+    const start = (y - window.top) * window.width - window.left
+    to.fill(value, start + x0, start + x1)
+  }
+}

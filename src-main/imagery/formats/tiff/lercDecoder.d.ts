@@ -1,0 +1,17 @@
+/** The part of Esri's decoder that is used; the package brings no types. */
+declare module 'lerc' {
+  interface LercBlock {
+    width: number
+    height: number
+    /** Values of each band; those of one pixel together where a band has several. */
+    pixels: (Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array)[]
+    /** 1 where the first band has a value; all have when null or absent. */
+    mask?: Uint8Array | null
+  }
+  const Lerc: {
+    /** @throws string with the reason */
+    decode(packed: ArrayBuffer, options?: { returnPixelInterleavedDims?: boolean }): LercBlock
+  }
+  export default Lerc
+  export type { LercBlock }
+}

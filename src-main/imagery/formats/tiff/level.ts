@@ -1,0 +1,114 @@
+import { SmaltiError } from '../../../contract/errors.ts'
+import type { SampleType } from '../../../contract/imagery.ts'
+import { type ByteSource, cutShort } from '../../byteSource.ts'
+import { MOST_BANDS, type Size, absurdSize } from '../../raster.ts'
+import { unreadCompression } from './decode.ts'
+import { type Directory, TAG, damaged } from './directory.ts'
+import { type BlockLayout, COMPRESSION, decodedBytes } from './layout.ts'
+import { SAMPLE_FORMAT, typeOf, unreadSamples } from './samples.ts'
+
+/** A larger block cannot be read by windows with any profit. */
+const LARGEST_BLOCK = 96 * 2 ** 20
+/** Rows of an uncompressed strip are read in parts of about so many bytes. */
+const PART_BYTES = 2 ** 20
+
+export const PHOTOMETRIC = { whiteIsZero: 0, blackIsZero: 1, rgb: 2, palette: 3, mask: 4, cmyk: 5, ycbcr: 6, cielab: 8 } as const
+
+/** One stored size of an image, or of its mask, divided into blocks. */
+export interface Level extends Size {
+  source: ByteSource
+  /** Columns and rows of a block, blocks across and down. */
+  block: Size
+  across: number
+  down: number
+  tiled: boolean
+  planar: boolean
+  samples: number
+  type: SampleType
+  compression: number
+  offsets: number[]
+  byteCounts: number[]
+  layout(rows: number): BlockLayout
+}
+
+/** Whether two levels store pixels of one kind, so that they can be sizes or pages of one image. */
+export const sameKind = (one: Level, other: Level): boolean => one.samples === other.samples && one.type === other.type
+
+/** How a directory's pixels are stored. @throws UnreadableImage with the reason in words */
+export async function levelOf(source: ByteSource, directory: Directory): Promise<Level> {
+  const refused = (reason: string): SmaltiError => new SmaltiError('UnreadableImage', { path: source.name, reason })
+  const [width, height] = [(await directory.number(TAG.width)) ?? 0, (await directory.number(TAG.height)) ?? 0]
+  const absurd = absurdSize({ width, height })
+  if (absurd) throw refused(absurd)
+  const samples = (await directory.number(TAG.samplesPerPixel)) ?? 1
+  if (samples < 1 || samples > MOST_BANDS) throw refused(`it claims ${samples} bands; up to ${MOST_BANDS} are read`)
+  const compression = (await directory.number(TAG.compression)) ?? COMPRESSION.none
+  const unread = unreadCompression(compression)
+  if (unread) throw refused(unread)
+  const photometric = (await directory.number(TAG.photometric)) ?? PHOTOMETRIC.blackIsZero
+  const compressedColours = compression === COMPRESSION.jpeg || compression === COMPRESSION.webp
+  if (photometric === PHOTOMETRIC.ycbcr && !compressedColours) throw refused('its YCbCr colours are stored without JPEG, which is not read; gdal_translate makes a copy in RGB')
+  if (photometric === PHOTOMETRIC.cielab) throw refused('its colours are CIE L*a*b*, which is not read; convert it to RGB')
+  const bitsOfEach = (await directory.numbers(TAG.bitsPerSample)) ?? [1]
+  const bits = bitsOfEach[0]
+  if (bitsOfEach.some((value) => value !== bits)) throw refused('its bands have different numbers of bits')
+  const format = (await directory.number(TAG.sampleFormat)) ?? SAMPLE_FORMAT.unsigned
+  const predictor = (await directory.number(TAG.predictor)) ?? 1
+  const type = typeOf(bits, format)
+  const unreadType = unreadSamples({ bits, format, predictor })
+  if (!type || unreadType) throw refused(unreadType ?? `${bits}-bit samples of format ${format} are not read`)
+  if (compressedColours && bits !== 8) throw refused(`its values are ${bits}-bit JPEG or WebP, which is not read; gdal_translate -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`)
+  const planar = (await directory.number(TAG.planar)) === 2 && samples > 1
+  const tiled = directory.field(TAG.tileOffsets) !== undefined || directory.field(TAG.tileWidth) !== undefined
+  const offsets = (await directory.numbers(tiled ? TAG.tileOffsets : TAG.stripOffsets)) ?? (await directory.numbers(TAG.stripOffsets)) ?? []
+  const byteCounts = (await directory.numbers(tiled ? TAG.tileByteCounts : TAG.stripByteCounts)) ?? (await directory.numbers(TAG.stripByteCounts)) ?? []
+  const declared = (await directory.number(TAG.rowsPerStrip)) ?? height
+  let block: Size = tiled
+    ? { width: (await directory.number(TAG.tileWidth)) ?? 0, height: (await directory.number(TAG.tileHeight)) ?? 0 }
+    : { width, height: Math.min(Math.max(declared, 1), height) }
+  if (block.width < 1 || block.height < 1) throw damaged(source, `its tiles measure ${block.width} × ${block.height}`)
+  const inBlock = planar ? 1 : samples
+  const layout = {
+    samples: inBlock,
+    bits,
+    format,
+    compression,
+    predictor,
+    littleEndian: directory.littleEndian,
+    lowBitFirst: (await directory.number(TAG.fillOrder)) === 2,
+    photometric,
+    jpegTables: await directory.bytes(TAG.jpegTables),
+    subsampling: await directory.numbers(TAG.subsampling),
+    lercParameters: await directory.numbers(TAG.lerc),
+    width: block.width
+  }
+  const [across, planes] = [Math.ceil(width / block.width), planar ? samples : 1]
+  let down = Math.ceil(height / block.height)
+  let [starts, lengths] = [offsets, byteCounts]
+  if (byteCounts.length === 0 && offsets.length === 1 && compression === COMPRESSION.none) lengths = [decodedBytes({ ...layout, height: block.height })]
+  if (starts.length < across * down * planes || lengths.length < across * down * planes) throw damaged(source, `it lists ${offsets.length} blocks of ${across * down * planes}`)
+  const end = starts.reduce((furthest, offset, i) => Math.max(furthest, offset && lengths[i] ? offset + lengths[i] : 0), 0)
+  if (end > source.size) throw cutShort(source.name)
+  const rowBytes = decodedBytes({ ...layout, height: 1 })
+  if (compression === COMPRESSION.none && !tiled && rowBytes * block.height > PART_BYTES) {
+    // Rows of an uncompressed strip can be read by themselves.
+    const rows = Math.max(1, Math.floor(PART_BYTES / rowBytes))
+    const partsOf = (strip: number): { start: number; rows: number }[] => {
+      const held = Math.min(block.height, height - (strip % down) * block.height)
+      return Array.from({ length: Math.ceil(held / rows) }, (_, p) => ({ start: p * rows, rows: Math.min(rows, held - p * rows) }))
+    }
+    // Blocks must all have the same height, so a strip is divided only where it is the only one of its plane.
+    if (down === 1) {
+      const stored = (strip: number): boolean => offsets[strip] > 0 && byteCounts[strip] !== 0
+      starts = offsets.flatMap((offset, strip) => partsOf(strip).map(({ start }) => (stored(strip) ? offset + start * rowBytes : 0)))
+      lengths = offsets.flatMap((_, strip) => partsOf(strip).map((part) => (stored(strip) ? part.rows * rowBytes : 0)))
+      block = { width, height: rows }
+      down = Math.ceil(height / rows)
+    }
+  }
+  if (decodedBytes({ ...layout, height: block.height }) > LARGEST_BLOCK) throw refused(blockTooLarge(block))
+  return { source, width, height, block, across, down, tiled, planar, samples, type, compression, offsets: starts, byteCounts: lengths, layout: (rows) => ({ ...layout, height: rows }) }
+}
+
+const blockTooLarge = ({ width, height }: Size): string =>
+  `it is stored in blocks of ${width} × ${height} pixels, too large to read in parts; gdal_translate -co TILED=YES makes a copy that is not`

@@ -1,0 +1,46 @@
+/**
+ * What ImageJ's description says of a stack: how many images the file holds, and which of them, counted from 0, are the
+ * channels of its first slice and time. Channels follow each other fastest.
+ */
+export function imageJPlanes(description: string): { images: number; channels: number[] } | undefined {
+  if (!description.startsWith('ImageJ=')) return undefined
+  const said = (name: string): number => Number(new RegExp(`^${name}=(\\d+)\\s*$`, 'm').exec(description)?.[1] ?? 1)
+  const images = said('images')
+  return { images, channels: Array.from({ length: Math.min(said('channels'), images) }, (_, c) => c) }
+}
+
+/**
+ * The directories, counted from 0, of the channels of the first slice and time that OME-XML names, or undefined where the text is
+ * none, or a channel lies in another file.
+ * @param name  of the file itself: stacks may be spread over several
+ */
+export function omePlanes(description: string, directories: number, name: string): number[] | undefined {
+  const [, head, content] = /<(?:\w+:)?OME\b[\s\S]*?<(?:\w+:)?Pixels\b([^>]*)>([\s\S]*?)<\/(?:\w+:)?Pixels>/.exec(description) ?? []
+  if (head === undefined) return undefined
+  const size = (dimension: string): number => Number(attributeOf(head, `Size${dimension}`) ?? 1)
+  // Samples of one pixel are channels of one plane.
+  const together = Number(attributeOf(/<(?:\w+:)?Channel\b([^>]*)>/.exec(content)?.[1] ?? '', 'SamplesPerPixel') ?? 1)
+  const sizes: Record<string, number> = { C: size('C') / together, Z: size('Z'), T: size('T') }
+  const order = (attributeOf(head, 'DimensionOrder') ?? 'XYCZT').slice(2).split('')
+  if (order.length !== 3 || order.some((dimension) => !Number.isInteger(sizes[dimension]) || sizes[dimension] < 1) || sizes.C > directories) return undefined
+  const parts = [...content.matchAll(/<(?:\w+:)?TiffData\b([^>]*?)(?:\/>|>([\s\S]*?)<\/(?:\w+:)?TiffData>)/g)].map(([, attributes, inside = '']) => ({ attributes, file: attributeOf(inside, 'FileName') }))
+  const spread = new Set(parts.map(({ file }) => file)).size > 1
+  const places = new Map<number, number>()
+  for (const { attributes, file } of parts) {
+    if (spread && file !== name) continue
+    const given = (attribute: string, otherwise: number): number => Number(attributeOf(attributes, attribute) ?? otherwise)
+    const start = given('IFD', 0)
+    const count = given('PlaneCount', attributeOf(attributes, 'IFD') === undefined ? directories : 1)
+    const first = indexOf({ C: given('FirstC', 0), Z: given('FirstZ', 0), T: given('FirstT', 0) }, order, sizes)
+    for (let i = 0; i < Math.min(count, directories - start); i++) places.set(first + i, start + i)
+  }
+  const channels = Array.from({ length: sizes.C }, (_, c) => places.get(indexOf({ C: c, Z: 0, T: 0 }, order, sizes)))
+  return channels.every((place) => place !== undefined) ? channels : undefined
+}
+
+const attributeOf = (attributes: string, name: string): string | undefined => new RegExp(`\\b${name}\\s*=\\s*["']([^"']*)["']`).exec(attributes)?.[1]
+
+/** Number of a plane among all, the first dimension of the order running fastest. */
+function indexOf(at: Record<string, number>, order: readonly string[], sizes: Record<string, number>): number {
+  return order.reduceRight((sum, dimension) => sum * sizes[dimension] + at[dimension], 0)
+}

@@ -70,7 +70,7 @@ program
       const rows = output.upright?.used ? `\nThe row of a pixel counts: ${output.upright.reason}.` : ''
       const from = output.resumedFrom ? ` (from step ${output.resumedFrom})` : ''
       if (!(LEARNT_METHODS as readonly string[]).includes(output.method)) {
-        return `Clustered ${output.images} images by ${output.method} in ${duration(output.seconds)} with ${output.backend}.${rows}\nProject: ${output.project}${skippedText(output.skipped)}`
+        return `Clustered ${output.images} images by ${output.method} in ${duration(output.seconds)} with ${output.backend}.${rows}\nProject: ${output.project}${warningText(output.warnings)}${skippedText(output.skipped)}`
       }
       return `Trained ${output.steps} steps${from} on ${output.images} images in ${duration(output.seconds)} with ${output.backend} (${output.device}).\n${heads}${rows}\nProject: ${output.project}${warningText(output.warnings)}${skippedText(output.skipped)}`
     })

@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readCatalogue } from '../../src-main/imagery/catalogue.ts'
 import { fileAt } from '../../src-main/imagery/location.ts'
 import { openRaster } from '../../src-main/imagery/openRaster.ts'
-import type { Size, Window } from '../../src-main/imagery/raster.ts'
+import type { Patch, Size, Window } from '../../src-main/imagery/raster.ts'
 import { sampleStatistics } from '../../src-main/imagery/statistics.ts'
 import { ask, oracleLack } from '../fixtures/gdal.ts'
 
@@ -26,12 +26,21 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 const whole = ({ width, height }: Size): Window => ({ left: 0, top: 0, width, height })
+async function readWhole(path: string): Promise<Patch> {
+  const raster = await openRaster(path)
+  try {
+    return await raster.read(whole(raster))
+  } finally {
+    await raster.close()
+  }
+}
+
 const FEW_PIXELS = 2 ** 20
 const SIDE = 256
 
-/** A level whole, or three windows of a large one: both corners, and one in the middle. */
+/** A level whole and its middle, or three windows of a large one: both corners, and one in the middle. */
 function windowsOf(size: Size): Window[] {
-  if (size.width * size.height <= FEW_PIXELS) return [whole(size)]
+  if (size.width * size.height <= FEW_PIXELS) return [whole(size), { left: size.width >> 2, top: size.height >> 2, width: (size.width >> 1) + 1, height: (size.height >> 1) + 1 }].filter(({ left, top, width, height }) => left + width <= size.width && top + height <= size.height)
   const [width, height] = [Math.min(size.width, SIDE), Math.min(size.height, SIDE)]
   return [0, 0.5, 1].map((at) => ({ left: Math.floor((size.width - width) * at), top: Math.floor((size.height - height) * at), width, height }))
 }
@@ -91,6 +100,25 @@ describe.skipIf(oracleLack)('missing pixels', () => {
       expect(bands.map((band) => Array.from(band)), name).toEqual(windows[0])
       await raster.close()
     }
+  })
+
+  it('are those of LERC’s mask of integers, too, which GDAL passes over', async () => {
+    // Opacity is LERC's mask: a file whose opacity is not called a band has that mask alone.
+    const path = join(folder, 'lerc LERC alpha.tif')
+    const { bands: [, , , opacity] } = await readWhole(path)
+    const bytes = await readFile(path)
+    const at = bytes.readUInt32LE(4)
+    for (let entry = at + 2; entry < at + 2 + 12 * bytes.readUInt16LE(at); entry += 12) {
+      const tag = bytes.readUInt16LE(entry)
+      if (tag === 258 || tag === 339) bytes.writeUInt32LE(3, entry + 4)
+      if (tag === 277) bytes.writeUInt16LE(3, entry + 8)
+      if (tag === 338) bytes.writeUInt16LE(60_000, entry)
+    }
+    const masked = join(folder, 'masked integers.tiff')
+    await writeFile(masked, bytes)
+    const { bands, valid } = await readWhole(masked)
+    expect(bands.length).toBe(3)
+    expect(valid).toEqual(Uint8Array.from(opacity, (value) => Number(value > 0)))
   })
 
   it('do not move the statistics of other images', async () => {

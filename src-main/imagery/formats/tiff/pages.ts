@@ -5,7 +5,7 @@ import { MOST_BANDS } from '../../raster.ts'
 import { type Directory, TAG } from './directory.ts'
 import { COMPRESSION, decodedBytes } from './layout.ts'
 import { type Level, levelOf, sameKind } from './level.ts'
-import { imageJPlanes, omePlanes } from './stacks.ts'
+import { imageJStack, omePlanes } from './stacks.ts'
 
 const REDUCED = 1
 const MASK = 4
@@ -37,13 +37,13 @@ export async function choosePages(source: ByteSource, directories: readonly Dire
   if (!kinds.includes('page')) kinds[0] = 'page'
   const places = kinds.flatMap((kind, i) => (kind === 'page' ? [i] : []))
   const description = (await directories[places[0]].text(TAG.description)) ?? ''
-  const described = imageJPlanes(description)
+  const described = imageJStack(description)
   const stack = places.length === 1 && described && described.images > 1 ? await contiguousStack(source, directories[places[0]], described.images) : undefined
   const count = stack?.length ?? places.length
   if (page !== undefined && page > count) throw new SmaltiError('UnreadableImage', { path: source.name, reason: noPage(page, count) })
   const levelAt = (index: number): Promise<Level> => (stack ? Promise.resolve(stack[index]) : levelOf(source, directories[places[index]]))
   if (page === undefined && count > 1) {
-    const planes = described?.images === count ? described.channels : omePlanes(description, directories.length, basename(source.name))?.map((at) => places.indexOf(at))
+    const planes = described?.images === count ? Array.from({ length: described.channels }, (_, c) => c) : omePlanes(description, directories.length, basename(source.name))?.map((at) => places.indexOf(at))
     const channels = planes && planes.length > 1 && planes.length <= MOST_BANDS ? await channelsOf(planes, levelAt) : undefined
     if (channels) {
       const notice = channels.length === count ? undefined : `only the ${channels.length} channels of its first plane are read, of ${count} pages; choose one page with --page`

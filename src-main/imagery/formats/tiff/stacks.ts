@@ -1,12 +1,11 @@
 /**
- * What ImageJ's description says of a stack: how many images the file holds, and which of them, counted from 0, are the
- * channels of its first slice and time. Channels follow each other fastest.
+ * What ImageJ's description says of a stack: how many images the file holds, and how many of the first are the channels of the
+ * first slice and time.
  */
-export function imageJPlanes(description: string): { images: number; channels: number[] } | undefined {
+export function imageJStack(description: string): { images: number; channels: number } | undefined {
   if (!description.startsWith('ImageJ=')) return undefined
-  const said = (name: string): number => Number(new RegExp(`^${name}=(\\d+)\\s*$`, 'm').exec(description)?.[1] ?? 1)
-  const images = said('images')
-  return { images, channels: Array.from({ length: Math.min(said('channels'), images) }, (_, c) => c) }
+  const said = (name: string): number => Number(new RegExp(`^${name}=(\\d{1,9})\\s*$`, 'm').exec(description)?.[1] ?? 1)
+  return { images: said('images'), channels: Math.min(said('channels'), said('images')) }
 }
 
 /**
@@ -26,13 +25,15 @@ export function omePlanes(description: string, directories: number, name: string
   const parts = [...content.matchAll(/<(?:\w+:)?TiffData\b([^>]*?)(?:\/>|>([\s\S]*?)<\/(?:\w+:)?TiffData>)/g)].map(([, attributes, inside = '']) => ({ attributes, file: attributeOf(inside, 'FileName') }))
   const spread = new Set(parts.map(({ file }) => file)).size > 1
   const places = new Map<number, number>()
+  // Each directory is one plane: a text that places more would only cost time.
+  let left = directories
   for (const { attributes, file } of parts) {
     if (spread && file !== name) continue
     const given = (attribute: string, otherwise: number): number => Number(attributeOf(attributes, attribute) ?? otherwise)
     const start = given('IFD', 0)
     const count = given('PlaneCount', attributeOf(attributes, 'IFD') === undefined ? directories : 1)
     const first = indexOf({ C: given('FirstC', 0), Z: given('FirstZ', 0), T: given('FirstT', 0) }, order, sizes)
-    for (let i = 0; i < Math.min(count, directories - start); i++) places.set(first + i, start + i)
+    for (let i = 0; left > 0 && i < Math.min(count, directories - start); i++, left--) places.set(first + i, start + i)
   }
   const channels = Array.from({ length: sizes.C }, (_, c) => places.get(indexOf({ C: c, Z: 0, T: 0 }, order, sizes)))
   return channels.every((place) => place !== undefined) ? channels : undefined

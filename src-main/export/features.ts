@@ -1,4 +1,7 @@
 import { type Transform, toWorld } from '../imagery/crs/transform.ts'
+import { NO_LABEL } from '../contract/labels.ts'
+import type { Window } from '../imagery/raster.ts'
+import type { LabelSource } from '../labels/source.ts'
 import { type PatchPolygon, TOLERANCE, doubledArea, polygonsOf } from '../labels/polygons.ts'
 import { withLabels } from './areas.ts'
 import type { ExportContext, ExportItem } from './format.ts'
@@ -16,10 +19,23 @@ export interface LabelFeature {
   rings: number[][]
 }
 
-/** The patches of an image. */
-export async function featuresOf(item: ExportItem, { classes, signal }: Pick<ExportContext, 'classes' | 'signal'>): Promise<LabelFeature[]> {
-  const patches = await withLabels(item, (labels) => polygonsOf(labels, TOLERANCE, signal))
+/**
+ * The patches of an image.
+ * @param counted  1 for each pixel of a window that is to be part of one; all are when absent
+ */
+export async function featuresOf(item: ExportItem, { classes, signal }: Pick<ExportContext, 'classes' | 'signal'>, counted?: (window: Window) => Uint8Array): Promise<LabelFeature[]> {
+  const patches = await withLabels(item, (labels) => polygonsOf(counted ? only(labels, counted) : labels, TOLERANCE, signal))
   return patches.map((patch) => featureOf(patch, item, classes))
+}
+
+function only(labels: LabelSource, counted: (window: Window) => Uint8Array): LabelSource {
+  return {
+    ...labels,
+    async read(window, signal) {
+      const here = counted(window)
+      return (await labels.read(window, signal)).map((label, i) => (here[i] ? label : NO_LABEL))
+    }
+  }
 }
 
 function featureOf({ label, rings }: PatchPolygon, { path, ground }: ExportItem, classes: ExportContext['classes']): LabelFeature {

@@ -15,8 +15,8 @@ export const geoJson: ExportFormat = {
   check: (items) => items.forEach((item) => void placerOf(item)),
   async write({ out, items, classes, signal, onProgress }) {
     for (const [done, item] of items.entries()) {
-      const toPlaces = placerOf(item)
-      const features = (await featuresOf(item, { classes, signal })).flatMap((feature) => geographicFeature(feature, toPlaces(feature.rings)) ?? [])
+      const { polygons, onEarth } = placerOf(item)
+      const features = (await featuresOf(item, { classes, signal }, onEarth)).flatMap((feature) => geographicFeature(feature, polygons(feature.rings)) ?? [])
       await out.stream(nameOf(item.stem), async (handle) => {
         await handle.appendFile('{"type":"FeatureCollection","features":[\n')
         for (let from = 0; from < features.length; from += AT_ONCE) {

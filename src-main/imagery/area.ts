@@ -6,7 +6,7 @@ import type { Georeference } from './georeference.ts'
 import type { Size, Window } from './grid.ts'
 
 /** What GeoJSON's coordinates are where nothing is said (RFC 7946 §4). */
-const LONGITUDE_LATITUDE = 'OGC:CRS84'
+const LONGITUDE_LATITUDE = 'EPSG:4326'
 
 /** A coordinate system by the name that a file gives: `EPSG:32618`, `urn:ogc:def:crs:EPSG::32618`, CRS84; longitude and latitude without any. */
 export function placeOfName(name: string | undefined): Promise<Place> {

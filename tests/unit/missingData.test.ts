@@ -27,7 +27,7 @@ afterAll(() => rm(folder, { recursive: true }))
 
 const whole = ({ width, height }: Size): Window => ({ left: 0, top: 0, width, height })
 async function readWhole(path: string): Promise<Patch> {
-  const raster = await openRaster(path)
+  const raster = await openRaster(fileAt(path))
   try {
     return await raster.read(whole(raster))
   } finally {

@@ -49,7 +49,7 @@ export function placeFrom(definition: string): Promise<Place> {
 const unitOf = z.union([z.string(), z.object({ name: z.string(), conversion_factor: z.number() })])
 const measure = z.union([z.number(), z.object({ value: z.number(), unit: unitOf })])
 const ellipsoid = z.object({ radius: measure.optional(), semi_major_axis: measure.optional(), semi_minor_axis: measure.optional(), inverse_flattening: measure.optional() })
-const datum = z.object({ ellipsoid })
+const datum = z.object({ ellipsoid: ellipsoid.optional() })
 /** What is needed of PROJJSON's description of a CRS. */
 const described = z.object({
   type: z.string(),
@@ -77,7 +77,7 @@ const REFUSED: Record<string, string> = {
 }
 
 function placeBy(proj: Proj, definition: string): Place {
-  const found = proj.create(definition)
+  const found = created(proj, definition)
   if (found === undefined) return { known: false, reason: 'its coordinate system is not one that PROJ knows' }
   const flat = horizontal(proj, found)
   if ('reason' in flat) return { known: false, reason: flat.reason, wkt: proj.wkt(found, 'WKT2:2019') }
@@ -116,6 +116,15 @@ function placeBy(proj: Proj, definition: string): Place {
     wkt: (kind) => proj.wkt(object, kind)
   }
   return { known: true, crs }
+}
+
+/** Names that authorities give in letters, as IGN does: this build of PROJ cannot describe what has one. */
+const LETTERED_CODES = /,\s*(?:AUTHORITY|ID)\[\s*"[^"]*"\s*,\s*"?[^"\],]*[A-Za-z_][^"\],]*"?[^\]]*\]/g
+
+function created(proj: Proj, definition: string): Handle | undefined {
+  const found = proj.create(definition)
+  if (found === undefined || proj.json(found) !== undefined || !definition.includes('[')) return found
+  return proj.create(definition.replace(LETTERED_CODES, ''))
 }
 
 interface Flat {

@@ -1,5 +1,5 @@
 import { type Geom, intersection, xor } from 'polyclip-ts'
-import type { Size } from '../grid.ts'
+import type { Size, Window } from '../grid.ts'
 import type { Place } from './crs.ts'
 import { type Transform, toPixel, toWorld } from './transform.ts'
 
@@ -7,8 +7,12 @@ export type Position = [longitude: number, latitude: number]
 /** An outer ring, counter-clockwise, then holes, clockwise; closed. */
 export type Rings = Position[][]
 
-/** Makes polygons in longitude and latitude of rings in columns and rows, [x, y, x, y …], closed. */
-export type ToGeographic = (rings: readonly (readonly number[])[]) => Rings[]
+export interface ToGeographic {
+  /** Polygons in longitude and latitude of rings in columns and rows, [x, y, x, y …], closed; none where a corner is off the earth. */
+  polygons(rings: readonly (readonly number[])[]): Rings[]
+  /** 1 for each pixel of a window that lies on the earth with all its corners; absent where all do. */
+  onEarth?(window: Window): Uint8Array
+}
 
 /** Places along each axis at which a scene is looked at. */
 const ALONG = 16
@@ -19,7 +23,7 @@ const PIECES = 64
 
 /**
  * Polygons as RFC 7946 has them: on WGS 84, longitudes within ±180°, cut at the antimeridian (§ 3.1.9), closed over a pole
- * that they enclose, rings by the right-hand rule. What has a corner off the earth is left out.
+ * that they enclose, rings by the right-hand rule.
  * @returns undefined where the scene's place is not known, or none of it is on the earth
  */
 export function toGeographic({ transform, place }: { transform?: Transform; place: Place }, { width, height }: Size): ToGeographic | undefined {
@@ -73,7 +77,18 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
     return [...found, [last[0], pole], [first[0], pole], [...first]]
   }
 
-  return (rings) => {
+  function onEarth({ left, top, width: columns, height: rows }: Window): Uint8Array {
+    const corners: number[] = []
+    for (let r = 0; r <= rows; r++) for (let c = 0; c <= columns; c++) corners.push(left + c, top + r)
+    const found = located(corners)
+    const isThere = (c: number, r: number): boolean => !Number.isNaN(found[2 * (r * (columns + 1) + c)])
+    return Uint8Array.from({ length: columns * rows }, (_, i) => {
+      const [c, r] = [i % columns, Math.floor(i / columns)]
+      return Number(isThere(c, r) && isThere(c + 1, r) && isThere(c, r + 1) && isThere(c + 1, r + 1))
+    })
+  }
+
+  function polygons(rings: readonly (readonly number[])[]): Rings[] {
     const parts = rings.map(unrolled)
     if (parts.some((part) => part === undefined)) return []
     const whole = parts as Position[][]
@@ -83,6 +98,8 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
     const [one, ...others] = cut
     return (others.length > 0 ? xor(one, ...others) : one).map((polygon) => turned(polygon as Rings))
   }
+
+  return seen.some(Number.isNaN) ? { polygons, onEarth } : { polygons }
 }
 
 /** A ring with corners no farther apart than `longest`. */

@@ -32,7 +32,7 @@ export interface Crs {
 export type Place = { known: true; crs: Crs } | { known: false; reason: string; wkt?: string }
 
 /** Systems kept by their definitions: a folder of tiles has few. */
-const MOST_KEPT = 128
+const MOST_KEPT = 512
 const kept = new Map<string, Promise<Place>>()
 
 /** Where coordinates of a definition are: an authority's code, WKT 1 or 2, ESRI's WKT, PROJJSON or a PROJ string. */
@@ -103,10 +103,14 @@ function placeBy(proj: Proj, definition: string): Place {
     geographic,
     unit: { name: typeof unit === 'string' ? unit : unit.name, size },
     ellipsoid: shape,
-    toLonLat,
+    toLonLat(points, inverse) {
+      toLonLat(points, inverse)
+      if (!inverse) onEarth(points, 90)
+    },
     toGeodetic(points) {
       toBase?.(points)
       for (let i = 0; i < points.length; i++) points[i] *= geographic ? size : angle
+      onEarth(points, Math.PI / 2)
     },
     accuracyAt(longitude, latitude) {
       const key = `${longitude.toFixed(2)} ${latitude.toFixed(2)}`
@@ -116,6 +120,11 @@ function placeBy(proj: Proj, definition: string): Place {
     wkt: (kind) => proj.wkt(object, kind)
   }
   return { known: true, crs }
+}
+
+/** Makes points beyond a pole NaN, which numbers that are no latitudes give. */
+function onEarth(points: Float64Array, pole: number): void {
+  for (let i = 0; i < points.length; i += 2) if (!(Math.abs(points[i + 1]) <= pole * (1 + 1e-9))) points[i] = points[i + 1] = NaN
 }
 
 /** Names that authorities give in letters, as IGN does: this build of PROJ cannot describe what has one. */

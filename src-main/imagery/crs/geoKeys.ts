@@ -46,8 +46,23 @@ const code = (keys: GeoKeys, key: number): number | undefined => {
 
 const unknown = (reason: string): Place => ({ known: false, reason })
 
+/** Places by the keys that name them: the tiles of a scene have the same. */
+const known = new Map<string, Promise<Place>>()
+const MOST_KNOWN = 512
+
 /** Where coordinates are by a file's GeoKeys; which keys win is as in GDAL (`GTIFGetOGISDefn`), heights are left out. */
-export async function placeOfKeys(keys: GeoKeys): Promise<Place> {
+export function placeOfKeys(keys: GeoKeys): Promise<Place> {
+  const key = JSON.stringify([...keys])
+  const before = known.get(key)
+  if (before) return before
+  const found = placeBy(keys)
+  known.set(key, found)
+  found.catch(() => known.delete(key))
+  if (known.size > MOST_KNOWN) known.delete(known.keys().next().value!)
+  return found
+}
+
+async function placeBy(keys: GeoKeys): Promise<Place> {
   const model = number(keys, KEY.model)
   if (model === MODEL.geocentric) return unknown('its coordinates are geocentric (x, y, z), which no picture has')
   const projected = model === MODEL.projected || (model !== MODEL.geographic && (code(keys, KEY.projected) ?? code(keys, KEY.method) ?? code(keys, KEY.conversion)) !== undefined)
@@ -56,7 +71,7 @@ export async function placeOfKeys(keys: GeoKeys): Promise<Place> {
   const named = code(keys, KEY.projected)
   if (named !== undefined) return placeOfCode(proj, named, keys)
   const esri = esriTextOf(keys)
-  if (esri !== undefined) return placeFrom(esri)
+  if (esri !== undefined) return placeOfText(proj, esri, keys)
   if (projected) return placeOfProjection(proj, keys)
   return model === undefined ? placeOfGeographic(proj, keys) : unknown('its coordinate system is user-defined and not described')
 }
@@ -76,7 +91,7 @@ async function placeOfCode(proj: Proj, named: number, keys: GeoKeys): Promise<Pl
     const described = await placeOfProjection(proj, keys)
     if (described.known && !coincide(place.crs, described.crs)) return described
   }
-  const unit = code(keys, KEY.linearUnit) === undefined ? undefined : linearUnitOf(proj, keys)
+  const unit = number(keys, KEY.linearUnit) ? linearUnitOf(proj, keys) : undefined
   const otherUnit = unit && Math.abs(unit.conversion_factor / place.crs.unit.size - 1) > 1e-7
   const base = code(keys, KEY.geographic)
   const otherBase = base !== undefined && Number((system.base_crs as { id?: { code: unknown } } | undefined)?.id?.code) !== base ? baseOf(proj, keys) : undefined
@@ -145,6 +160,15 @@ function esriTextOf(keys: GeoKeys): string | undefined {
     if (found) return found
   }
   return undefined
+}
+
+/** A system by ESRI's text, on the datum that a key names by its code: the text has its name alone. */
+function placeOfText(proj: Proj, text: string, keys: GeoKeys): Promise<Place> {
+  const found = code(keys, KEY.geographic) === undefined ? undefined : proj.create(text)
+  const json = found && proj.json(found)
+  const base = json?.type === 'ProjectedCRS' && json.id === undefined ? baseOf(proj, keys) : undefined
+  // A PROJ string in its remarks would go before all else.
+  return placeFrom(base && 'crs' in base ? JSON.stringify({ ...json, base_crs: base.crs, remarks: undefined }) : text)
 }
 
 interface Base {
@@ -235,13 +259,13 @@ function conversionOf(proj: Proj, keys: GeoKeys): Record<string, unknown> {
   const unit = { angle: angularUnitOf(proj, keys), length: linearUnitOf(proj, keys), scale: 'unity' }
   if (!unit.length) return { reason: 'the unit of its coordinates is not known' }
   const first = (candidates: readonly number[]): number | undefined => candidates.map((key) => number(keys, key)).find((value) => value !== undefined)
-  const known = methodOf(method, (key) => number(keys, key) !== undefined, ((first(ORIGIN_LATITUDES) ?? 0) * unit.angle.conversion_factor * 180) / Math.PI)
-  if (!known) return { reason: `its projection (method ${method}) is not one that is read` }
+  const projection = methodOf(method, (key) => number(keys, key) !== undefined, ((first(ORIGIN_LATITUDES) ?? 0) * unit.angle.conversion_factor * 180) / Math.PI)
+  if (!projection) return { reason: `its projection (method ${method}) is not one that is read` }
   return {
     type: 'Conversion',
     name: 'unnamed',
-    method: { name: known.name, ...(known.code !== undefined && { id: { authority: 'EPSG', code: known.code } }) },
-    parameters: known.parameters.map(({ name, code: id, keys: candidates, kind }) => ({ name, value: first(candidates) ?? (kind === 'scale' ? 1 : 0), unit: unit[kind], id: { authority: 'EPSG', code: id } }))
+    method: { name: projection.name, ...(projection.code !== undefined && { id: { authority: 'EPSG', code: projection.code } }) },
+    parameters: projection.parameters.map(({ name, code: id, keys: candidates, kind }) => ({ name, value: first(candidates) ?? (kind === 'scale' ? 1 : 0), unit: unit[kind], id: { authority: 'EPSG', code: id } }))
   }
 }
 

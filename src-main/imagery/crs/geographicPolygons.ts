@@ -1,4 +1,4 @@
-import { type Geom, intersection, xor } from 'polyclip-ts'
+import { type Geom, intersection, union, xor } from 'polyclip-ts'
 import type { Size, Window } from '../grid.ts'
 import type { Place } from './crs.ts'
 import { type Transform, toPixel, toWorld } from './transform.ts'
@@ -136,7 +136,9 @@ function strips(ring: readonly Position[]): [number, number][][][] {
       found.push(polygon.map((part) => part.map(([x, y]): [number, number] => [Math.min(180, Math.max(-180, x - 360 * turn)), y])))
     }
   }
-  return found
+  // A ring that begins anywhere on its way round has no border there.
+  const [first, ...others] = found
+  return others.length > 0 ? union(first, ...others) : found
 }
 
 /** Rings by the right-hand rule. */

@@ -188,8 +188,8 @@ function sideFor(density: Density, size: Size, axis: 'width' | 'height'): number
   })!
 }
 
-/** By which part areas may change from one end of a block to the other, since its ends may be of different classes. */
-const MOST_SLOPE = 5e-4
+/** By which part areas may change over half of a block, whose ends may be of different classes. */
+const MOST_SLOPE = 1.5e-4
 
 /** Places spread over a scene. */
 const probesOf = ({ width, height }: Size): Float64Array => Float64Array.from({ length: 2 * TRIED * TRIED }, (_, i) => ((Math.floor(i / 2 / (i % 2 ? TRIED : 1)) % TRIED) + 0.5) * ((i % 2 ? height : width) / TRIED))

@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander'
 import type { EngineProcess } from '../contract/client.ts'
 import { diagnosisText } from '../contract/diagnosisText.ts'
 import type { CommandOutput } from '../contract/commands.ts'
+import { detailsText } from '../contract/detailText.ts'
 import { duration } from '../contract/duration.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { leftOutText } from '../contract/evaluation.ts'
@@ -214,11 +215,14 @@ withCleanUp(program.command('export'))
 
 program
   .command('info')
-  .description('versions, backends, device, and why anything is not used')
+  .description('describe images: size, bands, nodata, CRS, accuracy, pixel size, sidecars; without any, the program itself')
+  .argument('[images...]', 'images, folders and addresses of GeoTIFFs')
+  .option('--page <n>', 'page of TIFFs of several, counted from 1', count(1, 1e6))
   .option('--json', 'print one JSON object as the last line')
-  .addHelpText('after', examples('smalti info'))
-  .action((options) =>
-    perform('info', {}, options.json, (output) =>
+  .addHelpText('after', examples('smalti info scene.tif\nsmalti info flight --json\nsmalti info'))
+  .action((paths: string[], options) => {
+    if (paths.length > 0) return perform('details', { sources: placed(paths), page: options.page }, options.json, ({ images: found }) => detailsText(found))
+    return perform('info', {}, options.json, (output) =>
       [
         `Smalti ${output.smalti} on ${output.platform}, Node ${output.node}`,
         `${output.processors}, ${output.memoryGiB} GiB`,
@@ -226,7 +230,7 @@ program
         ...Object.entries(output.libraries).map(([name, version]) => `  ${name} ${version}`)
       ].join('\n')
     )
-  )
+  })
 
 program
   .command('runtimes')

@@ -5,7 +5,7 @@ import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */
 export const INPUT_FAULTS = new Set<string>([
-  'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'LabelsUnreadable', 'CorrectionsUnreadable', 'ClassesChanged', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'OtherImages', 'ProjectTooNew',
+  'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'PlaceUnknown', 'LabelsUnreadable', 'CorrectionsUnreadable', 'ClassesChanged', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'OtherImages', 'ProjectTooNew',
   'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'HeatmapsMissing', 'CheckpointUnreadable', 'CheckpointMismatch',
   'BackendUnavailable', 'RuntimeUnavailable', 'FeaturesUnusable', 'TruthMissing', 'TruthInColour', 'TruthMismatch', 'TruthAmbiguous', 'TruthUnusable', 'NothingScored', 'InvalidSetting'
 ])

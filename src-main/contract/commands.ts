@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { classHistory, clusterDescriptions, clusterMap, clusterTree, correctionShape, correctionTarget, headDescription, scheme, schemeEdit } from './classes.ts'
+import { imageDetails } from './details.ts'
 import { SmaltiError } from './errors.ts'
 import { groupEdit, groupHistory, imageGroup } from './groups.ts'
 import { catalogue, skippedFile } from './imagery.ts'
@@ -81,6 +82,8 @@ export const COMMANDS = {
   catalogue: { input: z.object({ sources, /** Of TIFFs of several. */ page: z.int().positive().optional() }), output: catalogue },
   /** What looks like an image by its name, before any header is read. */
   listing: { input: z.object({ sources }), output: z.object({ images: z.array(z.object({ path: z.string(), file: z.string() })) }) },
+  /** What is known of images from their headers and the files beside them. */
+  details: { input: z.object({ sources, page: z.int().positive().optional() }), output: z.object({ images: z.array(imageDetails) }) },
   /** Adds an outline to an area of interest, and tells where that lies on an image. */
   area: {
     input: z.object({

@@ -11,6 +11,7 @@ import { areaJob } from './jobs/area.ts'
 import { classesJob } from './jobs/classes.ts'
 import { correctJob } from './jobs/correct.ts'
 import { diagnoseJob } from './jobs/diagnose.ts'
+import { detailsJob } from './jobs/details.ts'
 import { describeJob } from './jobs/describe.ts'
 import { evaluateJob } from './jobs/evaluate.ts'
 import { exportJob } from './jobs/export.ts'
@@ -40,6 +41,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
       readCatalogue(sources, signal, (done, total) => onProgress({ stage: 'Reading the images', share: done / total }), page),
     listing: async ({ sources }) => ({ images: await listImages(sources) }),
     sample: ({ out }, { signal, onProgress }) => writeSample(out, signal, (share) => onProgress({ stage: 'Drawing the sample', share })),
+    details: detailsJob,
     area: areaJob,
     recipe: (settings) => Promise.resolve(recipeOf(settings)),
     openProject: openProjectJob,

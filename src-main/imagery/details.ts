@@ -1,0 +1,62 @@
+import { basename } from 'node:path'
+import type { ImageDetails } from '../contract/details.ts'
+import { groundSamplingDistance } from './crs/groundArea.ts'
+import { toWorld } from './crs/transform.ts'
+import { inspectPhotograph } from './formats/photograph.ts'
+import { openTiff } from './formats/tiff/tiff.ts'
+import { type Georeference, sidecarGeoreferenceOf } from './georeference.ts'
+import type { Size } from './grid.ts'
+import { isTiff, locationOf } from './location.ts'
+import { named } from './pictures.ts'
+import type { Raster } from './raster.ts'
+
+type Seen = Pick<Raster, 'width' | 'height' | 'bands' | 'gaps' | 'levels' | 'georeference' | 'notice'>
+
+/** What an image's header and the files beside it say. @throws UnreadableImage, Cancelled */
+export async function detailsOf({ path, file }: Pick<ImageDetails, 'path' | 'file'>, page: number | undefined, signal: AbortSignal): Promise<ImageDetails> {
+  try {
+    const { width, height, bands, gaps, levels, georeference, notice } = await seenAt(file, page, signal)
+    const { read, ignored } = georeference?.sidecars ?? { read: [], ignored: [] }
+    return {
+      path,
+      file,
+      width,
+      height,
+      overviews: levels.length - 1,
+      bands: bands.map(({ role, type, nodata }) => ({ role, type, nodata: nodata === undefined ? undefined : String(nodata) })),
+      gaps,
+      place: georeference && placeOf(georeference, { width, height }),
+      read: read.map((name) => basename(name)),
+      ignored: ignored.map((name) => basename(name)),
+      warnings: [notice, georeference?.warning].filter((warning) => warning !== undefined)
+    }
+  } catch (fault) {
+    throw named(fault, path)
+  }
+}
+
+async function seenAt(file: string, page: number | undefined, signal: AbortSignal): Promise<Seen> {
+  const location = locationOf(file)
+  if (isTiff(location)) {
+    const raster = await openTiff(location, { signal, page })
+    await raster.close()
+    return raster
+  }
+  const { width, height, roles, type, gaps } = await inspectPhotograph(file, page)
+  return { width, height, bands: roles.map((role) => ({ role, type })), gaps, levels: [{ width, height }], georeference: await sidecarGeoreferenceOf(file) }
+}
+
+function placeOf(georeference: Georeference, size: Size): ImageDetails['place'] {
+  const { transform, place } = georeference
+  const pixel: [number, number] | undefined = transform && [Math.hypot(transform[1], transform[4]), Math.hypot(transform[2], transform[5])]
+  if (!place.known) return { pixel, unknown: place.reason }
+  const { crs } = place
+  const about = { pixel, crs: { name: crs.name, code: crs.code, unit: crs.unit.name, geographic: crs.geographic } }
+  if (!transform) return { ...about, unknown: 'nothing says where its pixels are' }
+  const middle = Float64Array.from(toWorld(transform, size.width / 2, size.height / 2))
+  crs.toLonLat(middle)
+  const gsd = groundSamplingDistance(georeference, size)
+  if (middle.some(Number.isNaN)) return { ...about, unknown: gsd === undefined ? 'its coordinates are not on the earth' : undefined, gsd }
+  const [longitude, latitude] = middle
+  return { ...about, longitude, latitude, accuracy: crs.accuracyAt(longitude, latitude), gsd }
+}

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 const manifestOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
 
 /** Bundled into the program's own files, or never loaded by it. */
-const NOT_SHIPPED = new Set(['@tensorflow/tfjs-core', '@tensorflow/tfjs-node-gpu', 'konva', 'ol', 'adm-zip', 'global-agent'])
+const NOT_SHIPPED = new Set(['@tensorflow/tfjs-core', '@tensorflow/tfjs-node-gpu', 'konva', 'ol', 'adm-zip', 'global-agent', 'ffi-wasm', 'resource-tracker', 'squint-cljs', 'worker-router', 'xhr2'])
 
 /** Folders of the packages that the program loads when it runs, by their names; nested ones go with theirs. */
 export function shippedPackages() {
@@ -25,9 +25,15 @@ export function shippedPackages() {
 /** What is bundled is part of the program, too. */
 const BUNDLED = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', 'konva', 'svelte', 'seedrandom', 'long']
 
+/** What packages hold of others' work besides their own. */
+const WITHIN = [
+  { name: 'PROJ', version: '9.8.1', licence: 'MIT', text: readFileSync(new URL('licences/proj.txt', import.meta.url), 'utf8').trim() },
+  { name: 'EPSG Geodetic Parameter Dataset', version: '12.029', licence: 'see its text', text: 'The EPSG Dataset is owned by the International Association of Oil & Gas Producers (IOGP) and used by its terms: https://epsg.org/terms-of-use.html. PROJ holds its data in a form of its own.' }
+]
+
 /** Names, versions and licences of all that a package holds, with the licences' texts. */
 export function components() {
-  return manifestsOf([...shippedPackages().values(), ...BUNDLED.map((name) => join('node_modules', name)), 'node_modules/electron'])
+  return [...manifestsOf([...shippedPackages().values(), ...BUNDLED.map((name) => join('node_modules', name)), 'node_modules/electron']), ...WITHIN]
 }
 
 /** The same of some packages by their names. */

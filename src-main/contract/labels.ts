@@ -42,7 +42,7 @@ export const FORMAT_NOTES = {
   'coco-panoptic': 'COCO panoptic: panoptic.json and a PNG for each image',
   'coco-rle': 'COCO annotations with run lengths: annotations.json',
   yolo: 'a YOLO data set to train on: labels, copies of the images, data.yaml',
-  csv: 'areas of the classes in each image: pixels, square metres, per cent',
+  csv: 'areas of the classes in each image: pixels, square metres on the ellipsoid, per cent',
   npy: 'NumPy arrays of 8 bits, and classes.json',
   report: 'a page for people: pictures, classes with their areas, settings, how to repeat it',
   onnx: 'the network itself, as probabilities.onnx and labels.onnx, for QGIS’ Deepness and other programs'

@@ -54,7 +54,7 @@ export async function correctImage({ project, set, index, image, head, scheme, t
   try {
     const layer = layerOf(correctionsPath(project), tiles)
     const former = new Map(tiles.map((tile) => [`${tile.column} ${tile.row}`, tile]))
-    const ground = groundAreas(found.georeference, found)
+    const ground = groundAreas(await found.georeference?.(), found)
     const changed: { column: number; row: number; content: Uint8Array; moved: CorrectedTile['moved'] }[] = []
     for await (const { column, row, mask } of masks(shape, corrected(found, layer), scheme, signal)) {
       const before = former.get(`${column} ${row}`)
@@ -153,11 +153,12 @@ async function recounted(project: Project, set: LabelSet, index: LabelIndex, cor
   if (!image || !(head in index.classes)) return { ...correction, key: index.key, tiles: tiles.map((tile) => ({ ...tile, moved: [] })) }
   const found = await openFound(set, index, image, head)
   try {
+    const ground = groundAreas(await found.georeference?.(), found)
     const layer = layerOf(correctionsPath(project), tiles)!
     const counted: CorrectedTile[] = []
     for (const tile of tiles) {
       const window = overlap(tileArea(tile), { left: 0, top: 0, width: found.width, height: found.height })
-      counted.push({ ...tile, moved: window ? movedIn(await layer.read(tile), await found.read(window, signal), window, groundAreas(found.georeference, found)) : [] })
+      counted.push({ ...tile, moved: window ? movedIn(await layer.read(tile), await found.read(window, signal), window, ground) : [] })
     }
     return { ...correction, key: index.key, tiles: counted }
   } finally {

@@ -178,10 +178,10 @@ type Seen = Pick<CatalogueImage, 'width' | 'height' | 'bands' | 'type' | 'gaps' 
 async function inspectTiff(location: Location, signal: AbortSignal, page?: number): Promise<Seen> {
   const raster = await openTiff(location, { signal, page })
   try {
-    const { width, height, bands, gaps, georeference, notice } = raster
+    const { width, height, bands, gaps, notice } = raster
     const roles = visibleRoles(raster)
     if (roles.length === 0) throw new SmaltiError('UnreadableImage', { path: nameOf(location), reason: 'it has no band but alpha' })
-    return { width, height, bands: roles, type: raster.palette || roles.length > bands.length ? 'uint8' : bands[0].type, gaps: gaps || undefined, ...withNotice(placeOf(georeference, raster), notice) }
+    return { width, height, bands: roles, type: raster.palette || roles.length > bands.length ? 'uint8' : bands[0].type, gaps: gaps || undefined, ...withNotice(placeOf(await raster.georeference(), raster), notice) }
   } finally {
     await raster.close()
   }

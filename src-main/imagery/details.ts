@@ -10,7 +10,7 @@ import { isTiff, locationOf } from './location.ts'
 import { named } from './pictures.ts'
 import type { Raster } from './raster.ts'
 
-type Seen = Pick<Raster, 'width' | 'height' | 'bands' | 'gaps' | 'levels' | 'georeference' | 'notice'>
+type Seen = Pick<Raster, 'width' | 'height' | 'bands' | 'gaps' | 'levels' | 'notice'> & { georeference?: Georeference }
 
 /** What an image's header and the files beside it say. @throws UnreadableImage, Cancelled */
 export async function detailsOf({ path, file }: Pick<ImageDetails, 'path' | 'file'>, page: number | undefined, signal: AbortSignal): Promise<ImageDetails> {
@@ -39,8 +39,11 @@ async function seenAt(file: string, page: number | undefined, signal: AbortSigna
   const location = locationOf(file)
   if (isTiff(location)) {
     const raster = await openTiff(location, { signal, page })
-    await raster.close()
-    return raster
+    try {
+      return { ...raster, georeference: await raster.georeference() }
+    } finally {
+      await raster.close()
+    }
   }
   const { width, height, roles, type, gaps } = await inspectPhotograph(file, page)
   return { width, height, bands: roles.map((role) => ({ role, type })), gaps, levels: [{ width, height }], georeference: await sidecarGeoreferenceOf(file) }

@@ -62,8 +62,11 @@ export async function georeferenceOfFile({ file, placed, page }: Pick<CatalogueI
   const location = locationOf(file)
   if (!isTiff(location)) return placed ? sidecarGeoreferenceOf(nameOf(location)) : undefined
   const raster = await openTiff(location, { page })
-  await raster.close()
-  return raster.georeference
+  try {
+    return await raster.georeference()
+  } finally {
+    await raster.close()
+  }
 }
 
 /** Copies that are being made, by their paths: who asks meanwhile waits for the same. */

@@ -247,7 +247,7 @@ export class PictureReader {
       }
       const view = viewBands(raster, bands)
       if (!view) throw new SmaltiError('UnreadableImage', { path: image.path, reason: `it lacks bands that are looked at (${(bands.numbers ?? bands.roles).join(', ')})` })
-      return { raster, view, rings: area && (await inPixels(area, raster, image.path)) }
+      return { raster, view, rings: area && (await inPixels(area, { width: raster.width, height: raster.height, georeference: await raster.georeference() }, image.path)) }
     } catch (fault) {
       await raster.close()
       throw fault

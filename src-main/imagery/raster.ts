@@ -27,7 +27,8 @@ export interface Raster extends Size {
   readonly levels: readonly Size[]
   /** Whether any pixel may be without data. */
   readonly gaps: boolean
-  readonly georeference?: Georeference
+  /** Where it lies, read when it is first asked for, and before it is closed; undefined where nothing says so. */
+  georeference(): Promise<Georeference | undefined>
   /** 8-bit colours, red, green and blue, of each value of a palette's one band. */
   readonly palette?: readonly Uint8Array[]
   /** What a user should know of it, such as that only one of several pages is read. */

@@ -5,7 +5,7 @@ import type { Size, Window } from '../imagery/raster.ts'
 
 /** Labels of an image, read by windows of full resolution: 0…249 clusters or classes, 255 none. */
 export interface LabelSource extends Size {
-  readonly georeference?: Georeference
+  georeference?(): Promise<Georeference | undefined>
   read(window: Window, signal?: AbortSignal): Promise<Uint8Array>
   close(): Promise<void>
 }
@@ -16,7 +16,7 @@ export async function openLabels(path: string): Promise<LabelSource> {
   return {
     width: raster.width,
     height: raster.height,
-    georeference: raster.georeference,
+    georeference: () => raster.georeference(),
     read: async (window, signal) => (await raster.read(window, { bands: [0], signal })).bands[0] as Uint8Array,
     close: () => raster.close()
   }

@@ -73,6 +73,13 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     }
   })
 
+  it('as geojson are refused where longitudes and latitudes are unknown, before anything is written', async () => {
+    const nowhere = await labelledProject(join(folder, 'nowhere'), ['photo.jpg'], CLASSES, { width: 8, height: 8, placed: false })
+    await expect(exported(nowhere, { format: 'geojson', out: out('nowhere'), plan: true })).rejects.toMatchObject({ name: 'PlaceUnknown', message: expect.stringContaining('GeoPackage') as string })
+    await expect(exported(nowhere, { format: 'geojson', out: out('nowhere') })).rejects.toMatchObject({ name: 'PlaceUnknown' })
+    await expect(stat(out('nowhere'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
   it('as a GeoPackage are a layer each', async () => {
     await exported(images, { format: 'geopackage', out: out('geopackage') })
     const found = Object.values(read<Record<string, Record<string, object>>>({ ask: 'layers', paths: [join(out('geopackage'), 'labels.gpkg')] }))

@@ -18,6 +18,7 @@ function rasterOf(roles: Band['role'][], type: Band['type'], limit = Infinity): 
       }
       return Promise.resolve({ width, height, bands: bands.map(plane) })
     },
+    georeference: () => Promise.resolve(undefined),
     close: () => Promise.resolve()
   } as Raster
 }

@@ -22,6 +22,7 @@ function rasterOf(levels = [{ width: WIDTH, height: HEIGHT }]): Raster & { reads
       }
       return new Promise((resolve) => setImmediate(() => resolve({ width, height, bands, valid })))
     },
+    georeference: () => Promise.resolve(undefined),
     close: () => Promise.resolve()
   }
   return raster

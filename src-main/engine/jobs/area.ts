@@ -8,7 +8,8 @@ import { readArea } from '../../imagery/areaFile.ts'
 import { toWorld } from '../../imagery/crs/transform.ts'
 import { locationOf } from '../../imagery/location.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
-import type { Raster } from '../../imagery/raster.ts'
+import type { Georeference } from '../../imagery/georeference.ts'
+import type { Size } from '../../imagery/raster.ts'
 import { named } from '../../imagery/pictures.ts'
 import { makeFolder, writeJsonSafely } from '../../project/files.ts'
 import { openOrCreateProject } from '../../project/project.ts'
@@ -30,11 +31,14 @@ export const areaJob: Job<'area'> = async ({ file, area: path, add, project: fol
   return { area: await keep(folder, after), rings: (await inPixels(after, scene, file)).flat() }
 }
 
-async function sceneOf(file: string): Promise<Pick<Raster, 'width' | 'height' | 'georeference'>> {
+async function sceneOf(file: string): Promise<Size & { georeference?: Georeference }> {
   try {
     const raster = await openRaster(locationOf(file))
-    await raster.close()
-    return raster
+    try {
+      return { width: raster.width, height: raster.height, georeference: await raster.georeference() }
+    } finally {
+      await raster.close()
+    }
   } catch (fault) {
     throw named(fault, file)
   }

@@ -9,7 +9,7 @@ export async function valuesAt({ file, project, x, y, ...look }: PictureQuery<'v
   try {
     const { raster, shown } = await shownImage(file, look, project, signal)
     const { bands, valid } = await raster.read({ left: x, top: y, width: 1, height: 1 }, { signal })
-    const { transform, place } = raster.georeference ?? {}
+    const { transform, place } = (await raster.georeference()) ?? {}
     const at = transform && toWorld(transform, x + 0.5, y + 0.5)
     const values: PixelValues = {
       bands: raster.palette ? [bands[0][0]] : bands.map(([value]) => value),

@@ -191,7 +191,7 @@ function baseOf(proj: Proj, keys: GeoKeys): Base | { reason: string } {
 function geographicText(proj: Proj, keys: GeoKeys): string | undefined {
   const parts = Object.fromEntries((words(keys, KEY.geographicCitation) ?? '').split('|').map((part) => part.split(/\s*=\s*/, 2)).filter(({ length }) => length === 2)) as Record<string, string | undefined>
   const datum = partOf(proj, keys, KEY.datum, 'datum')
-  const own = partOf(proj, keys, KEY.ellipsoid, 'ellipsoid') ?? (((datum?.ellipsoid ?? undefined) as Part | undefined))
+  const own = partOf(proj, keys, KEY.ellipsoid, 'ellipsoid') ?? (datum?.ellipsoid as Part | undefined)
   const semiMajor = number(keys, KEY.semiMajor) ?? own?.semi_major_axis ?? own?.radius
   if (typeof semiMajor !== 'number' || !(semiMajor > 0)) return undefined
   const semiMinor = number(keys, KEY.semiMinor) ?? own?.semi_minor_axis

@@ -135,7 +135,7 @@ function interfaceOf(proj: Compiled, context: number): Proj {
         // No epoch: what depends on time is taken at its reference.
         before[start + STRIDE * i + 3] = Infinity
       }
-      proj._proj_trans_array(operation, inverse ? -1 : 1, count, address)
+      if (attempt(() => proj._proj_trans_array(operation, inverse ? -1 : 1, count, address)) === undefined) return void points.fill(NaN)
       // Memory may have grown meanwhile, which replaces the view.
       const { HEAPF64: after } = proj
       for (let i = 0; i < count; i++) {
@@ -190,7 +190,7 @@ function interfaceOf(proj: Compiled, context: number): Proj {
           const metres = proj._proj_coordoperation_get_accuracy(context, best)
           const ballpark = proj._proj_coordoperation_has_ballpark_transformation(context, best) !== 0
           // A mere conversion, as from UTM to its own datum, is exact, and says nothing of it.
-          const shifts = text(proj._proj_as_projjson(context, best, 0))?.includes('"type": "Transformation"') ?? true
+          const shifts = attempt(() => text(proj._proj_as_projjson(context, best, 0)))?.includes('"type": "Transformation"') ?? true
           proj._proj_destroy(best)
           return ballpark ? undefined : metres >= 0 ? metres : shifts ? undefined : 0
         } finally {

@@ -94,7 +94,7 @@ export async function openPhotograph(path: string, stored = false): Promise<Rast
     bands,
     levels: [{ width, height }],
     gaps,
-    georeference: await sidecarGeoreferenceOf(path),
+    georeference: () => sidecarGeoreferenceOf(path),
     async read(window, { bands: wanted = roles.map((_, b) => b), signal } = {}) {
       if (signal?.aborted) throw new SmaltiError('Cancelled')
       decoded ??= decode(path, { width, height }, type, roles, stored)

@@ -1,6 +1,6 @@
 import { SmaltiError } from '../../../contract/errors.ts'
 import { type ByteSource, openSource } from '../../byteSource.ts'
-import { georeferenceOf } from '../../georeference.ts'
+import { type Georeference, georeferenceOf } from '../../georeference.ts'
 import { type Location, fileAt } from '../../location.ts'
 import type { BandRole } from '../../../contract/imagery.ts'
 import type { Band, Raster, Size, Window } from '../../raster.ts'
@@ -56,7 +56,7 @@ async function rasterOf(sources: ByteSource[], path: string | undefined, { page,
   levels.sort((a, b) => b.width - a.width)
   const { bands, fills, allMustMatch, together } = await bandsOf(directory, pages.levels, local)
   const kept = createBlockCache()
-  const georeference = await georeferenceOf(directory, beside)
+  let georeference: Promise<Georeference | undefined> | undefined
   const colours = channels.length === 0 && (await directory.number(TAG.photometric)) === PHOTOMETRIC.palette ? await directory.numbers(TAG.colourMap) : undefined
   const alpha = bands.findIndex(({ role }) => role === 'alpha')
   const gaps = bands.some(({ nodata }) => nodata !== undefined) || alpha >= 0 || masks !== undefined || full.type.startsWith('float') || full.compression === COMPRESSION.lerc
@@ -66,7 +66,7 @@ async function rasterOf(sources: ByteSource[], path: string | undefined, { page,
     bands,
     levels: levels.map(({ width, height }) => ({ width, height })),
     gaps,
-    georeference,
+    georeference: () => (georeference ??= georeferenceOf(directory, beside)),
     palette: colours && paletteOf(colours),
     notice: pages.notice,
     compression: full.compression,

@@ -104,6 +104,8 @@ export const clusterMap = z.array(mapPlace)
 
 /** What is known of a head's clusters, counted over all labelled pixels. */
 export const headDescription = z.object({
+  /** What square metres are of; earlier versions counted square map units, and did not say so. */
+  areas: z.literal('ellipsoid').optional(),
   clusters: z.array(
     z.object({
       pixels: z.number(),

@@ -1,5 +1,6 @@
 import type { ImageDetails } from './details.ts'
 
+const SYMBOLS: Record<string, string> = { metre: 'm', degree: '°', kilometre: 'km' }
 const significant = (value: number): string => String(Number(value.toPrecision(5)))
 const degrees = (value: number, [positive, negative]: string): string => `${Math.abs(value).toFixed(5)}° ${value < 0 ? negative : positive}`
 
@@ -26,7 +27,7 @@ function placeRows(place: ImageDetails['place']): [string, string][] {
   if (unknown !== undefined) rows.push(['Place', `unknown: ${unknown}`])
   else if (longitude !== undefined && latitude !== undefined) rows.push(['Centre', `${degrees(latitude, 'NS')}, ${degrees(longitude, 'EW')}`])
   if (longitude !== undefined) rows.push(['Accuracy', accuracy === undefined ? 'unknown: no transformation of its datum to WGS 84 is published' : accuracy === 0 ? 'as exact as the coordinates' : `about ${significant(accuracy)} m in longitude and latitude`])
-  if (pixel) rows.push(['Pixel size', `${significant(pixel[0])} × ${significant(pixel[1])} ${crs?.unit ?? 'map units'}`])
+  if (pixel) rows.push(['Pixel size', `${significant(pixel[0])} × ${significant(pixel[1])} ${crs ? (SYMBOLS[crs.unit] ?? crs.unit) : 'map units'}`])
   if (gsd !== undefined) rows.push(['Ground sampling distance', `${significant(gsd)} m`])
   return rows
 }

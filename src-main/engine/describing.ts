@@ -19,6 +19,7 @@ const imageDescription = z.object({
 })
 type ImageDescription = z.infer<typeof imageDescription>
 type HeadDescription = ImageDescription['heads'][string]
+type HeadTotal = ClusterDescriptions[string]
 
 const imagesPath = (set: LabelSet, key: string): string => join(set.folder, key, 'clusters.jsonl')
 const totalPath = (set: LabelSet, key: string): string => join(set.folder, key, 'clusters.json')
@@ -71,8 +72,12 @@ export async function describeSet(labeller: Labeller, set: LabelSet, images: Rea
 
 /** @throws ProjectUnreadable */
 export async function loadDescriptions(project: Project, set: LabelSet, index: LabelIndex): Promise<ClusterDescriptions | undefined> {
-  return readJson(project.folder, totalPath(set, index.key), clusterDescriptions)
+  const found = await readJson(project.folder, totalPath(set, index.key), clusterDescriptions)
+  return found && Object.fromEntries(Object.entries(found).map(([head, description]) => [head, description.areas ? description : withoutAreas(description)]))
 }
+
+/** Square map units are no areas: they are unknown until the images are labelled again. */
+const withoutAreas = (description: HeadTotal): HeadTotal => ({ ...description, clusters: description.clusters.map((cluster) => ({ ...cluster, squareMetres: undefined })) })
 
 /** What a head's clusters add up to over images. */
 class Total {
@@ -114,6 +119,7 @@ class Total {
 
   description(statistics: BandStatistics): ClusterDescriptions[string] {
     return {
+      areas: 'ellipsoid',
       clusters: this.#pixels.map((pixels, k) => {
         const sums = this.#sums.get(k)
         return {

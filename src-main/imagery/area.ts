@@ -48,15 +48,19 @@ export async function inPixels(area: Area, scene: Size & { georeference?: Georef
   const convert = (points: Float64Array, inverse = false): void => {
     if (same) return
     const [from, to] = inverse ? [place.crs, given.crs] : [given.crs, place.crs]
+    const before = from.geographic && to.geographic ? points.slice() : undefined
     from.toLonLat(points)
     to.toLonLat(points, true)
+    // Longitudes stay on their turn: scenes may run from 0° to 360°.
+    const turn = (2 * Math.PI) / to.unit.size
+    if (before) for (let i = 0; i < points.length; i += 2) points[i] += turn * Math.round(((before[i] * from.unit.size) / to.unit.size - points[i]) / turn)
   }
   const toPixels = (points: Float64Array): Position[] => {
     convert(points)
     return pairsOf(points).map(([x, y]) => toPixel(transform, x, y))
   }
   const period = given.crs.geographic ? (2 * Math.PI) / given.crs.unit.size : undefined
-  const box = boxOf(scene, transform, (points) => convert(points, true), period)
+  const box = boxOf(scene, transform, (points) => convert(points, true), place.crs.geographic ? undefined : period)
   return area.features.map(({ polygons }) =>
     polygons.flat().flatMap((ring) => repeats(ring, box, period).flatMap((copy) => {
       const part = clipped(copy, box)
@@ -74,7 +78,10 @@ interface Box {
 const ALONG = 16
 const MARGIN = 0.25
 
-/** What a scene covers in other coordinates, with room about it. Longitudes go on beyond ±180° where the scene does. */
+/**
+ * What a scene covers in other coordinates, with room about it.
+ * @param period  after which longitudes repeat, for scenes whose own coordinates are none: they are brought together
+ */
 function boxOf({ width, height }: Size, transform: Transform, convert: (points: Float64Array) => void, period?: number): Box {
   const points = new Float64Array(2 * (ALONG + 1) ** 2)
   for (let i = 0; i <= ALONG; i++) for (let k = 0; k <= ALONG; k++) points.set(toWorld(transform, (width * i) / ALONG, (height * k) / ALONG), 2 * (i * (ALONG + 1) + k))
@@ -97,7 +104,7 @@ function repeats(ring: readonly Position[], { low, high }: Box, period: number |
   if (period === undefined || !Number.isFinite(low[0])) return [ring]
   const xs = ring.map(([x]) => x)
   const [west, east] = [xs.reduce((a, b) => Math.min(a, b)), xs.reduce((a, b) => Math.max(a, b))]
-  return [-1, 0, 1].filter((turn) => west + turn * period < high[0] && east + turn * period > low[0]).map((turn) => ring.map(([x, y]): Position => [x + turn * period, y]))
+  return [-2, -1, 0, 1, 2].filter((turn) => west + turn * period < high[0] && east + turn * period > low[0]).map((turn) => ring.map(([x, y]): Position => [x + turn * period, y]))
 }
 
 /** The part of a ring inside a box (Sutherland and Hodgman 1974); edges along the box may lie over each other, which an even-odd filling does not see. */

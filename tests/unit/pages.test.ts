@@ -41,7 +41,7 @@ async function expectPages(path: string, pages: readonly number[], { page, notic
   expect(raster.notice).toBe(notice)
 }
 
-const onlyPage = (page: number, count: number): string => `only page ${page} of ${count} is read; choose another with --page`
+const onlyPage = (page: number, count: number): string => `only page ${page} of ${count} is read; on the command line, --page chooses another`
 
 describe.skipIf(oracleLack)('a TIFF of several pages', () => {
   const at = (name: string): string => join(folder, name)

@@ -52,7 +52,7 @@ export async function choosePages(source: ByteSource, directories: readonly Dire
   }
   const index = (page ?? 1) - 1
   const unstacked = described && described.images > count ? described.images : count
-  const notice = unstacked === 1 ? undefined : unstacked > count ? `only the first of its ${unstacked} images is read, as the others have no directory` : `only page ${index + 1} of ${count} is read; choose another with --page`
+  const notice = unstacked === 1 ? undefined : unstacked > count ? `only the first of its ${unstacked} images is read, as the others have no directory` : `only page ${index + 1} of ${count} is read; on the command line, --page chooses another`
   const owned = stack ? { reduced: [], masks: [] } : belongingTo(index, places, kinds, directories)
   return { directory: directories[places[stack ? 0 : index]], levels: [await levelAt(index)], ...owned, first: index === 0, notice }
 }

@@ -221,7 +221,7 @@ program
   .option('--json', 'print one JSON object as the last line')
   .addHelpText('after', examples('smalti info scene.tif\nsmalti info flight --json\nsmalti info'))
   .action((paths: string[], options) => {
-    if (paths.length > 0) return perform('details', { sources: placed(paths), page: options.page }, options.json, ({ images: found }) => detailsText(found))
+    if (paths.length > 0) return perform('details', { sources: placed(paths), page: options.page }, options.json, ({ images: found, skipped }) => detailsText(found) + skippedText(skipped))
     return perform('info', {}, options.json, (output) =>
       [
         `Smalti ${output.smalti} on ${output.platform}, Node ${output.node}`,

@@ -83,7 +83,7 @@ export const COMMANDS = {
   /** What looks like an image by its name, before any header is read. */
   listing: { input: z.object({ sources }), output: z.object({ images: z.array(z.object({ path: z.string(), file: z.string() })) }) },
   /** What is known of images from their headers and the files beside them. */
-  details: { input: z.object({ sources, page: z.int().positive().optional() }), output: z.object({ images: z.array(imageDetails) }) },
+  details: { input: z.object({ sources, page: z.int().positive().optional() }), output: z.object({ images: z.array(imageDetails), skipped: z.array(skippedFile) }) },
   /** Adds an outline to an area of interest, and tells where that lies on an image. */
   area: {
     input: z.object({

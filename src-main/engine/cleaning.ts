@@ -15,7 +15,7 @@ export const rawPath = (path: string): string => path.replace(/\.tif$/, '.raw.ti
 
 /** Writes the rasters of an image cleaned up, and removes them as the network gave them. */
 export async function cleanRasters(rasters: Record<string, string>, labeller: Labeller, image: CatalogueImage, cleanUp: CleanUp, signal: AbortSignal): Promise<void> {
-  const ground = groundAreas(await georeferenceOfFile(image), image)
+  const ground = cleanUp.sieve?.unit === 'm2' ? groundAreas(await georeferenceOfFile(image, signal), image) : undefined
   for (const [head, path] of Object.entries(rasters)) {
     const raw = await openLabels(rawPath(path))
     try {

@@ -5,6 +5,7 @@ import { NO_LABEL } from '../contract/labels.ts'
 import { type GroundAreas, groundAreas } from '../imagery/crs/groundArea.ts'
 import type { Window } from '../imagery/raster.ts'
 import { type Layer, UNTOUCHED, corrected, encodedTile, layerOf, overlap, tileArea } from '../labels/corrections.ts'
+import { labelPlace } from './labelPlace.ts'
 import { boundsOf, connected, drawn } from '../labels/shapes.ts'
 import { type LabelSource, openLabels, translated } from '../labels/source.ts'
 import { addTiles, correctionsPath } from '../project/corrections.ts'
@@ -38,9 +39,9 @@ interface Corrected {
 }
 
 /** Labels of an image as the network made them. */
-async function openFound(set: LabelSet, index: LabelIndex, image: LabelledImage, head: string): Promise<LabelSource> {
+async function openFound(set: LabelSet, index: LabelIndex, image: LabelledImage, head: string): Promise<LabelSource & { raster: string }> {
   const { raster, table } = storedHead(set, index, image, head)
-  return translated(await openLabels(raster), table)
+  return { ...translated(await openLabels(raster), table), raster }
 }
 
 /**
@@ -54,7 +55,7 @@ export async function correctImage({ project, set, index, image, head, scheme, t
   try {
     const layer = layerOf(correctionsPath(project), tiles)
     const former = new Map(tiles.map((tile) => [`${tile.column} ${tile.row}`, tile]))
-    const ground = groundAreas(await found.georeference?.(), found)
+    const ground = groundAreas(await labelPlace({ ...image, placed: true }, found.raster, signal), found)
     const changed: { column: number; row: number; content: Uint8Array; moved: CorrectedTile['moved'] }[] = []
     for await (const { column, row, mask } of masks(shape, corrected(found, layer), scheme, signal)) {
       const before = former.get(`${column} ${row}`)
@@ -136,7 +137,7 @@ export async function recountCorrections(project: Project, set: LabelSet, index:
     project.folder,
     async () => {
       const history = await loadClassHistory(project)
-      const outdated = ({ corrected }: ClassHistory['history'][number]): boolean => corrected !== undefined && corrected.key !== index.key
+      const outdated = ({ corrected }: ClassHistory['history'][number]): boolean => corrected !== undefined && (corrected.key !== index.key || corrected.tiles.some(({ moved }) => moved.some(([, , squareMetres]) => squareMetres === undefined)))
       if (!history?.history.some(outdated)) return
       const steps: ClassHistory['history'] = []
       for (const step of history.history) steps.push(outdated(step) ? { ...step, corrected: await recounted(project, set, index, step.corrected!, signal) } : step)
@@ -153,7 +154,7 @@ async function recounted(project: Project, set: LabelSet, index: LabelIndex, cor
   if (!image || !(head in index.classes)) return { ...correction, key: index.key, tiles: tiles.map((tile) => ({ ...tile, moved: [] })) }
   const found = await openFound(set, index, image, head)
   try {
-    const ground = groundAreas(await found.georeference?.(), found)
+    const ground = groundAreas(await labelPlace({ ...image, placed: true }, found.raster, signal), found)
     const layer = layerOf(correctionsPath(project), tiles)!
     const counted: CorrectedTile[] = []
     for (const tile of tiles) {

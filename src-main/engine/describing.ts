@@ -4,6 +4,7 @@ import { type ClusterDescriptions, clusterDescriptions } from '../contract/class
 import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import { groundAreas } from '../imagery/crs/groundArea.ts'
 import { georeferenceOfFile } from '../imagery/openRaster.ts'
+import { named } from '../imagery/pictures.ts'
 import { countNeighbours } from '../labels/neighbours.ts'
 import { openLabels } from '../labels/source.ts'
 import { writeJsonSafely } from '../project/files.ts'
@@ -36,7 +37,7 @@ export async function openDescriber({ model, key }: Labeller, set: LabelSet): Pr
   return {
     async add(image, { rasters }, sums, signal) {
       const heads: ImageDescription['heads'] = {}
-      const ground = groundAreas(await georeferenceOfFile(image), image)
+      const ground = groundAreas(await georeferenceOfFile(image, signal).catch((fault: unknown) => Promise.reject(named(fault, image.path) as Error)), image)
       for (const { name, clusters } of model.architecture.heads) {
         const labels = await openLabels(placeOf(set, rasters[name]))
         try {
@@ -54,6 +55,20 @@ export async function openDescriber({ model, key }: Labeller, set: LabelSet): Pr
 
 /** Certain places that are shown of each cluster. */
 const SHOWN = 9
+
+/**
+ * Counts again what earlier versions counted in square map units: images whose labels stay, but whose areas are unknown.
+ * @throws DiskFull, FolderNotWritable, UnreadableImage, Cancelled
+ */
+export async function measureAgain(describer: Describer, { key }: Labeller, set: LabelSet, finished: readonly { image: CatalogueImage; entry: LabelledImage }[], signal: AbortSignal): Promise<void> {
+  const latest = new Map<string, ImageDescription>()
+  for await (const described of linesOf(imagesPath(set, key), imageDescription)) latest.set(described.path, described)
+  for (const { image, entry } of finished) {
+    const heads = latest.get(image.path)?.heads
+    if (!image.placed || !heads || Object.values(heads).every(({ squareMetres }) => squareMetres)) continue
+    await describer.add(image, entry, Object.fromEntries(Object.entries(heads).map(([head, { sums }]) => [head, sums])), signal)
+  }
+}
 
 /** Adds up the descriptions of a set's images, and keeps them beside its labels. @throws DiskFull, FolderNotWritable */
 export async function describeSet(labeller: Labeller, set: LabelSet, images: ReadonlySet<string>): Promise<void> {
@@ -76,7 +91,7 @@ export async function loadDescriptions(project: Project, set: LabelSet, index: L
   return found && Object.fromEntries(Object.entries(found).map(([head, description]) => [head, description.areas ? description : withoutAreas(description)]))
 }
 
-/** Square map units are no areas: they are unknown until the images are labelled again. */
+/** Square map units are no areas: they are unknown until the images are segmented again, which counts them anew. */
 const withoutAreas = (description: HeadTotal): HeadTotal => ({ ...description, clusters: description.clusters.map((cluster) => ({ ...cluster, squareMetres: undefined })) })
 
 /** What a head's clusters add up to over images. */

@@ -22,6 +22,7 @@ export async function inLongitudeLatitude({ crs: name, features }: Area): Promis
   const moved = (ring: readonly Position[]): Position[] => {
     const points = Float64Array.from(ring.flat())
     place.crs.toLonLat(points)
+    if (points.some(Number.isNaN)) throw new SmaltiError('InvalidSetting', { setting: 'area', reason: `a corner of it is outside its coordinate system ${name}` })
     return pairsOf(points)
   }
   return { features: features.map(({ polygons, properties }) => ({ properties, polygons: polygons.map((parts) => parts.map(moved)) })) }
@@ -36,7 +37,7 @@ const pairsOf = (points: Float64Array): Position[] => Array.from({ length: point
 /**
  * An area's features in columns and rows of a scene, all rings of one together (even-odd), cut to about the scene. Edges
  * are straight in the area's coordinates, and as curved in the scene's as its projection has them.
- * @throws AreaUnreachable when the scene's place or either coordinate system is not known
+ * @throws AreaUnreachable when the scene's place or either coordinate system is not known, or a corner is off the earth as the scene shows it
  */
 export async function inPixels(area: Area, scene: Size & { georeference?: Georeference }, path: string): Promise<PixelRings[]> {
   const { transform, place } = scene.georeference ?? {}
@@ -64,7 +65,10 @@ export async function inPixels(area: Area, scene: Size & { georeference?: Georef
   return area.features.map(({ polygons }) =>
     polygons.flat().flatMap((ring) => repeats(ring, box, period).flatMap((copy) => {
       const part = clipped(copy, box)
-      return part.length < 4 ? [] : [curved(part, toPixels).filter(([column, row]) => Number.isFinite(column) && Number.isFinite(row))]
+      if (part.length < 4) return []
+      const corners = curved(part, toPixels)
+      if (!corners.flat().every(Number.isFinite)) throw new SmaltiError('AreaUnreachable', { path, reason: 'a corner of the area is where the scene shows no ground. Draw the area within the part that shows ground' })
+      return [corners]
     }))
   )
 }

@@ -10,12 +10,12 @@ import { isTiff, locationOf } from './location.ts'
 import { named } from './pictures.ts'
 import type { Raster } from './raster.ts'
 
-type Seen = Pick<Raster, 'width' | 'height' | 'bands' | 'gaps' | 'levels' | 'notice'> & { georeference?: Georeference }
+export type ImageHeader = Pick<Raster, 'width' | 'height' | 'bands' | 'gaps' | 'levels' | 'notice'> & { georeference?: Georeference }
 
 /** What an image's header and the files beside it say. @throws UnreadableImage, Cancelled */
 export async function detailsOf({ path, file }: Pick<ImageDetails, 'path' | 'file'>, page: number | undefined, signal: AbortSignal): Promise<ImageDetails> {
   try {
-    const { width, height, bands, gaps, levels, georeference, notice } = await seenAt(file, page, signal)
+    const { width, height, bands, gaps, levels, georeference, notice } = await headerOf(file, page, signal)
     const { read, ignored } = georeference?.sidecars ?? { read: [], ignored: [] }
     return {
       path,
@@ -35,7 +35,8 @@ export async function detailsOf({ path, file }: Pick<ImageDetails, 'path' | 'fil
   }
 }
 
-async function seenAt(file: string, page: number | undefined, signal: AbortSignal): Promise<Seen> {
+/** What an image's header says, whatever its size. @throws UnreadableImage, Cancelled and faults of the file system */
+export async function headerOf(file: string, page: number | undefined, signal: AbortSignal): Promise<ImageHeader> {
   const location = locationOf(file)
   if (isTiff(location)) {
     const raster = await openTiff(location, { signal, page })

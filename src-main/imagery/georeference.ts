@@ -15,7 +15,7 @@ export interface GeoTag {
 export interface Georeference {
   /** Absent where ground control points or a camera model (RPC) say where the image lies. */
   transform?: Transform
-  /** What a raster on the image's grid says of its place: the file's own tags, or such as say the same as its sidecars. */
+  /** What a raster on the image's grid says of its place: the file's own tags, or equivalent tags made from its sidecars. */
   tags: readonly GeoTag[]
   /** Where its coordinates are on the earth. */
   place: Place
@@ -108,10 +108,12 @@ async function tagsOf(own: Own, transform: Transform | undefined, place: Place |
 }
 
 function transformOf(matrix?: readonly number[], scale?: readonly number[], ties?: readonly number[]): Transform | undefined {
-  if (matrix && matrix.length === 16) return [matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5]]
-  if (!scale || scale.length < 2 || !ties || ties.length < 6) return undefined
+  if (matrix && matrix.length === 16) return matrix[0] * matrix[5] === matrix[1] * matrix[4] ? undefined : [matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5]]
+  if (!scale || scale.length < 2 || !ties || ties.length < 6 || scale[0] === 0 || scale[1] === 0) return undefined
   const [column, row, , x, y] = ties
-  return [x - column * scale[0], scale[0], 0, y + row * scale[1], 0, -scale[1]]
+  // As in GDAL, north is up whatever the sign.
+  const down = Math.abs(scale[1])
+  return [x - column * scale[0], scale[0], 0, y + row * down, 0, -down]
 }
 
 /** Where coordinates name pixel centres, the corner lies half a pixel before. */

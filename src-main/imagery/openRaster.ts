@@ -49,8 +49,9 @@ export function refusedName(path: string): string {
  * @throws UnreadableImage with the reason in words, Cancelled
  */
 export async function openRaster(location: Location, { copies, page, stored = false }: OpenOptions = {}): Promise<Raster> {
-  if (location.kind === 'address' || isTiff(location)) return openTiff(location, { signal: copies?.signal, page })
+  if (location.kind === 'address') return openTiff(location, { signal: copies?.signal, page })
   const { path } = location
+  if (isTiff(location)) return openTiff(location, { signal: copies?.signal, page })
   const { width, height } = await inspectPhotograph(path, page)
   if (width * height <= WHOLE_PIXELS) return openPhotograph(path, stored)
   if (!copies) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
@@ -58,10 +59,10 @@ export async function openRaster(location: Location, { copies, page, stored = fa
 }
 
 /** Where an image lies, from its header alone. */
-export async function georeferenceOfFile({ file, placed, page }: Pick<CatalogueImage, 'file' | 'placed' | 'page'>): Promise<Georeference | undefined> {
+export async function georeferenceOfFile({ file, placed, page }: Pick<CatalogueImage, 'file' | 'placed' | 'page'>, signal?: AbortSignal): Promise<Georeference | undefined> {
   const location = locationOf(file)
   if (!isTiff(location)) return placed ? sidecarGeoreferenceOf(nameOf(location)) : undefined
-  const raster = await openTiff(location, { page })
+  const raster = await openTiff(location, { page, signal })
   try {
     return await raster.georeference()
   } finally {

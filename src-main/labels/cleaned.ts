@@ -116,7 +116,8 @@ interface Patches {
 function sieveWindow(values: Uint8Array, wide: Window, inner: Window, { width, height }: Size, { least, pixel }: PatchMeasure): boolean {
   const patches = patchesOf(values, wide, { width, height }, pixel)
   const { of, sizes, labels, open } = patches
-  const isSmall = (patch: number): boolean => sizes[patch] < least && labels[patch] !== NO_LABEL
+  // What lies off the earth measures nothing, and is not small.
+  const isSmall = (patch: number): boolean => sizes[patch] > 0 && sizes[patch] < least && labels[patch] !== NO_LABEL
   const borders = new Map<number, Map<number, number>>()
   const meet = (a: number, b: number): void => {
     if (a === b || !isSmall(a) || labels[b] === NO_LABEL) return

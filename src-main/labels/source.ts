@@ -1,11 +1,9 @@
-import type { Georeference } from '../imagery/georeference.ts'
 import { fileAt } from '../imagery/location.ts'
 import { openRaster } from '../imagery/openRaster.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 
 /** Labels of an image, read by windows of full resolution: 0…249 clusters or classes, 255 none. */
 export interface LabelSource extends Size {
-  georeference?(): Promise<Georeference | undefined>
   read(window: Window, signal?: AbortSignal): Promise<Uint8Array>
   close(): Promise<void>
 }
@@ -16,7 +14,6 @@ export async function openLabels(path: string): Promise<LabelSource> {
   return {
     width: raster.width,
     height: raster.height,
-    georeference: () => raster.georeference(),
     read: async (window, signal) => (await raster.read(window, { bands: [0], signal })).bands[0] as Uint8Array,
     close: () => raster.close()
   }

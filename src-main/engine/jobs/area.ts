@@ -6,18 +6,15 @@ import type { Area } from '../../contract/imagery.ts'
 import { inLongitudeLatitude, inPixels } from '../../imagery/area.ts'
 import { readArea } from '../../imagery/areaFile.ts'
 import { toWorld } from '../../imagery/crs/transform.ts'
-import { locationOf } from '../../imagery/location.ts'
-import { openRaster } from '../../imagery/openRaster.ts'
-import type { Georeference } from '../../imagery/georeference.ts'
-import type { Size } from '../../imagery/raster.ts'
+import { headerOf } from '../../imagery/details.ts'
 import { named } from '../../imagery/pictures.ts'
 import { makeFolder, writeJsonSafely } from '../../project/files.ts'
 import { openOrCreateProject } from '../../project/project.ts'
 import type { Job } from '../job.ts'
 
-export const areaJob: Job<'area'> = async ({ file, area: path, add, project: folder, sources }) => {
+export const areaJob: Job<'area'> = async ({ file, area: path, add, project: folder, sources }, { signal }) => {
   const before = path === undefined ? undefined : await readArea(path, 'area')
-  const scene = await sceneOf(file)
+  const scene = await headerOf(file, undefined, signal).catch((fault: unknown) => Promise.reject(named(fault, file) as Error))
   if (add === undefined) return { area: path, rings: before ? (await inPixels(before, scene, file)).flat() : [] }
   const { transform, place } = scene.georeference ?? {}
   if (!transform || !place) throw new SmaltiError('AreaUnreachable', { path: file, reason: 'its place on the ground is not known' })
@@ -29,19 +26,6 @@ export const areaJob: Job<'area'> = async ({ file, area: path, add, project: fol
   const after: Area = { features: [...(before ? (await inLongitudeLatitude(before)).features : []), { polygons: [[drawn]], properties: {} }] }
   await openOrCreateProject(folder, sources)
   return { area: await keep(folder, after), rings: (await inPixels(after, scene, file)).flat() }
-}
-
-async function sceneOf(file: string): Promise<Size & { georeference?: Georeference }> {
-  try {
-    const raster = await openRaster(locationOf(file))
-    try {
-      return { width: raster.width, height: raster.height, georeference: await raster.georeference() }
-    } finally {
-      await raster.close()
-    }
-  } catch (fault) {
-    throw named(fault, file)
-  }
 }
 
 /** An area's own file as RFC 7946 has it, named by what is in it: a training that was told of one finds it unchanged. @throws DiskFull, FolderNotWritable */

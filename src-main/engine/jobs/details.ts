@@ -1,17 +1,24 @@
 import { SmaltiError } from '../../contract/errors.ts'
 import type { ImageDetails } from '../../contract/details.ts'
+import type { SkippedFile } from '../../contract/imagery.ts'
 import { listImages } from '../../imagery/catalogue.ts'
 import { detailsOf } from '../../imagery/details.ts'
 import type { Job } from '../job.ts'
 
 export const detailsJob: Job<'details'> = async ({ sources, page }, { signal, onProgress }) => {
   const listed = await listImages(sources)
-  if (listed.length === 0) throw new SmaltiError('NoReadableImages', { path: sources.join(', '), files: sources.length })
   const images: ImageDetails[] = []
-  for (const [done, image] of listed.entries()) {
+  const skipped: SkippedFile[] = []
+  for (const [done, { path, file }] of listed.entries()) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
-    images.push(await detailsOf(image, page, signal))
+    try {
+      images.push(await detailsOf({ path, file }, page, signal))
+    } catch (fault) {
+      if (!(fault instanceof SmaltiError) || fault.name !== 'UnreadableImage') throw fault
+      skipped.push({ path, reason: String(fault.details.reason) })
+    }
     onProgress({ stage: 'Reading the images', share: (done + 1) / listed.length })
   }
-  return { images }
+  if (images.length === 0) throw new SmaltiError('NoReadableImages', { path: sources.join(', '), files: Math.max(listed.length, 1), reason: skipped[0] && `${skipped[0].path}: ${skipped[0].reason}.` })
+  return { images, skipped }
 }

@@ -6,9 +6,7 @@ import { FORMATS } from '../../export/formats.ts'
 import { checkOutFolder, openOutFolder } from '../../export/outFolder.ts'
 import { NAMES_FILE, isRenamed, layersOf, namesTable, stemsOf } from '../../export/stems.ts'
 import { groundAreas } from '../../imagery/crs/groundArea.ts'
-import type { Georeference } from '../../imagery/georeference.ts'
 import type { Size } from '../../imagery/raster.ts'
-import { georeferenceOfFile } from '../../imagery/openRaster.ts'
 import { cleaned } from '../../labels/cleaned.ts'
 import { type Layer, corrected } from '../../labels/corrections.ts'
 import { openHeatmap } from '../../labels/heatmaps.ts'
@@ -19,6 +17,7 @@ import { following, loadScheme, tableOf } from '../../project/scheme.ts'
 import { loadLayers } from '../correcting.ts'
 import { exportModel } from '../exportModel.ts'
 import { exportReport } from '../exportReport.ts'
+import { labelPlace } from '../labelPlace.ts'
 import type { Job } from '../job.ts'
 
 export const exportJob: Job<'export'> = async (input, context) => {
@@ -50,7 +49,7 @@ export const exportJob: Job<'export'> = async (input, context) => {
     const { table, ...stored } = storedHead(set, index, image, head)
     const classOf = scheme && tableOf(scheme)
     const corrections = { layer: found ? undefined : layersOfCorrections(head, image.path), table: classOf }
-    items.push(await itemOf(image, { stem: stems.get(image.path)!, layer: layers.get(image.path)! }, { ...stored, table: following(table, classOf), corrections, classes: classes.length }, cleanUp))
+    items.push(await itemOf(image, { stem: stems.get(image.path)!, layer: layers.get(image.path)! }, { ...stored, table: following(table, classOf), corrections, classes: classes.length }, cleanUp, signal))
   }
   format.check?.(items)
   const shared = new Set(format.files([], classes, measures, out))
@@ -97,8 +96,8 @@ interface StoredLabels {
   classes: number
 }
 
-async function itemOf({ path, file, page, width, height, heatmaps }: LabelledImage, names: Pick<ExportItem, 'stem' | 'layer'>, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined): Promise<ExportItem> {
-  const georeference = await placeOfLabels({ file, page, placed: true }, raster)
+async function itemOf({ path, file, page, width, height, heatmaps }: LabelledImage, names: Pick<ExportItem, 'stem' | 'layer'>, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined, signal: AbortSignal): Promise<ExportItem> {
+  const georeference = await labelPlace({ file, page, placed: true }, raster, signal)
   const ground = groundAreas(georeference, { width, height })
   const changed = table !== undefined || cleanUp !== undefined || corrections.layer !== undefined
   return {
@@ -113,12 +112,4 @@ async function itemOf({ path, file, page, width, height, heatmaps }: LabelledIma
     },
     openHeatmap: heatmap === undefined ? undefined : () => openHeatmap(heatmap, heatmaps!.cell, table && { table, classes })
   }
-}
-
-/** Where labels lie: as their raster says, which outlives the image, with the image's own coordinate system where that is known. */
-async function placeOfLabels(source: Parameters<typeof georeferenceOfFile>[0], raster: string): Promise<Georeference | undefined> {
-  const image = await georeferenceOfFile(source).catch(() => undefined)
-  const labels = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : undefined
-  const found = labels?.transform ? labels : (image ?? labels)
-  return found && (image?.place.known ? { ...found, place: image.place } : found)
 }

@@ -7,7 +7,7 @@ import { type LabelSet, type LabelledImage, heatmapPaths, labelSetOf, labelledSo
 import { loadTrainedRun, openProject, type Project, type RunMeta } from '../../project/project.ts'
 import { cleanRasters, rawPath } from '../cleaning.ts'
 import { recountCorrections } from '../correcting.ts'
-import { describeSet, openDescriber } from '../describing.ts'
+import { describeSet, measureAgain, openDescriber } from '../describing.ts'
 import { type Task, classesOf, entryOf, labelTasks, taskOf } from '../labelling.ts'
 import { type PreparedLabelling, prepareLabelling, visibleImages } from '../labellingOf.ts'
 import type { Job, JobContext } from '../job.ts'
@@ -79,6 +79,7 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
   }
   let waitingShare = 0
   try {
+    await measureAgain(describer, labeller, set, images.flatMap((image) => (finished.has(image.path) ? [{ image, entry: finished.get(image.path)! }] : [])), context.signal)
     ;({ waitingShare } = await labelTasks(
       labeller,
       tasks,

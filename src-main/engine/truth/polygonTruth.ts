@@ -2,6 +2,7 @@ import { SmaltiError, asSmaltiError } from '../../contract/errors.ts'
 import type { Area } from '../../contract/imagery.ts'
 import { type PixelRings, fillRings, inPixels } from '../../imagery/area.ts'
 import { georeferenceOfFile } from '../../imagery/openRaster.ts'
+import { named } from '../../imagery/pictures.ts'
 import type { LabelledImage } from '../../project/labelSets.ts'
 import { type TrueClasses, UNSCORED } from './trueClasses.ts'
 import type { Truth } from './truth.ts'
@@ -12,7 +13,7 @@ import type { Truth } from './truth.ts'
  * @throws TruthUnusable, InvalidSetting, UnreadableImage
  */
 export async function openPolygons(area: Area, path: string, { file, page, path: image, width, height }: LabelledImage, classes: TrueClasses): Promise<Truth> {
-  const rings = await placed(area, path, image, { width, height, georeference: await georeferenceOfFile({ file, page, placed: true }) })
+  const rings = await placed(area, path, image, { width, height, georeference: await georeferenceOfFile({ file, page, placed: true }).catch((fault: unknown) => Promise.reject(named(fault, image) as Error)) })
   const indices = indicesOf(area, path, classes)
   const boxes = rings.map((ring) => ring.flat().reduce(([top, bottom], [, row]) => [Math.min(top, row), Math.max(bottom, row)], [Infinity, -Infinity]))
   return {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { remembered } from './remembered.ts'
 import { type Handle, type Move, type Proj, type WktKind, loadProj } from './proj.ts'
 
 export interface Ellipsoid {
@@ -31,20 +32,11 @@ export interface Crs {
 /** Where a scene's coordinates are on the earth: checked by PROJ, or not known at all. */
 export type Place = { known: true; crs: Crs } | { known: false; reason: string; wkt?: string }
 
-/** Systems kept by their definitions: a folder of tiles has few. */
-const MOST_KEPT = 512
-const kept = new Map<string, Promise<Place>>()
+/** Places by their definitions: a folder of tiles has few. */
+const places = remembered<Place>(512)
 
 /** Where coordinates of a definition are: an authority's code, WKT 1 or 2, ESRI's WKT, PROJJSON or a PROJ string. */
-export function placeFrom(definition: string): Promise<Place> {
-  const known = kept.get(definition)
-  if (known) return known
-  const made = loadProj().then((proj) => placeBy(proj, definition))
-  kept.set(definition, made)
-  made.catch(() => kept.delete(definition))
-  if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value!)
-  return made
-}
+export const placeFrom = (definition: string): Promise<Place> => places(definition, async () => placeBy(await loadProj(), definition))
 
 const unitOf = z.union([z.string(), z.object({ name: z.string(), conversion_factor: z.number() })])
 const measure = z.union([z.number(), z.object({ value: z.number(), unit: unitOf })])

@@ -1,5 +1,6 @@
 import { type Crs, type Place, placeFrom } from './crs.ts'
 import { type Handle, type Proj, loadProj } from './proj.ts'
+import { remembered } from './remembered.ts'
 import { ORIGIN_LATITUDES, methodOf } from './projectionMethods.ts'
 
 /** GeoKeys by their numbers, as a TIFF's three tags say them (GeoTIFF 1.1, annex B). */
@@ -47,20 +48,10 @@ const code = (keys: GeoKeys, key: number): number | undefined => {
 const unknown = (reason: string): Place => ({ known: false, reason })
 
 /** Places by the keys that name them: the tiles of a scene have the same. */
-const known = new Map<string, Promise<Place>>()
-const MOST_KNOWN = 512
+const places = remembered<Place>(512)
 
 /** Where coordinates are by a file's GeoKeys; which keys win is as in GDAL (`GTIFGetOGISDefn`), heights are left out. */
-export function placeOfKeys(keys: GeoKeys): Promise<Place> {
-  const key = JSON.stringify([...keys])
-  const before = known.get(key)
-  if (before) return before
-  const found = placeBy(keys)
-  known.set(key, found)
-  found.catch(() => known.delete(key))
-  if (known.size > MOST_KNOWN) known.delete(known.keys().next().value!)
-  return found
-}
+export const placeOfKeys = (keys: GeoKeys): Promise<Place> => places(JSON.stringify([...keys]), () => placeBy(keys))
 
 async function placeBy(keys: GeoKeys): Promise<Place> {
   const model = number(keys, KEY.model)

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { type Place, placeFrom } from './crs.ts'
 import type { Transform } from './transform.ts'
@@ -18,11 +18,12 @@ export async function auxiliaryOf(path: string): Promise<Sidecar | undefined> {
   const found = await firstOf([`${path}.aux.xml`, `${path}.AUX.XML`])
   if (!found) return undefined
   const { file, text } = found
-  const definition = elementOf(text, 'SRS') ?? elementOf(elementOf(text, 'SpatialReference', false) ?? '', 'WKT')
+  const definition = elementOf(text, 'SRS') || elementOf(elementOf(text, 'SpatialReference', false) ?? '', 'WKT') || undefined
   const numbers = elementOf(text, 'GeoTransform')?.split(',').map(Number)
   const transform = numbers?.length === 6 && numbers.every(Number.isFinite) && numbers[1] * numbers[5] - numbers[2] * numbers[4] !== 0 ? (numbers as unknown as Transform) : undefined
   const controlPoints = /<GCPList\b/.test(text)
-  if (definition === undefined && !transform && !controlPoints) return undefined
+  // Most hold statistics or nodata values alone.
+  if (text !== '' && definition === undefined && !transform && !controlPoints) return undefined
   return { file, transform, place: definition === undefined ? undefined : await placeFrom(definition), controlPoints }
 }
 
@@ -42,7 +43,7 @@ export async function worldFileOf(path: string): Promise<Sidecar | undefined> {
   const found = await firstOf((WORLD_FILES[extension.slice(1).toLowerCase()] ?? []).flatMap((name) => [`${stem}.${name}`, `${stem}.${name.toUpperCase()}`]))
   if (!found) return undefined
   const [a, d, b, e, x, y] = found.text.trim().split(/\s+/).map((line) => Number(line.replace(',', '.')))
-  if (![a, d, b, e, x, y].every(Number.isFinite) || a * e - b * d === 0) return undefined
+  if (![a, d, b, e, x, y].every(Number.isFinite) || a * e - b * d === 0) return { file: found.file }
   // It names the centre of the upper left pixel.
   return { file: found.file, transform: [x - (a + b) / 2, a, b, y - (d + e) / 2, d, e] }
 }
@@ -51,7 +52,9 @@ export async function worldFileOf(path: string): Promise<Sidecar | undefined> {
 export async function projectionFileOf(path: string): Promise<Sidecar | undefined> {
   const stem = path.slice(0, path.length - extname(path).length)
   const found = await firstOf([`${stem}.prj`, `${stem}.PRJ`])
-  return found && { file: found.file, place: await placeFrom(found.text.trim()) }
+  if (!found) return undefined
+  const definition = found.text.trim()
+  return { file: found.file, place: definition === '' ? undefined : await placeFrom(definition) }
 }
 
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
@@ -60,16 +63,22 @@ const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"'
 function elementOf(text: string, name: string, resolved = true): string | undefined {
   const inside = new RegExp(`<${name}\\b[^>]*>([\\s\\S]*?)</${name}>`).exec(text)?.[1].trim()
   if (inside === undefined || !resolved) return inside
-  return inside.replace(/^<!\[CDATA\[([\s\S]*)\]\]>$/, '$1').replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal: string, hex: string, entity: string) => (entity ? (ENTITIES[entity] ?? whole) : String.fromCodePoint(decimal ? Number(decimal) : parseInt(hex, 16))))
+  return inside.replace(/^<!\[CDATA\[([\s\S]*)\]\]>$/, '$1').replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal: string, hex: string, entity: string) => (entity ? (ENTITIES[entity] ?? whole) : character(decimal ? Number(decimal) : parseInt(hex, 16), whole)))
 }
 
+const LAST_CHARACTER = 0x10ffff
+const character = (code: number, otherwise: string): string => (code <= LAST_CHARACTER ? String.fromCodePoint(code) : otherwise)
+
+/** A longer file says something else than a place. */
+const LONGEST = 16 * 2 ** 20
+
+/** The first of some files that is there; without text where it cannot be read. */
 async function firstOf(paths: readonly string[]): Promise<{ file: string; text: string } | undefined> {
   for (const file of paths) {
-    const text = await readFile(file, 'utf8').catch((fault: NodeJS.ErrnoException) => {
-      if (fault.code === 'ENOENT' || fault.code === 'EISDIR' || fault.code === 'ENOTDIR' || fault.code === 'ENAMETOOLONG') return undefined
-      throw fault
-    })
-    if (text !== undefined) return { file, text: text.replace(/^\uFEFF/, '') }
+    const status = await stat(file).catch(() => undefined)
+    if (!status?.isFile()) continue
+    const text = status.size > LONGEST ? '' : await readFile(file, 'utf8').catch(() => '')
+    return { file, text: text.replace(/^\uFEFF/, '') }
   }
   return undefined
 }

@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync, copyFileSync } from 'no
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { configuration } from './builder.mjs'
 import { RUNTIME, lackOfRuntime, makeRuntime } from './runtime.mjs'
 import { billOfMaterials, components, licencesText } from './shipped.mjs'
@@ -32,6 +33,10 @@ const parts = components()
 copyFileSync('LICENSE', `${papers}/LICENSE`)
 writeFileSync(`${papers}/licences.txt`, licencesText(parts))
 writeFileSync(`${papers}/sbom.cdx.json`, JSON.stringify(billOfMaterials(version, parts), null, 1))
+
+// A fifth of its size: packages hold PROJ's database so.
+mkdirSync('dist/proj', { recursive: true })
+writeFileSync('dist/proj/proj.db.gz', gzipSync(readFileSync('node_modules/proj-wasm/dist/proj.db'), { level: 9 }))
 
 const possible = []
 for (const target of targets) {

@@ -165,11 +165,11 @@ describe.runIf(present)('from a dropped folder to exports', () => {
   })
 
   it('exports what it shows, as the command line does', async () => {
-    for (const format of ['geotiff', 'png', 'geojson', 'csv', 'report']) {
+    for (const format of ['geotiff', 'png', 'flatgeobuf', 'csv', 'report']) {
       const [mine, theirs] = [join(folder, `window ${format}`), join(folder, `cli ${format}`)]
       await exportAs(format, mine)
       expect((await smalti('export', project, '--format', format, '--out', theirs)).code).toBe(0)
-      const files = (await readdir(mine, { recursive: true })).filter((name) => /\.(tif|png|geojson|csv|qml|xml)$/.test(name)).sort()
+      const files = (await readdir(mine, { recursive: true })).filter((name) => /\.(tif|png|fgb|csv|qml|xml)$/.test(name)).sort()
       expect(format === 'report' ? 1 : files.length).toBeGreaterThan(0)
       for (const name of files) expect((await readFile(join(mine, name))).equals(await readFile(join(theirs, name))), name).toBe(true)
     }

@@ -79,8 +79,7 @@ function placeBy(proj: Proj, definition: string): Place {
   const size = sizeOf(own.coordinate_system?.axis[0].unit)
   const base = geographic ? { own, json } : baseOf(own)
   const shape = base && ellipsoidOf(base.own)
-  // Before PROJ 9.8 it was computed on a sphere, and files are made by old and new ones.
-  if (own.conversion?.method?.name === 'Equidistant Cylindrical' && shape && shape.flattening > 0) return { known: false, reason: 'programs disagree by up to 25 km about equidistant cylindrical coordinates on an ellipsoid', wkt }
+  if (shape && shape.flattening > 0 && DISPUTED.test(own.conversion?.method?.name ?? '')) return { known: false, reason: 'programs disagree by up to 25 km about its projection, which is of a sphere, on an ellipsoid', wkt }
   if (!base || !shape || !(size > 0)) return { known: false, reason: 'its coordinate system has no ellipsoid or unit', wkt }
   const wgs84 = proj.create('EPSG:4326')!
   const toLonLat = proj.mover(object, wgs84)
@@ -124,9 +123,15 @@ const LETTERED_CODES = /,\s*(?:AUTHORITY|ID)\[\s*"[^"]*"\s*,\s*"?[^"\],]*[A-Za-z
 
 function created(proj: Proj, definition: string): Handle | undefined {
   const found = proj.create(definition)
-  if (found === undefined || proj.json(found) !== undefined || !definition.includes('[')) return found
+  if (found === undefined) return undefined
+  // As in GDAL: what EPSG deprecates was wrong, and files have what it meant.
+  if (/^EPSG:\d+$/.test(definition)) return proj.successor(found) ?? found
+  if (proj.json(found) !== undefined || !definition.includes('[')) return found
   return proj.create(definition.replace(LETTERED_CODES, ''))
 }
+
+/** Versions of PROJ and of EPSG compute these on the ellipsoid or on a sphere, and files are made by old and new ones. */
+const DISPUTED = /^Equidistant Cylindrical$|^Lambert (?:Azimuthal|Cylindrical) Equal Area \(Spherical\)$/
 
 interface Flat {
   /** What is transformed: with its bound datum shift, where it has one. */

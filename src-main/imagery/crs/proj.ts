@@ -2,6 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { gunzip } from 'node:zlib'
+
+const unzipped = promisify(gunzip)
 
 /** An object of PROJ's: a CRS, a transformation, or a part of either. */
 export type Handle = number & { readonly proj: unique symbol }
@@ -39,6 +43,8 @@ interface Compiled {
   _proj_coordoperation_has_ballpark_transformation(context: number, operation: Handle): number
   _proj_identify(context: number, object: Handle, authority: number, options: number, confidences: number): number
   _proj_int_list_destroy(list: number): void
+  _proj_is_deprecated(object: Handle): number
+  _proj_get_non_deprecated(context: number, object: Handle): number
   _proj_uom_get_info_from_database(context: number, authority: number, code: number, name: number, factor: number, category: number): number
   _proj_destroy(object: Handle): void
 }
@@ -68,6 +74,8 @@ export interface Proj {
   mover(from: Handle, to: Handle): Move | undefined
   /** Metres that the best transformation at a place is published to be exact to; undefined where none is known there. */
   accuracy(from: Handle, to: Handle, at: { longitude: number; latitude: number }): number | undefined
+  /** What its authority has in place of a deprecated CRS; undefined where it is not deprecated, or there is no one successor. */
+  successor(object: Handle): Handle | undefined
   /** The system of an authority's that a CRS is, whatever the order of its axes; undefined where none is surely the same. */
   identify(object: Handle): Handle | undefined
 }
@@ -85,7 +93,7 @@ async function load(): Promise<Proj> {
   const folder = dirname(createRequire(import.meta.url).resolve('proj-wasm'))
   // The package's own interface starts workers and fetches grids; its compiled core alone is needed.
   const { default: compile } = (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'proj-emscripten.js')).href)) as { default(options: object): Promise<Compiled> }
-  const [wasmBinary, database] = await Promise.all(['proj-emscripten.wasm', 'proj.db'].map((name) => readFile(join(folder, name))))
+  const [wasmBinary, database] = await Promise.all([readFile(join(folder, 'proj-emscripten.wasm')), databaseIn(folder)])
   const silent = (): void => undefined
   const proj = await compile({ wasmBinary, print: silent, printErr: silent })
   proj.FS.writeFile('/proj.db', database)
@@ -93,6 +101,15 @@ async function load(): Promise<Proj> {
   withTexts(proj, ['/proj.db'], ([path]) => proj._proj_context_set_database_path(context, path, 0, 0))
   proj._proj_context_set_enable_network(context, 0)
   return interfaceOf(proj, context)
+}
+
+/** PROJ's database, which packages hold compressed. */
+async function databaseIn(folder: string): Promise<Uint8Array> {
+  const path = join(folder, 'proj.db')
+  return readFile(path).catch(async (fault: NodeJS.ErrnoException) => {
+    if (fault.code !== 'ENOENT') throw fault
+    return unzipped(await readFile(`${path}.gz`))
+  })
 }
 
 function withTexts<T>(proj: Compiled, texts: readonly string[], use: (addresses: number[]) => T): T {
@@ -198,6 +215,16 @@ function interfaceOf(proj: Compiled, context: number): Proj {
         }
       } finally {
         proj._proj_operation_factory_context_destroy(factory)
+      }
+    },
+    successor(object) {
+      if (proj._proj_is_deprecated(object) === 0) return undefined
+      const list = attempt(() => proj._proj_get_non_deprecated(context, object)) ?? 0
+      if (list === 0) return undefined
+      try {
+        return proj._proj_list_get_count(list) === 1 ? known(proj._proj_list_get(context, list, 0)) : undefined
+      } finally {
+        proj._proj_list_destroy(list)
       }
     },
     identify(object) {

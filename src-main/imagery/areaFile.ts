@@ -27,6 +27,8 @@ type Geometry = z.infer<typeof geometry>
 const feature = z.object({ type: z.literal('Feature'), geometry: geometry.nullish(), properties: z.record(z.string(), z.unknown()).nullish(), crs: z.unknown().optional() })
 const document = z.union([z.object({ type: z.literal('FeatureCollection'), features: z.array(feature), crs: z.unknown().optional() }), feature, geometry])
 
+/** Longitudes go on beyond 180° where something crosses it. */
+const MOST_LONGITUDE = 540
 /** Nothing real nests deeper; deeper recursion would overflow the stack. */
 const MOST_NESTED = 100
 
@@ -54,6 +56,7 @@ export async function readArea(path: string, setting: string): Promise<Area> {
   if (systems.size > 1) throw refused('mixes coordinate systems; convert it to one')
   const [name] = systems
   if (!(await placeOfName(name)).known) throw refused(`is in the coordinate system ${name}, which Smalti doesn't know; convert it to EPSG:4326`)
+  if (name === undefined && polygons.some(({ polygons: parts }) => parts.flat(2).some(([x, y]) => !(Math.abs(x) <= MOST_LONGITUDE && Math.abs(y) <= 90)))) throw refused('has coordinates that are not longitude and latitude, and names no coordinate system; convert it to EPSG:4326, or add its crs')
   return name === undefined ? { features: polygons } : { crs: name, features: polygons }
 }
 

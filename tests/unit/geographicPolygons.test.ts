@@ -9,6 +9,7 @@ async function placer(code: string, transform: Transform, size: Size): Promise<T
   return toGeographic({ transform, place: await placeFrom(code) }, size)!
 }
 const rectangle = (left: number, top: number, right: number, bottom: number): number[] => [left, top, left, bottom, right, bottom, right, top, left, top]
+const reversed = (ring: readonly number[]): number[] => Array.from({ length: ring.length / 2 }, (_, i) => [ring[ring.length - 2 - 2 * i], ring[ring.length - 1 - 2 * i]]).flat()
 const areaOf = (polygons: readonly Rings[]): number => polygons.flat().reduce((sum, ring) => sum + ring.reduce((part, [x, y], i) => (i + 1 < ring.length ? part + (x * ring[i + 1][1] - ring[i + 1][0] * y) / 2 : part), 0), 0)
 
 /** What RFC 7946 asks of polygons; GEOS says whether they are valid. */
@@ -32,7 +33,7 @@ async function expectValid(polygons: readonly Rings[]): Promise<void> {
 describe('polygons in longitude and latitude', () => {
   it('are those of the scene where it is far from the antimeridian', async () => {
     const { polygons, onEarth } = await placer('EPSG:32633', [500000, 10, 0, 5400000, 0, -10], { width: 100, height: 100 })
-    const found = polygons([rectangle(0, 0, 100, 100), rectangle(20, 20, 40, 40).reverse()])
+    const found = polygons([rectangle(0, 0, 100, 100), reversed(rectangle(20, 20, 40, 40))])
     expect(found).toHaveLength(1)
     expect(found[0]).toHaveLength(2)
     expect(onEarth).toBeUndefined()
@@ -41,7 +42,7 @@ describe('polygons in longitude and latitude', () => {
 
   it('are cut at the antimeridian', async () => {
     const { polygons } = await placer('EPSG:32760', [800000, 100, 0, 8150000, 0, -100], { width: 500, height: 300 })
-    const found = polygons([rectangle(0, 0, 500, 300), rectangle(100, 50, 400, 250).reverse()])
+    const found = polygons([rectangle(0, 0, 500, 300), reversed(rectangle(100, 50, 400, 250))])
     expect(found.length).toBeGreaterThan(1)
     expect(found.some(([outer]) => outer.some(([longitude]) => longitude === 180))).toBe(true)
     expect(found.some(([outer]) => outer.some(([longitude]) => longitude === -180))).toBe(true)
@@ -74,13 +75,56 @@ describe('polygons in longitude and latitude', () => {
     const whole = polygons([rectangle(0, 0, 200, 200)])
     expect(whole.flat(2).some(([, latitude]) => latitude === pole)).toBe(true)
     await expectValid(whole)
-    const band = polygons([rectangle(0, 0, 200, 200), rectangle(50, 50, 150, 150).reverse()])
+    const band = polygons([rectangle(0, 0, 200, 200), reversed(rectangle(50, 50, 150, 150))])
     const hole = polygons([rectangle(50, 50, 150, 150)])
     expect(areaOf(band)).toBeCloseTo(areaOf(whole) - areaOf(hole), 3)
     await expectValid(band)
     const beside = polygons([rectangle(10, 10, 60, 60)])
     expect(beside.flat(2).some(([, latitude]) => latitude === pole)).toBe(false)
     await expectValid(beside)
+  })
+
+  it('do not overlap, and cover what their scene covers, with corners at a pole, on the antimeridian and beside them', async () => {
+    const scenes: [string, Transform, Size][] = [
+      ['EPSG:3995', [-1_600_000, 25_000, 0, 1_200_000, 0, -25_000], { width: 128, height: 96 }],
+      ['EPSG:3413', [-3_850_000, 60_000, 0, 2_880_000, 0, -60_000], { width: 128, height: 96 }],
+      ['EPSG:3413', [-1_612_345, 25_000, 0, 1_198_765, 0, -25_000], { width: 128, height: 96 }],
+      ['EPSG:32661', [400_000, 25_000, 0, 3_200_000, 0, -25_000], { width: 128, height: 96 }],
+      ['EPSG:6931', [-1_612_345, 25_000, 0, 1_198_765, 0, -25_000], { width: 128, height: 96 }],
+      ['EPSG:3571', [-640_000, 10_000, 0, -2_000_000, 0, -10_000], { width: 128, height: 96 }],
+      ['+proj=longlat +datum=WGS84 +pm=180 +type=crs', [-5, 10 / 128, 0, 5, 0, -10 / 96], { width: 128, height: 96 }]
+    ]
+    for (const [code, transform, size] of scenes) {
+      const { polygons } = await placer(code, transform, size)
+      const whole = polygons([rectangle(0, 0, size.width, size.height)])
+      await expectValid(whole)
+      // Quarters meet in the middle of the scene, which may be a pole; a frame and what it frames.
+      const [w, h] = [size.width, size.height]
+      for (const parts of [
+        [[rectangle(0, 0, w / 2, h / 2)], [rectangle(w / 2, 0, w, h / 2)], [rectangle(0, h / 2, w / 2, h)], [rectangle(w / 2, h / 2, w, h)]],
+        [[rectangle(0, 0, w, h / 2)], [rectangle(0, h / 2, w, h)]],
+        [[rectangle(0, 0, w, h), reversed(rectangle(30, 20, 90, 70))], [rectangle(30, 20, 90, 70)]],
+        [[[0, 0, 0, h, w / 2, h, w / 2, h / 2, w, h / 2, w, 0, 0, 0]], [rectangle(w / 2, h / 2, w, h)]]
+      ]) {
+        const found = parts.map((rings) => polygons(rings))
+        for (const part of found) await expectValid(part)
+        expect(found.reduce((sum, part) => sum + areaOf(part), 0) / areaOf(whole), code).toBeCloseTo(1, 3)
+      }
+    }
+  })
+
+  it('reach the pole where pixels have their middles there', async () => {
+    const { polygons } = await placer('EPSG:4326', [-0.5, 1, 0, 90.5, 0, -1], { width: 360, height: 181 })
+    const found = polygons([rectangle(0, 0, 360, 181)])
+    expect(areaOf(found)).toBeCloseTo(360 * 180, 6)
+    await expectValid(found)
+  })
+
+  it('leave out what lies beside the lobes of a sinusoidal map', async () => {
+    const { onEarth } = await placer('+proj=sinu +R=6371007.181 +type=crs', [-20_015_109, 312_736, 0, 10_007_554, 0, -208_490], { width: 128, height: 96 })
+    const there = onEarth!({ left: 0, top: 0, width: 128, height: 96 })
+    expect(there[0]).toBe(0)
+    expect(there.reduce((sum, value) => sum + value, 0) / there.length).toBeCloseTo(2 / Math.PI, 1)
   })
 
   it('leave out what lies off the earth', async () => {

@@ -78,6 +78,13 @@ describe('areas of pixels on the ground', () => {
     expect(Math.abs(sums[0] / 510_065_621_724_089 - 1)).toBeLessThan(2e-5)
   })
 
+  it('of a sinusoidal map of the earth are its surface, without what lies beside it', async () => {
+    const { areas } = await scene('+proj=sinu +R=6371007.181 +type=crs', [-20_015_109, 312_736, 0, 10_007_554, 0, -208_490], { width: 128, height: 96 })
+    const sums = new Float64Array(256)
+    areas.add(sums, new Uint8Array(128 * 96), { left: 0, top: 0, width: 128, height: 96 })
+    expect(Math.abs(sums[0] / (4 * Math.PI * 6371007.181 ** 2) - 1)).toBeLessThan(0.005)
+  })
+
   it('give a ground sampling distance in metres, whatever the unit', async () => {
     expect((await scene('EPSG:3857', [2010000, 0.6, 0, 8250000, 0, -0.6], { width: 128, height: 96 })).gsd).toBeCloseTo(0.3065, 3)
     expect((await scene('EPSG:2263', [984250, 1, 0, 194342, 0, -1], { width: 128, height: 96 })).gsd).toBeCloseTo(0.3048, 4)

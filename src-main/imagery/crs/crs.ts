@@ -79,11 +79,19 @@ function placeBy(proj: Proj, definition: string): Place {
   const size = sizeOf(own.coordinate_system?.axis[0].unit)
   const base = geographic ? { own, json } : baseOf(own)
   const shape = base && ellipsoidOf(base.own)
-  if (shape && shape.flattening > 0 && DISPUTED.test(own.conversion?.method?.name ?? '')) return { known: false, reason: 'programs disagree by up to 25 km about its projection, which is of a sphere, on an ellipsoid', wkt }
   if (!base || !shape || !(size > 0)) return { known: false, reason: 'its coordinate system has no ellipsoid or unit', wkt }
-  const wgs84 = proj.create('EPSG:4326')!
+  const wgs84 = proj.create('EPSG:4326')
+  const baseObject = proj.create(JSON.stringify(base.json))
+  if (wgs84 === undefined || baseObject === undefined) return { known: false, reason: 'PROJ cannot describe its datum', wkt }
+  const method = own.conversion?.method?.name ?? ''
+  if (shape.flattening > 0 && DISPUTED.test(method)) return { known: false, reason: 'programs disagree by up to 25 km about its projection, which is of a sphere, on an ellipsoid', wkt }
+  if (shape.flattening === 0 && changesLatitudes(proj.mover(baseObject, wgs84))) {
+    // ArcGIS' first Web Mercator: every program since takes it for the later one.
+    if (/^(?:Popular Visualisation Pseudo )?Mercator/.test(method) && /Web.?Mercator/i.test(own.name ?? '')) return placeBy(proj, 'EPSG:3857')
+    return { known: false, reason: 'programs disagree by up to 22 km about latitudes on its sphere', wkt }
+  }
   const toLonLat = proj.mover(object, wgs84)
-  const toBase = geographic ? undefined : proj.mover(proj.create(JSON.stringify(json))!, proj.create(JSON.stringify(base.json))!)
+  const toBase = geographic ? undefined : proj.mover(proj.create(JSON.stringify(json)) ?? object, baseObject)
   if (!toLonLat || (!geographic && !toBase)) return { known: false, reason: 'PROJ knows no way from its coordinate system to longitude and latitude', wkt }
   const angle = sizeOf(base.own.coordinate_system?.axis[0].unit ?? 'degree')
   const unit = own.coordinate_system?.axis[0].unit ?? 'metre'
@@ -99,7 +107,7 @@ function placeBy(proj: Proj, definition: string): Place {
       if (!inverse) onEarth(points, 90)
     },
     toGeodetic(points) {
-      toBase?.(points)
+      if (toBase) withinDomain(points, toBase, size)
       for (let i = 0; i < points.length; i++) points[i] *= geographic ? size : angle
       onEarth(points, Math.PI / 2)
     },
@@ -131,7 +139,29 @@ function created(proj: Proj, definition: string): Handle | undefined {
 }
 
 /** Versions of PROJ and of EPSG compute these on the ellipsoid or on a sphere, and files are made by old and new ones. */
-const DISPUTED = /^Equidistant Cylindrical$|^Lambert (?:Azimuthal|Cylindrical) Equal Area \(Spherical\)$/
+const DISPUTED = /^Equidistant Cylindrical|^Gnomonic$|\(Spherical\)$/
+
+/** Degrees by which a latitude may change from a sphere to WGS 84. */
+const SAME_LATITUDE = 1e-4
+
+/** Whether PROJ takes latitudes on a sphere for others than those on the ellipsoid, which it did not before 9.5. */
+function changesLatitudes(toWgs84: Move | undefined): boolean {
+  const point = Float64Array.of(10, 45)
+  toWgs84?.(point)
+  return !(Math.abs(point[1] - 45) < SAME_LATITUDE)
+}
+
+/** Metres on the map by which the way there and back may miss where it began. */
+const SAME_PLACE = 1
+
+/** Moves points of a map to longitudes and latitudes; NaN where no place on the earth is shown, as beside the lobes of a sinusoidal one. */
+function withinDomain(points: Float64Array, toBase: Move, size: number): void {
+  const began = points.slice()
+  toBase(points)
+  const back = points.slice()
+  toBase(back, true)
+  for (let i = 0; i < points.length; i += 2) if (!(Math.hypot(back[i] - began[i], back[i + 1] - began[i + 1]) * size <= SAME_PLACE)) points[i] = points[i + 1] = NaN
+}
 
 interface Flat {
   /** What is transformed: with its bound datum shift, where it has one. */

@@ -16,65 +16,143 @@ export interface ToGeographic {
 
 /** Places along each axis at which a scene is looked at. */
 const ALONG = 16
-/** Degrees of longitude beyond which edges of a scene are bent noticeably, and may go the other way round. */
+/** Degrees of longitude beyond which a map may show places twice, or none. */
 const WIDE = 60
-/** Pieces into which an edge across such a scene is cut. */
-const PIECES = 64
+/** How far a straight edge in longitude and latitude may lie from the edge on the map, in pixels. */
+const STRAIGHT = 0.1
+const MOST_HALVINGS = 14
+/** Degrees from a pole within which a corner is at it, and has no longitude. */
+const AT_POLE = 1e-9
+/** Metres by which the way there and back may miss where it began. */
+const SAME_PLACE = 1
+/** Pixels from an edge within which a pole is on it. */
+const ON_EDGE = 1e-6
 
 /**
  * Polygons as RFC 7946 has them: on WGS 84, longitudes within ±180°, cut at the antimeridian (§ 3.1.9), closed over a pole
- * that they enclose, rings by the right-hand rule.
+ * that they enclose, rings by the right-hand rule; edges with more corners where the projection bends them.
  * @returns undefined where the scene's place is not known, or none of it is on the earth
  */
 export function toGeographic({ transform, place }: { transform?: Transform; place: Place }, { width, height }: Size): ToGeographic | undefined {
   if (!transform || !place.known) return undefined
   const { crs } = place
+  const degrees = (crs.unit.size * 180) / Math.PI
+  const isPole = (latitude: number): boolean => !crs.geographic && Math.abs(latitude) >= 90 - AT_POLE
+  const pixelHeight = Math.hypot(transform[4], transform[5]) * degrees
   const grid: number[] = []
   for (let i = 0; i <= ALONG; i++) for (let k = 0; k <= ALONG; k++) grid.push((width * i) / ALONG, (height * k) / ALONG)
-  const seen = located(grid)
-  const longitudes = seen.filter((value, i) => i % 2 === 0 && Number.isFinite(value)).map((value) => value - 360 * Math.round((value - seen[0]) / 360))
-  if (longitudes.length === 0) return undefined
-  const wide = longitudes.length < seen.length / 2 || Math.max(...longitudes) - Math.min(...longitudes) > WIDE
-  const longest = wide ? Math.max(width, height) / PIECES : Infinity
-  const poles = ([90, -90] as const).map((latitude) => ({ latitude, at: pixelOf(0, latitude) }))
+  let [wide, offset] = [false, 0]
+  if (crs.geographic) {
+    const [x, y] = toWorld(transform, width / 2, height / 2)
+    const middle = Float64Array.of(x, y)
+    crs.toLonLat(middle)
+    offset = Number.isNaN(middle[0]) ? 0 : middle[0] - x * degrees
+  }
+  const first = located(grid)
+  const longitudes = [...first].filter((value, i) => i % 2 === 0 && Number.isFinite(value)).map((value) => value - 360 * Math.round((value - first[0]) / 360))
+  wide = !crs.geographic && (first.some(Number.isNaN) || Math.max(...longitudes) - Math.min(...longitudes) > WIDE)
+  const seen = wide ? located(grid) : first
+  if (seen.every(Number.isNaN)) return undefined
+  const poles = crs.geographic ? [] : ([90, -90] as const).flatMap((latitude) => pixelsOf([0, latitude]).every(Number.isFinite) ? [{ latitude, at: pixelsOf([0, latitude]) as [number, number] }] : [])
+  const bends = wide || [[0, 0, width, 0], [0, height, width, height], [0, 0, 0, height], [width, 0, width, height], [0, 0, width, height], [0, height, width, 0]].some((edge) => halved(edge).length > edge.length)
 
-  /** Longitudes and latitudes of columns and rows. */
+  /** Longitudes and latitudes of columns and rows; NaN off the earth. */
   function located(places: readonly number[]): Float64Array {
     const points = new Float64Array(places.length)
     for (let i = 0; i < places.length; i += 2) points.set(toWorld(transform!, places[i], places[i + 1]), i)
-    const coordinates = crs.geographic ? points.slice() : undefined
+    if (crs.geographic) {
+      // Grids of whose outer pixels the middles are at the poles reach half a pixel beyond.
+      for (let i = 1; i < points.length; i += 2) if (Math.abs(points[i]) * degrees <= 90 + pixelHeight) points[i] = Math.min(90, Math.max(-90, points[i] * degrees)) / degrees
+    }
+    const began = points.slice()
     crs.toLonLat(points)
     // Coordinates that are longitudes themselves say which way round they go.
-    const degrees = (crs.unit.size * 180) / Math.PI
-    if (coordinates) for (let i = 0; i < points.length; i += 2) points[i] += 360 * Math.round((coordinates[i] * degrees - points[i]) / 360)
+    if (crs.geographic) for (let i = 0; i < points.length; i += 2) points[i] += 360 * Math.round((began[i] * degrees + offset - points[i]) / 360)
+    if (!wide) return points
+    const back = points.slice()
+    crs.toLonLat(back, true)
+    for (let i = 0; i < points.length; i += 2) if (!(Math.hypot(back[i] - began[i], back[i + 1] - began[i + 1]) * crs.unit.size <= SAME_PLACE)) points[i] = points[i + 1] = NaN
     return points
   }
 
-  function pixelOf(longitude: number, latitude: number): [number, number] | undefined {
-    const point = Float64Array.of(longitude, latitude)
-    crs.toLonLat(point, true)
-    return point.some(Number.isNaN) ? undefined : toPixel(transform!, point[0], point[1])
+  /** Columns and rows of longitudes and latitudes. */
+  function pixelsOf(places: readonly number[]): number[] {
+    const points = Float64Array.from(places)
+    crs.toLonLat(points, true)
+    return Array.from({ length: points.length / 2 }, (_, i) => toPixel(transform!, points[2 * i], points[2 * i + 1])).flat()
+  }
+
+  /** A way with a corner at each pole that an edge of it runs through. */
+  function throughPoles(way: readonly number[]): readonly number[] {
+    const found = [way[0], way[1]]
+    for (let i = 2; i < way.length; i += 2) {
+      const [x0, y0, x1, y1] = [way[i - 2], way[i - 1], way[i], way[i + 1]]
+      const length = Math.hypot(x1 - x0, y1 - y0)
+      for (const { at: [x, y] } of poles) {
+        const along = ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length
+        if (along > ON_EDGE && along < length - ON_EDGE && Math.abs((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0)) / length < ON_EDGE) found.push(x, y)
+      }
+      found.push(x1, y1)
+    }
+    return found
+  }
+
+  /** A way with more corners where a straight edge in longitude and latitude would not be where it is on the map. */
+  function halved(way: readonly number[]): readonly number[] {
+    let edges = Array.from({ length: way.length / 2 - 1 }, (_, i) => ({ from: [way[2 * i], way[2 * i + 1]], to: [way[2 * i + 2], way[2 * i + 3]], done: false }))
+    for (let round = 0; round < MOST_HALVINGS; round++) {
+      const open = edges.filter(({ done }) => !done)
+      if (open.length === 0) break
+      const ends = located(open.flatMap(({ from, to }) => [...from, ...to]))
+      const middles = open.flatMap((_, i) => {
+        const [a, b] = [ends.subarray(4 * i, 4 * i + 2), ends.subarray(4 * i + 2, 4 * i + 4)]
+        const [poleA, poleB] = [isPole(a[1]), isPole(b[1])]
+        const longitude = poleA ? b[0] : poleB ? a[0] : b[0] + (crs.geographic ? 0 : 360 * Math.round((a[0] - b[0]) / 360))
+        return [((poleA ? longitude : a[0]) + longitude) / 2, (a[1] + b[1]) / 2]
+      })
+      const places = pixelsOf(middles)
+      open.forEach((edge, i) => {
+        const off = Math.hypot(places[2 * i] - (edge.from[0] + edge.to[0]) / 2, places[2 * i + 1] - (edge.from[1] + edge.to[1]) / 2)
+        edge.done = !(off > STRAIGHT)
+      })
+      edges = edges.flatMap((edge) => {
+        if (edge.done) return [edge]
+        const middle = [(edge.from[0] + edge.to[0]) / 2, (edge.from[1] + edge.to[1]) / 2]
+        return [{ from: edge.from, to: middle, done: false }, { from: middle, to: edge.to, done: false }]
+      })
+    }
+    return [way[0], way[1], ...edges.flatMap(({ to }) => to)]
   }
 
   /** A ring that goes on beyond ±180° where the ground does; undefined where a corner is off the earth. */
   function unrolled(ring: readonly number[]): Position[] | undefined {
-    const places = ring.length > 2 && longest < Infinity ? densified(ring, longest) : ring
-    const points = located(places)
+    const points = located(bends ? halved(throughPoles(ring)) : ring)
     if (points.some(Number.isNaN)) return undefined
+    const corners = Array.from({ length: points.length / 2 - 1 }, (_, i): Position => [points[2 * i], points[2 * i + 1]])
+    const start = corners.findIndex(([, latitude]) => !isPole(latitude))
+    if (start < 0) return []
     const found: Position[] = []
-    for (let i = 0; i < points.length; i += 2) {
+    let pole: number | undefined
+    for (const [longitude, latitude] of [...corners.slice(start), ...corners.slice(0, start), corners[start]]) {
+      if (isPole(latitude)) {
+        pole = Math.sign(latitude) * 90
+        continue
+      }
       const before = found.at(-1)?.[0]
-      const turns = before === undefined || crs.geographic ? 0 : Math.round((before - points[i]) / 360)
-      found.push([points[i] + 360 * turns, points[i + 1]])
+      const here = longitude + (before === undefined || crs.geographic ? 0 : 360 * Math.round((before - longitude) / 360))
+      // A pole has every longitude: from the one by which it is reached to the one by which it is left.
+      if (pole !== undefined) found.push([before!, pole], [here, pole])
+      pole = undefined
+      found.push([here, latitude])
     }
-    const [first, last] = [found[0], found.at(-1)!]
-    if (Math.abs(last[0] - first[0]) < 180) {
-      found[found.length - 1] = [...first]
+    const [begin, end] = [found[0], found.at(-1)!]
+    if (Math.abs(end[0] - begin[0]) < 180) {
+      found[found.length - 1] = [...begin]
       return found
     }
     // It goes once round: one of the poles is inside.
-    const pole = poles.find(({ at }) => at && encloses(ring, at))?.latitude ?? (first[1] > 0 ? 90 : -90)
-    return [...found, [last[0], pole], [first[0], pole], [...first]]
+    const inside = poles.find(({ at }) => encloses(ring, at))?.latitude ?? (begin[1] > 0 ? 90 : -90)
+    return [...found, [end[0], inside], [begin[0], inside], [...begin]]
   }
 
   function onEarth({ left, top, width: columns, height: rows }: Window): Uint8Array {
@@ -102,17 +180,6 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
   return seen.some(Number.isNaN) ? { polygons, onEarth } : { polygons }
 }
 
-/** A ring with corners no farther apart than `longest`. */
-function densified(ring: readonly number[], longest: number): number[] {
-  const dense = [ring[0], ring[1]]
-  for (let i = 2; i < ring.length; i += 2) {
-    const [x0, y0, x1, y1] = [ring[i - 2], ring[i - 1], ring[i], ring[i + 1]]
-    const pieces = Math.max(1, Math.ceil(Math.hypot(x1 - x0, y1 - y0) / longest))
-    for (let k = 1; k <= pieces; k++) dense.push(x0 + ((x1 - x0) * k) / pieces, y0 + ((y1 - y0) * k) / pieces)
-  }
-  return dense
-}
-
 /** Whether a point lies inside a ring (even-odd). */
 function encloses(ring: readonly number[], [x, y]: readonly [number, number]): boolean {
   let inside = false
@@ -122,6 +189,9 @@ function encloses(ring: readonly number[], [x, y]: readonly [number, number]): b
   }
   return inside
 }
+
+/** To far less than a millimetre: what meets after a turn is then the same. */
+const snapped = (degrees: number): number => Math.round(degrees * 1e10) / 1e10
 
 /** A ring's parts in each turn of longitudes, brought to ±180°. */
 function strips(ring: readonly Position[]): [number, number][][][] {
@@ -133,7 +203,7 @@ function strips(ring: readonly Position[]): [number, number][][][] {
     const [west, east] = [-180 + 360 * turn, 180 + 360 * turn]
     const strip: Geom = [[[west, -90], [east, -90], [east, 90], [west, 90], [west, -90]]]
     for (const polygon of intersection([ring.map(([x, y]): [number, number] => [x, Math.min(90, Math.max(-90, y))])], strip)) {
-      found.push(polygon.map((part) => part.map(([x, y]): [number, number] => [Math.min(180, Math.max(-180, x - 360 * turn)), y])))
+      found.push(polygon.map((part) => part.map(([x, y]): [number, number] => [snapped(Math.min(180, Math.max(-180, x - 360 * turn))), snapped(y)])))
     }
   }
   // A ring that begins anywhere on its way round has no border there.

@@ -131,9 +131,10 @@ function densityOf(crs: Crs, transform: Transform, { width, height }: Size): Den
   const step = Math.max(0.25, LEAST_STEP / scale)
   if (scale / crs.ellipsoid.semiMajor <= LARGE) return (places) => once(places, step)
   return (places) => {
+    // Of a pixel that reaches beyond a pole, the part that is on the earth counts.
     const sums = new Float64Array(places.length / 2)
     for (const [x, weightX] of GAUSS) {
-      for (const [y, weightY] of GAUSS) once(places.map((value, i) => value + (i % 2 ? y : x)), 1 / 16).forEach((area, i) => (sums[i] += weightX * weightY * area))
+      for (const [y, weightY] of GAUSS) once(places.map((value, i) => value + (i % 2 ? y : x)), 1 / 16).forEach((area, i) => (sums[i] += weightX * weightY * (Number.isNaN(area) ? 0 : area)))
     }
     return sums
   }

@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parsedInput } from '../../src-main/contract/commands.ts'
+import { type GeoTag, transformTags } from '../../src-main/imagery/georeference.ts'
+import { writeLabels } from '../../src-main/labels/writeLabels.ts'
 import { evaluateJob } from '../../src-main/engine/jobs/evaluate.ts'
 import { smalti, temporaryFolder } from '../fixtures/commandLine.ts'
 import { ask, oracleLack } from '../fixtures/gdal.ts'
@@ -128,6 +130,23 @@ describe.runIf(!oracleLack)('truth of an evaluation', () => {
     await ask({ ask: 'raster', path: small, width: 3, height: 2, type: 'Byte', values: [0, 1, 2, 3, 4, 5] })
     await expect(evaluate(project, small)).rejects.toThrow('3×2')
     if (existsSync('/proc/self/fd')) expect(await handles()).toEqual([])
+  })
+
+  it('is refused where it shows another place than its image', async () => {
+    const images = join(folder, 'places')
+    await mkdir(images)
+    const keys = (epsg: number): GeoTag => ({ tag: 34735, type: 3, values: [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, epsg] })
+    const write = (path: string, east: number, epsg: number): Promise<unknown> =>
+      writeLabels(path, { width: 32, height: 32, tile: 32, key: 'k', notes: { tags: [...transformTags([east, 1, 0, 5_000_000, 0, -1]), keys(epsg)], nodata: 255 } }, ({ width, height }) => Promise.resolve(Uint8Array.from({ length: width * height }, (_, i) => (i * 7) % 5)), new AbortController().signal)
+    await write(join(images, 'a.tif'), 500_000, 32632)
+    const p = join(folder, 'places.smalti')
+    await labelled(images, p)
+    for (const [name, east, epsg, sentence] of [['same', 500_000, 32632, undefined], ['shifted', 500_300, 32632, '300 pixels away'], ['zone', 500_000, 32633, 'another place']] as const) {
+      await mkdir(join(folder, name))
+      await write(join(folder, name, 'a.tif'), east, epsg)
+      if (sentence === undefined) expect((await evaluate(p, join(folder, name))).pixels).toBe(1024)
+      else await expect(evaluate(p, join(folder, name)), name).rejects.toThrow(sentence)
+    }
   })
 
   it('warns where less than half of the labelled pixels were scored', async () => {

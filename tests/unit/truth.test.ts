@@ -67,7 +67,7 @@ describe('a truth mask', () => {
   /** Class numbers of the pixels of a row; −1 without one. */
   async function classesOf(path: string, truthMap?: TruthMap): Promise<number[]> {
     const classes = createTrueClasses(truthMap)
-    const mask = await openMask(path, classes)
+    const mask = await openMask(path, { path: 'a.png', file: join(folder, 'gone.png'), width: 1, height: 1, rasters: {} }, classes)
     try {
       const { classes: found } = await mask.read(window, new AbortController().signal)
       const numbers = classes.numbers()

@@ -3,6 +3,8 @@ import { pngStorage } from '../../imagery/formats/png.ts'
 import { fileAt } from '../../imagery/location.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
 import type { Patch, Raster } from '../../imagery/raster.ts'
+import type { LabelledImage } from '../../project/labelSets.ts'
+import { checkPlace } from './samePlace.ts'
 import { type TrueClasses, UNSCORED } from './trueClasses.ts'
 import type { Truth } from './truth.ts'
 
@@ -11,9 +13,10 @@ import type { Truth } from './truth.ts'
  * transparent) and negative values have no class.
  * @throws TruthUnusable, UnreadableImage
  */
-export async function openMask(path: string, classes: TrueClasses): Promise<Truth> {
+export async function openMask(path: string, image: LabelledImage, classes: TrueClasses): Promise<Truth> {
   const mask = await openRaster(fileAt(path), { stored: true })
   try {
+    await checkPlace(path, mask, image)
     const classify = await classifierOf(mask, path, classes)
     const bands = mask.bands.flatMap(({ role }, b) => (role === 'alpha' ? [] : [b]))
     return {

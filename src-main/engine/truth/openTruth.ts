@@ -14,7 +14,7 @@ import type { Truth } from './truth.ts'
 export function truthOpener(classes: TrueClasses): (path: string, image: LabelledImage) => Promise<Truth> {
   let last: { path: string; area: Area } | undefined
   return async (path, image) => {
-    if (!isPolygons(path)) return openMask(path, classes)
+    if (!isPolygons(path)) return openMask(path, image, classes)
     if (last?.path !== path) last = { path, area: await readArea(path, '--truth') }
     return openPolygons(last.area, path, image, classes)
   }

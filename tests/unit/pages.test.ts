@@ -64,12 +64,12 @@ describe.skipIf(oracleLack)('a TIFF of several pages', () => {
   })
 
   it('has the channels of its first plane where there are more, and says so', async () => {
-    await expectPages(at('imagej channels and slices.tif'), [1, 2], { notice: 'only the 2 channels of its first plane are read, of 6 pages; choose one page with --page' })
-    await expectPages(at('ome by slices.tif'), [1, 4], { notice: 'only the 2 channels of its first plane are read, of 6 pages; choose one page with --page' })
+    await expectPages(at('imagej channels and slices.tif'), [1, 2], { notice: 'only the 2 channels of its first plane are read, of 6 pages; on the command line, --page chooses one page' })
+    await expectPages(at('ome by slices.tif'), [1, 4], { notice: 'only the 2 channels of its first plane are read, of 6 pages; on the command line, --page chooses one page' })
   })
 
   it('is its first page where a channel is in another file', async () => {
-    await expectPages(at('ome elsewhere.tif'), [1], { notice: onlyPage(1, 2) })
+    await expectPages(at('ome elsewhere.tif'), [1], { notice: `${onlyPage(1, 2)}; planes that its OME-XML places in other files are not read` })
   })
 
   it('is the page that was chosen, alone', async () => {

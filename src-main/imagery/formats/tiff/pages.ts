@@ -5,7 +5,7 @@ import { MOST_BANDS } from '../../raster.ts'
 import { type Directory, TAG } from './directory.ts'
 import { COMPRESSION, decodedBytes } from './layout.ts'
 import { type Level, levelOf, sameKind } from './level.ts'
-import { imageJStack, omePlanes } from './stacks.ts'
+import { imageJStack, omeElsewhere, omePlanes } from './stacks.ts'
 
 const REDUCED = 1
 const MASK = 4
@@ -46,15 +46,16 @@ export async function choosePages(source: ByteSource, directories: readonly Dire
     const planes = described?.images === count ? Array.from({ length: described.channels }, (_, c) => c) : omePlanes(description, directories.length, basename(source.name))?.map((at) => places.indexOf(at))
     const channels = planes && planes.length > 1 && planes.length <= MOST_BANDS ? await channelsOf(planes, levelAt) : undefined
     if (channels) {
-      const notice = channels.length === count ? undefined : `only the ${channels.length} channels of its first plane are read, of ${count} pages; choose one page with --page`
+      const notice = channels.length === count ? undefined : `only the ${channels.length} channels of its first plane are read, of ${count} pages; on the command line, --page chooses one page`
       return { directory: directories[places[planes![0]]], levels: channels, reduced: [], masks: [], first: true, notice }
     }
   }
+  const elsewhere = omeElsewhere(description, basename(source.name)) ? 'planes that its OME-XML places in other files are not read' : undefined
   const index = (page ?? 1) - 1
   const unstacked = described && described.images > count ? described.images : count
-  const notice = unstacked === 1 ? undefined : unstacked > count ? `only the first of its ${unstacked} images is read, as the others have no directory` : `only page ${index + 1} of ${count} is read; on the command line, --page chooses another`
+  const part = unstacked === 1 ? undefined : unstacked > count ? `only the first of its ${unstacked} images is read, as the others have no directory` : `only page ${index + 1} of ${count} is read; on the command line, --page chooses another`
   const owned = stack ? { reduced: [], masks: [] } : belongingTo(index, places, kinds, directories)
-  return { directory: directories[places[stack ? 0 : index]], levels: [await levelAt(index)], ...owned, first: index === 0, notice }
+  return { directory: directories[places[stack ? 0 : index]], levels: [await levelAt(index)], ...owned, first: index === 0, notice: [part, elsewhere].filter((sentence) => sentence !== undefined).join('; ') || undefined }
 }
 
 /** Why a page that a person chose cannot be read. */

@@ -39,6 +39,12 @@ export function omePlanes(description: string, directories: number, name: string
   return channels.every((place) => place !== undefined) ? channels : undefined
 }
 
+/** Whether OME-XML places planes in other files than the one of this name, which is all that is read. */
+export function omeElsewhere(description: string, name: string): boolean {
+  if (!/<(?:\w+:)?OME\b/.test(description)) return false
+  return [...description.matchAll(/\bFileName\s*=\s*["']([^"']*)["']/g)].some(([, file]) => file !== name)
+}
+
 const attributeOf = (attributes: string, name: string): string | undefined => new RegExp(`\\b${name}\\s*=\\s*["']([^"']*)["']`).exec(attributes)?.[1]
 
 /** Number of a plane among all, the first dimension of the order running fastest. */

@@ -85,10 +85,11 @@ function placeBy(proj: Proj, definition: string): Place {
   if (wgs84 === undefined || baseObject === undefined) return { known: false, reason: 'PROJ cannot describe its datum', wkt }
   const method = own.conversion?.method?.name ?? ''
   if (shape.flattening > 0 && DISPUTED.test(method)) return { known: false, reason: 'programs disagree by up to 25 km about its projection, which is of a sphere, on an ellipsoid', wkt }
-  if (shape.flattening === 0 && changesLatitudes(proj.mover(baseObject, wgs84))) {
+  // On a sphere that EPSG names, versions before PROJ 9.5 changed latitudes; on one of a file's own none does.
+  if (shape.flattening === 0 && (base.own.id !== undefined || changesLatitudes(proj.mover(baseObject, wgs84)))) {
     // ArcGIS' first Web Mercator: every program since takes it for the later one.
     if (/^(?:Popular Visualisation Pseudo )?Mercator/.test(method) && /Web.?Mercator/i.test(own.name ?? '')) return placeBy(proj, 'EPSG:3857')
-    return { known: false, reason: 'programs disagree by up to 22 km about latitudes on its sphere', wkt }
+    return { known: false, reason: 'programs disagree by up to 31 km about latitudes on its sphere', wkt }
   }
   const toLonLat = proj.mover(object, wgs84)
   const toBase = geographic ? undefined : proj.mover(proj.create(JSON.stringify(json)) ?? object, baseObject)
@@ -144,7 +145,7 @@ const DISPUTED = /^Equidistant Cylindrical|^Gnomonic$|\(Spherical\)$/
 /** Degrees by which a latitude may change from a sphere to WGS 84. */
 const SAME_LATITUDE = 1e-4
 
-/** Whether PROJ takes latitudes on a sphere for others than those on the ellipsoid, which it did not before 9.5. */
+/** Whether PROJ takes latitudes on a sphere for others than those on the ellipsoid. */
 function changesLatitudes(toWgs84: Move | undefined): boolean {
   const point = Float64Array.of(10, 45)
   toWgs84?.(point)

@@ -78,7 +78,7 @@ function placeBy(proj: Proj, definition: string): Place {
   const geographic = own.type.includes('Geographic') || own.type === 'GeodeticCRS'
   const size = sizeOf(own.coordinate_system?.axis[0].unit)
   const base = geographic ? { own, json } : baseOf(own)
-  const shape = base && ellipsoidOf(base.own)
+  const shape = base && ellipsoidOf(base.json)
   if (!base || !shape || !(size > 0)) return { known: false, reason: 'its coordinate system has no ellipsoid or unit', wkt }
   const wgs84 = proj.create('EPSG:4326')
   const baseObject = proj.create(JSON.stringify(base.json))
@@ -88,7 +88,7 @@ function placeBy(proj: Proj, definition: string): Place {
   // On a sphere that EPSG names, versions before PROJ 9.5 changed latitudes; on one of a file's own none does.
   if (shape.flattening === 0 && (base.own.id !== undefined || changesLatitudes(proj.mover(baseObject, wgs84)))) {
     // ArcGIS' first Web Mercator: every program since takes it for the later one.
-    if (/^(?:Popular Visualisation Pseudo )?Mercator/.test(method) && /Web.?Mercator/i.test(own.name ?? '')) return placeBy(proj, 'EPSG:3857')
+    if (/^(?:Popular Visualisation Pseudo )?Mercator/.test(method) && /Web.?Mercator|Popular Visualisation/i.test(own.name ?? '')) return placeBy(proj, 'EPSG:3857')
     return { known: false, reason: 'programs disagree by up to 31 km about latitudes on its sphere', wkt }
   }
   const toLonLat = proj.mover(object, wgs84)
@@ -207,12 +207,13 @@ function baseOf({ base_crs: json }: Described): Pick<Flat, 'own' | 'json'> | und
   return /^(Derived)?GeographicCRS$|^GeodeticCRS$/.test(data.type) ? { own: data, json } : baseOf(data)
 }
 
-function ellipsoidOf({ datum: single, datum_ensemble: ensemble, base_crs: base }: Described): Ellipsoid | undefined {
+/** The ellipsoid of a system as PROJJSON describes it. */
+export function ellipsoidOf(json: unknown): Ellipsoid | undefined {
+  const parsed = described.safeParse(json)
+  if (!parsed.success) return undefined
+  const { datum: single, datum_ensemble: ensemble, base_crs: base } = parsed.data
   const found = (single ?? ensemble)?.ellipsoid
-  if (!found) {
-    const below = described.safeParse(base)
-    return below.success ? ellipsoidOf(below.data) : undefined
-  }
+  if (!found) return base === undefined ? undefined : ellipsoidOf(base)
   const semiMajor = found.radius ?? found.semi_major_axis
   if (semiMajor === undefined) return undefined
   const a = metresOf(semiMajor)

@@ -1,4 +1,4 @@
-import { type Crs, type Place, placeFrom } from './crs.ts'
+import { type Crs, type Place, ellipsoidOf, placeFrom } from './crs.ts'
 import { type Handle, type Proj, loadProj } from './proj.ts'
 import { remembered } from './remembered.ts'
 import { ORIGIN_LATITUDES, methodOf } from './projectionMethods.ts'
@@ -157,9 +157,17 @@ function esriTextOf(keys: GeoKeys): string | undefined {
 function placeOfText(proj: Proj, text: string, keys: GeoKeys): Promise<Place> {
   const found = code(keys, KEY.geographic) === undefined ? undefined : proj.create(text)
   const json = found && proj.json(found)
-  const base = json?.type === 'ProjectedCRS' && json.id === undefined ? baseOf(proj, keys) : undefined
+  const other = json?.type === 'ProjectedCRS' && json.id === undefined ? baseOf(proj, keys) : undefined
+  // Web Mercator of old is of a sphere, with a key that says WGS 84.
+  const base = other && 'crs' in other && sameShape(other.crs, json?.base_crs) ? other : undefined
   // A PROJ string in its remarks would go before all else.
-  return placeFrom(base && 'crs' in base ? JSON.stringify({ ...json, base_crs: base.crs, remarks: undefined }) : text)
+  return placeFrom(base ? JSON.stringify({ ...json, base_crs: base.crs, remarks: undefined }) : text)
+}
+
+/** Whether two geographic systems, as PROJJSON describes them, are of ellipsoids that differ by less than a metre. */
+function sameShape(one: unknown, other: unknown): boolean {
+  const [first, second] = [one, other].map((system) => ellipsoidOf(system))
+  return first !== undefined && second !== undefined && Math.abs(first.semiMajor - second.semiMajor) < 1 && Math.abs(first.flattening - second.flattening) * first.semiMajor < 1
 }
 
 interface Base {

@@ -4,6 +4,7 @@ import { dirname, extname } from 'node:path'
 import { z } from 'zod'
 import { type Scheme, scheme } from '../contract/classes.ts'
 import { SmaltiError } from '../contract/errors.ts'
+import { unescapedXml } from '../imagery/xml.ts'
 import { makeFolder, writeFileSafely } from '../project/files.ts'
 import { qgisStyle } from './geotiff.ts'
 
@@ -57,13 +58,10 @@ export async function readSchemeFile(path: string, now: Scheme): Promise<Scheme>
   return parsed.data.scheme
 }
 
-const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
-const unescaped = (text: string): string => text.replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal: string, hex: string, name: string) => (name ? (ENTITIES[name] ?? whole) : String.fromCodePoint(decimal ? Number(decimal) : parseInt(hex, 16))))
-
 function restyled(now: Scheme, entries: readonly string[]): Scheme {
   const attribute = (entry: string, name: string): string | undefined => {
     const found = new RegExp(`\\b${name}="([^"]*)"`).exec(entry)?.[1]
-    return found === undefined ? undefined : unescaped(found)
+    return found === undefined ? undefined : unescapedXml(found)
   }
   const byValue = new Map(entries.map((entry) => [Number(attribute(entry, 'value')), { name: attribute(entry, 'label')?.trim(), colour: attribute(entry, 'color')?.slice(0, 7).toLowerCase() }]))
   return {

@@ -32,7 +32,7 @@ type Position = [x: number, y: number]
 /** Rings of one feature in columns and rows of a scene. */
 export type PixelRings = [column: number, row: number][][]
 
-const pairsOf = (points: Float64Array): Position[] => Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]])
+export const pairsOf = (points: Float64Array): Position[] => Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]])
 
 /**
  * An area's features in columns and rows of a scene, all rings of one together (even-odd), cut to about the scene. Edges

@@ -99,7 +99,7 @@ async function withSidecars(path: string | undefined, own: Own, order: readonly 
   }
 }
 
-/** A file's tags as they are, where they say all; else such as say the same as its sidecars, as far as tags can. */
+/** A file's tags as they are, where they say all; else tags that say what its sidecars say, as far as tags can. */
 async function tagsOf(own: Own, transform: Transform | undefined, place: Place | undefined): Promise<readonly GeoTag[]> {
   if (transform === own.transform && place === own.place) return own.tags
   if (!transform) return own.tags

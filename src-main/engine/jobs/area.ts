@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { Area } from '../../contract/imagery.ts'
-import { inLongitudeLatitude, inPixels } from '../../imagery/area.ts'
+import { inLongitudeLatitude, inPixels, pairsOf } from '../../imagery/area.ts'
 import { readArea } from '../../imagery/areaFile.ts'
 import { toWorld } from '../../imagery/crs/transform.ts'
 import { headerOf } from '../../imagery/details.ts'
@@ -22,8 +22,7 @@ export const areaJob: Job<'area'> = async ({ file, area: path, add, project: fol
   const corners = Float64Array.from([...add, add[0]].flatMap(([column, row]) => toWorld(transform, column, row)))
   place.crs.toLonLat(corners)
   if (corners.some(Number.isNaN)) throw new SmaltiError('AreaUnreachable', { path: file, reason: 'a corner lies where its coordinate system is not defined' })
-  const drawn = Array.from({ length: corners.length / 2 }, (_, i): [number, number] => [corners[2 * i], corners[2 * i + 1]])
-  const after: Area = { features: [...(before ? (await inLongitudeLatitude(before)).features : []), { polygons: [[drawn]], properties: {} }] }
+  const after: Area = { features: [...(before ? (await inLongitudeLatitude(before)).features : []), { polygons: [[pairsOf(corners)]], properties: {} }] }
   await openOrCreateProject(folder, sources)
   return { area: await keep(folder, after), rings: (await inPixels(after, scene, file)).flat() }
 }

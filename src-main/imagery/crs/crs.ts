@@ -159,8 +159,16 @@ const SAME_PLACE = 1
 function withinDomain(points: Float64Array, toBase: Move, size: number): void {
   const began = points.slice()
   toBase(points)
+  keepReturning(points, began, toBase, size)
+}
+
+/**
+ * Makes moved points NaN from which the way back does not lead to where they began.
+ * @param size  metres of a unit of the map
+ */
+export function keepReturning(points: Float64Array, began: Float64Array, move: Move, size: number): void {
   const back = points.slice()
-  toBase(back, true)
+  move(back, true)
   for (let i = 0; i < points.length; i += 2) if (!(Math.hypot(back[i] - began[i], back[i + 1] - began[i + 1]) * size <= SAME_PLACE)) points[i] = points[i + 1] = NaN
 }
 

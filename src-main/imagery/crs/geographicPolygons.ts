@@ -1,6 +1,6 @@
 import { type Geom, intersection, union, xor } from 'polyclip-ts'
 import type { Size, Window } from '../grid.ts'
-import type { Place } from './crs.ts'
+import { keepReturning, type Place } from './crs.ts'
 import { type Transform, toPixel, toWorld } from './transform.ts'
 
 export type Position = [longitude: number, latitude: number]
@@ -23,8 +23,6 @@ const STRAIGHT = 0.1
 const MOST_HALVINGS = 14
 /** Degrees from a pole within which a corner is at it, and has no longitude. */
 const AT_POLE = 1e-9
-/** Metres by which the way there and back may miss where it began. */
-const SAME_PLACE = 1
 /** Pixels from an edge within which a pole is on it. */
 const ON_EDGE = 1e-6
 
@@ -53,7 +51,7 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
   wide = !crs.geographic && (first.some(Number.isNaN) || Math.max(...longitudes) - Math.min(...longitudes) > WIDE)
   const seen = wide ? located(grid) : first
   if (seen.every(Number.isNaN)) return undefined
-  const poles = crs.geographic ? [] : ([90, -90] as const).flatMap((latitude) => pixelsOf([0, latitude]).every(Number.isFinite) ? [{ latitude, at: pixelsOf([0, latitude]) as [number, number] }] : [])
+  const poles = crs.geographic ? [] : ([90, -90] as const).map((latitude) => ({ latitude, at: pixelsOf([0, latitude]) as [number, number] })).filter(({ at }) => at.every(Number.isFinite))
   const bends = wide || [[0, 0, width, 0], [0, height, width, height], [0, 0, 0, height], [width, 0, width, height], [0, 0, width, height], [0, height, width, 0]].some((edge) => halved(edge).length > edge.length)
 
   /** Longitudes and latitudes of columns and rows; NaN off the earth. */
@@ -68,10 +66,7 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
     crs.toLonLat(points)
     // Coordinates that are longitudes themselves say which way round they go.
     if (crs.geographic) for (let i = 0; i < points.length; i += 2) points[i] += 360 * Math.round((began[i] * degrees + offset - points[i]) / 360)
-    if (!wide) return points
-    const back = points.slice()
-    crs.toLonLat(back, true)
-    for (let i = 0; i < points.length; i += 2) if (!(Math.hypot(back[i] - began[i], back[i + 1] - began[i + 1]) * crs.unit.size <= SAME_PLACE)) points[i] = points[i + 1] = NaN
+    if (wide) keepReturning(points, began, crs.toLonLat, crs.unit.size)
     return points
   }
 

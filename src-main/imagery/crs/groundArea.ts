@@ -32,7 +32,7 @@ const GAUSS: readonly [at: number, weight: number][] = [[-Math.sqrt(0.15), 5 / 1
 const LARGE = 2e-3
 
 /**
- * Areas of a scene's pixels on the ellipsoid of its own datum, exact to about 0.01 %: the ellipsoid is mapped on a sphere
+ * Areas of a scene's pixels on the ellipsoid of its own datum, exact to about 0.02 %: the ellipsoid is mapped on a sphere
  * of equal areas (Snyder 1987, eq. 3-11 to 3-13), where an area is a cross product. Pixels that share an area share
  * one computation.
  * @returns undefined where the place is not known

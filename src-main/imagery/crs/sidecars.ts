@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
+import { unescapedXml } from '../xml.ts'
 import { type Place, placeFrom } from './crs.ts'
 import type { Transform } from './transform.ts'
 
@@ -57,17 +58,12 @@ export async function projectionFileOf(path: string): Promise<Sidecar | undefine
   return { file: found.file, place: definition === '' ? undefined : await placeFrom(definition) }
 }
 
-const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
-
 /** The text of an XML element, its entities resolved unless what is inside is wanted as it is. */
 function elementOf(text: string, name: string, resolved = true): string | undefined {
   const inside = new RegExp(`<${name}\\b[^>]*>([\\s\\S]*?)</${name}>`).exec(text)?.[1].trim()
   if (inside === undefined || !resolved) return inside
-  return inside.replace(/^<!\[CDATA\[([\s\S]*)\]\]>$/, '$1').replace(/&(?:#(\d+)|#x([0-9a-f]+)|(\w+));/gi, (whole, decimal: string, hex: string, entity: string) => (entity ? (ENTITIES[entity] ?? whole) : character(decimal ? Number(decimal) : parseInt(hex, 16), whole)))
+  return unescapedXml(inside.replace(/^<!\[CDATA\[([\s\S]*)\]\]>$/, '$1'))
 }
-
-const LAST_CHARACTER = 0x10ffff
-const character = (code: number, otherwise: string): string => (code <= LAST_CHARACTER ? String.fromCodePoint(code) : otherwise)
 
 /** A longer file says something else than a place. */
 const LONGEST = 16 * 2 ** 20

@@ -9,7 +9,7 @@ import { SAMPLE_FORMAT, typeOf, unreadSamples } from './samples.ts'
 
 /** A larger block cannot be read by windows with any profit. */
 const LARGEST_BLOCK = 96 * 2 ** 20
-/** Rows of an uncompressed strip are read in parts of about so many bytes. */
+/** Rows of an uncompressed strip are read in parts of about this many bytes. */
 const PART_BYTES = 2 ** 20
 
 export const PHOTOMETRIC = { whiteIsZero: 0, blackIsZero: 1, rgb: 2, palette: 3, mask: 4, cmyk: 5, ycbcr: 6, cielab: 8 } as const

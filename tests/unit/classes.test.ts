@@ -177,6 +177,8 @@ describe('classes', () => {
     await expect(writeSchemeFile(style, scheme, false)).rejects.toThrow('was not written by this export')
     const restyled = await readSchemeFile(style, after([{ kind: 'merge', classes: [1, 3] }]))
     expect(restyled.classes.map(({ name, colour }) => [name, colour])).toEqual(scheme.classes.map(({ name, colour }) => [name, colour]))
+    await writeFile(style, '<paletteEntry value="0" label="&#x110000; &#38; &mine;" color="#00aa11"/>')
+    expect((await readSchemeFile(style, initialScheme(5))).classes[0].name).toBe('&#x110000; & &mine;')
     const notes = join(folder, 'notes.json')
     await writeFile(notes, '{"mine": 1}')
     await expect(writeSchemeFile(notes, scheme, false)).rejects.toThrow('was not written by this export')

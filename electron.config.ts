@@ -9,6 +9,8 @@ export default defineConfig({
   main: {
     resolve: { alias: tensorflowModules },
     build: {
+      // The command line also runs on Node alone.
+      target: 'node20.19',
       externalizeDeps: { exclude: ['@tensorflow/tfjs-core'] },
       outDir: 'out/main',
       rollupOptions: {

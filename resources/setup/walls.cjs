@@ -8,7 +8,8 @@ const ROOMS = {
   contract: [],
   backends: [],
   learning: ['backends', 'classes'],
-  imagery: [],
+  // Tiled copies are written and locked as everything of a project is.
+  imagery: ['project'],
   segmentation: ['backends', 'imagery', 'learning'],
   classes: [],
   evaluation: [],

@@ -21,7 +21,8 @@ const SENTENCES = {
   ProjectUnreadable: (d) => `The project at ${d.path} cannot be read: ${d.reason}.`,
   OtherImages: (d) => `${d.path} is the project of other images (${d.images}). Open those, or choose another folder.`,
   ProjectTooNew: (d) => `The project at ${d.path} was written by a newer Smalti (format ${d.found}; this one knows ${d.known}).`,
-  ProjectLocked: (d) => `The project at ${d.path} is in use by another Smalti (process ${d.process}).`,
+  ProjectLocked: (d) => `The project at ${d.path} is open in another Smalti window or command${holderOf(d)}.`,
+  FolderInUse: (d) => `Another export is writing to ${d.path}${holderOf(d)}. Wait until it finishes, or choose another folder.`,
   UpdateNotTrusted: (d) => `The update is not used: ${d.reason}. Smalti stays as it is.`,
   UpdateFailed: (d) => `There is no update: ${d.reason}. Smalti stays as it is.`,
   RuntimeUnavailable: (d) => `The runtime was not fetched: ${d.reason}. Smalti computes as before.`,
@@ -57,6 +58,10 @@ const SENTENCES = {
 } satisfies Record<string, (details: Details) => string>
 
 type Details = Readonly<Record<string, string | number | undefined>>
+
+/** The process that holds a lock, in brackets, as far as it is known. */
+const holderOf = ({ process, host }: Details): string => (process === undefined ? '' : ` (process ${process}${host === undefined ? '' : ` on ${host}`})`)
+
 export type ErrorName = keyof typeof SENTENCES
 
 export class SmaltiError extends Error {

@@ -143,8 +143,7 @@ export async function recountCorrections(project: Project, set: LabelSet, index:
       for (const step of history.history) steps.push(outdated(step) ? { ...step, corrected: await recounted(project, set, index, step.corrected!, signal) } : step)
       await saveClassHistory(project, { ...history, history: steps })
     },
-    CLASSES_LOCK.name,
-    CLASSES_LOCK.patience
+    CLASSES_LOCK
   )
 }
 

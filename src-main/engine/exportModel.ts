@@ -44,7 +44,7 @@ export async function exportModel(project: Project, { out, head, overwrite = fal
     ...(architecture.upright && { upright: JSON.stringify(true) }),
     ...(resolution !== undefined && { resolution: JSON.stringify(resolution) })
   }
-  const target = await openOutFolder(out, outcome.names, territory, overwrite)
+  await using target = await openOutFolder(out, outcome.names, territory, overwrite)
   const network = { ...labeller.model, statistics: meta.statistics }
   for (const [output, file] of Object.entries(FILES)) {
     await target.write(file, portableModel(network, { head: cut?.of ?? head, table: following(cut && tableOfCut(cut), scheme && tableOf(scheme)), classes: classes.length }, output as keyof typeof FILES, notes))

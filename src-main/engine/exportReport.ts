@@ -12,7 +12,7 @@ import { duration } from '../contract/duration.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { checkOutFolder, openOutFolder } from '../export/outFolder.ts'
 import { type ReportContent, reportPage } from '../export/reportPage.ts'
-import { openOnce, shownWindow } from '../imagery/display.ts'
+import { shownOnce, shownWindow } from '../imagery/display.ts'
 import { fileAt } from '../imagery/location.ts'
 import { openRaster } from '../imagery/openRaster.ts'
 import type { Size } from '../imagery/raster.ts'
@@ -39,7 +39,7 @@ export async function exportReport(project: Project, set: LabelSet, index: Label
   const territory = { sources: index.sources, images: index.images.map(({ file }) => file), project: project.folder }
   const outcome = { files: 1, names: [FILE], head, format: 'report' as const }
   if (plan) return { out: (await checkOutFolder(out, outcome.names, territory, overwrite)).folder, ...outcome }
-  const target = await openOutFolder(out, outcome.names, territory, overwrite)
+  await using target = await openOutFolder(out, outcome.names, territory, overwrite)
   const layers = await loadLayers(project, set)
   const every = Math.max(1, index.images.length / MOST_PICTURES)
   const chosen = Array.from({ length: Math.min(MOST_PICTURES, index.images.length) }, (_, i) => index.images[Math.floor(i * every)])
@@ -83,23 +83,18 @@ export async function exportReport(project: Project, set: LabelSet, index: Label
 async function pictureOf(image: LabelledImage, { raster, table, layer }: { raster: string; table?: Uint8Array; layer?: Layer }, scheme: Scheme): Promise<ReportContent['pictures'][number] | undefined> {
   const factor = Math.min(1, SIDE / Math.max(image.width, image.height))
   const size = { width: Math.max(1, Math.round(image.width * factor)), height: Math.max(1, Math.round(image.height * factor)) }
-  const shown = await openOnce(image.file).catch(() => undefined)
-  if (!shown) return undefined
-  try {
-    const flat = await (await shownWindow(shown, size, { left: 0, top: 0, ...size })).flatten({ background: '#ffffff' }).png().toBuffer()
-    const labels = await labelsOfSize({ raster, table, layer }, size)
-    const classOf = tableOf(scheme)
-    const colours = scheme.classes.map(({ colour }) => rgbOf(colour))
-    const painted = new Uint8Array(4 * labels.length)
-    labels.forEach((label, i) => {
-      const colour = colours[classOf[label]]
-      if (colour) painted.set([...colour, Math.round(255 * OPACITY)], 4 * i)
-    })
-    const overlaid = sharp(flat).composite([{ input: Buffer.from(painted.buffer), raw: { ...size, channels: 4 } }])
-    return { path: image.path, width: image.width, height: image.height, picture: await sharp(flat).webp({ quality: 80 }).toBuffer(), labels: await overlaid.webp({ quality: 80 }).toBuffer() }
-  } finally {
-    await shown.done()
-  }
+  const flat = await shownOnce(image.file)(async (shown) => (await shownWindow(shown, size, { left: 0, top: 0, ...size })).flatten({ background: '#ffffff' }).png().toBuffer()).catch(() => undefined)
+  if (!flat) return undefined
+  const labels = await labelsOfSize({ raster, table, layer }, size)
+  const classOf = tableOf(scheme)
+  const colours = scheme.classes.map(({ colour }) => rgbOf(colour))
+  const painted = new Uint8Array(4 * labels.length)
+  labels.forEach((label, i) => {
+    const colour = colours[classOf[label]]
+    if (colour) painted.set([...colour, Math.round(255 * OPACITY)], 4 * i)
+  })
+  const overlaid = sharp(flat).composite([{ input: Buffer.from(painted.buffer), raw: { ...size, channels: 4 } }])
+  return { path: image.path, width: image.width, height: image.height, picture: await sharp(flat).webp({ quality: 80 }).toBuffer(), labels: await overlaid.webp({ quality: 80 }).toBuffer() }
 }
 
 /** A head's labels, corrected, brought to a size from the smallest of their levels that is no smaller. */

@@ -1,3 +1,4 @@
+import { withLock } from '../project/lock.ts'
 import type { CommandName, CommandOutput, Progress } from '../contract/commands.ts'
 import type { COMMANDS } from '../contract/commands.ts'
 import type { z } from 'zod'
@@ -14,3 +15,15 @@ export type Job<N extends CommandName> = (
   input: z.output<(typeof COMMANDS)[N]['input']>,
   context: JobContext
 ) => Promise<CommandOutput<N>>
+
+/**
+ * Runs the part of a job that changes a project, or a part of one, while nobody else may.
+ * @param name  of the part's lock; the project's own when absent
+ * @throws ProjectLocked, Cancelled and whatever `work` throws
+ */
+export function exclusively<T>(folder: string, context: JobContext, work: (context: JobContext) => Promise<T>, name?: string): Promise<T> {
+  return withLock(folder, (lost) => work({ ...context, signal: AbortSignal.any([context.signal, lost]) }), {
+    name,
+    onTakeover: (holder) => context.onProgress({ stage: `Taking over from ${holder?.host.split(' ')[0] ?? 'another Smalti'}, which has stopped responding` })
+  })
+}

@@ -102,7 +102,7 @@ async function removeOthers(name: RuntimeName, except?: string): Promise<void> {
 
 async function alone(name: RuntimeName, work: () => Promise<void>): Promise<void> {
   try {
-    await withLock(runtimesFolder(), work, name)
+    await withLock(runtimesFolder(), work, { name })
   } catch (fault) {
     throw fault instanceof SmaltiError && fault.name === 'ProjectLocked' ? unavailable('another Smalti is fetching it') : fault
   }

@@ -10,6 +10,7 @@ import { HeatmapWriter, cellsOf } from '../labels/heatmaps.ts'
 import { openLabels } from '../labels/source.ts'
 import { writeLabels } from '../labels/writeLabels.ts'
 import { readIfPresent, writeJsonSafely } from '../project/files.ts'
+import { withLock } from '../project/lock.ts'
 import { type LabelSet, type LabelledImage, heatmapPaths, placeOf, rasterNames, rasterPaths, saveLabelIndex } from '../project/labelSets.ts'
 import { blockRows, blocksOf, cellRowsAbove, tilesOf } from '../segmentation/segment.ts'
 import { linesOf, openLineFile } from '../project/lineFile.ts'
@@ -20,18 +21,25 @@ import type { JobContext } from './job.ts'
 import { type Labeller, type Task, classesOf, entryOf, filesOf, heatmapFileOf, labelTasks, notesOf, taskOf } from './labelling.ts'
 import type { PreparedLabelling } from './labellingOf.ts'
 
-/** What a finished shard says of itself. */
+/** What a shard says of itself. */
 const shardSummary = z.object({
   number: z.int(),
   of: z.int(),
   key: z.string(),
+  /** Of the checkpoint that labels it. */
+  step: z.int().default(0),
+  /** Whether all its rows are labelled. */
+  finished: z.boolean().default(true),
   skipped: z.array(skippedFile),
   /** What the shard was asked for, and merging has to do likewise. */
   asked: z.object({ cleanUp: cleanUp.optional(), area: z.string().optional(), heatmaps: z.boolean().optional(), page: z.int().optional() })
 })
-export type ShardOptions = z.infer<typeof shardSummary>['asked']
+type ShardSummary = z.infer<typeof shardSummary>
+export type ShardOptions = ShardSummary['asked']
 
-const shardFolder = (set: LabelSet, key: string, { number, of }: Shard): string => join(set.folder, `${key}.shard-${number}-of-${of}`)
+/** Name of the lock under which a shard is written. */
+export const shardLock = ({ number, of }: Shard): string => `shard-${number}-of-${of}`
+const shardFolder = (set: LabelSet, key: string, shard: Shard): string => join(set.folder, `${key}.${shardLock(shard)}`)
 const SUMMARY = 'shard.json'
 /** What was added up while each piece was labelled. */
 const SUMS = 'sums.jsonl'
@@ -73,7 +81,7 @@ const rowsOf = ({ from, to }: Piece): string => `.rows-${from}-${to}`
 const pieceName = (piece: Piece): string => piece.image.path + rowsOf(piece)
 
 /** Labels one shard's rows into rasters of their own. @throws as `labelTasks` does */
-export async function labelShard({ labeller }: PreparedLabelling, set: LabelSet, images: readonly CatalogueImage[], shard: Shard, asked: ShardOptions, context: JobContext): Promise<{ images: number; labelled: number; skipped: SkippedFile[]; waitingShare: number }> {
+export async function labelShard({ labeller, meta }: PreparedLabelling, set: LabelSet, images: readonly CatalogueImage[], shard: Shard, asked: ShardOptions, context: JobContext): Promise<{ images: number; labelled: number; skipped: SkippedFile[]; waitingShare: number }> {
   const folder = shardFolder(set, labeller.key, shard)
   const heads = labeller.model.architecture.heads.map(({ name }) => name)
   const pieces = piecesOf(labeller, images, shard.of)[shard.number - 1]
@@ -84,49 +92,94 @@ export async function labelShard({ labeller }: PreparedLabelling, set: LabelSet,
   const summed = new Set<string>()
   for await (const { piece } of linesOf(join(folder, SUMS), pieceSums)) summed.add(piece)
   await mkdir(folder, { recursive: true })
+  const summary: ShardSummary = { ...shard, key: labeller.key, step: meta.position.step, finished: false, skipped: [], asked }
+  if (!(await readIfPresent(join(folder, SUMMARY)))) await writeJsonSafely(join(folder, SUMMARY), summary)
   const tasks = pieces
     .map((piece): Task => taskOf(labeller, piece.image, { rasters: rasterPaths(folder, heads, rasterOf(piece)), heatmaps: asked.heatmaps ? heatmapPaths(folder, heads, rasterOf(piece)) : undefined }, piece))
     .filter((task) => !(filesOf(task).every((path) => done.has(path)) && summed.has(nameOf(task))))
   const skipped: SkippedFile[] = []
   const sums = await openLineFile<PieceSums>(join(folder, SUMS))
   const { waitingShare } = await labelTasks(labeller, tasks, context, (task, heads) => sums.add({ piece: nameOf(task), heads }), (file) => void skipped.push(file)).finally(() => sums.close())
-  await writeJsonSafely(join(folder, SUMMARY), { ...shard, key: labeller.key, skipped, asked })
+  await writeJsonSafely(join(folder, SUMMARY), { ...summary, finished: true, skipped })
   return { images: new Set(pieces.map(({ image }) => image.path)).size, labelled: tasks.length - skipped.length, skipped, waitingShare }
 }
 
-const SHARD_FOLDER = /^[0-9a-f]{16}\.shard-(\d+)-of-(\d+)$/
+const SHARD_FOLDER = /^([0-9a-f]{16})\.shard-(\d+)-of-(\d+)$/
 
-/** What the shards of a set were asked for. @throws ShardMissing when there is none */
-export async function shardOptions(set: LabelSet): Promise<ShardOptions> {
-  for (const name of await readdir(set.folder).catch(() => [])) {
-    const summary = SHARD_FOLDER.test(name) ? await readIfPresent(join(set.folder, name, SUMMARY)) : undefined
-    if (summary) return shardSummary.parse(JSON.parse(summary.toString())).asked
-  }
-  throw new SmaltiError('ShardMissing', { missing: 'all shards; run segment --shard 1/n, 2/n … first' })
+/** The shards of one segmentation. */
+export interface ShardSet {
+  key: string
+  of: number
+  /** Those that have begun. */
+  shards: ShardSummary[]
 }
+
+/** The shards that lie in a set's folder, by the segmentation to which they belong. */
+async function shardSets(set: LabelSet): Promise<ShardSet[]> {
+  const sets = new Map<string, ShardSet>()
+  for (const name of await readdir(set.folder).catch(() => [])) {
+    const [, key, number, of] = SHARD_FOLDER.exec(name) ?? []
+    if (key === undefined) continue
+    const found = sets.get(`${key} ${of}`) ?? { key, of: Number(of), shards: [] }
+    sets.set(`${key} ${of}`, found)
+    const summary = await readIfPresent(join(set.folder, name, SUMMARY))
+    found.shards.push(summary ? shardSummary.parse(JSON.parse(summary.toString())) : { number: Number(number), of: Number(of), key, step: 0, finished: false, skipped: [], asked: {} })
+  }
+  return [...sets.values()]
+}
+
+const finishedOf = ({ shards }: ShardSet): ShardSummary[] => shards.filter(({ finished }) => finished)
+
+/**
+ * The shards to merge: a complete set of what the run learnt last, whatever others were begun.
+ * @param step  of the run's checkpoint
+ * @throws ShardMissing naming those that are not there or not finished
+ */
+export async function shardsToMerge(set: LabelSet, step: number): Promise<ShardSet> {
+  const sets = await shardSets(set)
+  if (sets.length === 0) throw new SmaltiError('ShardMissing', { missing: 'all shards; run segment --shard 1/n, 2/n … first' })
+  const missing = (found: ShardSet): number => found.of - finishedOf(found).length
+  const [best] = sets.filter(({ shards }) => shards.some((shard) => shard.step === step)).sort((a, b) => missing(a) - missing(b))
+  if (!best) throw outdatedShards()
+  const numbers = new Set(finishedOf(best).map(({ number }) => number))
+  if (numbers.size < best.of) throw new SmaltiError('ShardMissing', { missing: Array.from({ length: best.of }, (_, i) => i + 1).filter((number) => !numbers.has(number)).map((number) => `${number}/${best.of}`).join(', ') })
+  return best
+}
+
+const outdatedShards = (): SmaltiError => new SmaltiError('ShardMissing', { missing: 'all shards of what the run learnt last; run them again' })
+
+/** Removes shards of which `isNeedless`, unless somebody is writing one of their set. */
+export async function removeShards(set: LabelSet, isNeedless: (found: ShardSet) => boolean): Promise<void> {
+  for (const found of await shardSets(set)) {
+    if (!isNeedless(found)) continue
+    const folders = found.shards.map((shard) => ({ folder: shardFolder(set, found.key, shard), lock: shardLock(shard) }))
+    const removeAll = folders.reduceRight(
+      (remove, { lock }) => () => withLock(set.project, remove, { name: lock }),
+      async (): Promise<void> => {
+        for (const { folder } of folders) await rm(folder, { recursive: true, force: true })
+      }
+    )
+    await removeAll().catch((fault: unknown) => {
+      if (!(fault instanceof SmaltiError && fault.name === 'ProjectLocked')) throw fault
+    })
+  }
+}
+
+/** Whether shards were labelled by an earlier checkpoint than the labels that are there now. */
+export const areOutdated = (step: number) => ({ shards }: ShardSet): boolean => shards.every((shard) => shard.step < step)
 
 /**
  * Makes the label rasters that an undivided segmentation would have made, byte for byte, from those of all shards.
- * @throws ShardMissing naming those that are not there or not finished
+ * @throws ShardMissing when the shards were made otherwise than what is merged now
  */
-export async function mergeShards({ labeller, meta }: PreparedLabelling, set: LabelSet, sources: string[], images: readonly CatalogueImage[], skipped: readonly SkippedFile[], { cleanUp: cleaning, heatmaps: keepsHeatmaps }: ShardOptions, context: JobContext): Promise<{ images: number; shards: number; skipped: SkippedFile[] }> {
+export async function mergeShards({ labeller, meta }: PreparedLabelling, set: LabelSet, merged: ShardSet, sources: string[], images: readonly CatalogueImage[], skipped: readonly SkippedFile[], context: JobContext): Promise<{ images: number; shards: number; skipped: SkippedFile[] }> {
   const { key, model } = labeller
+  const { of } = merged
+  if (merged.key !== key) throw outdatedShards()
+  const { cleanUp: cleaning, heatmaps: keepsHeatmaps } = merged.shards[0].asked
   const heads = model.architecture.heads.map(({ name }) => name)
   const rawOrNot = (path: string): string => (cleaning ? rawPath(path) : path)
-  const found = (await readdir(set.folder).catch(() => [])).flatMap((name) => {
-    const of = SHARD_FOLDER.exec(name)?.[2]
-    return of !== undefined && name.startsWith(key) ? [Number(of)] : []
-  })
-  if (found.length === 0) throw new SmaltiError('ShardMissing', { missing: 'all shards of what the run learnt last; run them again' })
-  const [of] = found
-  const passed = [...skipped]
-  const missing: string[] = []
-  for (let number = 1; number <= of; number++) {
-    const summary = await readIfPresent(join(shardFolder(set, key, { number, of }), SUMMARY))
-    if (summary) passed.push(...shardSummary.parse(JSON.parse(summary.toString())).skipped)
-    else missing.push(`${number}/${of}`)
-  }
-  if (missing.length > 0) throw new SmaltiError('ShardMissing', { missing: missing.join(', ') })
+  const passed = [...skipped, ...merged.shards.flatMap((shard) => shard.skipped)]
   const shards = piecesOf(labeller, images, of)
   const names = rasterNames(images.map(({ path }) => path))
   const unreadable = new Set(passed.map(({ path }) => path))
@@ -162,7 +215,7 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
     cuts: labeller.cuts
   })
   await describeSet(labeller, set, new Set(entries.map(({ path }) => path)))
-  for (let number = 1; number <= of; number++) await rm(shardFolder(set, key, { number, of }), { recursive: true, force: true })
+  await removeShards(set, (found) => found.key === key || areOutdated(meta.position.step)(found))
   return { images: entries.length, shards: of, skipped: unique }
 }
 

@@ -101,7 +101,7 @@ export async function writeGroups(groups: Groups, out: string, { copies, overwri
   const copied: (GroupedImage & { name: string })[] = copies ? groups.images.map((image) => ({ ...image, name: join(folderOf(groups, image.group), nameOf.get(image.path)!) })) : []
   const renamed = copied.filter(({ path }) => nameOf.get(path) !== path).map(({ name, path }) => ({ file: name, image: path }))
   const names = [TABLE, CONTACT_SHEET, ...(renamed.length > 0 ? [NAMES_FILE] : []), ...copied.map(({ name }) => name)]
-  const folder = await openOutFolder(out, names, territory, overwrite)
+  await using folder = await openOutFolder(out, names, territory, overwrite)
   await folder.write(TABLE, groupTable(groups))
   if (renamed.length > 0) await folder.write(NAMES_FILE, namesTable(renamed))
   await folder.write(CONTACT_SHEET, await contactSheet(groups, passOver))

@@ -5,15 +5,16 @@ import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
 import { folded } from '../project/fileNames.ts'
 import { fillFileSafely, makeFolder, removeUnfinishedOf, writeFileSafely, writeJsonSafely } from '../project/files.ts'
-import { isGone } from '../project/lock.ts'
+import { type Lock, takeLock } from '../project/lock.ts'
 
 /** Lists what exports wrote into a folder, so that they may write it again and nothing else. */
 const MANIFEST = '.smalti-export.json'
+const LOCK = '.smalti-export'
 const manifest = z.object({ format: z.literal(1), files: z.record(z.string(), z.object({ size: z.number(), modified: z.number() }).nullable()) })
 type Written = z.infer<typeof manifest>['files']
 
-/** Where an export writes, and nothing but what it announced. */
-export interface OutFolder {
+/** Where an export writes, and nothing but what it announced; no other export does until it is disposed of. */
+export interface OutFolder extends AsyncDisposable {
   readonly folder: string
   /** What earlier exports wrote here. */
   readonly earlier: readonly string[]
@@ -72,18 +73,40 @@ export async function checkOutFolder(out: string, names: readonly string[], { so
 
 /**
  * Opens a folder for an export that will write files of these names, all of which are looked at before the first is
- * written. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable
+ * written. @throws FolderInUse, WouldOverwrite, AmongImages, DiskFull, FolderNotWritable
  */
 export async function openOutFolder(out: string, names: readonly string[], territory: Territory, overwrite: boolean): Promise<OutFolder> {
+  const { folder } = await checkOutFolder(out, names, territory, overwrite)
+  await makeFolder(folder)
+  const lock = await takeOutFolder(folder, names)
+  try {
+    return await lockedOutFolder(lock, out, names, territory, overwrite)
+  } catch (fault) {
+    await lock[Symbol.asyncDispose]()
+    throw fault
+  }
+}
+
+/** @throws FolderInUse, FolderNotWritable, DiskFull */
+async function takeOutFolder(folder: string, names: readonly string[]): Promise<Lock> {
+  try {
+    return await takeLock(folder, { name: LOCK, sweep: () => removeUnfinishedOf([MANIFEST, ...names].map((name) => join(folder, name))) })
+  } catch (fault) {
+    throw fault instanceof SmaltiError && fault.name === 'ProjectLocked' ? new SmaltiError('FolderInUse', fault.details) : fault
+  }
+}
+
+async function lockedOutFolder(lock: Lock, out: string, names: readonly string[], territory: Territory, overwrite: boolean): Promise<OutFolder> {
+  // Another export may have written here before the lock was taken.
   const { folder, written } = await checkOutFolder(out, names, territory, overwrite)
   const earlier = [...written.keys()]
-  await makeFolder(folder)
   const note = async (): Promise<void> => writeJsonSafely(join(folder, MANIFEST), { format: 1, files: Object.fromEntries(written) })
   // What a kill leaves behind must be known as ours the next time.
   for (const name of names) written.set(name, null)
   await note()
-  await removeUnfinishedOf([MANIFEST, ...names].map((name) => join(folder, name)), isGone)
+  await removeUnfinishedOf([MANIFEST, ...names].map((name) => join(folder, name)))
   const placeOf = async (name: string): Promise<string> => {
+    lock.lost.throwIfAborted()
     const path = join(folder, name)
     await makeFolder(dirname(path))
     return path
@@ -111,7 +134,8 @@ export async function openOutFolder(out: string, names: readonly string[], terri
         written.delete(name)
       }
       await note()
-    }
+    },
+    [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose]()
   }
 }
 

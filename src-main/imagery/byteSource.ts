@@ -1,20 +1,22 @@
 import { open } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import { SmaltiError } from '../contract/errors.ts'
 import type { Location } from './location.ts'
 import { fetchFollowing } from './redirects.ts'
+import { sharedWork } from './sharedWork.ts'
 
 /** A file, here or on a server, read by ranges. */
 export interface ByteSource {
   readonly name: string
   readonly size: number
-  /** @throws UnreadableImage when the range lies beyond the end or cannot be had; Cancelled */
+  /** @throws UnreadableImage when the range lies beyond the end or can't be read; Cancelled */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer>
   close(): Promise<void>
 }
 
 export const cutShort = (path: string): SmaltiError => new SmaltiError('UnreadableImage', { path, reason: 'the file is cut short' })
 
-/** @throws UnreadableImage */
+/** @param signal  ends the opening, not later reads. @throws UnreadableImage, Cancelled */
 export function openSource(location: Location, signal?: AbortSignal): Promise<ByteSource> {
   return location.kind === 'address' ? openRemote(location.url.href, signal) : openFile(location.path)
 }
@@ -46,28 +48,28 @@ const LIMIT = 30_000
 
 async function openRemote(address: string, signal?: AbortSignal): Promise<ByteSource> {
   const first = await fetchRange(address, 0, PAGE, undefined, signal)
-  const pages = new Map<number, Promise<Buffer>>([[0, Promise.resolve(first.bytes)]])
-  const page = (number: number): Promise<Buffer> => {
-    const known = pages.get(number)
-    if (known) return known
+  const pages = sharedWork<Buffer>({ most: KEPT_PAGES })
+  await pages.get('0', { make: () => Promise.resolve(first.bytes) })
+  const open = new AbortController()
+  const page = (number: number, reading?: AbortSignal): Promise<Buffer> => {
     const from = number * PAGE
-    const wanted = fetchRange(address, from, Math.min(PAGE, first.total - from), first.version, signal).then(({ bytes }) => bytes)
-    wanted.catch(() => pages.delete(number))
-    pages.set(number, wanted)
-    if (pages.size > KEPT_PAGES) pages.delete(pages.keys().next().value!)
-    return wanted
+    const length = Math.min(PAGE, first.total - from)
+    return pages.get(String(number), { signal: reading, make: async (work) => (await fetchRange(address, from, length, first.version, work)).bytes })
   }
   return {
     name: address,
     size: first.total,
     async read(offset, length, reading) {
       if (offset + length > first.total) throw cutShort(address)
-      if (length > SMALL) return (await fetchRange(address, offset, length, first.version, reading)).bytes
+      if (length > SMALL) return (await fetchRange(address, offset, length, first.version, reading ? AbortSignal.any([reading, open.signal]) : open.signal)).bytes
       const [from, to] = [Math.floor(offset / PAGE), Math.floor((offset + length - 1) / PAGE)]
-      const parts = await Promise.all(Array.from({ length: to - from + 1 }, (_, i) => page(from + i)))
+      const parts = await Promise.all(Array.from({ length: to - from + 1 }, (_, i) => page(from + i, reading)))
       return Buffer.concat(parts).subarray(offset - from * PAGE, offset - from * PAGE + length)
     },
-    close: () => Promise.resolve()
+    close: () => {
+      open.abort()
+      return pages.close()
+    }
   }
 }
 
@@ -103,7 +105,7 @@ async function fetchRange(address: string, offset: number, length: number, versi
       if (signal?.aborted) throw new SmaltiError('Cancelled')
       if (fault instanceof SmaltiError) throw fault
       if (attempt === ATTEMPTS) throw refused(`${reasonOfFetch(fault)}, ${ATTEMPTS} times in a row`)
-      await new Promise((resolve) => setTimeout(resolve, WAIT * 2 ** attempt))
+      await pause(WAIT * 2 ** attempt, undefined, { signal }).catch(() => undefined)
     }
   }
 }

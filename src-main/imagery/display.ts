@@ -3,10 +3,11 @@ import type { BandChoice, BandRole } from '../contract/imagery.ts'
 import type { Look } from '../contract/pictures.ts'
 import { viewBands, visibleRoles } from './bandView.ts'
 import { isTiff, locationOf } from './location.ts'
-import { type Copies, openRaster } from './openRaster.ts'
+import { type OpenOptions, openRaster } from './openRaster.ts'
 import type { Raster, Size, Window } from './raster.ts'
 import { withOverview } from './reduced.ts'
 import { readScaled } from './resample.ts'
+import { scoped } from './scoped.ts'
 
 /** Side of the reduced picture by which dark and bright are found. */
 const MEASURED = 256
@@ -25,17 +26,17 @@ export interface Shown {
   stretch: Stretch[]
 }
 
-/** An image, and a way to be done with it. */
-export type Lent = Shown & { done(): Promise<void> }
+/** Lends an image, ready to be shown, to `work`. */
+export type Lend = <T>(work: (shown: Shown) => Promise<T>) => Promise<T>
 
-/** Opens an image for one use. @throws UnreadableImage */
-export async function openOnce(file: string, look?: Look): Promise<Lent> {
-  const shown = await shownAs(await openToShow(file, undefined, look?.page), look)
-  return { ...shown, done: () => shown.raster.close() }
+/** Opens an image for one use. @throws UnreadableImage, Cancelled */
+export const shownOnce = (file: string, look: Look = {}, signal?: AbortSignal): Lend => async (work) => {
+  await using raster = scoped(await openToShow(file, { page: look.page, signal }))
+  return await work(await shownAs(raster, look, signal))
 }
 
-/** Opens an image to show it. @throws UnreadableImage */
-export const openToShow = async (file: string, copies?: Copies, page?: number): Promise<Raster> => withOverview(await openRaster(locationOf(file), { copies, page }))
+/** Opens an image to show it. @throws UnreadableImage, Cancelled */
+export const openToShow = async (file: string, options: OpenOptions): Promise<Raster> => withOverview(await openRaster(locationOf(file), options))
 
 /** An image as it is shown. @throws UnreadableImage, Cancelled */
 export async function shownAs(raster: Raster, look: Look = {}, signal?: AbortSignal): Promise<Shown> {
@@ -86,21 +87,18 @@ export async function shownWindow(shown: Shown, size: Size, window: Window, sign
 
 /**
  * A square cut of an image's middle, `side` pixels wide.
- * @param open  gives the image and a way to be done with it, for files that libvips does not read
+ * @param lend  lends the image, where libvips does not read its file
  * @throws UnreadableImage, Cancelled
  */
-export async function thumbnailOf(file: string, side: number, { look = {}, open = () => openOnce(file, look), signal }: { look?: Look; open?: () => Promise<Lent>; signal?: AbortSignal } = {}): Promise<Sharp> {
+export async function thumbnailOf(file: string, side: number, { look = {}, signal, lend = shownOnce(file, look, signal) }: { look?: Look; lend?: Lend; signal?: AbortSignal } = {}): Promise<Sharp> {
   // libvips makes photographs small while it decodes them.
   if (!isTiff(locationOf(file)) && look.bands === undefined && look.clip === undefined) return sharp(file, { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha()
-  const shown = await open()
-  try {
+  return lend(async (shown) => {
     const { width, height } = shown.raster
     const factor = side / Math.min(width, height)
     const size = { width: Math.max(side, Math.round(width * factor)), height: Math.max(side, Math.round(height * factor)) }
     const window = { left: Math.floor((size.width - side) / 2), top: Math.floor((size.height - side) / 2), width: side, height: side }
     const picture = await shownWindow(shown, size, window, signal)
     return sharp(await picture.flatten({ background: '#ffffff' }).png().toBuffer())
-  } finally {
-    await shown.done()
-  }
+  })
 }

@@ -6,6 +6,7 @@ import { locationOf } from './location.ts'
 import { openRaster } from './openRaster.ts'
 import type { Raster, Size, Window } from './raster.ts'
 import { type Values, readScaled } from './resample.ts'
+import { type SharedWork, sharedWork } from './sharedWork.ts'
 
 /** Pixels as the network sees them: planar [bands, height, width], 0…1 between each band's low and high. */
 export interface Picture extends Size {
@@ -86,9 +87,8 @@ interface OpenImage {
  */
 export class PictureReader {
   readonly bands: number
-  readonly #pieces = new Map<string, { values: Promise<Values>; bytes: number }>()
-  readonly #open = new Map<string, { image: Promise<OpenImage>; users: number }>()
-  #keptBytes = 0
+  readonly #pieces: SharedWork<Values>
+  readonly #open = sharedWork<OpenImage>({ most: OPEN_FILES, end: ({ raster }) => raster.close() })
 
   constructor(
     readonly sight: Sight,
@@ -96,6 +96,7 @@ export class PictureReader {
     readonly onCopy: (image: CatalogueImage, share: number) => void = () => undefined
   ) {
     this.bands = sight.bands.roles.length
+    this.#pieces = sharedWork({ most: keptBytes, sizeOf: ({ bands, valid }) => bands.reduce((sum, { byteLength }) => sum + byteLength, valid?.byteLength ?? 0) })
   }
 
   get scale(): Scale {
@@ -114,9 +115,7 @@ export class PictureReader {
     const pieces = new Map<number, Values>()
     const piecesAlong = (places: Int32Array): number[] => [...new Set(Array.from(places, (place) => Math.floor(place / PIECE)))]
     const wanted = piecesAlong(rows).flatMap((row) => piecesAlong(columns).map((column) => row * across + column))
-    await this.#using(image, signal, async (opened) => {
-      await Promise.all(wanted.map(async (piece) => pieces.set(piece, await this.#piece(image, opened, size, piece, across, signal))))
-    })
+    await Promise.all(wanted.map(async (piece) => pieces.set(piece, await this.#piece(image, size, piece, across, signal))))
     return this.#assembled(pieces, columns, rows, across)
   }
 
@@ -126,19 +125,14 @@ export class PictureReader {
   }
 
   /** Lets go of what is kept of an image that will not be read again. */
-  forget({ path }: CatalogueImage): void {
-    for (const [key, { bytes }] of this.#pieces) {
-      if (!key.startsWith(`${path}\n`)) continue
-      this.#pieces.delete(key)
-      this.#keptBytes -= bytes
-    }
+  async forget({ path }: CatalogueImage): Promise<void> {
+    await Promise.all([this.#pieces.forget((key) => key.startsWith(`${path}\n`)), this.#open.forget((key) => key === path)])
   }
 
+  /** Closes all files; what is read afterwards opens them again. */
   async close(): Promise<void> {
-    await Promise.all([...this.#open.values()].map(async ({ image }) => (await image.catch(() => undefined))?.raster.close()))
-    this.#open.clear()
-    this.#pieces.clear()
-    this.#keptBytes = 0
+    await this.#pieces.close()
+    await this.#open.close()
   }
 
   #assembled(pieces: Map<number, Values>, columns: Int32Array, rows: Int32Array, across: number): Picture {
@@ -178,29 +172,11 @@ export class PictureReader {
     return picture
   }
 
-  #piece(image: CatalogueImage, opened: OpenImage, size: Size, piece: number, across: number, signal?: AbortSignal): Promise<Values> {
-    const key = `${image.path}\n${piece}`
-    const known = this.#pieces.get(key)
-    if (known) {
-      this.#pieces.delete(key)
-      this.#pieces.set(key, known)
-      return known.values
-    }
+  #piece(image: CatalogueImage, size: Size, piece: number, across: number, signal?: AbortSignal): Promise<Values> {
     const [left, top] = [(piece % across) * PIECE, Math.floor(piece / across) * PIECE]
     const window = { left, top, width: Math.min(PIECE, size.width - left), height: Math.min(PIECE, size.height - top) }
-    const bytes = window.width * window.height * (this.bands * (image.type === 'uint8' ? 1 : 4) + 1)
-    for (const [oldest, entry] of this.#pieces) {
-      if (this.#keptBytes + bytes <= this.keptBytes) break
-      this.#keptBytes -= entry.bytes
-      this.#pieces.delete(oldest)
-    }
-    const values = this.#make(opened, size, window, signal)
-    this.#pieces.set(key, { values, bytes })
-    this.#keptBytes += bytes
-    values.catch(() => {
-      if (this.#pieces.get(key)?.values === values && this.#pieces.delete(key)) this.#keptBytes -= bytes
-    })
-    return values
+    const make = (reading: AbortSignal): Promise<Values> => this.#using(image, reading, (opened) => this.#make(opened, size, window, reading))
+    return this.#pieces.get(`${image.path}\n${piece}`, { signal, make })
   }
 
   async #make({ raster, view, rings }: OpenImage, size: Size, window: Window, signal?: AbortSignal): Promise<Values> {
@@ -213,34 +189,17 @@ export class PictureReader {
   }
 
   /** Works with an open file, which stays open while anyone does. */
-  async #using<T>(image: CatalogueImage, signal: AbortSignal | undefined, work: (opened: OpenImage) => Promise<T>): Promise<T> {
-    let entry = this.#open.get(image.path)
-    if (entry) {
-      this.#open.delete(image.path)
-    } else {
-      entry = { image: this.#openImage(image, signal), users: 0 }
-      entry.image.catch(() => this.#open.delete(image.path))
-    }
-    this.#open.set(image.path, entry)
-    entry.users++
+  async #using<T>(image: CatalogueImage, signal: AbortSignal, work: (opened: OpenImage) => Promise<T>): Promise<T> {
     try {
-      return await work(await entry.image)
+      return await this.#open.use(image.path, { signal, make: (opening) => this.#openImage(image, opening) }, work)
     } catch (fault) {
       throw named(fault, image.path)
-    } finally {
-      entry.users--
-      for (const [path, { users, image: idle }] of this.#open) {
-        if (this.#open.size <= OPEN_FILES) break
-        if (users > 0) continue
-        this.#open.delete(path)
-        void idle.then(({ raster }) => raster.close())
-      }
     }
   }
 
-  async #openImage(image: CatalogueImage, signal?: AbortSignal): Promise<OpenImage> {
+  async #openImage(image: CatalogueImage, signal: AbortSignal): Promise<OpenImage> {
     const { area, bands, copies } = this.sight
-    const raster = await openRaster(locationOf(image.file), { page: image.page, copies: copies === undefined ? undefined : { folder: copies, signal, onProgress: (share) => this.onCopy(image, share) } })
+    const raster = await openRaster(locationOf(image.file), { page: image.page, signal, copies: copies === undefined ? undefined : { folder: copies, onProgress: (share) => this.onCopy(image, share) } })
     try {
       if (raster.width !== image.width || raster.height !== image.height) {
         throw new SmaltiError('UnreadableImage', { path: image.path, reason: `it has changed: it measures ${raster.width} × ${raster.height} now, and measured ${image.width} × ${image.height}` })

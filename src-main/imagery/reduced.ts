@@ -1,4 +1,5 @@
 import { SmaltiError } from '../contract/errors.ts'
+import { sharedWork } from './sharedWork.ts'
 import { type Patch, type Raster, type Samples, type Size, type Window, emptySamples } from './raster.ts'
 
 /** Images of more pixels than this take long to be seen whole where no smaller copy is stored. */
@@ -23,35 +24,17 @@ export function withOverview(raster: Raster): Raster {
   if (levels.length > 1 || width * height < LARGE) return raster
   const factor = Math.max(LEAST, 2 ** Math.ceil(Math.log2(Math.max(width, height) / LONGEST)))
   const size = { width: Math.ceil(width / factor), height: Math.ceil(height / factor) }
-  let making: { copy: Promise<Patch>; controller: AbortController; waiting: number } | undefined
-
-  async function copyFor(signal?: AbortSignal): Promise<Patch> {
-    if (signal?.aborted) throw new SmaltiError('Cancelled')
-    if (!making) {
-      const controller = new AbortController()
-      const made = { copy: reducedCopy(raster, size, factor, controller.signal), controller, waiting: 0 }
-      made.copy.catch(() => making === made && (making = undefined))
-      making = made
-    }
-    const own = making
-    own.waiting++
-    let leave = (): void => undefined
-    const left = new Promise<never>((_, reject) => (leave = () => reject(new SmaltiError('Cancelled'))))
-    signal?.addEventListener('abort', leave, { once: true })
-    try {
-      return await Promise.race([own.copy, left])
-    } finally {
-      signal?.removeEventListener('abort', leave)
-      if (--own.waiting === 0 && signal?.aborted) own.controller.abort()
-    }
-  }
+  const copies = sharedWork<Patch>({ most: 1 })
 
   return {
     ...raster,
     levels: [{ width, height }, size],
-    read: async (window, options = {}) => (options.level === 1 ? cut(await copyFor(options.signal), window, options.bands) : raster.read(window, options)),
+    async read(window, options = {}) {
+      if (options.level !== 1) return raster.read(window, options)
+      return cut(await copies.get('', { signal: options.signal, make: (signal) => reducedCopy(raster, size, factor, signal) }), window, options.bands)
+    },
     close: async () => {
-      making?.controller.abort()
+      await copies.close()
       await raster.close()
     }
   }

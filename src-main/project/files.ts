@@ -1,34 +1,42 @@
 import { constants, existsSync } from 'node:fs'
 import { type FileHandle, access, mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
+import { threadId } from 'node:worker_threads'
 import { z } from 'zod'
 import { asSmaltiError } from '../contract/errors.ts'
 import { LONGEST_NAME, bytesOf, hashOf } from './fileNames.ts'
+import { PROCESS_TAG, endedHere } from './machine.ts'
 
-/** Bytes of what a temporary name adds, and a raster that is written by one. */
-const TEMPORARY_BYTES = '.4294967295.partial.raster.rows'.length
+/** Names that were given: threads of a process give names of their own. */
+let named = 0
+const ending = (): string => `.${PROCESS_TAG}-${threadId.toString(36)}${(named++).toString(36)}.partial`
+/** Bytes that a temporary name may add. */
+export const TEMPORARY_BYTES = '.0123456789ab-4294967295-zzzzzzzz.partial'.length
+/** The longest ending of what is written beside a raster that is written under a temporary name. */
+const BESIDE_BYTES = '.raster.rows'.length
 /** What stands before the ending of a temporary name: the path itself, or a hash where its name is too long to grow. */
-const temporaryStem = (path: string): string => (bytesOf(basename(path)) + TEMPORARY_BYTES <= LONGEST_NAME ? path : join(dirname(path), hashOf(basename(path), 32)))
-/** Temporary name of a file that a process is writing. */
-const temporaryName = (path: string): string => `${temporaryStem(path)}.${process.pid}.partial`
-const UNFINISHED = /\.(\d+)\.partial$/
+const temporaryStem = (path: string): string =>
+  bytesOf(basename(path)) + TEMPORARY_BYTES + BESIDE_BYTES <= LONGEST_NAME ? path : join(dirname(path), hashOf(basename(path), 32))
+/** A name for a file that is being written, which no other process or thread uses. */
+export const temporaryName = (path: string): string => temporaryStem(path) + ending()
+const UNFINISHED = /\.([0-9a-f]{12}-\d+)-\w+\.partial$/
 
-/** Removes what processes that are gone had begun to write below a folder, as far as it may. */
-export async function removeUnfinished(folder: string, isGone: (pid: number) => Promise<boolean>): Promise<void> {
-  for (const name of await readdir(folder, { recursive: true }).catch(() => [])) await removeIfUnfinished(join(folder, name), isGone)
+/** Removes what processes of this machine that have ended had begun to write below a folder, as far as it may. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true }).catch(() => [])) await removeIfUnfinished(join(folder, name))
 }
 
-/** Removes what processes that are gone had begun to write of some files, as far as it may; others beside them are not ours. */
-export async function removeUnfinishedOf(paths: readonly string[], isGone: (pid: number) => Promise<boolean>): Promise<void> {
+/** The same of some files; others beside them are not ours. */
+export async function removeUnfinishedOf(paths: readonly string[]): Promise<void> {
   const ours = new Set(paths.map(temporaryStem))
   for (const folder of new Set(paths.map((path) => dirname(path)))) {
-    for (const name of await readdir(folder).catch(() => [])) if (ours.has(join(folder, name.replace(UNFINISHED, '')))) await removeIfUnfinished(join(folder, name), isGone)
+    for (const name of await readdir(folder).catch(() => [])) if (ours.has(join(folder, name.replace(UNFINISHED, '')))) await removeIfUnfinished(join(folder, name))
   }
 }
 
-async function removeIfUnfinished(path: string, isGone: (pid: number) => Promise<boolean>): Promise<void> {
-  const pid = Number(UNFINISHED.exec(path)?.[1])
-  if (pid > 0 && (await isGone(pid))) await unlink(path).catch(() => undefined)
+async function removeIfUnfinished(path: string): Promise<void> {
+  const tag = UNFINISHED.exec(path)?.[1]
+  if (tag !== undefined && (await endedHere(tag))) await unlink(path).catch(() => undefined)
 }
 
 /**

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { NO_LABEL, clusterClass, cleanUp } from '../contract/labels.ts'
 import { skippedFile } from '../contract/imagery.ts'
 import { LONGEST_NAME, digitsAt, distinctNames, folded, hashOf, portable, shortened } from './fileNames.ts'
-import { pathBelow, pathText, writeJsonSafely } from './files.ts'
+import { TEMPORARY_BYTES, pathBelow, pathText, writeJsonSafely } from './files.ts'
 import { type LineFile, linesOf, openLineFile } from './lineFile.ts'
 import { type Project, readJson, runFolder } from './project.ts'
 
@@ -64,6 +64,8 @@ const formerIndex = z.object({
 
 /** Labels of one collection of images by one run. */
 export interface LabelSet {
+  /** Folder of the project. */
+  project: string
   folder: string
   name: string
 }
@@ -74,14 +76,14 @@ const TRAINING_SET = 'training'
 export function labelSetOf(project: Project, sources?: readonly string[]): LabelSet {
   const own = sources === undefined || (sources.length === project.sources.length && sources.every((source, i) => source === project.sources[i]))
   const name = own ? TRAINING_SET : `${basename(sources[0]).replace(/[^\p{L}\p{N}._-]/gu, '_').slice(0, 60)}-${createHash('sha256').update(sources.join('\n')).digest('hex').slice(0, 8)}`
-  return { name, folder: join(runFolder(project), 'labels', name) }
+  return { project: project.folder, name, folder: join(runFolder(project), 'labels', name) }
 }
 
 const indexPath = ({ folder }: LabelSet): string => join(folder, 'labels.json')
 const donePath = ({ folder }: LabelSet, key: string): string => join(folder, key, 'done.jsonl')
 
 /** Bytes that the name of a raster may take before its ending, and before those of its pieces and of files that are begun. */
-const LONGEST_RASTER = LONGEST_NAME - '.rows-99999999-99999999.raw.tif.sums.4294967295.partial'.length
+const LONGEST_RASTER = LONGEST_NAME - '.rows-99999999-99999999.raw.tif.sums'.length - TEMPORARY_BYTES
 
 /**
  * Names of label rasters by the path of the image, without their ending: the path itself, unless it is too long or
@@ -148,7 +150,7 @@ export async function saveLabelIndex(set: LabelSet, index: Omit<LabelIndex, 'for
   for (const name of await readdir(set.folder)) if (KEY.test(name) && name !== index.key) await rm(join(set.folder, name), { recursive: true, force: true })
 }
 
-const KEY = /^[0-9a-f]{16}(\.shard-\d+-of-\d+)?$/
+const KEY = /^[0-9a-f]{16}$/
 
 /** Removes rasters of images that the set no longer holds. */
 export async function removeOrphans(set: LabelSet, former: LabelIndex, images: ReadonlySet<string>): Promise<void> {

@@ -1,71 +1,221 @@
-import { open, readFile, unlink } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { type FileHandle, link, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { z } from 'zod'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
-import { removeUnfinished } from './files.ts'
+import { removeUnfinished, temporaryName } from './files.ts'
+import { THIS_WORKER, type Worker, hasEnded, worker } from './machine.ts'
+
+/** Milliseconds between looks at a lock that another holds: the first, and the longest. */
+const [LOOK, LONGEST_LOOK] = [25, 500]
+/** Milliseconds between signs of life of a lock's holder. */
+const BEAT = 10_000
+/** Without a sign of life for as long, a holder whose end nothing else can tell counts as gone. */
+const QUIET = 120_000
+
+const record = worker.extend({ id: z.string() })
+type Record = z.infer<typeof record>
+
+/** A lock as it was found. */
+interface Found {
+  /** Absent where the file says nothing that is understood, as after a power cut. */
+  holder?: Record
+  /** Tells this lock from those that were or will be in its place. */
+  id: string
+}
+
+export interface LockOptions {
+  /** Parts of a project that several processes may change at a time have locks of their own. */
+  name?: string
+  /** Milliseconds to wait while another holds the lock. */
+  patience?: number
+  /** Ends the waiting. */
+  signal?: AbortSignal
+  /** Hears of a holder on another machine, or thread, that gave no sign of life and whose lock was taken over. */
+  onTakeover?(holder: Worker | undefined): void
+  /** Removes what ended processes of this machine had half written; all of theirs below the folder when absent. */
+  sweep?(folder: string): Promise<void>
+}
+
+/** Folders that this process has cleared of what ended processes of its machine had begun to write. */
+const cleared = new Set<string>()
+
+/** A lock that is held, until it is disposed of. */
+export interface Lock extends AsyncDisposable {
+  /** Aborts, with `ProjectLocked` as its reason, when another took the lock over, as after a sleep of the machine. */
+  readonly lost: AbortSignal
+}
 
 /**
- * What tells a living process from all others: its number and, where the system says it, its start. Undefined for
- * one that is gone, or dead and only not yet collected by its parent.
+ * Takes a lock that nobody else holds, on this machine or any other that sees the folder. The lock of a holder that has
+ * ended is taken over, by one taker only, and files that processes of this machine had half written are removed.
+ * @throws ProjectLocked, Cancelled, FolderNotWritable, DiskFull
  */
-async function identityOf(pid: number): Promise<string | undefined> {
-  if (process.platform === 'linux') {
-    const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-    // The name in brackets may hold anything; state is the 3rd field, start time the 22nd.
-    const fields = status?.slice(status.lastIndexOf(')') + 2).split(' ')
-    return !fields || fields[0] === 'Z' || fields[0] === 'X' ? undefined : `${pid} ${fields[19]}`
+export async function takeLock(folder: string, { name = 'project', patience = 0, signal, onTakeover, sweep = removeUnfinished }: LockOptions = {}): Promise<Lock> {
+  const path = join(folder, `${name}.lock`)
+  const own: Record = { ...THIS_WORKER, id: randomUUID() }
+  const takenOver = await take(path, own, folder, patience, signal)
+  const ended = takenOver?.holder && (await hasEnded(takenOver.holder))
+  if (takenOver && ended === undefined) onTakeover?.(takenOver.holder)
+  if (takenOver || (name === 'project' && !cleared.has(folder))) {
+    await sweep(folder)
+    cleared.add(folder)
   }
-  try {
-    process.kill(pid, 0)
-    return String(pid)
-  } catch (fault) {
-    return (fault as NodeJS.ErrnoException).code === 'EPERM' ? String(pid) : undefined
+  const lost = new AbortController()
+  const beating = beat(path, own, async () => lost.abort(await lockedBy(path, folder)))
+  return {
+    lost: lost.signal,
+    async [Symbol.asyncDispose]() {
+      await beating.stop()
+      if ((await found(path).catch(() => undefined))?.id === own.id) await unlink(path).catch(() => undefined)
+    }
   }
 }
 
-/** Whether a process has ended. */
-export const isGone = async (pid: number): Promise<boolean> => (await identityOf(pid)) === undefined
+/**
+ * Runs `work` while nobody else holds the lock.
+ * @param work  its signal aborts when another took the lock over
+ * @throws as `takeLock`, and whatever `work` throws
+ */
+export async function withLock<T>(folder: string, work: (lost: AbortSignal) => Promise<T>, options: LockOptions = {}): Promise<T> {
+  await using lock = await takeLock(folder, options)
+  try {
+    const done = await work(lock.lost)
+    lock.lost.throwIfAborted()
+    return done
+  } catch (fault) {
+    throw lock.lost.aborted ? lock.lost.reason : fault
+  }
+}
 
-/** Milliseconds between looks at a lock that another holds. */
-const WAIT = 25
+async function lockedBy(path: string, folder: string): Promise<SmaltiError> {
+  const holder = (await found(path))?.holder
+  return new SmaltiError('ProjectLocked', { path: folder, process: holder?.process, host: holder && holder.host !== THIS_WORKER.host ? holder.host.split(' ')[0] : undefined })
+}
+
+/** Takes a lock, waiting for it as long as asked. @returns the lock that was taken over, if any */
+async function take(path: string, own: Record, folder: string, patience: number, signal: AbortSignal | undefined): Promise<Found | undefined> {
+  const until = performance.now() + patience
+  const draft = temporaryName(path)
+  try {
+    await writeFile(draft, JSON.stringify(own), { flag: 'wx' })
+    for (let look = LOOK; ; look = Math.min(2 * look, LONGEST_LOOK)) {
+      if (signal?.aborted) throw new SmaltiError('Cancelled')
+      if (await placed(draft, path)) return undefined
+      const outcome = await takeOver(path, draft)
+      if (outcome !== 'held') return outcome === 'free' ? undefined : outcome
+      if (performance.now() > until) throw await lockedBy(path, folder)
+      await pause(look, undefined, { signal }).catch(() => undefined)
+    }
+  } catch (fault) {
+    throw fault instanceof SmaltiError ? fault : asSmaltiError(Object.assign(fault as Error, { path: folder }))
+  } finally {
+    await unlink(draft).catch(() => undefined)
+  }
+}
+
+/** File systems without links say so in one of these ways. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
+/** Gives a written file a second name, if nothing has that name yet. */
+async function placed(draft: string, path: string): Promise<boolean> {
+  try {
+    await link(draft, path)
+    return true
+  } catch (fault) {
+    const { code } = fault as NodeJS.ErrnoException
+    if (code === 'EEXIST') return false
+    if (code === undefined || !NO_LINKS.has(code)) throw fault
+  }
+  const content = await readFile(draft)
+  try {
+    await writeFile(path, content, { flag: 'wx' })
+    return true
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw fault
+  }
+}
+
+/** What a lock says, or undefined where there is none. */
+async function found(path: string): Promise<Found | undefined> {
+  const text = await readFile(path, 'utf8').catch((fault: NodeJS.ErrnoException) => {
+    if (fault.code === 'ENOENT') return undefined
+    throw fault
+  })
+  if (text === undefined) return undefined
+  try {
+    const holder = record.parse(JSON.parse(text))
+    return { holder, id: holder.id }
+  } catch {
+    return { id: 'unknown' }
+  }
+}
 
 /**
- * Runs `work` while no other process changes the project. A lock whose process is gone is taken over, and
- * what it had half written is removed.
- * @param name      of the lock: parts of a project that several processes may change at a time have their own
- * @param patience  milliseconds for which it waits while another holds the lock
- * @throws ProjectLocked
+ * Takes the lock of a holder that has ended. Whoever first creates the file named after the old lock is its only successor;
+ * should he end before he has replaced the lock, the same holds of his own file.
+ * @returns the former lock, `held` by a living holder, or `free` where there was none any more, and it was taken
  */
-export async function withLock<T>(folder: string, work: () => Promise<T>, name = 'project', patience = 0): Promise<T> {
-  const path = join(folder, `${name}.lock`)
-  const until = Date.now() + patience
-  for (let attempt = 0, unsigned = 0; ; ) {
+async function takeOver(path: string, draft: string): Promise<Found | 'held' | 'free'> {
+  const former = await found(path)
+  if (!former) return (await placed(draft, path)) ? 'free' : 'held'
+  const claims: string[] = []
+  for (let [at, last]: [string, Found] = [path, former]; ; ) {
+    if (!(await isOver(at, last))) return 'held'
+    const claim = `${path}.after-${last.id}`
+    claims.push(claim)
+    if (await placed(draft, claim)) break
+    const other = await found(claim)
+    if (!other) return 'held'
+    ;[at, last] = [claim, other]
+  }
+  // Another may have replaced the lock between the look at it and the claim, and cleared the claims away.
+  const still = (await found(path))?.id === former.id
+  if (still) await rename(draft, path)
+  for (const claim of still ? claims : claims.slice(-1)) await unlink(claim).catch(() => undefined)
+  return still ? former : 'held'
+}
+
+/** Whether the holder of a lock is gone for certain, or has given no sign of life for long. */
+async function isOver(path: string, { holder }: Found): Promise<boolean> {
+  const ended = holder ? await hasEnded(holder) : undefined
+  if (ended !== undefined) return ended
+  // Both times are the file system's own: clocks of machines differ.
+  const probe = temporaryName(path)
+  try {
+    await writeFile(probe, '')
+    const [now, then] = await Promise.all([stat(probe), stat(path)])
+    return now.mtimeMs - then.mtimeMs > QUIET
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw fault
+  } finally {
+    await unlink(probe).catch(() => undefined)
+  }
+}
+
+/** Writes a lock anew now and then, so that others see that its holder lives. */
+function beat(path: string, own: Record, onLost: () => Promise<void>): { stop(): Promise<void> } {
+  let handle: FileHandle | undefined
+  let writing: Promise<void> = Promise.resolve()
+  const once = async (): Promise<void> => {
     try {
-      const handle = await open(path, 'wx')
-      await handle.writeFile((await identityOf(process.pid)) ?? '')
-      await handle.close()
-      break
-    } catch (fault) {
-      if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw asSmaltiError(fault, folder)
-      const owner = await readFile(path, 'utf8').catch(() => '')
-      const pid = Number.parseInt(owner)
-      if (pid > 0 && (await identityOf(pid)) === owner) {
-        if (Date.now() > until) throw new SmaltiError('ProjectLocked', { path: folder, process: pid })
-        await new Promise((resolve) => setTimeout(resolve, WAIT))
-        continue
-      }
-      // Its owner may be about to sign it.
-      if (owner === '' && ++unsigned < 10) {
-        await new Promise((resolve) => setTimeout(resolve, WAIT))
-        continue
-      }
-      if (++attempt > 3) throw new SmaltiError('ProjectLocked', { path: folder, process: pid })
-      await unlink(path).catch(() => undefined)
+      const now = await found(path)
+      if (now?.id !== own.id) return await onLost()
+      handle ??= await open(path, 'r+')
+      await handle.write(JSON.stringify(own), 0)
+    } catch {
+      // A network folder that doesn't answer may come back; nobody can take the lock over meanwhile.
     }
   }
-  try {
-    await removeUnfinished(folder, isGone)
-    return await work()
-  } finally {
-    await unlink(path).catch(() => undefined)
+  const timer = setInterval(() => (writing = writing.then(once)), BEAT).unref()
+  return {
+    async stop() {
+      clearInterval(timer)
+      await writing
+      await handle?.close()
+    }
   }
 }

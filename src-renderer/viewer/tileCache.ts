@@ -2,6 +2,8 @@ import type { TilePlace } from './camera.ts'
 
 /** Requests that are under way at a time. */
 const AT_A_TIME = 8
+/** Milliseconds after which a tile that failed is asked for again: the first time, and at most. */
+const [RETRY, LONGEST_RETRY] = [1000, 30_000]
 
 export interface Tile<T> extends TilePlace {
   state: 'waiting' | 'loading' | 'ready' | 'failed'
@@ -12,13 +14,16 @@ export interface Tile<T> extends TilePlace {
   /** How often the source had changed when it was asked for. */
   edition: number
   controller?: AbortController
+  /** How often it failed in a row, and when it is asked for again. */
+  failures: number
+  retry?: ReturnType<typeof setTimeout>
 }
 
 const keyOf = ({ level, column, row }: TilePlace): string => `${level}/${column}/${row}`
 
 /**
  * Tiles of one picture: those in sight are asked for, others that still wait or load are given up, and the oldest are
- * let go when too many bytes are kept.
+ * let go when too many bytes are kept. One that fails is asked for again, ever more rarely, while it is in sight.
  */
 export class TileCache<T> {
   readonly #tiles = new Map<string, Tile<T>>()
@@ -44,12 +49,11 @@ export class TileCache<T> {
     for (const place of places) {
       const known = this.#tiles.get(keyOf(place))
       if (known) known.wanted = this.#frame
-      else this.#tiles.set(keyOf(place), { ...place, state: 'waiting', bytes: 0, wanted: this.#frame, edition: this.#edition })
+      else this.#tiles.set(keyOf(place), { ...place, state: 'waiting', bytes: 0, wanted: this.#frame, edition: this.#edition, failures: 0 })
     }
     for (const [key, tile] of this.#tiles) {
       if (tile.wanted === this.#frame || (tile.edition === this.#edition && (tile.state === 'ready' || tile.state === 'failed'))) continue
-      tile.controller?.abort()
-      if (tile.content !== undefined) this.#release(tile.content)
+      this.#giveUp(tile)
       this.#tiles.delete(key)
     }
     this.#start(places)
@@ -78,13 +82,28 @@ export class TileCache<T> {
       if (signal.aborted || this.#closed) this.#release(content)
       else {
         if (tile.content !== undefined) this.#release(tile.content)
-        Object.assign(tile, { state: 'ready', content, bytes })
+        Object.assign(tile, { state: 'ready', content, bytes, failures: 0 })
       }
     } catch {
       // What fails shows that it failed; what was given up is no longer here.
-      if (!signal.aborted) tile.state = 'failed'
+      if (!signal.aborted && !this.#closed) this.#fail(tile)
     }
     if (!this.#closed) this.#onChange()
+  }
+
+  #fail(tile: Tile<T>): void {
+    tile.state = 'failed'
+    const again = (): void => {
+      tile.state = 'waiting'
+      this.#onChange()
+    }
+    tile.retry = setTimeout(again, Math.min(RETRY * 2 ** tile.failures++, LONGEST_RETRY))
+  }
+
+  #giveUp(tile: Tile<T>): void {
+    tile.controller?.abort()
+    clearTimeout(tile.retry)
+    if (tile.content !== undefined) this.#release(tile.content)
   }
 
   #shrink(): void {
@@ -110,8 +129,9 @@ export class TileCache<T> {
     return [...this.#tiles.values()].filter(({ content }) => content !== undefined).sort((a, b) => b.level - a.level)
   }
 
+  /** Tiles that could not be had when they were last asked for. */
   get failed(): Tile<T>[] {
-    return [...this.#tiles.values()].filter(({ state }) => state === 'failed')
+    return [...this.#tiles.values()].filter(({ failures }) => failures > 0)
   }
 
   /** Tiles that can be drawn and are to be seen: those wanted last if all are there, or else all, coarse ones first. */
@@ -130,15 +150,12 @@ export class TileCache<T> {
   }
 
   get settled(): boolean {
-    return [...this.#tiles.values()].every(({ state, edition }) => edition === this.#edition && (state === 'ready' || state === 'failed'))
+    return [...this.#tiles.values()].every(({ state, edition, failures }) => edition === this.#edition && (state === 'ready' || failures > 0))
   }
 
   close(): void {
     this.#closed = true
-    for (const tile of this.#tiles.values()) {
-      tile.controller?.abort()
-      if (tile.content !== undefined) this.#release(tile.content)
-    }
+    for (const tile of this.#tiles.values()) this.#giveUp(tile)
     this.#tiles.clear()
   }
 }

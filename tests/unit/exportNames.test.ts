@@ -131,7 +131,7 @@ describe('names of label rasters in a project', () => {
     expect([...rasterNames(['a.jpg', 'a.png', 'a.jpg.png', 'sub/B.tif']).values()]).toEqual(['a.jpg', 'a.png', 'a.jpg.png', 'sub/B.tif'])
     expect(clashes([...rasterNames(NASTY).values()].map((name) => `${name}.tif`))).toEqual([])
     expect(clashes([...rasterNames(['a.jpg', 'a.jpg.tif/b.jpg']).values()].map((name) => `${name}.tif`))).toEqual([])
-    for (const name of rasterNames(NASTY).values()) for (const part of name.split('/')) expect(Buffer.byteLength(`${part}.rows-120000-120000.raw.tif.sums.4194304.partial`)).toBeLessThanOrEqual(255)
+    for (const name of rasterNames(NASTY).values()) for (const part of name.split('/')) expect(Buffer.byteLength(`${part}.rows-120000-120000.raw.tif.sums${'.0123456789ab-4294967295-zzzzzzzz.partial'}`)).toBeLessThanOrEqual(255)
   })
 })
 
@@ -172,25 +172,29 @@ describe('the folder of an export', () => {
   it('takes names as long as the file system does', async () => {
     const longest = `${'x'.repeat(251)}.png`
     await writeFileSafely(join(folder, longest), 'x')
-    const out = await openOutFolder(join(folder, 'out'), [longest], { sources: [], images: [] }, false)
-    await out.write(longest, 'x')
-    await out.finish()
+    {
+      await using out = await openOutFolder(join(folder, 'out'), [longest], { sources: [], images: [] }, false)
+      await out.write(longest, 'x')
+      await out.finish()
+    }
     expect(await readdir(join(folder, 'out'))).toEqual(['.smalti-export.json', longest])
   })
 
   it('loses what a killed export had begun of a file with a long name', async () => {
     const longest = `${'x'.repeat(251)}.png`
     await writeFileSafely(join(folder, longest), 'x')
-    const out = await openOutFolder(folder, ['y.png', longest], { sources: [], images: [] }, true)
-    await expect(out.stream(longest, async (handle, path) => {
-      await handle.close()
-      // What a kill would leave, under the name of a process that is gone.
-      await writeFile(path.replace(`.${process.pid}.`, '.4194303.'), 'half')
-      throw new Error('killed')
-    })).rejects.toThrow()
-    expect((await readdir(folder)).some((name) => name.endsWith('.4194303.partial'))).toBe(true)
-    await openOutFolder(folder, ['y.png', longest], { sources: [], images: [] }, true)
-    expect((await readdir(folder)).sort()).toEqual(['.smalti-export.json', longest])
+    {
+      await using out = await openOutFolder(folder, ['y.png', longest], { sources: [], images: [] }, true)
+      await expect(out.stream(longest, async (handle, path) => {
+        await handle.close()
+        // What a kill would leave, under the name of a process that is gone.
+        await writeFile(path.replace(`-${process.pid}-`, '-4194304-'), 'half')
+        throw new Error('killed')
+      })).rejects.toThrow()
+    }
+    expect((await readdir(folder)).some((name) => /-4194304-\w+\.partial$/.test(name))).toBe(true)
+    await using again = await openOutFolder(folder, ['y.png', longest], { sources: [], images: [] }, true)
+    expect((await readdir(again.folder)).sort()).toEqual(['.smalti-export.json', '.smalti-export.lock', longest])
   })
 
   it('refuses two files of one name, and folders of the images below it', async () => {

@@ -6,7 +6,6 @@ import { readCheckpoint, writeCheckpoint } from '../../src-main/project/checkpoi
 import { writeFileSafely } from '../../src-main/project/files.ts'
 import { loadGroups, saveFoundGroups } from '../../src-main/project/groups.ts'
 import { labelSetOf, loadLabelIndex, saveLabelIndex } from '../../src-main/project/labelSets.ts'
-import { withLock } from '../../src-main/project/lock.ts'
 import { adoptRun, openOrCreateProject, openProject, saveCatalogue, saveProject, startRun } from '../../src-main/project/project.ts'
 
 let folder: string
@@ -117,27 +116,5 @@ describe('project', () => {
     await rename(join(folder, 'p'), join(folder, 'moved'))
     for (const save of [() => adoptRun(project), () => saveCatalogue(project, { sources: [], images: [], skipped: [] })]) await expect(save()).rejects.toMatchObject({ name: 'FolderNotWritable', message: expect.stringContaining('it has gone') as string })
     expect(await readdir(folder)).toEqual(['moved'])
-  })
-})
-
-describe('lock', () => {
-  it('is refused while a living process holds it, and taken over from a dead one or one that left its number to another', async () => {
-    await withLock(folder, async () => {
-      const second = withLock(folder, () => Promise.resolve())
-      await expect(second).rejects.toMatchObject({ name: 'ProjectLocked', details: { process: process.pid } })
-    })
-    for (const left of ['4194303 1', `${process.pid} 1`, '']) {
-      await writeFile(join(folder, 'project.lock'), left)
-      expect(await withLock(folder, () => Promise.resolve('worked'))).toBe('worked')
-    }
-    expect(await readdir(folder)).toEqual([])
-  })
-
-  it('clears away what a killed process had half written, and nothing else', async () => {
-    await mkdir(join(folder, 'labels'))
-    const kept = ['mask.png', `mask.png.${process.pid}.partial`, 'notes.partial']
-    for (const name of [...kept, 'mask.png.4194303.partial']) await writeFileSafely(join(folder, 'labels', name), 'x')
-    await withLock(folder, () => Promise.resolve())
-    expect((await readdir(join(folder, 'labels'))).sort()).toEqual(kept.sort())
   })
 })

@@ -48,7 +48,7 @@ export const classesJob: Job<'classes'> = async ({ project: folder, run, head, e
     return after
   }
   const asked = edits.length > 0 || from !== undefined || fromRun !== undefined || undo !== undefined || step !== undefined
-  const history = asked ? await withLock(folder, change, CLASSES_LOCK.name, CLASSES_LOCK.patience) : ((await loadClassHistory(project)) ?? EMPTY_HISTORY)
+  const history = asked ? await withLock(folder, change, CLASSES_LOCK) : ((await loadClassHistory(project)) ?? EMPTY_HISTORY)
   const scheme = schemeNow(history, head, found.clusters)
   if (into !== undefined) await writeSchemeFile(into, scheme, overwrite)
   const set = labelSetOf(project)

@@ -30,8 +30,7 @@ export const correctJob: Job<'correct'> = async ({ project: folder, head, path, 
       await saveClassHistory(project, after)
       return { step: after.history[after.cursor], cursor: after.cursor }
     },
-    CLASSES_LOCK.name,
-    CLASSES_LOCK.patience
+    CLASSES_LOCK
   )
 }
 

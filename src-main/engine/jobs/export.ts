@@ -60,7 +60,7 @@ export const exportJob: Job<'export'> = async (input, context) => {
   const notes = [...(renamed.length > 0 ? [`Some files are called differently from their images: ${NAMES_FILE} lists them.`] : []), ...(format.notes?.(items, out) ?? [])]
   const outcome = { files: names.filter((file) => !UNCOUNTED.has(file)).length, names: names.slice(0, NAMED), notes, head, format: name }
   if (plan) return { out: (await checkOutFolder(out, names, territory, overwrite)).folder, ...outcome, bytes: await bytesOf(name, index.images.map((image) => ({ ...image, ...storedHead(set, index, image, head) })), measures) }
-  const target = await openOutFolder(out, names, territory, overwrite)
+  await using target = await openOutFolder(out, names, territory, overwrite)
   await format.write({ out: target, items, classes, measures, signal, onProgress: (share) => onProgress({ stage: 'Exporting', share }) })
   if (renamed.length > 0) await target.write(NAMES_FILE, namesTable(renamed))
   await target.finish([...(format.outdated?.(items, measures) ?? []), ...(renamed.length > 0 ? [] : [NAMES_FILE])])

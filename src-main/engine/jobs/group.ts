@@ -34,7 +34,7 @@ export const groupJob: Job<'group'> = async (input, context) => {
   const images = gallery.images.map(({ path, file }, i) => ({ path, file, ...assigned[i] }))
   if (folder !== undefined) {
     const project = await openOrCreateProject(folder, sources)
-    await withLock(folder, () => saveFoundGroups(project, { groups: input.groups, images }), GROUPS_LOCK.name, GROUPS_LOCK.patience)
+    await withLock(folder, () => saveFoundGroups(project, { groups: input.groups, images }), GROUPS_LOCK)
   }
   const groups = groupsNow({ groups: input.groups, images, edits: [], done: 0 })
   if (out !== undefined) gallery.skipped.push(...(await writeGroups(groups, out, { copies, overwrite, territory })).skipped)

@@ -21,7 +21,7 @@ export const groupsJob: Job<'groups'> = async ({ project: folder, edits, undo, o
     await saveGroupEdits(project, after)
     return after
   }
-  const history = edits.length > 0 || undo !== undefined ? await withLock(folder, change, GROUPS_LOCK.name, GROUPS_LOCK.patience) : await load()
+  const history = edits.length > 0 || undo !== undefined ? await withLock(folder, change, GROUPS_LOCK) : await load()
   const groups = groupsNow(history)
   const written = out === undefined ? { files: 0, skipped: [] } : await writeGroups(groups, out, { copies, overwrite, territory: { sources: project.sources, images: groups.images.map(({ file }) => file), project: folder } })
   const sizes = new Map<number, number>()

@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
 import { warningsOf } from '../../imagery/catalogue.ts'
-import { withLock } from '../../project/lock.ts'
 import { type LabelSet, type LabelledImage, heatmapPaths, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterNames, rasterPaths, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
 import { loadTrainedRun, openProject, type Project, type RunMeta } from '../../project/project.ts'
 import { cleanRasters, rawPath } from '../cleaning.ts'
@@ -10,8 +9,8 @@ import { recountCorrections } from '../correcting.ts'
 import { describeSet, measureAgain, openDescriber } from '../describing.ts'
 import { type Task, classesOf, entryOf, labelTasks, taskOf } from '../labelling.ts'
 import { type PreparedLabelling, prepareLabelling, visibleImages } from '../labellingOf.ts'
-import type { Job, JobContext } from '../job.ts'
-import { labelShard } from '../shards.ts'
+import { type Job, type JobContext, exclusively } from '../job.ts'
+import { areOutdated, labelShard, removeShards, shardLock } from '../shards.ts'
 
 type Input = Parameters<Job<'segment'>>[0]
 
@@ -24,8 +23,8 @@ export const segmentJob: Job<'segment'> = async (input, context) => {
   const { images, skipped } = await visibleImages(labelling, input.images ?? loaded.meta.catalogue.sources, context, input.page)
   if (images.length === 0) throw new SmaltiError('NoReadableImages', { path: (input.images ?? project.sources).join(', '), files: skipped.length, reason: skipped[0] && `${skipped[0].path}: ${skipped[0].reason}.` })
   const outcome = input.shard
-    ? await withLock(input.project, () => labelShard(labelling, set, images, input.shard!, { cleanUp: input.cleanUp, area: input.area, heatmaps: input.heatmaps, page: input.page }, context), `shard-${input.shard.number}-of-${input.shard.of}`)
-    : await withLock(input.project, () => labelAll(project, set, labelling, loaded.meta, images, skipped, input, context))
+    ? await exclusively(input.project, context, (own) => labelShard(labelling, set, images, input.shard!, { cleanUp: input.cleanUp, area: input.area, heatmaps: input.heatmaps, page: input.page }, own), shardLock(input.shard))
+    : await exclusively(input.project, context, (own) => labelAll(project, set, labelling, loaded.meta, images, skipped, input, own))
   const seconds = (performance.now() - started) / 1e3
   return { project: project.folder, labels: set.folder, ...outcome, warnings: warningsOf(images), backend: labelling.labeller.backend.name, seconds }
 }
@@ -108,6 +107,7 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
   if (finished.size === 0) throw new SmaltiError('NoReadableImages', { path: (input.images ?? project.sources).join(', '), files: images.length, reason: passed.at(-1) && `${passed.at(-1)!.path}: ${passed.at(-1)!.reason}.` })
   if (former?.key === key) await removeOrphans(set, former, new Set(finished.keys()))
   await save(false)
+  await removeShards(set, areOutdated(meta.position.step))
   await recountCorrections(project, set, (await loadLabelIndex(project, set))!, context.signal)
   return { images: finished.size, labelled: todo.length - (images.length - finished.size), skipped: passed, waitingShare }
 }

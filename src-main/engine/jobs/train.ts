@@ -18,13 +18,12 @@ import { settledHeads, startingHeads } from '../../learning/methods/embedded.ts'
 import { objectiveOf } from '../../learning/methods/table.ts'
 import { type StepShape, appliedWeights, averageOf, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
-import { withLock } from '../../project/lock.ts'
 import { type Project, type RunMeta, adoptRun, loadRun, openOrCreateProject, removeUnlearnt, saveCatalogue, saveRun, startRun } from '../../project/project.ts'
 import { type Chosen, inferenceBackend } from '../compute.ts'
 import { type Conclusion, type SurveyedRun, clusteredWeights, concludingWeights, surveyRun } from '../conclusion.ts'
 import type { CropSourceConfig } from '../cropSource.ts'
 import { openFeatures } from '../features.ts'
-import type { Job, JobContext } from '../job.ts'
+import { type Job, type JobContext, exclusively } from '../job.ts'
 import { scaleOf, sightOf } from '../labellingOf.ts'
 import { judgeUpright } from '../upright.ts'
 import { startWatch } from '../watching.ts'
@@ -65,7 +64,7 @@ export const trainJob: Job<'train'> = async (input, context) => {
   context.onProgress({ stage })
   const catalogue = await readCatalogue(sources, context.signal, (done, total) => context.onProgress({ stage, share: done / total }), settings.page)
   const opened = await openOrCreateProject(input.project, sources)
-  const work = async (): Promise<CommandOutput<'train'>> => {
+  const work = async (context: JobContext): Promise<CommandOutput<'train'>> => {
     await removeUnlearnt(opened)
     const prepared = (await resumable(opened, settings, sources)) ?? (await prepareRun(opened, recipe, settings, catalogue, context))
     const skipped = [...prepared.skipped]
@@ -94,7 +93,7 @@ export const trainJob: Job<'train'> = async (input, context) => {
       report: lastReport && withoutJoint(lastReport)
     }
   }
-  return withLock(input.project, () => work().finally(() => removeUnlearnt(opened)))
+  return exclusively(input.project, context, (own) => work(own).finally(() => (own.signal.reason instanceof SmaltiError ? undefined : removeUnlearnt(opened))))
 }
 
 /** The unfinished run of the same settings, if the project holds one. */

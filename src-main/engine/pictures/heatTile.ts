@@ -23,14 +23,15 @@ export async function heatTile({ project: folder, head, path, of, level, column,
   const { heatmap, table } = storedHead(set, index, image, head)
   if (heatmap === undefined) throw new SmaltiError('HeatmapsMissing', { path })
   const scheme = schemeNow((await classHistoryOf(project)) ?? EMPTY_HISTORY, head, index.classes[head].length)
-  const raster = await rasters(await stateOf(heatmap), () => openRaster(fileAt(heatmap)))
-  const stored = raster.bands.map((_, cluster) => cluster)
-  const classes = (of === 'confidence' ? scheme.classes.filter(({ ignored }) => !ignored) : scheme.classes.filter(({ id }) => id === of)).map(({ id }) => {
-    const own = new Set(clustersOf(scheme, id))
-    return stored.filter((cluster) => own.has(table ? table[cluster] : cluster))
-  })
   const window = tileWindow(halved(image, level), { column, row })
-  const bytes = await probabilities(raster, image.heatmaps!.cell, classes, window, level, signal)
+  const bytes = await rasters.use(await stateOf(heatmap), { signal, make: (opening) => openRaster(fileAt(heatmap), { signal: opening }) }, (raster) => {
+    const stored = raster.bands.map((_, cluster) => cluster)
+    const classes = (of === 'confidence' ? scheme.classes.filter(({ ignored }) => !ignored) : scheme.classes.filter(({ id }) => id === of)).map(({ id }) => {
+      const own = new Set(clustersOf(scheme, id))
+      return stored.filter((cluster) => own.has(table ? table[cluster] : cluster))
+    })
+    return probabilities(raster, image.heatmaps!.cell, classes, window, level, signal)
+  })
   return { type: 'application/octet-stream', bytes, width: window.width, height: window.height }
 }
 

@@ -48,8 +48,7 @@ export async function labelledImage(folder: string, path: string, run?: string):
 export async function labelTile({ project: folder, run, head, path, level, column, row }: PictureQuery<'labels'>, signal: AbortSignal): Promise<MadePicture> {
   const { project, set, index, image } = await labelledImage(folder, path, run)
   const { raster: file, table } = storedHead(set, index, image, head)
-  const raster = await rasters(await stateOf(file), () => openRaster(fileAt(file)))
-  const { window, values } = await labelWindow(raster, { level, column, row }, signal)
+  const { window, values } = await rasters.use(await stateOf(file), { signal, make: (opening) => openRaster(fileAt(file), { signal: opening }) }, (raster) => labelWindow(raster, { level, column, row }, signal))
   const labels = table ? values.map((value) => table[value]) : Uint8Array.from(values)
   const layer = layersOf(project, await classHistoryOf(project))(head, path)
   if (layer) await correctSmaller(labels, window, 2 ** level, layer)

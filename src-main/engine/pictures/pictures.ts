@@ -2,10 +2,10 @@ import { stat } from 'node:fs/promises'
 import { SmaltiError } from '../../contract/errors.ts'
 import { type Look, type MadePicture, type PictureQuery, TILE_SIDE } from '../../contract/pictures.ts'
 import { isAddress } from '../../contract/sources.ts'
-import { type Lent, type Shown, openOnce, openToShow, shownAs, shownWindow, thumbnailOf } from '../../imagery/display.ts'
-import type { Copies } from '../../imagery/openRaster.ts'
+import { type Lend, type Shown, openToShow, shownAs, shownOnce, shownWindow, thumbnailOf } from '../../imagery/display.ts'
 import { named } from '../../imagery/pictures.ts'
 import type { Raster, Size, Window } from '../../imagery/raster.ts'
+import { type SharedWork, sharedWork } from '../../imagery/sharedWork.ts'
 import { copiesFolder } from '../../project/project.ts'
 import { keepOpen, stateOf } from './keptOpen.ts'
 
@@ -15,8 +15,9 @@ const LARGE_FILE = 2 ** 26
 export async function thumbnail({ file, side, ...look }: PictureQuery<'thumbnail'>, signal: AbortSignal): Promise<MadePicture> {
   try {
     // A large one is likely to be looked at next, and what was read of it serves again.
-    const open = async (): Promise<Lent> => (isAddress(file) || (await stat(file)).size > LARGE_FILE ? { ...(await shownImage(file, look)), done: () => Promise.resolve() } : openOnce(file, look))
-    return { type: 'image/webp', bytes: await (await thumbnailOf(file, side, { look, open, signal })).webp({ quality: 75 }).toBuffer() }
+    const large = isAddress(file) || (await stat(file)).size > LARGE_FILE
+    const lend: Lend = large ? (work) => withShown({ file, look }, signal, work) : shownOnce(file, look, signal)
+    return { type: 'image/webp', bytes: await (await thumbnailOf(file, side, { look, lend, signal })).webp({ quality: 75 }).toBuffer() }
   } catch (fault) {
     throw named(fault, file)
   }
@@ -34,46 +35,36 @@ export const halved = ({ width, height }: Size, level: number): Size => ({ width
 /** An image and the ways in which it was shown, so that another look reads no more than what it needs. */
 interface KeptImage {
   raster: Raster
-  looks: Map<string, Promise<Shown>>
+  looks: SharedWork<Shown>
   close(): Promise<void>
 }
 const keptImages = keepOpen<KeptImage>()
 const MOST_LOOKS = 8
 
 /**
- * An image, kept open for a while.
- * @param project  keeps the tiled copy of one that has no parts
+ * Lends an image, which stays open for a while, to `work`.
+ * @param project  keeps the tiled copy of an image that can't be read in parts
  */
-export async function shownImage(file: string, look: Look, project?: string, signal: AbortSignal = new AbortController().signal): Promise<Shown> {
-  const copies: Copies | undefined = project === undefined ? undefined : { folder: copiesFolder({ folder: project, sources: [] }), signal, onProgress: () => undefined }
-  const { raster, looks } = await keptImages(`${await stateOf(file)} ${look.page ?? ''}`, async () => {
-    const opened = await openToShow(file, copies, look.page)
-    return { raster: opened, looks: new Map<string, Promise<Shown>>(), close: () => opened.close() }
-  })
-  const key = JSON.stringify([look.bands, look.clip])
-  for (;;) {
-    const known = looks.get(key)
-    if (!known && looks.size >= MOST_LOOKS) looks.clear()
-    const made = known ?? shownAs(raster, look, signal)
-    looks.set(key, made)
-    try {
-      return await made
-    } catch (fault) {
-      if (looks.get(key) === made) looks.delete(key)
-      // Who asked for it first has gone; whoever waits with him asks again.
-      if (!known || signal.aborted || !(fault instanceof SmaltiError && fault.name === 'Cancelled')) throw fault
-    }
+export async function withShown<T>({ file, look, project }: { file: string; look: Look; project?: string }, signal: AbortSignal, work: (shown: Shown) => Promise<T>): Promise<T> {
+  const copies = project === undefined ? undefined : { folder: copiesFolder({ folder: project, sources: [] }) }
+  const make = async (opening: AbortSignal): Promise<KeptImage> => {
+    const raster = await openToShow(file, { copies, page: look.page, signal: opening })
+    return { raster, looks: sharedWork({ most: MOST_LOOKS }), close: () => raster.close() }
   }
+  return keptImages.use(`${await stateOf(file)} ${look.page ?? ''}`, { signal, make }, async ({ raster, looks }) =>
+    work(await looks.get(JSON.stringify([look.bands, look.clip]), { signal, make: (measuring) => shownAs(raster, look, measuring) }))
+  )
 }
 
-/** What lies about a pixel, moved inwards at the image's border. @throws UnreadableImage */
-export async function patch({ file, x, y, side, ...look }: PictureQuery<'patch'>): Promise<MadePicture> {
+/** What lies about a pixel, moved inwards at the image's border. @throws UnreadableImage, Cancelled */
+export async function patch({ file, x, y, side, ...look }: PictureQuery<'patch'>, signal: AbortSignal): Promise<MadePicture> {
   try {
-    const shown = await shownImage(file, look)
-    const { width, height } = shown.raster
-    const along = (at: number, length: number): [number, number] => [Math.min(Math.max(0, at - side / 2), Math.max(0, length - side)), Math.min(side, length)]
-    const [[left, across], [top, down]] = [along(x, width), along(y, height)]
-    const picture = await shownWindow(shown, { width, height }, { left: Math.floor(left), top: Math.floor(top), width: across, height: down })
+    const picture = await withShown({ file, look }, signal, (shown) => {
+      const { width, height } = shown.raster
+      const along = (at: number, length: number): [number, number] => [Math.min(Math.max(0, at - side / 2), Math.max(0, length - side)), Math.min(side, length)]
+      const [[left, across], [top, down]] = [along(x, width), along(y, height)]
+      return shownWindow(shown, { width, height }, { left: Math.floor(left), top: Math.floor(top), width: across, height: down }, signal)
+    })
     return { type: 'image/webp', bytes: await picture.webp({ quality: 85, effort: 1 }).toBuffer() }
   } catch (fault) {
     throw named(fault, file)
@@ -83,10 +74,10 @@ export async function patch({ file, x, y, side, ...look }: PictureQuery<'patch'>
 /** @throws UnreadableImage, Cancelled */
 export async function tile({ file, project, level, column, row, ...look }: PictureQuery<'tile'>, signal: AbortSignal): Promise<MadePicture> {
   try {
-    const shown = await shownImage(file, look, project, signal)
-    const size = halved(shown.raster, level)
-    if (signal.aborted) throw new SmaltiError('Cancelled')
-    const picture = await shownWindow(shown, size, tileWindow(size, { column, row }), signal)
+    const picture = await withShown({ file, look, project }, signal, (shown) => {
+      const size = halved(shown.raster, level)
+      return shownWindow(shown, size, tileWindow(size, { column, row }), signal)
+    })
     if (signal.aborted) throw new SmaltiError('Cancelled')
     return { type: 'image/webp', bytes: await picture.webp({ quality: 90, effort: 1 }).toBuffer() }
   } catch (fault) {

@@ -6,6 +6,7 @@ import { asSmaltiError } from '../../contract/errors.ts'
 import { heatTile } from './heatTile.ts'
 import { labelTile } from './labelTile.ts'
 import { patch, thumbnail, tile } from './pictures.ts'
+import { lastFirst } from './queue.ts'
 import { valuesAt } from './values.ts'
 
 interface ParentPort {
@@ -21,21 +22,12 @@ setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 const AT_A_TIME = Math.max(1, Math.min(4, availableParallelism() - 1))
 sharp.concurrency(1)
 
-interface Wanted {
-  id: number
-  request: PictureRequest
-  controller: AbortController
-}
-/** What was asked for last is in sight now, and comes first. */
-const waiting: Wanted[] = []
-const running = new Map<number, Wanted>()
-
 function make(request: PictureRequest, signal: AbortSignal): Promise<MadePicture> {
   switch (request.kind) {
     case 'thumbnail':
       return thumbnail(request, signal)
     case 'patch':
-      return patch(request)
+      return patch(request, signal)
     case 'tile':
       return tile(request, signal)
     case 'labels':
@@ -47,27 +39,16 @@ function make(request: PictureRequest, signal: AbortSignal): Promise<MadePicture
   }
 }
 
-function next(): void {
-  while (running.size < AT_A_TIME && waiting.length > 0) {
-    const wanted = waiting.pop()!
-    const { id, request, controller } = wanted
-    running.set(id, wanted)
-    void make(request, controller.signal)
-      .then((picture) => parentPort.postMessage({ id, picture }), (fault: unknown) => parentPort.postMessage({ id, fault: asSmaltiError(fault).message }))
-      .finally(() => {
-        running.delete(id)
-        next()
-      })
-  }
-}
+const queue = lastFirst(AT_A_TIME, make)
 
 parentPort.on('message', ({ data }) => {
   const message = toPictures.parse(data)
-  if (message.say === 'make') waiting.push({ id: message.id, request: message.request, controller: new AbortController() })
+  if (message.say === 'drop') queue.drop(message.id)
   else {
-    running.get(message.id)?.controller.abort()
-    const place = waiting.findIndex(({ id }) => id === message.id)
-    if (place >= 0) waiting.splice(place, 1)
+    const { id, request } = message
+    queue.ask(id, request).then(
+      (picture) => picture && parentPort.postMessage({ id, picture }),
+      (fault: unknown) => parentPort.postMessage({ id, fault: asSmaltiError(fault).message })
+    )
   }
-  next()
 })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { remembered } from './remembered.ts'
+import { sharedWork } from '../sharedWork.ts'
 import { type Handle, type Move, type Proj, type WktKind, loadProj } from './proj.ts'
 
 export interface Ellipsoid {
@@ -33,10 +33,10 @@ export interface Crs {
 export type Place = { known: true; crs: Crs } | { known: false; reason: string; wkt?: string }
 
 /** Places by their definitions: a folder of tiles has few. */
-const places = remembered<Place>(512)
+const places = sharedWork<Place>({ most: 512 })
 
 /** Where coordinates of a definition are: an authority's code, WKT 1 or 2, ESRI's WKT, PROJJSON or a PROJ string. */
-export const placeFrom = (definition: string): Promise<Place> => places(definition, async () => placeBy(await loadProj(), definition))
+export const placeFrom = (definition: string): Promise<Place> => places.get(definition, { make: async () => placeBy(await loadProj(), definition) })
 
 const unitOf = z.union([z.string(), z.object({ name: z.string(), conversion_factor: z.number() })])
 const measure = z.union([z.number(), z.object({ value: z.number(), unit: unitOf })])

@@ -1,6 +1,6 @@
 import { type Crs, type Place, ellipsoidOf, placeFrom } from './crs.ts'
 import { type Handle, type Proj, loadProj } from './proj.ts'
-import { remembered } from './remembered.ts'
+import { sharedWork } from '../sharedWork.ts'
 import { ORIGIN_LATITUDES, methodOf } from './projectionMethods.ts'
 
 /** GeoKeys by their numbers, as a TIFF's three tags say them (GeoTIFF 1.1, annex B). */
@@ -48,10 +48,10 @@ const code = (keys: GeoKeys, key: number): number | undefined => {
 const unknown = (reason: string): Place => ({ known: false, reason })
 
 /** Places by the keys that name them: the tiles of a scene have the same. */
-const places = remembered<Place>(512)
+const places = sharedWork<Place>({ most: 512 })
 
 /** Where coordinates are by a file's GeoKeys; which keys win is as in GDAL (`GTIFGetOGISDefn`), heights are left out. */
-export const placeOfKeys = (keys: GeoKeys): Promise<Place> => places(JSON.stringify([...keys]), () => placeBy(keys))
+export const placeOfKeys = (keys: GeoKeys): Promise<Place> => places.get(JSON.stringify([...keys]), { make: () => placeBy(keys) })
 
 async function placeBy(keys: GeoKeys): Promise<Place> {
   const model = number(keys, KEY.model)

@@ -8,6 +8,7 @@ import { createBlockCache } from './tiff/blocks.ts'
 import { type Masks, masksBeside, nodataBeside, readMasks } from './tiff/masks.ts'
 import { noPage } from './tiff/pages.ts'
 import { markOf, validOf } from './tiff/missing.ts'
+import { sharedWork } from '../sharedWork.ts'
 import { type Patch, type Raster, type Samples, type Size, type Window, absurdSize, emptySamples } from '../raster.ts'
 
 /** A picture of more pixels is not held whole: it is read from a tiled copy. */
@@ -87,7 +88,7 @@ export async function openPhotograph(path: string, stored = false): Promise<Rast
   const kept = createBlockCache()
   const alpha = roles.indexOf('alpha')
   const bands = roles.map((role, b) => ({ type, role, nodata: markOf(nodata.get(b), type) }))
-  let decoded: Promise<Patch> | undefined
+  const decoded = sharedWork<Patch>({ most: 1 })
   return {
     width,
     height,
@@ -96,10 +97,7 @@ export async function openPhotograph(path: string, stored = false): Promise<Rast
     gaps,
     georeference: () => sidecarGeoreferenceOf(path),
     async read(window, { bands: wanted = roles.map((_, b) => b), signal } = {}) {
-      if (signal?.aborted) throw new SmaltiError('Cancelled')
-      decoded ??= decode(path, { width, height }, type, roles, stored)
-      decoded.catch(() => (decoded = undefined))
-      const whole = await decoded
+      const whole = await decoded.get('', { signal, make: () => decode(path, { width, height }, type, roles, stored) })
       const cut = (band: number): Samples => cutWindow(whole.bands[band], whole, window)
       const planes = wanted.map(cut)
       const size = { width: window.width, height: window.height }
@@ -115,9 +113,9 @@ export async function openPhotograph(path: string, stored = false): Promise<Rast
       }
       return { ...size, bands: planes, valid: validOf(evidence, window.width * window.height) }
     },
-    close: () => {
-      decoded = undefined
-      return close()
+    close: async () => {
+      await Promise.all([decoded.close(), kept.close()])
+      await close()
     }
   }
 }

@@ -1,5 +1,6 @@
 import { SmaltiError } from '../../../contract/errors.ts'
-import { type Samples, type Window, bytesOf, emptySamples } from '../../raster.ts'
+import { sharedWork } from '../../sharedWork.ts'
+import { type Samples, type Window, emptySamples } from '../../raster.ts'
 import { decodeBlock } from './decode.ts'
 import { type Block, decodedBytes } from './layout.ts'
 import type { Level } from './level.ts'
@@ -13,38 +14,21 @@ const AT_ONCE = 8
 export interface BlockCache {
   /** A block, or undefined where the file leaves it out. */
   get(level: Level, index: number, rows: number, signal?: AbortSignal): Promise<Block | undefined>
+  /** Ends the reading of blocks that is under way. */
+  close(): Promise<void>
 }
 
-/** The blocks decoded last; what is asked for twice at a time is decoded once. */
+/** The blocks decoded last; a block that several callers want at a time is decoded once. */
 export function createBlockCache(): BlockCache {
-  const kept = new Map<string, { block: Promise<Block>; bytes: number }>()
+  const blocks = sharedWork<Block>({ most: KEPT_BYTES, sizeOf: ({ samples, valid }) => samples.byteLength + (valid?.byteLength ?? 0) })
   const names = new Map<Level, number>()
-  let total = 0
   return {
-    get(level, index, rows, signal) {
+    async get(level, index, rows, signal) {
       if (!names.has(level)) names.set(level, names.size)
-      const key = `${names.get(level)}/${index}`
-      const known = kept.get(key)
-      if (known) {
-        kept.delete(key)
-        kept.set(key, known)
-        return known.block
-      }
-      if (level.byteCounts[index] === 0 || level.offsets[index] === 0) return Promise.resolve(undefined)
-      const block = readBlock(level, index, rows, signal)
-      const bytes = level.block.width * rows * (level.planar ? 1 : level.samples) * bytesOf(level.type)
-      kept.set(key, { block, bytes })
-      total += bytes
-      block.catch(() => {
-        if (kept.delete(key)) total -= bytes
-      })
-      for (const [oldest, entry] of kept) {
-        if (total <= KEPT_BYTES || oldest === key) break
-        kept.delete(oldest)
-        total -= entry.bytes
-      }
-      return block
-    }
+      if (level.byteCounts[index] === 0 || level.offsets[index] === 0) return undefined
+      return blocks.get(`${names.get(level)}/${index}`, { signal, make: (work) => readBlock(level, index, rows, work) })
+    },
+    close: () => blocks.close()
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../../byteSource.ts'
 import { cutShort } from '../../byteSource.ts'
 import { SmaltiError } from '../../../contract/errors.ts'
+import { sharedWork } from '../../sharedWork.ts'
 
 /** Tags by number, as far as they matter here (TIFF 6.0, its supplements, GeoTIFF 1.1). */
 export const TAG = {
@@ -64,7 +65,7 @@ export class Directory {
   readonly #source: ByteSource
   readonly littleEndian: boolean
   readonly #fields: Map<number, Field>
-  readonly #read = new Map<number, Promise<number[]>>()
+  readonly #values = sharedWork<number[]>({ most: Infinity })
 
   constructor(source: ByteSource, littleEndian: boolean, fields: Map<number, Field>) {
     this.#source = source
@@ -86,12 +87,8 @@ export class Directory {
   }
 
   async numbers(tag: number): Promise<number[] | undefined> {
-    if (!this.#fields.has(tag)) return undefined
-    const known = this.#read.get(tag)
-    if (known) return known
-    const values = this.bytes(tag).then((bytes) => valuesOf(this.#fields.get(tag)!, bytes!, this.littleEndian))
-    this.#read.set(tag, values)
-    return values
+    const field = this.#fields.get(tag)
+    return field && this.#values.get(String(tag), { make: async () => valuesOf(field, (await this.bytes(tag))!, this.littleEndian) })
   }
 
   async number(tag: number): Promise<number | undefined> {

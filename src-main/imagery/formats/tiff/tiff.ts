@@ -4,6 +4,7 @@ import { type Georeference, georeferenceOf } from '../../georeference.ts'
 import { type Location, fileAt } from '../../location.ts'
 import type { BandRole } from '../../../contract/imagery.ts'
 import type { Band, Raster, Size, Window } from '../../raster.ts'
+import { sharedWork } from '../../sharedWork.ts'
 import { rolesOf } from './bands.ts'
 import { type BlockCache, type ReadBands, createBlockCache, readBands } from './blocks.ts'
 import { type Directory, TAG, damaged, readDirectories } from './directory.ts'
@@ -14,6 +15,7 @@ import { fillOf, markOf, parseNodata, validOf } from './missing.ts'
 import { choosePages, isMask } from './pages.ts'
 
 export interface TiffOptions {
+  /** Ends the opening; reads take their own. */
   signal?: AbortSignal
   /** The page that is read, counted from 1; where it is absent the first, or all that are channels. */
   page?: number
@@ -23,15 +25,22 @@ export interface TiffOptions {
 
 /**
  * Opens a TIFF, BigTIFF or GeoTIFF file, here or at an address; headers alone are read.
- * @throws UnreadableImage with the reason in words
+ * @throws UnreadableImage with the reason in words, Cancelled
  */
 export async function openTiff(location: Location, options: TiffOptions = {}): Promise<Raster & { compression: number }> {
-  const sources = [await openSource(location, options.signal)]
+  const { signal } = options
+  const sources = [await openSource(location, signal)]
+  const leave = (): void => void sources[0].close()
+  signal?.addEventListener('abort', leave, { once: true })
   try {
-    return await rasterOf(sources, location.kind === 'file' ? location.path : undefined, options)
+    const raster = await rasterOf(sources, location.kind === 'file' ? location.path : undefined, options)
+    if (signal?.aborted) throw new SmaltiError('Cancelled')
+    return raster
   } catch (fault) {
     for (const source of sources) await source.close()
-    throw fault
+    throw signal?.aborted ? new SmaltiError('Cancelled') : fault
+  } finally {
+    signal?.removeEventListener('abort', leave)
   }
 }
 
@@ -56,7 +65,7 @@ async function rasterOf(sources: ByteSource[], path: string | undefined, { page,
   levels.sort((a, b) => b.width - a.width)
   const { bands, fills, allMustMatch, together } = await bandsOf(directory, pages.levels, local)
   const kept = createBlockCache()
-  let georeference: Promise<Georeference | undefined> | undefined
+  const placed = sharedWork<Georeference | undefined>({ most: 1 })
   const colours = channels.length === 0 && (await directory.number(TAG.photometric)) === PHOTOMETRIC.palette ? await directory.numbers(TAG.colourMap) : undefined
   const alpha = bands.findIndex(({ role }) => role === 'alpha')
   const gaps = bands.some(({ nodata }) => nodata !== undefined) || alpha >= 0 || masks !== undefined || full.type.startsWith('float') || full.compression === COMPRESSION.lerc
@@ -66,7 +75,7 @@ async function rasterOf(sources: ByteSource[], path: string | undefined, { page,
     bands,
     levels: levels.map(({ width, height }) => ({ width, height })),
     gaps,
-    georeference: () => (georeference ??= georeferenceOf(directory, beside)),
+    georeference: () => placed.get('', { make: () => georeferenceOf(directory, beside) }),
     palette: colours && paletteOf(colours),
     notice: pages.notice,
     compression: full.compression,
@@ -92,6 +101,7 @@ async function rasterOf(sources: ByteSource[], path: string | undefined, { page,
       }
     },
     close: async () => {
+      await kept.close()
       for (const file of sources) await file.close()
     }
   }

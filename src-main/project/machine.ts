@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { readFileSync, readlinkSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { threadId } from 'node:worker_threads'
+import { z } from 'zod'
+
+/** A thread of a process on a machine, told from all others that share a folder with it. */
+export const worker = z.object({
+  host: z.string(),
+  /** Changes when the machine restarts; empty where the system doesn't say. */
+  boot: z.string(),
+  process: z.int(),
+  /** When the process started, in the system's own unit; empty where the system doesn't say. */
+  started: z.string(),
+  thread: z.int()
+})
+export type Worker = z.infer<typeof worker>
+
+function ifReadable(read: () => string): string {
+  try {
+    return read().trim()
+  } catch {
+    return ''
+  }
+}
+
+/** Containers on one machine share its boot, not its process numbers. */
+function hostOf(): string {
+  const space = ifReadable(() => readlinkSync('/proc/self/ns/pid'))
+  return process.env.SMALTI_HOST ?? [hostname(), space].filter(Boolean).join(' ')
+}
+
+/** Fields of a process from its state on, as Linux tells them; undefined for a process that is gone. */
+function fieldsOf(status: string | undefined): string[] | undefined {
+  // The name in brackets may contain anything; state is the 3rd field, start time the 22nd.
+  const fields = status?.slice(status.lastIndexOf(')') + 2).split(' ')
+  return !fields || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields
+}
+const START = 19
+
+/** This thread. `SMALTI_HOST` names its machine where the host name does not tell machines apart. */
+export const THIS_WORKER: Worker = {
+  host: hostOf(),
+  boot: ifReadable(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
+  process: process.pid,
+  started: fieldsOf(ifReadable(() => readFileSync('/proc/self/stat', 'utf8')))?.[START] ?? '',
+  thread: threadId
+}
+
+/** When a process of this machine started, or undefined when there is none. */
+async function startOf(pid: number): Promise<string | undefined> {
+  if (process.platform === 'linux') return fieldsOf(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined))?.[START]
+  try {
+    process.kill(pid, 0)
+    return ''
+  } catch (fault) {
+    return (fault as NodeJS.ErrnoException).code === 'EPERM' ? '' : undefined
+  }
+}
+
+/** Whether a worker has ended; undefined where only a sign of life could tell. */
+export async function hasEnded({ host, boot, process: pid, started, thread }: Worker): Promise<boolean | undefined> {
+  if (host !== THIS_WORKER.host) return undefined
+  if (boot !== THIS_WORKER.boot) return true
+  if (pid === THIS_WORKER.process && started === THIS_WORKER.started) return thread === THIS_WORKER.thread ? false : undefined
+  const found = await startOf(pid)
+  if (found === undefined) return true
+  return found === '' ? undefined : found !== started
+}
+
+const digest = (text: string, length: number): string => createHash('sha256').update(text).digest('hex').slice(0, length)
+const [HOST, BOOT] = [digest(THIS_WORKER.host, 8), digest(THIS_WORKER.boot, 4)]
+
+/** A process of a machine in a few letters, for names of files. */
+export const PROCESS_TAG = `${HOST}${BOOT}-${process.pid}`
+const TAG = /^([0-9a-f]{8})([0-9a-f]{4})-(\d+)$/
+
+/** Whether a tag is that of a process of this machine that has ended. */
+export async function endedHere(tag: string): Promise<boolean> {
+  const [, host, boot, pid] = TAG.exec(tag) ?? []
+  return host === HOST && (boot !== BOOT || (await startOf(Number(pid))) === undefined)
+}

@@ -1,4 +1,5 @@
 import { SmaltiError } from '../contract/errors.ts'
+import { stateId } from './stateId.ts'
 import type { GroupEdit, GroupHistory, GroupedImage, ImageGroup } from '../contract/groups.ts'
 
 /** Groups of whole images as they are now. */
@@ -7,10 +8,13 @@ export interface Groups {
   images: readonly GroupedImage[]
 }
 
-/** What was made of the groups that were found. @throws InvalidSetting */
-export const groupsNow = (history: GroupHistory): Groups => history.edits.slice(0, history.done).reduce(changed, foundGroups(history))
+/** Tells one state of the groups from another. */
+export const groupsState = ({ sorting, edits, done }: GroupHistory): string => stateId({ sorting, edits, done })
 
-const foundGroups = ({ groups, images }: GroupHistory): Groups => ({ groups: Array.from({ length: groups }, (_, id) => ({ id, name: `Group ${id + 1}` })), images })
+/** What was made of the groups that were found. @throws InvalidSetting */
+export const groupsNow = (history: Omit<GroupHistory, 'sorting'>): Groups => history.edits.slice(0, history.done).reduce(changed, foundGroups(history))
+
+const foundGroups = ({ groups, images }: Pick<GroupHistory, 'groups' | 'images'>): Groups => ({ groups: Array.from({ length: groups }, (_, id) => ({ id, name: `Group ${id + 1}` })), images })
 
 /** @throws InvalidSetting where there is no such group or image */
 function changed({ groups, images }: Groups, edit: GroupEdit): Groups {

@@ -29,8 +29,13 @@ export const clustersOf = ({ of }: Scheme, id: number): number[] => of.flatMap((
  */
 export function edited(before: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme: Scheme; name: string } {
   const { scheme, name } = changed(before, edit, tree)
+  return { scheme: inUse(scheme), name }
+}
+
+/** A scheme without classes that have no cluster. */
+function inUse(scheme: Scheme): Scheme {
   const owners = new Set(scheme.of)
-  return { scheme: { ...scheme, classes: scheme.classes.filter(({ id }) => owners.has(id)) }, name }
+  return { ...scheme, classes: scheme.classes.filter(({ id }) => owners.has(id)) }
 }
 
 function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme: Scheme; name: string } {
@@ -107,7 +112,8 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
       if (given !== own) throw refused(`the scheme is of ${given} clusters, and there are ${own}`)
       const ids = new Set(edit.scheme.classes.map(({ id }) => id))
       if (ids.size < edit.scheme.classes.length || edit.scheme.of.some((id) => !ids.has(id))) throw refused('the scheme gives clusters to classes that it does not have')
-      return { scheme: withAdded(edit.scheme, scheme), name: edit.name }
+      if (edit.scheme.of.length + Math.max(0, (scheme.added ?? 0) - (edit.scheme.added ?? 0)) > MOST_CLUSTERS) throw refused(`with those added by hand there would be more than ${MOST_CLUSTERS} clusters`)
+      return { scheme: withAdded(inUse(edit.scheme), scheme), name: edit.name }
     }
   }
 }
@@ -148,7 +154,8 @@ function listed(classes: readonly SchemeClass[]): string {
 /** The class that a cluster is by itself; its own number is its id unless another class has it. */
 function ownClass(cluster: number, taken: ReadonlySet<number>): SchemeClass {
   let id = cluster
-  while (taken.has(id)) id = (id + 1) % 250
+  if (taken.size >= MOST_CLUSTERS) throw refused(`there are ${MOST_CLUSTERS} classes at most`)
+  while (taken.has(id)) id = (id + 1) % MOST_CLUSTERS
   return { id, name: `Cluster ${cluster + 1}`, colour: clusterColours(cluster + 1)[cluster], hidden: false, ignored: false }
 }
 

@@ -16,7 +16,7 @@ import { addClassCommands } from './classCommands.ts'
 import { addGroupCommands } from './groupCommands.ts'
 import { descriptionText } from './descriptionText.ts'
 import { backend, count, decimals, examples, head, number, numbers, patchSize, placed, positive, shardOf, skippedText } from './options.ts'
-import { EXIT, INPUT_FAULTS, perform, useEngines } from './perform.ts'
+import { EXIT, type Outcome, conclusionOf, lastOutcome, perform, useEngines } from './perform.ts'
 import { runsText } from './runsText.ts'
 
 const warningText = (warnings: { path: string; reason: string }[]): string => warnings.map(({ path, reason }) => `\nNote: ${path}: ${reason}`).join('')
@@ -256,18 +256,23 @@ async function readJson(path: string, option: string): Promise<unknown> {
   }
 }
 
-/** Runs the command line with the arguments after the program's name; `process.exitCode` tells how it went. */
-export async function runCommandLine(args: readonly string[], startEngine: () => EngineProcess): Promise<void> {
+/**
+ * Runs the command line with the arguments after the program's name, and ends the process. How it ended is decided and printed
+ * at once: a signal comes before that, and counts, or finds nothing to end any more.
+ */
+export async function runCommandLine(args: readonly string[], startEngine: () => EngineProcess, exit: (code: number) => void): Promise<void> {
   useEngines(startEngine)
+  let usage: CommanderError | undefined
+  let outcome: Outcome
   try {
     await program.parseAsync(args, { from: 'user' })
+    outcome = lastOutcome()
   } catch (fault) {
-    if (fault instanceof CommanderError) {
-      process.exitCode = fault.exitCode === 0 ? EXIT.ok : EXIT.badInput
-    } else {
-      const error = asSmaltiError(fault)
-      process.stderr.write(`${error.message}\n`)
-      process.exitCode = INPUT_FAULTS.has(error.name) ? EXIT.badInput : EXIT.failed
-    }
+    if (fault instanceof CommanderError) usage = fault
+    outcome = usage ? {} : { error: asSmaltiError(fault) }
   }
+  const { code, stdout, stderr } = conclusionOf(outcome)
+  process.stderr.write(stderr)
+  // It may be a pipe, which is written when its reader has time.
+  process.stdout.write(stdout, () => exit(usage && usage.exitCode !== 0 && code === EXIT.ok ? EXIT.badInput : code))
 }

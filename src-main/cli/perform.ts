@@ -1,12 +1,13 @@
 import type { EngineProcess } from '../contract/client.ts'
 import type { CommandInput, CommandName, CommandOutput } from '../contract/commands.ts'
-import { asSmaltiError } from '../contract/errors.ts'
+import { SmaltiError, asSmaltiError, isLoss } from '../contract/errors.ts'
+import { insisted, interrupted } from './interruption.ts'
 import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */
 export const INPUT_FAULTS = new Set<string>([
   'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'PlaceUnknown', 'LabelsUnreadable', 'CorrectionsUnreadable', 'ClassesChanged', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'OtherImages', 'ProjectTooNew',
-  'ProjectLocked', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'HeatmapsMissing', 'CheckpointUnreadable', 'CheckpointMismatch',
+  'ProjectLocked', 'FolderInUse', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'HeatmapsMissing', 'CheckpointUnreadable', 'CheckpointMismatch',
   'BackendUnavailable', 'RuntimeUnavailable', 'FeaturesUnusable', 'TruthMissing', 'TruthInColour', 'TruthMismatch', 'TruthAmbiguous', 'TruthUnusable', 'NothingScored', 'InvalidSetting'
 ])
 export const EXIT = { ok: 0, failed: 1, badInput: 2, interrupted: 130 }
@@ -15,32 +16,44 @@ export const EXIT = { ok: 0, failed: 1, badInput: 2, interrupted: 130 }
 let startEngine: (() => EngineProcess) | undefined
 export const useEngines = (start: () => EngineProcess): void => void (startEngine = start)
 
-/** Runs a command in the engine with a progress line, and prints its result. */
-export async function perform<N extends CommandName>(
-  name: N,
-  input: CommandInput<N>,
-  json: boolean | undefined,
-  print: (output: CommandOutput<N>) => string
-): Promise<void> {
+/** How a command ended. */
+export interface Outcome {
+  /** What it prints where it succeeds. */
+  output?: string
+  error?: SmaltiError
+  json?: boolean
+}
+
+let outcome: Outcome = {}
+/** How the command that was performed last ended. */
+export const lastOutcome = (): Outcome => outcome
+
+/** Runs a command in the engine with a progress line. Nothing else is printed; `lastOutcome` tells how it ended. */
+export async function perform<N extends CommandName>(name: N, input: CommandInput<N>, json: boolean | undefined, print: (output: CommandOutput<N>) => string): Promise<void> {
+  outcome = { error: new SmaltiError('Cancelled'), json }
+  if (interrupted.aborted) return
   const engine = startEngine!()
-  const controller = new AbortController()
-  const interrupt = (): void => controller.abort()
-  process.on('SIGINT', interrupt)
-  process.on('SIGTERM', interrupt)
   const line = progressPrinter(process.stderr)
-  try {
-    const output = await engine.call(name, input, { signal: controller.signal, onProgress: (progress) => line.show(progress) })
-    line.end()
-    process.stdout.write(json ? `${JSON.stringify(output)}\n` : `${print(output)}\n`)
-  } catch (fault) {
-    line.end()
-    const error = asSmaltiError(fault)
-    process.stderr.write(`${error.message}\n`)
-    if (json) process.stdout.write(`${JSON.stringify({ error })}\n`)
-    process.exitCode = error.name === 'Cancelled' ? EXIT.interrupted : INPUT_FAULTS.has(error.name) ? EXIT.badInput : EXIT.failed
-  } finally {
-    process.off('SIGINT', interrupt)
-    process.off('SIGTERM', interrupt)
-    engine.stop()
+  const cancelling = (): void => {
+    if (process.stderr.isTTY) line.show({ stage: 'Cancelling… Press Ctrl-C again to end at once.' })
   }
+  interrupted.addEventListener('abort', cancelling)
+  insisted.addEventListener('abort', engine.kill)
+  try {
+    const output = await engine.call(name, input, { signal: interrupted, onProgress: (progress) => interrupted.aborted || line.show(progress) })
+    outcome = { output: `${json ? JSON.stringify(output) : print(output)}\n`, json }
+  } catch (fault) {
+    outcome = { error: asSmaltiError(fault), json }
+  } finally {
+    await engine.stop()
+    line.end()
+  }
+}
+
+/** What a command prints in the end and its exit code, which is always the same after an interruption. */
+export function conclusionOf({ output = '', error, json }: Outcome): { code: number; stdout: string; stderr: string } {
+  const told = interrupted.aborted && !isLoss(error) ? new SmaltiError('Cancelled') : error
+  if (!told) return { code: EXIT.ok, stdout: output, stderr: '' }
+  const code = interrupted.aborted || told.name === 'Cancelled' ? EXIT.interrupted : INPUT_FAULTS.has(told.name) ? EXIT.badInput : EXIT.failed
+  return { code, stdout: json ? `${JSON.stringify({ error: told })}\n` : '', stderr: `${told.details.output ?? ''}${told.message}\n` }
 }

@@ -1,5 +1,5 @@
 /** The command line under Node. */
-import { startEngineProcess } from '../engine/childProcess.ts'
-import { runCommandLine } from './commandLine.ts'
+import './interruption.ts'
 
-await runCommandLine(process.argv.slice(2), startEngineProcess)
+const [{ startEngineProcess }, { runCommandLine }] = await Promise.all([import('../engine/childProcess.ts'), import('./commandLine.ts')])
+await runCommandLine(process.argv.slice(2), startEngineProcess, (code) => process.exit(code))

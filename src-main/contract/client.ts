@@ -17,7 +17,8 @@ export interface EngineClient {
 
 /** An engine in a process of its own. */
 export interface EngineProcess extends EngineClient {
-  stop(): void
+  /** Ends it once it is idle; resolves when it has ended. */
+  stop(): Promise<void>
   /** Ends it at once, even while it computes. */
   kill(): void
 }

@@ -16,8 +16,8 @@ const folder = z.string().min(1)
 /** Folders and files of images, and addresses of GeoTIFFs. */
 const sources = z.array(z.string().min(1)).min(1)
 const head = z.enum(HEADS)
-/** The history's length and step that the asker knows: somebody else may have changed the classes since. */
-const historyState = z.object({ steps: z.int(), cursor: z.int() })
+/** `stateId` of the history that the asker knows: somebody else may have changed the classes, or groups, since. */
+const knownState = z.string()
 const scores = z.object({
   accuracy: z.number(),
   majority: z.number(),
@@ -176,8 +176,7 @@ export const COMMANDS = {
       out: folder.optional(),
       copies: z.boolean().default(false),
       overwrite: z.boolean().default(false),
-      /** How many steps there are and how many of them count, as far as the asker knows: somebody else may have changed the groups since. */
-      expected: z.object({ steps: z.int(), done: z.int() }).optional()
+      expected: knownState.optional()
     }),
     output: z.object({
       history: groupHistory,
@@ -262,7 +261,7 @@ export const COMMANDS = {
       into: z.string().min(1).optional(),
       /** Also over a file that Smalti did not write. */
       overwrite: z.boolean().default(false),
-      expected: historyState.optional()
+      expected: knownState.optional()
     }),
     output: z.object({
       head,
@@ -271,7 +270,9 @@ export const COMMANDS = {
       pixels: z.array(z.number()).optional(),
       /** What each step is called. */
       steps: z.array(z.string()),
-      cursor: z.int()
+      cursor: z.int(),
+      /** `stateId` of the history. */
+      state: z.string()
     })
   },
   /** Corrects labels of one of the run's own images by hand; a step of the history of its classes. */
@@ -283,7 +284,7 @@ export const COMMANDS = {
       path: z.string().min(1),
       shape: correctionShape,
       to: correctionTarget,
-      expected: historyState.optional()
+      expected: knownState.optional()
     }),
     output: z.object({
       /** Absent where nothing changed. */

@@ -111,3 +111,7 @@ export function asSmaltiError(fault: unknown, path = ''): SmaltiError {
   if (reason !== undefined && where !== '') return new SmaltiError(LOOKING.has(syscall!) ? 'FolderUnreadable' : 'FolderNotWritable', { path: where, reason })
   return new SmaltiError('InternalError', { reason: message ?? String(fault) })
 }
+
+const LOSSES = new Set<string>(['DiskFull', 'FolderNotWritable'])
+/** Whether a fault says that something was not kept, which a user is told even of work that was cancelled. */
+export const isLoss = (fault: unknown): boolean => fault instanceof SmaltiError && LOSSES.has(fault.name)

@@ -20,5 +20,5 @@ export const imageGroup = z.object({ id: z.int().min(0), name: z.string() })
 export type ImageGroup = z.infer<typeof imageGroup>
 
 /** Groups as they were found, and what was made of them step by step; the first `done` steps count, the others are undone. */
-export const groupHistory = z.object({ groups: z.int(), images: z.array(groupedImage), edits: z.array(groupEdit), done: z.int() })
+export const groupHistory = z.object({ /** Tells one sorting of the images from the next. */ sorting: z.string(), groups: z.int(), images: z.array(groupedImage), edits: z.array(groupEdit), done: z.int() })
 export type GroupHistory = z.infer<typeof groupHistory>

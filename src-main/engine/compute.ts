@@ -1,7 +1,7 @@
 import '@tensorflow/tfjs-backend-cpu'
 import { executeEagerly } from '../backends/eager.ts'
 import { onnxruntimeBackend } from '../backends/onnxruntime.ts'
-import type { Backend, BackendName, NamedArrays, Program } from '../backends/program.ts'
+import type { Backend, BackendName, Execution, NamedArrays, Program } from '../backends/program.ts'
 import { sizeOf } from '../backends/program.ts'
 import { tensorflowBackend } from '../backends/tensorflow.ts'
 import type { CommandOutput } from '../contract/commands.ts'
@@ -11,6 +11,7 @@ import { type Architecture, initialWeights, trunk } from '../learning/network/ar
 import { normalFrom, uniformFrom } from '../learning/random.ts'
 import { type StepShape, correctedRate, initialState, trainingStep } from '../learning/trainingStep.ts'
 import { displacementMatrix } from '../learning/views/geometry.ts'
+import { disposed } from '../imagery/scoped.ts'
 import { rememberBackend, rememberedBackend } from './backendMemory.ts'
 import { startEngineProcess } from './childProcess.ts'
 import type { Job } from './job.ts'
@@ -87,11 +88,12 @@ async function selfTest(backend: Backend): Promise<number> {
   const program = trainingStep(SELF_TEST, { pairs: 1, crop: 8 })
   const state = initialState(program, initialWeights(SELF_TEST, normalFrom(uniformFrom(1))))
   const inputs = syntheticInputs(program, 4, 8)
-  const [expected, found] = [executeEagerly('cpu', program, state), await backend.compile(program, state)]
-  await expected.run(inputs)
-  await found.run(inputs)
-  const [a, b] = [await expected.readState(), await found.readState()]
-  await Promise.all([expected.dispose(), found.dispose()])
+  const stateAfter = async (making: Promise<Execution>): Promise<NamedArrays> => {
+    await using execution = disposed(await making)
+    await execution.run(inputs)
+    return await execution.readState()
+  }
+  const [a, b] = [await stateAfter(Promise.resolve(executeEagerly('cpu', program, state))), await stateAfter(backend.compile(program, state))]
   const onlyUpdates = (name: string): boolean => `${name}/moment1` in program.state && state[name].every((value) => value === 0)
   const distances = Object.keys(program.state).filter((name) => !onlyUpdates(name)).map((name) => {
     // A second moment is a square, which errs twice as far as what was squared.
@@ -133,7 +135,7 @@ export const trialJob: Job<'trial'> = async ({ backend: name, step }) => {
   if (!backend || !step) return { device: backend?.device, reason }
   const { architecture, shape } = step
   const program = trainingStep(architecture, shape)
-  const execution = await backend.compile(program, initialState(program, initialWeights(architecture, normalFrom(uniformFrom(1)))))
+  await using execution = disposed(await backend.compile(program, initialState(program, initialWeights(architecture, normalFrom(uniformFrom(1))))))
   const inputs = syntheticInputs(program, program.inputs.rows[2], shape.crop)
   const timed = async (steps: number): Promise<number> => {
     const started = performance.now()
@@ -142,7 +144,6 @@ export const trialJob: Job<'trial'> = async ({ backend: name, step }) => {
   }
   const first = await timed(1)
   const milliseconds = first > LONG_STEP ? first : await timed(TIMED_STEPS)
-  await execution.dispose()
   return { device: backend.device, milliseconds }
 }
 
@@ -152,6 +153,7 @@ export const trialJob: Job<'trial'> = async ({ backend: name, step }) => {
  * may compute on the processor, hundreds of times slower than a backend made for it. @throws Cancelled
  */
 export async function tryBackend(name: keyof typeof STARTERS, step?: TimedStep, limit = START, signal?: AbortSignal): Promise<CommandOutput<'trial'>> {
+  if (signal?.aborted) throw new SmaltiError('Cancelled')
   const child = startEngineProcess()
   let late = false
   const giveUp = (): void => {
@@ -163,12 +165,12 @@ export async function tryBackend(name: keyof typeof STARTERS, step?: TimedStep, 
   try {
     return await child.call('trial', { backend: name, step })
   } catch (fault) {
-    if (signal?.aborted) throw new SmaltiError('Cancelled')
+    if (signal?.aborted || (fault instanceof SmaltiError && fault.name === 'Cancelled')) throw new SmaltiError('Cancelled')
     return { reason: late ? `no answer within ${Math.round(limit / 1e3)} s` : (fault as Error).message }
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', child.kill)
-    child.stop()
+    await child.stop()
   }
 }
 

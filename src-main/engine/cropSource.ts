@@ -35,16 +35,18 @@ export interface CropReply {
 const AHEAD = 3
 
 export interface CropSource {
+  /** @throws Cancelled, and what ended a thread */
   next(step: number): Promise<Batch>
   stop(): Promise<void>
 }
 
 /**
  * Starts threads that cut the crops of each step, turn by turn. A batch depends on the seed and its step alone, not on
- * how many threads there are. An unreadable image is told once.
+ * how many threads there are. An unreadable image is told once; whoever waits when the signal aborts is told so.
  */
-export function startCropSource(config: CropSourceConfig, threads: number, onUnreadable: (file: SkippedFile) => void): CropSource {
+export function startCropSource(config: CropSourceConfig, threads: number, signal: AbortSignal, onUnreadable: (file: SkippedFile) => void): CropSource {
   const workers = Array.from({ length: threads }, () => new Worker(new URL('./crops.js', import.meta.url), { workerData: NO_WORKER_OF_GEOTIFF }))
+  let ended: Error | undefined
   const waiting = new Map<number, PromiseWithResolvers<Batch>>()
   const told = new Set<string>()
   const ask = (step: number): PromiseWithResolvers<Batch> => {
@@ -53,10 +55,12 @@ export function startCropSource(config: CropSourceConfig, threads: number, onUnr
     const made = withResolvers<Batch>()
     made.promise.catch(() => undefined)
     waiting.set(step, made)
+    if (ended) made.reject(ended)
     workers[step % threads].postMessage({ kind: 'cut', step } satisfies CropRequest)
     return made
   }
   const failAll = (fault: Error): void => {
+    ended ??= fault
     for (const { reject } of waiting.values()) reject(fault)
   }
   const receive = ({ step, batch, unreadable, error }: CropReply): void => {
@@ -73,15 +77,19 @@ export function startCropSource(config: CropSourceConfig, threads: number, onUnr
     worker.on('error', failAll)
     worker.postMessage({ kind: 'configure', config: { ...config, keptBytes: KEPT_BYTES / threads } } satisfies CropRequest)
   }
+  const leave = (): void => failAll(new SmaltiError('Cancelled'))
+  signal.addEventListener('abort', leave)
+  if (signal.aborted) leave()
   return {
-    async next(step) {
+    next(step) {
       for (const old of [...waiting.keys()].filter((key) => key < step)) waiting.delete(old)
       const wanted = ask(step)
       for (let ahead = 1; ahead <= Math.max(AHEAD, threads); ahead++) ask(step + ahead)
       return wanted.promise
     },
     async stop() {
-      failAll(new SmaltiError('Cancelled'))
+      signal.removeEventListener('abort', leave)
+      leave()
       await Promise.all(workers.map((worker) => worker.terminate()))
     }
   }

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { type CommandName, parsedInput } from '../contract/commands.ts'
-import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
+import { SmaltiError, asSmaltiError, isLoss } from '../contract/errors.ts'
 import { type FromEngine, toEngine } from '../contract/messages.ts'
 import { listImages, readCatalogue } from '../imagery/catalogue.ts'
+import { unlessAborted } from '../imagery/sharedWork.ts'
 import { recipeOf } from '../learning/presets.ts'
 import { writeSample } from './sample/writeSample.ts'
 import { trialJob } from './compute.ts'
@@ -81,14 +82,16 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
   function start(id: number, name: CommandName, input: unknown): void {
     const controller = new AbortController()
     running.set(id, controller)
-    const work = (): Promise<unknown> => perform(id, name, input, controller.signal)
-    const done = EXCLUSIVE.has(name) ? exclusive.then(work, work) : work()
-    if (EXCLUSIVE.has(name)) exclusive = done.catch(() => undefined)
+    const { signal } = controller
+    const before = EXCLUSIVE.has(name) ? exclusive : undefined
+    const done = (before ? unlessAborted(before, signal) : Promise.resolve()).then(() => perform(id, name, input, signal))
+    // One that is cancelled while it waits answers at once; the next waits for those before it all the same.
+    if (before) exclusive = Promise.allSettled([before, done])
     void done
       .then(
         (output) => send({ kind: 'reply', id, output }),
         (fault: unknown) => {
-          const named = asSmaltiError(fault)
+          const named = signal.aborted && !isLoss(fault) ? new SmaltiError('Cancelled') : asSmaltiError(fault)
           if (named.name === 'InternalError') console.error(fault)
           send({ kind: 'error', id, error: named.toJSON() })
         }
@@ -122,13 +125,8 @@ function createPause(): { set(paused: boolean): void; whenResumed(signal: AbortS
     },
     async whenResumed(signal) {
       if (!resumed) return
-      let cancel: (() => void) | undefined
-      const cancelled = new Promise<void>((resolve) => {
-        cancel = resolve
-        signal.addEventListener('abort', cancel, { once: true })
-      })
-      await Promise.race([resumed, cancelled])
-      if (cancel) signal.removeEventListener('abort', cancel)
+      // Who is cancelled while he waits goes on, to keep what there is.
+      await unlessAborted(resumed, signal).catch(() => undefined)
     }
   }
 }

@@ -6,6 +6,7 @@ import { SmaltiError } from '../contract/errors.ts'
 import { readCatalogue } from '../imagery/catalogue.ts'
 import { chooseBands } from '../imagery/bands.ts'
 import { PictureReader, type Sight } from '../imagery/pictures.ts'
+import { scoped } from '../imagery/scoped.ts'
 import { sampleStatistics, standardise } from '../imagery/statistics.ts'
 import { wholeImageProgram } from '../learning/inference.ts'
 import { type Points, pointsOf } from '../learning/kMeans.ts'
@@ -48,13 +49,14 @@ export async function readGallery(sources: readonly string[], least: number, { s
   const seen: Sight = { scale: { side }, bands: choice }
   const statistics = await sampleStatistics(seen, images, signal, () => undefined)
   const sight = { ...seen, ranges: statistics }
-  const reader = new PictureReader(sight)
+  await using reader = scoped(new PictureReader(sight))
   const gallery: Gallery = { sight, images: [], pixels: [], side, bands: choice.roles.length, statistics, skipped: [...catalogue.skipped] }
   for (const [done, image] of images.entries()) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
     try {
       gallery.pixels.push((await reader.whole(image)).values)
       gallery.images.push(image)
+      await reader.forget(image)
     } catch (fault) {
       if (!(fault instanceof SmaltiError) || fault.name !== 'UnreadableImage') throw fault
       gallery.skipped.push({ path: image.path, reason: String(fault.details.reason) })
@@ -62,7 +64,6 @@ export async function readGallery(sources: readonly string[], least: number, { s
     onProgress({ stage: 'Reading the images', share: (done + 1) / images.length })
   }
   if (gallery.images.length < least) throw new SmaltiError('NotEnoughImages', { have: gallery.images.length, need: least })
-  await reader.close()
   return gallery
 }
 

@@ -9,6 +9,7 @@ import { NO_LABEL, SURE } from '../contract/labels.ts'
 import { tagsOfCells } from '../imagery/georeference.ts'
 import { georeferenceOfFile } from '../imagery/openRaster.ts'
 import type { Sight } from '../imagery/pictures.ts'
+import { disposed, stopped } from '../imagery/scoped.ts'
 import { type HeatmapFile, HeatmapWriter, cellRowsWritten } from '../labels/heatmaps.ts'
 import { type RasterFile, RasterWriter, discardUnfinished, rowsWritten } from '../labels/writer.ts'
 import { type RasterNotes, tileSide } from '../labels/tiffFile.ts'
@@ -74,9 +75,9 @@ export async function labelTasks(
   onSkipped: (file: SkippedFile) => void
 ): Promise<{ waitingShare: number }> {
   const { model: { architecture }, statistics, sight } = labeller
-  const segmenter = createSegmenter(labeller.backend, labeller.model)
+  await using segmenter = disposed(createSegmenter(labeller.backend, labeller.model))
   let stage = 'Segmenting'
-  const source = startWindowSource({ sight, statistics, keptBytes: KEPT_BYTES }, (path, share) => context.onProgress({ stage: `Preparing ${path}, which cannot be read in parts`, share }))
+  await using source = stopped(startWindowSource({ sight, statistics, keptBytes: KEPT_BYTES }, context.signal, (path, share) => context.onProgress({ stage: `Preparing ${path}, which cannot be read in parts`, share })))
   const started = performance.now()
   const weightOf = (task: Task): number => task.image.width * (task.toRow - task.fromRow) * task.plan.tile
   const total = tasks.reduce((sum, task) => sum + weightOf(task), 0)
@@ -91,35 +92,30 @@ export async function labelTasks(
     }
   }
   let done = 0
-  try {
-    source.restart(requests(0))
-    for (const [number, task] of tasks.entries()) {
-      stage = `Segmenting ${task.image.path}`
-      await context.whenResumed()
-      const onRows = (rows: number): void => {
-        const share = (done + weightOf({ ...task, toRow: rows })) / total
-        const elapsed = (performance.now() - started) / 1e3
-        context.onProgress({ stage, share, remaining: share > 0 ? (elapsed * (1 - share)) / share : undefined })
-      }
-      try {
-        await onDone(task, await labelTask(labeller, task, beginning(task), segmenter, () => source.next(), context.signal, onRows))
-        await rm(sumsPath(task), { force: true })
-      } catch (fault) {
-        if (!(fault instanceof SmaltiError) || (fault.name !== 'UnreadableImage' && fault.name !== 'AreaUnreachable')) throw fault
-        const file = { path: task.image.path, reason: fault.name === 'UnreadableImage' ? String(fault.details.reason) : fault.message }
-        for (const path of filesOf(task)) await discardUnfinished(path)
-        await rm(sumsPath(task), { force: true })
-        onSkipped(file)
-        context.onProgress({ stage, skipped: file })
-        source.restart(requests(number + 1))
-      }
-      done += weightOf(task)
+  source.restart(requests(0))
+  for (const [number, task] of tasks.entries()) {
+    stage = `Segmenting ${task.image.path}`
+    await context.whenResumed()
+    const onRows = (rows: number): void => {
+      const share = (done + weightOf({ ...task, toRow: rows })) / total
+      const elapsed = (performance.now() - started) / 1e3
+      context.onProgress({ stage, share, remaining: share > 0 ? (elapsed * (1 - share)) / share : undefined })
     }
-    return { waitingShare: segmenter.waited() / Math.max(performance.now() - started, 1) }
-  } finally {
-    await source.stop()
-    await segmenter.dispose()
+    try {
+      await onDone(task, await labelTask(labeller, task, beginning(task), segmenter, () => source.next(), context.signal, onRows))
+      await rm(sumsPath(task), { force: true })
+    } catch (fault) {
+      if (!(fault instanceof SmaltiError) || (fault.name !== 'UnreadableImage' && fault.name !== 'AreaUnreachable')) throw fault
+      const file = { path: task.image.path, reason: fault.name === 'UnreadableImage' ? String(fault.details.reason) : fault.message }
+      for (const path of filesOf(task)) await discardUnfinished(path)
+      await rm(sumsPath(task), { force: true })
+      onSkipped(file)
+      context.onProgress({ stage, skipped: file })
+      source.restart(requests(number + 1))
+    }
+    done += weightOf(task)
   }
+  return { waitingShare: segmenter.waited() / Math.max(performance.now() - started, 1) }
 }
 
 /** What an image's whole label raster says of itself. */

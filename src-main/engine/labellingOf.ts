@@ -7,6 +7,7 @@ import { HEADS, type TrainingSettings } from '../contract/settings.ts'
 import { readArea } from '../imagery/areaFile.ts'
 import { readCatalogue } from '../imagery/catalogue.ts'
 import { PictureReader, type Scale, type Sight } from '../imagery/pictures.ts'
+import { scoped } from '../imagery/scoped.ts'
 import { mergedGroups } from '../learning/clusterHeads.ts'
 import { mergesRefitted } from '../learning/network/architecture.ts'
 import { recipeOf } from '../learning/presets.ts'
@@ -49,10 +50,8 @@ export async function prepareLabelling(
   const heads = meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name))
   const isCut = ({ mergedFrom }: (typeof heads)[number]): boolean => mergedFrom !== undefined && mergesRefitted(meta.architecture)
   const architecture = { ...meta.architecture, heads: heads.filter((head) => !isCut(head)) }
-  const training = new PictureReader(sightOf(project, meta))
   // A run that was stopped has not settled its clusters yet.
-  const concluding = meta.finished ? {} : (await concludingWeights({ meta, reader: training }, recipeOf(meta.settings), arrays, context.signal)).weights
-  await training.close()
+  const concluding = meta.finished ? {} : await settledNow(project, meta, arrays, context.signal)
   const model = { architecture, weights: { ...appliedWeights(arrays), ...concluding }, subHeads: chosenSubHeads(meta), trunk: await frozenTrunkOf(meta) }
   const cuts = Object.fromEntries(heads.filter(isCut).map(({ name, mergedFrom }) => [name, { of: mergedFrom!, groups: mergedGroups(meta.architecture, name, model.weights) }]))
   const area = areaPath === undefined ? meta.area : await readArea(areaPath, '--area')
@@ -63,6 +62,12 @@ export async function prepareLabelling(
     if (!/^memory\/|\/(moment[12]|average)$/.test(name)) digest.update(name).update(new Uint8Array(Float32Array.from(model.weights[name]).buffer))
   }
   return { meta, labeller: { project: project.folder, backend, model, cuts, statistics: meta.statistics, sight, key: digest.digest('hex').slice(0, 16) } }
+}
+
+/** Weights of the heads of a run that was stopped before its clusters were settled. */
+async function settledNow(project: Project, meta: RunMeta, arrays: Checkpoint['arrays'], signal: AbortSignal): Promise<Record<string, Float32Array>> {
+  await using reader = scoped(new PictureReader(sightOf(project, meta)))
+  return (await concludingWeights({ meta, reader }, recipeOf(meta.settings), arrays, signal)).weights
 }
 
 /**

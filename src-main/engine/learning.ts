@@ -4,6 +4,7 @@ import type { SkippedFile } from '../contract/imagery.ts'
 import type { Recipe } from '../contract/recipe.ts'
 import type { TrainingSettings } from '../contract/settings.ts'
 import type { Architecture } from '../learning/network/architecture.ts'
+import { disposed, stopped } from '../imagery/scoped.ts'
 import type { TrainingRun } from '../learning/trainer.ts'
 import { methodOf } from '../learning/methods/table.ts'
 import { uniformFrom } from '../learning/random.ts'
@@ -53,8 +54,8 @@ export async function withTraining<T>(
 ): Promise<T> {
   context.onProgress({ stage: 'Choosing the backend' })
   const { backend, chosen } = await chooseBackend(wanted.backend, { architecture, shape }, retime, context.signal)
-  const execution = await backend.compile(trainingStep(architecture, shape), state)
-  const source = startCropSource(crops, cropThreads(backend), onSkipped)
+  await using execution = disposed(await backend.compile(trainingStep(architecture, shape), state))
+  await using source = stopped(startCropSource(crops, cropThreads(backend), context.signal, onSkipped))
   const method = methodOf(shape)
   const run: ReadyRun = {
     architecture,
@@ -72,10 +73,5 @@ export async function withTraining<T>(
     whenResumed: () => context.whenResumed(),
     signal: context.signal
   }
-  try {
-    return await work(run, backend, chosen)
-  } finally {
-    await source.stop()
-    await execution.dispose()
-  }
+  return await work(run, backend, chosen)
 }

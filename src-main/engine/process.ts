@@ -1,18 +1,11 @@
 /** Entry point of the process that computes: under Electron a utility process, else a child process. */
-import { constants, setPriority } from 'node:os'
-import { createEngine } from './engine.ts'
-import { parentPort, receiveFromSibling } from './siblings.ts'
 
-if (parentPort) {
-  const port = parentPort
-  // The window and its frames come first.
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
-  const engine = createEngine((message) => port.postMessage(message))
-  port.on('message', ({ data }) => void (receiveFromSibling(data) || engine.receive(data)))
-} else {
-  const engine = createEngine((message) => process.send?.(message))
-  process.on('message', (message) => engine.receive(message))
-  process.on('disconnect', () => process.exit())
-}
-// The command line cancels by message; the terminal's own signal reaches the whole process group.
-process.on('SIGINT', () => undefined)
+// A terminal's signals reach the whole group of processes; it is the command line that heeds them, and cancels by message.
+// Electron ends its processes by SIGTERM.
+const underElectron = 'parentPort' in process && process.parentPort !== undefined
+for (const signal of ['SIGINT', 'SIGHUP', ...(underElectron ? [] : ['SIGTERM'])]) process.on(signal, () => undefined)
+process.on('disconnect', () => process.exit())
+
+await import('./serve.ts')
+
+export {}

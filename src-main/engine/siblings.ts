@@ -10,7 +10,7 @@ export interface ParentPort {
 /** Undefined where no Electron started this process. */
 export const { parentPort } = process as unknown as { parentPort?: ParentPort }
 
-const siblings = new Map<number, EngineClient>()
+const siblings = new Map<number, EngineClient & { ended(): void }>()
 let last = 0
 
 /** Another engine, started by the shell. */
@@ -18,10 +18,17 @@ export function startSibling(port: ParentPort): EngineProcess {
   const sibling = ++last
   const ask = (what: SiblingRequest['ask']): void => port.postMessage({ kind: 'sibling', sibling, ask: what } satisfies SiblingRequest)
   const client = createClient((message) => ask({ message }))
-  siblings.set(sibling, client)
-  ask('start')
   const end = (): void => ask('end')
-  return { ...client, stop: end, kill: end }
+  const gone = new Promise<void>((ended) => siblings.set(sibling, { ...client, ended }))
+  ask('start')
+  return {
+    ...client,
+    kill: end,
+    stop() {
+      end()
+      return gone
+    }
+  }
 }
 
 /** Takes what the shell tells of a sibling; false for any other message. */
@@ -33,6 +40,7 @@ export function receiveFromSibling(message: unknown): boolean {
   else {
     siblings.delete(data.sibling)
     client?.fail(new SmaltiError('EngineStopped', { reason: data.news.ended }))
+    client?.ended()
   }
   return true
 }

@@ -47,7 +47,9 @@ export async function startWatch({ meta, reader }: SurveyedRun, path: string): P
       await compiled.execution.writeState(folded)
       return compiled.execution
     }
-    await compiled?.execution.dispose()
+    const former = compiled
+    compiled = undefined
+    await former?.execution.dispose()
     const subHeads = Object.fromEntries(architecture.heads.map(({ name }) => [name, name === head.name ? subHead : 0]))
     const program = { ...surveyProgram(architecture, subHeads, { window: side, margin, masked, statistics: {} }), constantState: false }
     compiled = { execution: await backend.compile(program, folded), subHead }

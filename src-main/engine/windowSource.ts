@@ -24,7 +24,7 @@ export const NO_WORKER_OF_GEOTIFF = {}
 const AHEAD = 3
 
 export interface WindowSource {
-  /** The next window in the order of the requests. @throws UnreadableImage and what reading throws */
+  /** The next window in the order of the requests. @throws UnreadableImage and what reading throws; Cancelled */
   next(): Promise<ReadWindow>
   /** Takes up another order of requests, from the next window on. */
   restart(requests: Iterator<{ image: CatalogueImage; window: Window }>): void
@@ -32,12 +32,13 @@ export interface WindowSource {
 }
 
 /** Reads windows on a thread of its own, ahead of who takes them. */
-export function startWindowSource(config: WindowSourceConfig, onCopying: (path: string, share: number) => void): WindowSource {
+export function startWindowSource(config: WindowSourceConfig, signal: AbortSignal, onCopying: (path: string, share: number) => void): WindowSource {
   const worker = new Worker(new URL('./windows.js', import.meta.url), { workerData: NO_WORKER_OF_GEOTIFF })
   const waiting = new Map<number, { resolve(window: ReadWindow): void; reject(fault: Error): void }>()
   let queue: Promise<ReadWindow>[] = []
   let requests: Iterator<{ image: CatalogueImage; window: Window }> = [][Symbol.iterator]()
   let last = 0
+  let ended: Error | undefined
   worker.on('message', (reply: WindowReply) => {
     if (reply.kind === 'copying') {
       onCopying(reply.path, reply.share)
@@ -48,10 +49,15 @@ export function startWindowSource(config: WindowSourceConfig, onCopying: (path: 
     if (reply.kind === 'read') asked?.resolve(reply.window)
     else asked?.reject(new SmaltiError(reply.error.name, reply.error.details))
   })
-  worker.on('error', (fault) => {
+  const failAll = (fault: Error): void => {
+    ended ??= fault
     for (const { reject } of waiting.values()) reject(fault)
     waiting.clear()
-  })
+  }
+  worker.on('error', failAll)
+  const leave = (): void => failAll(new SmaltiError('Cancelled'))
+  signal.addEventListener('abort', leave)
+  if (signal.aborted) leave()
   worker.postMessage({ kind: 'configure', config } satisfies WindowRequest)
 
   function fill(): void {
@@ -59,7 +65,7 @@ export function startWindowSource(config: WindowSourceConfig, onCopying: (path: 
       const { value, done } = requests.next()
       if (done) return
       const number = ++last
-      const read = new Promise<ReadWindow>((resolve, reject) => waiting.set(number, { resolve, reject }))
+      const read = ended ? Promise.reject(ended) : new Promise<ReadWindow>((resolve, reject) => waiting.set(number, { resolve, reject }))
       read.catch(() => undefined)
       queue.push(read)
       worker.postMessage({ kind: 'read', number, ...value } satisfies WindowRequest)
@@ -78,6 +84,9 @@ export function startWindowSource(config: WindowSourceConfig, onCopying: (path: 
       requests = others
       queue = []
     },
-    stop: async () => void (await worker.terminate())
+    async stop() {
+      signal.removeEventListener('abort', leave)
+      await worker.terminate()
+    }
   }
 }

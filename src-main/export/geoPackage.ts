@@ -75,8 +75,11 @@ function writeLayer(database: sqlite.Database, item: ExportItem, name: string, f
   database.exec(`CREATE TABLE ${quoted(name)} (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POLYGON, image TEXT, value INTEGER, name TEXT, colour TEXT, pixels DOUBLE, area DOUBLE)`)
   database.exec('BEGIN')
   const insert = database.prepare(`INSERT INTO ${quoted(name)} (geom, image, value, name, colour, pixels, area) VALUES (?, ?, ?, ?, ?, ?, ?)`)
-  for (const { image, value, name: label, colour, pixels, area, rings } of placed) insert.run([polygonBlob(rings, srs), image, value, label, colour, pixels, area ?? null])
-  insert.finalize()
+  try {
+    for (const { image, value, name: label, colour, pixels, area, rings } of placed) insert.run([polygonBlob(rings, srs), image, value, label, colour, pixels, area ?? null])
+  } finally {
+    insert.finalize()
+  }
   database.exec('COMMIT')
 }
 

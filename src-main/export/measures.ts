@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { type Measures, NO_LABEL, SURE } from '../contract/labels.ts'
 import { tagsOfCells } from '../imagery/georeference.ts'
+import { scoped } from '../imagery/scoped.ts'
 import { confidenceOf, writeHeatmap } from '../labels/heatmaps.ts'
 import { type RasterNotes, tileSide } from '../labels/tiffFile.ts'
 import { writeLabels } from '../labels/writeLabels.ts'
@@ -31,28 +32,21 @@ export async function writeMeasures(item: ExportItem, { out, classes, measures, 
   const steps = { nodata: NO_LABEL, step: 1 / SURE }
   if (measures.confidence) {
     const notes: RasterNotes = { ...steps, tags: item.georeference?.tags ?? [], names: ['Confidence'] }
-    const [heatmap, labels] = [await item.openHeatmap!(), await item.open()]
+    await using heatmap = scoped(await item.openHeatmap!())
+    await using labels = scoped(await item.open())
     const confidence = confidenceOf(heatmap, labels)
-    try {
-      await out.stream(NAMES.confidence(item.stem), (handle, path) => throughRaster(path, async (raster) => {
-        const file = { width: item.width, height: item.height, tile: tileSide(item), overviews: 'mean' as const, notes, key: basename(path) }
-        await writeLabels(raster, file, (window) => confidence.read(window, signal), signal)
-        await writeOptimised(handle, raster, item, notes)
-      }))
-    } finally {
-      await confidence.close()
-    }
+    await out.stream(NAMES.confidence(item.stem), (handle, path) => throughRaster(path, async (raster) => {
+      const file = { width: item.width, height: item.height, tile: tileSide(item), overviews: 'mean' as const, notes, key: basename(path) }
+      await writeLabels(raster, file, (window) => confidence.read(window, signal), signal)
+      await writeOptimised(handle, raster, item, notes)
+    }))
   }
   if (measures.probabilities) {
-    const heatmap = await item.openHeatmap!()
+    await using heatmap = scoped(await item.openHeatmap!())
     const notes: RasterNotes = { ...steps, tags: item.georeference ? tagsOfCells(item.georeference, heatmap.cell) : [], names: classes.map(({ name }) => name) }
-    try {
-      await out.stream(NAMES.probabilities(item.stem), (handle, path) => throughRaster(path, async (raster) => {
-        await writeHeatmap(raster, heatmap, { notes, key: basename(path) }, signal)
-        await writeOptimised(handle, raster, heatmap, notes)
-      }))
-    } finally {
-      await heatmap.close()
-    }
+    await out.stream(NAMES.probabilities(item.stem), (handle, path) => throughRaster(path, async (raster) => {
+      await writeHeatmap(raster, heatmap, { notes, key: basename(path) }, signal)
+      await writeOptimised(handle, raster, heatmap, notes)
+    }))
   }
 }

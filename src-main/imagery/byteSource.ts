@@ -23,7 +23,10 @@ export function openSource(location: Location, signal?: AbortSignal): Promise<By
 
 async function openFile(path: string): Promise<ByteSource> {
   const handle = await open(path)
-  const { size } = await handle.stat()
+  const { size } = await handle.stat().catch(async (fault: unknown) => {
+    await handle.close()
+    throw fault
+  })
   return {
     name: path,
     size,

@@ -137,9 +137,10 @@ export function sharedWork<V>({ most, sizeOf = () => 1, end = () => Promise.reso
   }
 }
 
-/** A promise's value, or `Cancelled` as soon as the signal aborts. */
-async function unlessAborted<V>(promise: Promise<V>, signal?: AbortSignal): Promise<V> {
+/** A promise's value. @throws Cancelled as soon as the signal aborts */
+export async function unlessAborted<V>(promise: Promise<V>, signal?: AbortSignal): Promise<V> {
   if (!signal) return promise
+  if (signal.aborted) throw new SmaltiError('Cancelled')
   let leave = (): void => undefined
   const left = new Promise<never>((_, reject) => (leave = () => reject(new SmaltiError('Cancelled'))))
   signal.addEventListener('abort', leave, { once: true })

@@ -50,8 +50,14 @@ const [UP, RIGHT, DOWN, LEFT] = [0, 1, 2, 3]
  */
 export async function polygonsOf(labels: LabelSource, tolerance: number, signal: AbortSignal): Promise<PatchPolygon[]> {
   const { borders, nodes, patchLabels, rootOf } = await bordersOf(labels, signal)
-  const corners = borders.map((border) => simplified(cornersOf(border), tolerance))
-  const rings = ringsOf(borders, nodes, rootOf)
+  const pace = paceOf(signal)
+  const corners: number[][] = []
+  for (const border of borders) {
+    const turn = pace()
+    if (turn) await turn
+    corners.push(simplified(cornersOf(border), tolerance))
+  }
+  const rings = await ringsOf(borders, nodes, rootOf, pace)
   const patches = new Map<number, { outer: number[][]; holes: number[][] }>()
   for (const { patch, steps } of rings) {
     const ring = joined(steps, corners)
@@ -62,6 +68,20 @@ export async function polygonsOf(labels: LabelSource, tolerance: number, signal:
     else found.holes.push(ring)
   }
   return [...patches].sort(([a], [b]) => a - b).map(([patch, { outer, holes }]) => ({ label: patchLabels[patch], rings: [...outer, ...holes] }))
+}
+
+/** Milliseconds after which others of this thread, such as who wants to cancel, have their turn. */
+const TURN = 50
+
+/** What long work calls again and again, so that it can be cancelled. @throws Cancelled */
+function paceOf(signal: AbortSignal): () => Promise<void> | undefined {
+  let next = performance.now() + TURN
+  const others = async (): Promise<void> => {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (signal.aborted) throw new SmaltiError('Cancelled')
+    next = performance.now() + TURN
+  }
+  return () => (performance.now() < next ? undefined : others())
 }
 
 export function doubledArea(ring: readonly number[]): number {
@@ -306,7 +326,7 @@ interface Ring {
 }
 
 /** Rings of all patches, each with its patch to the left of its way, touching itself nowhere. */
-function ringsOf(borders: readonly Border[], nodes: Borders['nodes'], rootOf: (patch: number) => number): Ring[] {
+async function ringsOf(borders: readonly Border[], nodes: Borders['nodes'], rootOf: (patch: number) => number, pace: () => Promise<void> | undefined): Promise<Ring[]> {
   const numbers = new Map(borders.map((border, i) => [border, i]))
   const used = new Uint8Array(2 * borders.length)
   const rings: Ring[] = []
@@ -314,7 +334,7 @@ function ringsOf(borders: readonly Border[], nodes: Borders['nodes'], rootOf: (p
     const node = atLast ? border.lastNode : border.firstNode
     return { node, slot: nodes[node].indexOf(atLast ? border.last : border.first) }
   }
-  borders.forEach((border, number) => {
+  for (const [number, border] of borders.entries()) {
     for (const forward of [true, false]) {
       const patch = forward ? border.left : border.right
       if (patch < 0 || used[2 * number + Number(forward)]) continue
@@ -323,25 +343,32 @@ function ringsOf(borders: readonly Border[], nodes: Borders['nodes'], rootOf: (p
         rings.push({ patch: rootOf(patch), steps: [{ border: number, forward }] })
         continue
       }
-      let way: { step: Step; from: number }[] = []
+      const way: { step: Step; from: number }[] = []
+      /** Where on the way each node is left. */
+      const places = new Map<number, number>()
       let step: Step = { border: number, forward }
       while (!used[2 * step.border + Number(step.forward)]) {
         used[2 * step.border + Number(step.forward)] = 1
         const current = borders[step.border]
-        way.push({ step, from: slotOf(current, !step.forward).node })
+        const from = slotOf(current, !step.forward).node
+        places.set(from, way.length)
+        way.push({ step, from })
         const { node, slot } = slotOf(current, step.forward)
         // What touches itself in a node is divided there.
-        const met = way.findIndex(({ from }) => from === node)
-        if (met >= 0) {
-          rings.push({ patch: rootOf(patch), steps: way.slice(met).map((entry) => entry.step) })
-          way = way.slice(0, met)
+        const met = places.get(node)
+        if (met !== undefined) {
+          const ring = way.splice(met)
+          for (const left of ring) places.delete(left.from)
+          rings.push({ patch: rootOf(patch), steps: ring.map((entry) => entry.step) })
         }
+        const turn = pace()
+        if (turn) await turn
         const direction = (slot + 2) % 4
-        const next = [3, 0, 1].map((turn) => nodes[node][(direction + turn) % 4]).find((end) => end !== undefined)!
+        const next = [3, 0, 1].map((quarter) => nodes[node][(direction + quarter) % 4]).find((end) => end !== undefined)!
         step = { border: numbers.get(next.border)!, forward: !next.last }
       }
     }
-  })
+  }
   return rings
 }
 

@@ -68,17 +68,22 @@ export class RasterWriter {
 
   /** Begins a raster, or goes on with one that was begun for the same key. @throws DiskFull, FolderNotWritable */
   static async open(path: string, file: RasterFile): Promise<RasterWriter> {
+    const opened: FileHandle[] = []
+    const openFile = async (name: string, flags: string): Promise<FileHandle> => {
+      const handle = await open(name, flags)
+      opened.push(handle)
+      return handle
+    }
     try {
       await mkdir(dirname(path), { recursive: true })
       const lines = await readJournal(path, file)
       const resumed = lines !== undefined
-      const handle = await open(growing(path), resumed ? 'r+' : 'w+')
-      const journal = await open(journalOf(path), resumed ? 'r+' : 'w')
-      const writer = new RasterWriter(path, file, handle, journal)
+      const writer = new RasterWriter(path, file, await openFile(growing(path), resumed ? 'r+' : 'w+'), await openFile(journalOf(path), resumed ? 'r+' : 'w'))
       if (lines) await writer.#resume(lines)
       else await writer.#begin()
       return writer
     } catch (fault) {
+      for (const handle of opened) await handle.close()
       throw asSmaltiError(fault, path)
     }
   }

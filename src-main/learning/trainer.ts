@@ -108,7 +108,13 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
   let candidates = Math.floor(progress() * CANDIDATES)
   let onPlateau = false
 
-  let next = progress() < until ? run.nextBatch(position.step + 1) : undefined
+  const batchOf = (step: number): Promise<Batch> => {
+    const batch = run.nextBatch(step)
+    // It may be given up before anybody waits for it.
+    batch.catch(() => undefined)
+    return batch
+  }
+  let next = progress() < until ? batchOf(position.step + 1) : undefined
   while (next && progress() < until && !onPlateau) {
     if (signal.aborted) {
       await save(false)
@@ -118,11 +124,13 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
     await run.whenResumed()
     const started = performance.now()
     if (started - paused > 1e3) lastReport = -Infinity
-    const batch = await next
+    const batch = await next.catch((fault: unknown) => {
+      if (!signal.aborted) throw fault
+    })
+    if (!batch) continue
     const fed = performance.now()
     waited += fed - started
-    next = run.nextBatch(position.step + 2)
-    next.catch(() => undefined)
+    next = batchOf(position.step + 2)
     const outputs = await execution.run(feedOf(run, batch, position, progress()))
     // A runtime that computes in this thread lets no message in between: whoever wants to pause must not wait for it.
     await new Promise((resolve) => setTimeout(resolve))
@@ -132,7 +140,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
       if (++failures > FAILURES_ALLOWED) throw new SmaltiError('TrainingDiverged', { step: position.step, times: failures })
       Object.assign(position, saved.position, { history: [...saved.position.history], rateFactor: position.rateFactor / 2 })
       await execution.writeState(saved.state)
-      next = run.nextBatch(position.step + 1)
+      next = batchOf(position.step + 1)
       continue
     }
     joints.add(outputs)

@@ -24,7 +24,7 @@ export async function loadGroups(project: Project): Promise<GroupHistory | undef
   if (!found) return undefined
   const made = await readJson(project.folder, editsPath(project), editsFile)
   const { edits, done } = made?.of === found.id ? made : { edits: [], done: 0 }
-  return { groups: found.groups, images: found.images, edits, done: Math.min(done, edits.length) }
+  return { sorting: found.id, groups: found.groups, images: found.images, edits, done: Math.min(done, edits.length) }
 }
 
 /** Keeps images that were sorted anew; what was made of former groups no longer counts. @throws DiskFull, FolderNotWritable */

@@ -12,7 +12,7 @@ export interface LineFile<T> {
 
 /** @throws DiskFull, FolderNotWritable */
 export async function openLineFile<T>(path: string): Promise<LineFile<T>> {
-  let handle: FileHandle
+  let handle: FileHandle | undefined
   try {
     await makeFolder(dirname(path))
     const whole = await readFile(path, 'utf8').catch(() => '')
@@ -20,17 +20,19 @@ export async function openLineFile<T>(path: string): Promise<LineFile<T>> {
     // A line that was cut off would swallow the next.
     await handle.truncate(Buffer.byteLength(whole.slice(0, whole.lastIndexOf('\n') + 1)))
   } catch (fault) {
+    await handle?.close()
     throw asSmaltiError(fault, path)
   }
+  const opened = handle
   return {
     async add(value) {
       try {
-        await handle.appendFile(`${JSON.stringify(value)}\n`)
+        await opened.appendFile(`${JSON.stringify(value)}\n`)
       } catch (fault) {
         throw asSmaltiError(fault, path)
       }
     },
-    close: () => handle.close()
+    close: () => opened.close()
   }
 }
 

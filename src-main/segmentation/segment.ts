@@ -4,6 +4,7 @@ import { NO_LABEL, SURE } from '../contract/labels.ts'
 import { type Placement, placements } from '../imagery/grid.ts'
 import { BORROWED, type Scale, scaledSize } from '../imagery/pictures.ts'
 import type { Size, Window } from '../imagery/raster.ts'
+import { sharedWork } from '../imagery/sharedWork.ts'
 import { inferenceProgram, rowPlaces } from '../learning/inference.ts'
 import { type Architecture, heatmapMargin, outputStride, receptiveHalo, windowStep } from '../learning/network/architecture.ts'
 import type { FrozenTrunk } from '../learning/network/backbone.ts'
@@ -16,6 +17,8 @@ const COVERED = 512
 const COVERED_WITH_WIDE_HALO = 1024
 const WIDE_HALO = 64
 const SMALLEST_PART = 32
+/** Networks that stay compiled, each for windows of one size. */
+const MOST_COMPILED = 4
 
 export interface Model {
   architecture: Architecture
@@ -188,12 +191,7 @@ export interface Segmenter {
 export function createSegmenter(backend: Backend, { architecture, weights, subHeads, trunk }: Model): Segmenter {
   const folded = foldWeights(architecture, weights)
   const stride = outputStride(architecture)
-  const compiled = new Map<string, Promise<Execution>>()
-  const compile = (key: string, make: () => Promise<Execution>): Promise<Execution> => {
-    const known = compiled.get(key) ?? make()
-    compiled.set(key, known)
-    return known
-  }
+  const compiled = sharedWork<Execution>({ most: MOST_COMPILED, end: (execution) => execution.dispose() })
   let waited = 0
   const timed = async <T>(work: Promise<T>): Promise<T> => {
     const started = performance.now()
@@ -216,11 +214,11 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
           continue
         }
         const masked = image.gaps === true
-        const network = await compile(`network ${window.width} ${masked}`, () => backend.compile(inferenceProgram(architecture, subHeads, { window: window.width, masked }), folded))
         const ones = masked ? Float32Array.from(valid ?? new Uint8Array(window.width ** 2).fill(1)) : undefined
         const rows = architecture.upright && rowPlaces(architecture, { top: window.top, window: window.width, height: plan.scaled.height })
         const backbone = trunk && (await trunk.features(values, window.width))
-        const heatmaps = await network.run({ image: values, ...(ones && { valid: ones }), ...(rows && { rows }), ...(backbone && { backbone }) })
+        const make = (): Promise<Execution> => backend.compile(inferenceProgram(architecture, subHeads, { window: window.width, masked }), folded)
+        const heatmaps = await compiled.use(`${window.width} ${masked}`, { make }, (network) => network.run({ image: values, ...(ones && { valid: ones }), ...(rows && { rows }), ...(backbone && { backbone }) }))
         const covered = coveredBy(window)
         const full = architecture.guidedFilter && { values: meanOfPlanes(values, window.width ** 2), side: window.width }
         const view = sink.sums && { cells, cell: cellGrid(plan, architecture).cell, bands: meanBands(cells, { values, valid, window, stride }) }
@@ -239,9 +237,7 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
       for (const [i, labels] of tiles.entries()) await timed(sink.tile(block.column + (i % block.across), block.row + Math.floor(i / block.across), labels))
     },
     waited: () => waited,
-    async dispose() {
-      for (const execution of compiled.values()) await (await execution).dispose()
-    }
+    dispose: () => compiled.close()
   }
 
   /** What of a window its heatmaps cover. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { app } from 'electron'
+import { heedSignals } from '../cli/interruption.ts'
 import { startEngine } from './engine.ts'
 
 const FLAG = '--cli'
@@ -14,7 +15,7 @@ export function commandLineArguments(argv: readonly string[]): string[] | undefi
 export async function runAsCommandLine(args: readonly string[]): Promise<void> {
   app.setPath('userData', join(app.getPath('userData'), 'command-line'))
   await app.whenReady()
+  heedSignals()
   const { runCommandLine } = await import('../cli/commandLine.ts')
-  await runCommandLine(args, () => startEngine({ quiet: true }))
-  app.exit(Number(process.exitCode ?? 0))
+  await runCommandLine(args, () => startEngine({ quiet: true }), (code) => app.exit(code))
 }

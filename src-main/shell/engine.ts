@@ -21,14 +21,23 @@ export function startEngine({ quiet = false, onEnded }: { quiet?: boolean; onEnd
   let output = ''
   child.stderr?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-KEPT_OUTPUT)))
   child.on('message', (message) => siblings.receive(message) || client.receive(message))
-  child.on('exit', (code) => {
-    siblings.end()
-    if (code) process.stderr.write(output)
-    client.fail(new SmaltiError('EngineStopped', { reason: `exit code ${code}` }))
-    onEnded?.(code)
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', (code) => {
+      siblings.end()
+      client.fail(new SmaltiError('EngineStopped', { reason: `exit code ${code}`, output: code ? output : undefined }))
+      onEnded?.(code)
+      resolve()
+    })
   })
-  const end = (): void => void child.kill()
-  return { ...client, stop: end, kill: end }
+  const kill = (): void => void child.kill()
+  return {
+    ...client,
+    kill,
+    stop() {
+      kill()
+      return ended
+    }
+  }
 }
 
 /** Engines beside an engine: started and ended as it asks, with what they say to each other carried along. */
@@ -62,13 +71,15 @@ function serveSiblings(engine: UtilityProcess): { receive(message: unknown): boo
 }
 
 /** The window's engine, started at the first call and again after a crash. */
-export function createEngineHost(): Pick<EngineClient, 'call'> & { stop(): void } {
+export function createEngineHost(): Pick<EngineClient, 'call'> & { stop(): Promise<void> } {
   let running: EngineProcess | undefined
   return {
     call(name, input, options) {
       running ??= startEngine({ onEnded: () => (running = undefined) })
       return running.call(name, input, options)
     },
-    stop: () => running?.stop()
+    async stop() {
+      await running?.stop()
+    }
   }
 }

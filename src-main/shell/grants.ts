@@ -16,7 +16,7 @@ const TEXTS = new Set(['name', 'names', 'note', 'reason'])
 const BESIDE = ' labels'
 
 export function grant(...paths: (string | undefined)[]): void {
-  for (const path of paths) if (path !== undefined && isAbsolute(path)) granted.add(resolve(path))
+  for (const path of paths) if (path !== undefined && isAbsolute(path) && !mayName(path)) granted.add(resolve(path))
 }
 
 /** Images, and the folder beside them that exports are offered. */

@@ -48,14 +48,15 @@ function openWindow(work: Work): void {
 
 /** A window whose work is not done asks before it closes, and lets what can be kept be kept. */
 function askBeforeClosing(window: BrowserWindow, work: Work): void {
-  let asked = false
+  let stopping = false
   window.on('close', (event) => {
-    const reason = asked ? undefined : work.busyWith()
-    if (reason === undefined) return
+    const reason = work.busyWith()
+    if (reason === undefined && !stopping) return
     event.preventDefault()
+    if (stopping) return
     void dialog.showMessageBox(window, { type: 'question', message: 'Quit now?', detail: reason, buttons: ['Stop and quit', 'Keep working'], defaultId: 1, cancelId: 1 }).then(async ({ response }) => {
       if (response !== 0) return
-      asked = true
+      stopping = true
       await Promise.race([work.stop(), new Promise((resolve) => setTimeout(resolve, PATIENCE))])
       window.destroy()
     })
@@ -84,7 +85,7 @@ if (commandLine) {
   })
   app.on('window-all-closed', () => app.quit())
   app.on('will-quit', () => {
-    engine.stop()
+    void engine.stop()
     pictures.stop()
   })
   void app.whenReady().then(() => {

@@ -3,6 +3,7 @@ import { correctedTiles, movedPixels } from '../../src-main/classes/corrections.
 import { type DescribedClass, describedClasses } from '../../src-main/classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withCorrection, withEdit } from '../../src-main/classes/history.ts'
 import { placesOf } from '../../src-main/classes/scheme.ts'
+import { stateId } from '../../src-main/classes/stateId.ts'
 import type { ClassHistory, CorrectionShape, CorrectionTarget, Scheme, SchemeEdit } from '../../src-main/contract/classes.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
@@ -30,6 +31,10 @@ class Classes {
   #preview = $state.raw<Scheme>()
   #sending: Promise<unknown> = Promise.resolve()
   #unsent = 0
+  /** Counts changes that were refused: what was made of them before that was known is not sent. */
+  #refusals = 0
+  /** The engine keeps another state than the one that is shown. */
+  #toTakeOver = false
   /** Corrections that the engine has not answered yet. */
   #correcting = 0
 
@@ -90,9 +95,10 @@ class Classes {
     this.#queue(async () => {
       const before = this.#history
       try {
-        const { step } = await run('correct', { project: folder, head, path, shape, to, expected: stateOf(before) })
+        const { step } = await run('correct', { project: folder, head, path, shape, to, expected: stateId(before) })
         if (step?.corrected) this.#history = withCorrection(before, step.name, step.corrected)
         this.#store(this.#history)
+        return 'known'
       } finally {
         this.#correcting--
       }
@@ -172,9 +178,8 @@ class Classes {
     const [{ folder }, { head }] = [project, view]
     if (folder === undefined) return
     this.#queue(async () => {
-      await run('classes', { project: folder, head, fromRun: name, expected: stateOf(this.#history) })
-      this.#unsent = 0
-      await project.refresh()
+      await run('classes', { project: folder, head, fromRun: name, expected: stateId(this.#history) })
+      return 'unknown'
     })
   }
 
@@ -216,23 +221,33 @@ class Classes {
     const { head } = view
     const after = this.#history
     this.#queue(async () => {
-      await run('classes', { project: folder, head, expected: stateOf(before), ...change })
+      const { state } = await run('classes', { project: folder, head, expected: stateId(before), ...change })
       this.#store(after)
+      return state === stateId(after) ? 'known' : 'unknown'
     })
   }
 
-  /** Sends a change after those before it; what is refused is taken back. */
-  #queue(send: () => Promise<unknown>): void {
+  /**
+   * Sends a change after those before it. What is refused is taken back, and so is what was made of it meanwhile.
+   * @param send  tells whether the state that the engine keeps now is the one that is shown
+   */
+  #queue(send: () => Promise<'known' | 'unknown'>): void {
+    const refusals = this.#refusals
     this.#unsent++
     this.#sending = this.#sending.then(async () => {
+      let kept: 'known' | 'unknown' = 'known'
       try {
-        await send()
-        this.#unsent--
+        if (refusals === this.#refusals) kept = await send()
       } catch (fault) {
-        this.#unsent = 0
+        kept = 'unknown'
+        this.#refusals++
         jobs.complain(fault)
-        await project.refresh()
       }
+      this.#unsent--
+      if (kept === 'unknown') this.#toTakeOver = true
+      if (this.#unsent > 0 || !this.#toTakeOver) return
+      this.#toTakeOver = false
+      await project.refresh()
     })
   }
 
@@ -241,8 +256,6 @@ class Classes {
     return this.#sending
   }
 }
-
-const stateOf = ({ history, cursor }: ClassHistory): { steps: number; cursor: number } => ({ steps: history.length, cursor })
 
 function listed(described: readonly DescribedClass[]): ListedClass[] {
   const total = described.reduce((sum, { pixels }) => sum + pixels, 0)

@@ -1,4 +1,4 @@
-import { groupSteps, groupsNow, groupsUndone, withGroupEdit } from '../../src-main/classes/groups.ts'
+import { groupSteps, groupsNow, groupsState, groupsUndone, withGroupEdit } from '../../src-main/classes/groups.ts'
 import type { GroupEdit, GroupHistory, GroupedImage, ImageGroup } from '../../src-main/contract/groups.ts'
 import type { GroupMethod } from '../../src-main/contract/recipe.ts'
 import { run } from '../engine.ts'
@@ -101,12 +101,12 @@ class Grouping {
     this.#send({ undo: steps }, before)
   }
 
-  #send(change: { edits?: GroupEdit[]; undo?: number }, { edits, done }: GroupHistory): void {
+  #send(change: { edits?: GroupEdit[]; undo?: number }, before: GroupHistory): void {
     const { folder } = project
     if (folder === undefined) return
     this.#sending = this.#sending.then(async () => {
       try {
-        await run('groups', { project: folder, ...change, expected: { steps: edits.length, done } })
+        await run('groups', { project: folder, ...change, expected: groupsState(before) })
       } catch (fault) {
         jobs.complain(fault)
         await this.adopt()

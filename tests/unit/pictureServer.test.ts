@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { MadePicture, PictureQuery } from '../../src-main/contract/pictures.ts'
 import { thumbnail, tile } from '../../src-main/engine/pictures/pictures.ts'
@@ -12,9 +12,9 @@ let folder: string
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'smalti-tiles-'))))
 afterAll(() => rm(folder, { recursive: true }))
 
-type Asked = PictureQuery<'tile'>
-const queueOf = (atATime: number): Queue<Asked, MadePicture> => lastFirst(atATime, tile)
-const noise = (width: number, height: number): sharp.Sharp => sharp({ create: { width, height, channels: 3, background: '#456', noise: { type: 'gaussian', mean: 120, sigma: 40 } } })
+type Asked = Omit<PictureQuery<'tile'>, 'project'> & { project?: string }
+const queueOf = (atATime: number): Queue<Asked, MadePicture> => lastFirst(atATime, ({ project = folder, ...asked }, signal) => tile({ ...asked, project }, signal))
+const noise = (width: number, height: number): Sharp => sharp({ create: { width, height, channels: 3, background: '#456', noise: { type: 'gaussian', mean: 120, sigma: 40 } } })
 const size = async (picture: MadePicture | undefined): Promise<unknown> => {
   const { width, height } = await sharp(picture?.bytes).metadata()
   return { width, height }

@@ -86,14 +86,22 @@ export async function executeRecorded(
   onWebGpu = false
 ): Promise<Execution> {
   const fixed = program.constantState === true
-  const recorded = recordProgram(program, fixed ? initial : undefined, onWebGpu)
-  const preferredOutputLocation = onWebGpu ? Object.fromEntries(recorded.carried.map((name) => [NEXT + name, 'gpu-buffer' as const])) : undefined
-  const session = await ort.InferenceSession.create(recorded.model, { ...options, preferredOutputLocation })
-  const copying = onWebGpu && recorded.carried.length > 0 ? await ort.InferenceSession.create(copyModel(program.state), options) : undefined
+  const { model, carried, read } = recordProgram(program, fixed ? initial : undefined, onWebGpu)
+  const preferredOutputLocation = onWebGpu ? Object.fromEntries(carried.map((name) => [NEXT + name, 'gpu-buffer' as const])) : undefined
+  const session = await ort.InferenceSession.create(model, { ...options, preferredOutputLocation })
+  const copying = onWebGpu && carried.length > 0 ? await copySession() : undefined
+  async function copySession(): Promise<Ort.InferenceSession> {
+    try {
+      return await ort.InferenceSession.create(copyModel(program.state), options)
+    } catch (fault) {
+      await session.release()
+      throw fault
+    }
+  }
   const tensorOf = (values: Float32Array, shape: readonly number[]): Ort.Tensor => new ort.Tensor('float32', values, [...shape])
   const wanted = new Set(session.inputNames)
   const allocate = (): Record<string, Ort.Tensor> =>
-    Object.fromEntries(recorded.carried.map((name) => [name, tensorOf(new Float32Array(initial[name].length), program.state[name])]))
+    Object.fromEntries(carried.map((name) => [name, tensorOf(new Float32Array(initial[name].length), program.state[name])]))
   let current: Record<string, Ort.Tensor> = {}
   let spare = onWebGpu ? {} : allocate()
   const release = (tensors: Record<string, Ort.Tensor>): void => {
@@ -101,7 +109,7 @@ export async function executeRecorded(
   }
   const writeState = (state: NamedArrays): Promise<void> => {
     release(current)
-    for (const name of recorded.read) current[name] = tensorOf(Float32Array.from(state[name]), program.state[name])
+    for (const name of read) current[name] = tensorOf(Float32Array.from(state[name]), program.state[name])
     return Promise.resolve()
   }
   await writeState(initial)
@@ -113,10 +121,10 @@ export async function executeRecorded(
       for (const [name, tensor] of Object.entries(current)) if (wanted.has(name)) feeds[name] = tensor
       const fetches: Record<string, Ort.Tensor | null> = {}
       for (const name of program.outputs) fetches[name] = null
-      for (const name of recorded.carried) fetches[NEXT + name] = spare[name] ?? null
+      for (const name of carried) fetches[NEXT + name] = spare[name] ?? null
       const results = await session.run(feeds, fetches)
-      const replaced = Object.fromEntries(recorded.carried.map((name) => [name, current[name]]))
-      current = { ...current, ...Object.fromEntries(recorded.carried.map((name) => [name, results[NEXT + name]])) }
+      const replaced = Object.fromEntries(carried.map((name) => [name, current[name]]))
+      current = { ...current, ...Object.fromEntries(carried.map((name) => [name, results[NEXT + name]])) }
       if (onWebGpu) release(replaced)
       else spare = replaced
       return Object.fromEntries(program.outputs.map((name) => [name, results[name].data as Float32Array]))
@@ -129,8 +137,11 @@ export async function executeRecorded(
     writeState,
     async dispose() {
       release(current)
-      await copying?.release()
-      await session.release()
+      try {
+        await copying?.release()
+      } finally {
+        await session.release()
+      }
     }
   }
 }

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { movedPixels } from '../../classes/corrections.ts'
 import { describedClasses } from '../../classes/describe.ts'
 import { EMPTY_HISTORY, atStep, schemeNow, withEdit } from '../../classes/history.ts'
+import { stateId } from '../../classes/stateId.ts'
 import type { SchemeEdit } from '../../contract/classes.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import { readSchemeFile, writeSchemeFile } from '../../export/schemeFile.ts'
@@ -38,7 +39,7 @@ export const classesJob: Job<'classes'> = async ({ project: folder, run, head, e
   const treeOfHead = tree?.count === found.clusters && found.mergedFrom === undefined ? tree : undefined
   const change = async (): Promise<typeof EMPTY_HISTORY> => {
     const before = (await loadClassHistory(project)) ?? EMPTY_HISTORY
-    if (expected && (expected.steps !== before.history.length || expected.cursor !== before.cursor)) throw new SmaltiError('ClassesChanged', { path: folder })
+    if (expected !== undefined && expected !== stateId(before)) throw new SmaltiError('ClassesChanged', { path: folder })
     const lent: SchemeEdit[] = fromRun === undefined ? [] : [{ kind: 'replace', scheme: await schemeOfRun(project, fromRun, head, found.clusters, signal), name: `Take the classes of ${fromRun}` }]
     const taken: SchemeEdit[] = from === undefined ? [] : [{ kind: 'replace', scheme: await readSchemeFile(from, schemeNow(before, head, found.clusters)), name: `Load ${basename(from)}` }]
     let after = [...lent, ...taken, ...edits].reduce((history, edit) => withEdit(history, head, found.clusters, edit, treeOfHead), before)
@@ -59,6 +60,7 @@ export const classesJob: Job<'classes'> = async ({ project: folder, run, head, e
     scheme,
     pixels: described && describedClasses(scheme, described, movedPixels(history, head)).map(({ pixels }) => pixels),
     steps: history.history.map(({ name }) => name),
-    cursor: history.cursor
+    cursor: history.cursor,
+    state: stateId(history)
   }
 }

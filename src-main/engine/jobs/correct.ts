@@ -1,6 +1,7 @@
 import { correctedTiles } from '../../classes/corrections.ts'
 import { EMPTY_HISTORY, schemeNow, withCorrection } from '../../classes/history.ts'
 import { clustersOf } from '../../classes/scheme.ts'
+import { stateId } from '../../classes/stateId.ts'
 import type { CorrectionShape, CorrectionTarget, Scheme } from '../../contract/classes.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import { NO_LABEL } from '../../contract/labels.ts'
@@ -22,7 +23,7 @@ export const correctJob: Job<'correct'> = async ({ project: folder, head, path, 
     folder,
     async () => {
       const before = (await loadClassHistory(project)) ?? EMPTY_HISTORY
-      if (expected && (expected.steps !== before.history.length || expected.cursor !== before.cursor)) throw new SmaltiError('ClassesChanged', { path: folder })
+      if (expected !== undefined && expected !== stateId(before)) throw new SmaltiError('ClassesChanged', { path: folder })
       const scheme = schemeNow(before, head, index.classes[head].length)
       const corrected = await correctImage({ project, set, index, image, head, scheme, tiles: correctedTiles(before, head, path) }, shape, labelOf(scheme, to), signal)
       if (!corrected) return { cursor: before.cursor }

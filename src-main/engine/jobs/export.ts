@@ -107,8 +107,13 @@ async function itemOf({ path, file, page, width, height, heatmaps }: LabelledIma
     raster: changed || !raster.endsWith('.tif') ? undefined : raster,
     async open() {
       const labels = translated(await openLabels(raster), table)
-      // What was drawn by hand is not cleaned away.
-      return corrected(cleanUp ? cleaned(labels, cleanUp, ground) : labels, corrections.layer, corrections.table)
+      try {
+        // What was drawn by hand is not cleaned away.
+        return corrected(cleanUp ? cleaned(labels, cleanUp, ground) : labels, corrections.layer, corrections.table)
+      } catch (fault) {
+        await labels.close()
+        throw fault
+      }
     },
     openHeatmap: heatmap === undefined ? undefined : () => openHeatmap(heatmap, heatmaps!.cell, table && { table, classes })
   }

@@ -1,4 +1,4 @@
-import { groupSteps, groupsNow, groupsUndone, withGroupEdit } from '../../classes/groups.ts'
+import { groupSteps, groupsNow, groupsState, groupsUndone, withGroupEdit } from '../../classes/groups.ts'
 import type { GroupHistory } from '../../contract/groups.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import { writeGroups } from '../../export/groups.ts'
@@ -16,7 +16,7 @@ export const groupsJob: Job<'groups'> = async ({ project: folder, edits, undo, o
   }
   const change = async (): Promise<GroupHistory> => {
     const before = await load()
-    if (expected && (expected.steps !== before.edits.length || expected.done !== before.done)) throw new SmaltiError('GroupsChanged', { path: folder })
+    if (expected !== undefined && expected !== groupsState(before)) throw new SmaltiError('GroupsChanged', { path: folder })
     const after = groupsUndone(edits.reduce(withGroupEdit, before), undo ?? 0)
     await saveGroupEdits(project, after)
     return after

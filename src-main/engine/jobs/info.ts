@@ -5,8 +5,8 @@ import { tryBackend } from '../compute.ts'
 import type { Job } from '../job.ts'
 import { versionOf } from '../versions.ts'
 
-export const infoJob: Job<'info'> = async () => {
-  const findings = await Promise.all(BACKENDS.map(async (name) => ({ name, ...(await tryBackend(name)) })))
+export const infoJob: Job<'info'> = async (_, { signal }) => {
+  const findings = await Promise.all(BACKENDS.map(async (name) => ({ name, ...(await tryBackend(name, undefined, undefined, signal)) })))
   const libraries = ['onnxruntime-node', '@tensorflow/tfjs-node-gpu', 'sharp']
   const versions = await Promise.all(libraries.map(async (name) => [name, await versionOf(name)] as const))
   return {

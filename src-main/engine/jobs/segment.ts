@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { CatalogueImage, SkippedFile } from '../../contract/imagery.ts'
 import { warningsOf } from '../../imagery/catalogue.ts'
+import { scoped } from '../../imagery/scoped.ts'
 import { type LabelSet, type LabelledImage, heatmapPaths, labelSetOf, labelledSoFar, loadLabelIndex, openDoneList, placeOf, rasterNames, rasterPaths, removeOrphans, saveLabelIndex } from '../../project/labelSets.ts'
 import { loadTrainedRun, openProject, type Project, type RunMeta } from '../../project/project.ts'
 import { cleanRasters, rawPath } from '../cleaning.ts'
@@ -54,8 +55,6 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
   const names = rasterNames(images.map(({ path }) => path))
   const filesOf = (image: string): Pick<Task, 'rasters' | 'heatmaps'> => ({ rasters: rasterPaths(key, heads, names.get(image)!), heatmaps: input.heatmaps ? heatmapPaths(key, heads, names.get(image)!) : undefined })
   const inSet = (paths: Record<string, string>): Record<string, string> => Object.fromEntries(Object.entries(paths).map(([head, path]) => [head, placeOf(set, path)]))
-  const done = await openDoneList(set, key)
-  const describer = await openDescriber(labeller, set)
   const cleaning = input.cleanUp
   const tasks = todo.map((image) => {
     const files = filesOf(image.path)
@@ -77,32 +76,33 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
     await describeSet(labeller, set, new Set(finished.keys()))
   }
   let waitingShare = 0
-  try {
-    await measureAgain(describer, labeller, set, images.flatMap((image) => (finished.has(image.path) ? [{ image, entry: finished.get(image.path)! }] : [])), context.signal)
-    ;({ waitingShare } = await labelTasks(
-      labeller,
-      tasks,
-      context,
-      async ({ image }, sums) => {
-        const files = filesOf(image.path)
-        if (cleaning) await cleanRasters(inSet(files.rasters), labeller, image, cleaning, context.signal)
-        // Those of an image that has changed since would belong to the former one.
-        if (!files.heatmaps) for (const path of Object.values(inSet(heatmapPaths(key, heads, names.get(image.path)!)))) await rm(path, { force: true })
-        const entry = entryOf(labeller, image, files.rasters, files.heatmaps)
-        await describer.add(image, entry, sums, context.signal)
-        await done.add(entry)
-        finished.set(image.path, entry)
-      },
-      (file) => void passed.push(file)
-    ))
-  } catch (fault) {
-    // Labels of an earlier state of the run stay until these are whole; without any, what there is counts.
-    const first = former === undefined || former.key === key
-    if (fault instanceof SmaltiError && fault.name === 'Cancelled' && first && finished.size > 0) await save(true)
-    throw fault
-  } finally {
-    await done.close()
-    await describer.close()
+  {
+    await using describer = scoped(await openDescriber(labeller, set))
+    await using done = scoped(await openDoneList(set, key))
+    try {
+      await measureAgain(describer, labeller, set, images.flatMap((image) => (finished.has(image.path) ? [{ image, entry: finished.get(image.path)! }] : [])), context.signal)
+      ;({ waitingShare } = await labelTasks(
+        labeller,
+        tasks,
+        context,
+        async ({ image }, sums) => {
+          const files = filesOf(image.path)
+          if (cleaning) await cleanRasters(inSet(files.rasters), labeller, image, cleaning, context.signal)
+          // Those of an image that has changed since would belong to the former one.
+          if (!files.heatmaps) for (const path of Object.values(inSet(heatmapPaths(key, heads, names.get(image.path)!)))) await rm(path, { force: true })
+          const entry = entryOf(labeller, image, files.rasters, files.heatmaps)
+          await describer.add(image, entry, sums, context.signal)
+          await done.add(entry)
+          finished.set(image.path, entry)
+        },
+        (file) => void passed.push(file)
+      ))
+    } catch (fault) {
+      // Labels of an earlier state of the run stay until these are whole; without any, what there is counts.
+      const first = former === undefined || former.key === key
+      if (fault instanceof SmaltiError && fault.name === 'Cancelled' && first && finished.size > 0) await save(true)
+      throw fault
+    }
   }
   if (finished.size === 0) throw new SmaltiError('NoReadableImages', { path: (input.images ?? project.sources).join(', '), files: images.length, reason: passed.at(-1) && `${passed.at(-1)!.path}: ${passed.at(-1)!.reason}.` })
   if (former?.key === key) await removeOrphans(set, former, new Set(finished.keys()))

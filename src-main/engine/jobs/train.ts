@@ -1,13 +1,15 @@
 import type { Backend } from '../../backends/program.ts'
-import { type Catalogue, type CatalogueImage, type SkippedFile, inVisibleColours } from '../../contract/imagery.ts'
+import { type BandStatistics, type Catalogue, type CatalogueImage, type SkippedFile, inVisibleColours } from '../../contract/imagery.ts'
 import type { CommandOutput } from '../../contract/commands.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import type { TrainingSettings } from '../../contract/settings.ts'
+import type { Upright } from '../../contract/training.ts'
 import { readArea } from '../../imagery/areaFile.ts'
 import { chooseBands } from '../../imagery/bands.ts'
 import { readCatalogue, warningsOf } from '../../imagery/catalogue.ts'
-import { PictureReader, type Scale, scaledSize } from '../../imagery/pictures.ts'
+import { PictureReader, type Scale, type Sight, scaledSize } from '../../imagery/pictures.ts'
+import { scoped } from '../../imagery/scoped.ts'
 import { sampleStatistics } from '../../imagery/statistics.ts'
 import { warmHeads } from '../../learning/clusterHeads.ts'
 import { type Architecture, initialWeights, outputStride } from '../../learning/network/architecture.ts'
@@ -67,13 +69,14 @@ export const trainJob: Job<'train'> = async (input, context) => {
   const work = async (context: JobContext): Promise<CommandOutput<'train'>> => {
     await removeUnlearnt(opened)
     const prepared = (await resumable(opened, settings, sources)) ?? (await prepareRun(opened, recipe, settings, catalogue, context))
+    await using reader = scoped(prepared.reader)
     const skipped = [...prepared.skipped]
     const onSkipped = (file: SkippedFile): void => {
       skipped.push(file)
       context.onProgress({ stage: 'Training', skipped: file })
     }
     const learn = isLearnt(recipe.method) ? learnTrunk : clusterFeatures
-    const { backend, chosen, position } = await learn(prepared, recipe, input, context, onSkipped)
+    const { backend, chosen, position } = await learn({ ...prepared, reader }, recipe, input, context, onSkipped)
     const lastReport = position.history.at(-1)
     return {
       project: prepared.project.folder,
@@ -125,9 +128,7 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
     context.onProgress({ stage, skipped: file })
   }, (share, copying) => context.onProgress({ stage: copying ? `Preparing ${copying.path}, which cannot be read in parts` : stage, share }))
   const usable = images.filter(({ path }) => !unreadable.some((file) => file.path === path))
-  const judging = new PictureReader({ ...sight, ranges: statistics })
-  const upright = await judgeUpright(settings.upright, usable, judging, statistics, context.signal)
-  await judging.close()
+  const upright = await judgedUpright({ ...sight, ranges: statistics }, usable, settings.upright, context.signal)
   const meta: RunMeta = {
     settings,
     backend: settings.backend,
@@ -141,13 +142,24 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
     position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
     finished: false
   }
-  const reader = new PictureReader(sightOf(project, meta))
   const started = await startRun(project)
   context.onProgress({ stage: 'Finding the first clusters' })
-  const state = await startingState({ meta, reader }, recipe, 0, context.signal)
-  await saveCatalogue(started, meta.catalogue)
-  await saveRun(started, meta, state)
-  return { project: started, meta, state, skipped: meta.catalogue.skipped, reader }
+  const reader = new PictureReader(sightOf(project, meta))
+  try {
+    const state = await startingState({ meta, reader }, recipe, 0, context.signal)
+    await saveCatalogue(started, meta.catalogue)
+    await saveRun(started, meta, state)
+    return { project: started, meta, state, skipped: meta.catalogue.skipped, reader }
+  } finally {
+    // It opens them again where it is asked for more.
+    await reader.close()
+  }
+}
+
+/** Whether a pixel's row counts in images that are seen like this. */
+async function judgedUpright(sight: Sight & { ranges: BandStatistics }, images: readonly CatalogueImage[], asked: TrainingSettings['upright'], signal: AbortSignal): Promise<Upright> {
+  await using reader = scoped(new PictureReader(sight))
+  return await judgeUpright(asked, images, reader, sight.ranges, signal)
 }
 
 /** Images whose place on the ground is known as far as it is needed; the outside of an area is a gap like any other. */

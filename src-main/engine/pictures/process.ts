@@ -21,6 +21,8 @@ setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 /** Pictures that are made at a time: one core is the window's. */
 const AT_A_TIME = Math.max(1, Math.min(4, availableParallelism() - 1))
 sharp.concurrency(1)
+// What is read is kept by the readers; the decoder's own cache holds users' files open.
+sharp.cache(false)
 
 function make(request: PictureRequest, signal: AbortSignal): Promise<MadePicture> {
   switch (request.kind) {

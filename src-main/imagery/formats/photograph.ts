@@ -58,7 +58,8 @@ export async function inspectPhotograph(path: string, page = 1): Promise<Photogr
 
 /** What files beside a photograph say of its missing pixels. @throws UnreadableImage when a mask does not fit */
 async function missingBeside(path: string, size: Size, orientation: number): Promise<{ masks?: Masks; nodata: Map<number, number>; close(): Promise<void> }> {
-  const [masks, nodata] = [await masksBeside(path, size), await nodataBeside(path)]
+  const nodata = await nodataBeside(path)
+  const masks = await masksBeside(path, size)
   const close = async (): Promise<void> => {
     for (const source of masks?.sources ?? []) await source.close()
   }

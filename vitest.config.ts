@@ -10,11 +10,13 @@ export default defineConfig({
   test: {
     include: ['tests/{unit,integration,e2e}/**/*.test.ts'],
     server: { deps: { inline: [/@tensorflow\/tfjs-(core|backend-cpu)/] } },
-    // Training uses every core; tests beside it would only wait for each other.
-    fileParallelism: false,
+    // Two files at a time: one computes while the other waits for a window or a process to start.
+    maxWorkers: 2,
     // What the program remembers of this machine is the user's, not the tests'.
     env: { XDG_CACHE_HOME: join(tmpdir(), 'smalti-tests-cache') },
-    testTimeout: 180_000,
-    hookTimeout: 120_000
+    // Limits are there to end what hangs: no outcome depends on how fast a machine is, or what else it does.
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
+    expect: { poll: { timeout: 240_000, interval: 50 } }
   }
 })

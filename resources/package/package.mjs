@@ -1,8 +1,7 @@
 /**
- * Wraps the program up: `npm run package -- dir deb AppImage rpm tar.gz`, all of these when nothing is named; nsis, zip and dmg on
+ * Wraps the built program up: `npm run package -- dir deb AppImage rpm tar.gz`, all of these when nothing is named; nsis, zip and dmg on
  * the systems that they are for; `tensorflow`, the runtime that packages with a feed let their users fetch. A target whose tool cannot be had is named in one line, and the rest goes on without it.
  */
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync, copyFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
@@ -19,11 +18,8 @@ const USUAL = { linux: ['dir', 'deb', 'AppImage', 'rpm', 'tar.gz'], win32: ['nsi
 
 const asked = process.argv.slice(2)
 const targets = asked.length > 0 ? asked : USUAL[process.platform]
-const { SMALTI_FEED: feed, SMALTI_UPDATE_KEY: key } = process.env
+const { SMALTI_FEED: feed, SMALTI_UPDATE_KEY: key, SMALTI_FIRST_LOOK: firstLook } = process.env
 if (Boolean(feed) !== Boolean(key)) throw new Error('SMALTI_FEED and SMALTI_UPDATE_KEY go together: without a key no update can be trusted')
-
-const built = spawnSync(process.execPath, ['node_modules/electron-vite/bin/electron-vite.js', 'build', '--config', 'electron.config.ts'], { encoding: 'utf8' })
-if (built.status !== 0) throw new Error(`the program cannot be built:\n${built.stdout}${built.stderr}`)
 
 const papers = resolve('dist/papers')
 rmSync(papers, { recursive: true, force: true })
@@ -48,7 +44,7 @@ for (const target of targets) {
 if (possible.includes(RUNTIME)) for (const file of await makeRuntime()) console.log(file)
 const packages = possible.filter((target) => target !== RUNTIME)
 if (packages.length > 0) {
-  const made = await build({ targets: Platform.current().createTarget(packages), config: configuration(feed && { feed, key }), publish: 'never' })
+  const made = await build({ targets: Platform.current().createTarget(packages), config: configuration(feed && { feed, key, ...(firstLook && { firstLook: Number(firstLook) }) }), publish: 'never' })
   for (const file of made) console.log(file)
   if (possible.includes('dir')) console.log(resolve('dist', { linux: 'linux-unpacked', win32: 'win-unpacked', darwin: 'mac' }[process.platform]))
 }

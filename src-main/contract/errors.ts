@@ -4,7 +4,7 @@
  */
 const SENTENCES = {
   Busy: (d) => `Not now: ${d.job}. Stop it first, or wait until it is done.`,
-  Cancelled: () => 'Stopped before the end.',
+  Cancelled: () => 'Cancelled.',
   FolderNotFound: (d) => `There is no folder at ${d.path}.`,
   FolderUnreadable: (d) => `${d.path} cannot be read: ${d.reason}.`,
   EmptyFolder: (d) => `The folder ${d.path} is empty.`,

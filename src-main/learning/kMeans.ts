@@ -110,11 +110,20 @@ function spreadStart({ values, count, width }: Points, clusters: number, uniform
 /** Between the `width` numbers at `at` of a and at `bt` of b. */
 export function squaredDistance(a: Float32Array, at: number, b: Float32Array, bt: number, width: number): number {
   let sum = 0
-  for (let d = 0; d < width; d++) sum += (a[at + d] - b[bt + d]) ** 2
+  for (let d = 0; d < width; d++) {
+    const apart = a[at + d] - b[bt + d]
+    sum += apart * apart
+  }
   return sum
 }
 
-/** Lloyd's algorithm from given centres, row-major [clusters, width]. */
+/** Coordinates after which it is seen whether a centre is too far already. */
+const PART = 8
+
+/**
+ * Lloyd's algorithm from given centres, row-major [clusters, width]. A point's former centre is looked at first, and others
+ * only as far as they may be nearer: sums of squares only grow. The result is that of looking at all.
+ */
 export function kMeansFrom({ values, count, width }: Points, start: Float32Array): Clustering {
   const clusters = start.length / width
   let centres = start
@@ -125,10 +134,25 @@ export function kMeansFrom({ values, count, width }: Points, start: Float32Array
     let changed = 0
     inertia = 0
     for (let i = 0; i < count; i++) {
-      let [nearest, least] = [0, Infinity]
+      const at = i * width
+      let nearest = Math.max(assigned[i], 0)
+      let least = squaredDistance(values, at, centres, nearest * width, width)
+      const former = nearest
       for (let k = 0; k < clusters; k++) {
-        const found = squaredDistance(values, i * width, centres, k * width, width)
-        if (found < least) [nearest, least] = [k, found]
+        if (k === former) continue
+        const from = k * width
+        let found = 0
+        for (let d = 0; d < width && found <= least; ) {
+          for (const end = Math.min(d + PART, width); d < end; d++) {
+            const apart = values[at + d] - centres[from + d]
+            found += apart * apart
+          }
+        }
+        // Of equally near ones the first counts, as if they had been looked at in turn.
+        if (found < least || (found === least && k < nearest)) {
+          nearest = k
+          least = found
+        }
       }
       if (assigned[i] !== nearest) changed++
       assigned[i] = nearest

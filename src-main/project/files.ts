@@ -1,5 +1,5 @@
 import { constants, existsSync } from 'node:fs'
-import { type FileHandle, access, mkdir, open, readFile, readdir, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, access, mkdir, open, readFile, readdir, rename, rm, unlink } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import { z } from 'zod'
@@ -17,7 +17,7 @@ const BESIDE_BYTES = '.raster.rows'.length
 /** What stands before the ending of a temporary name: the path itself, or a hash where its name is too long to grow. */
 const temporaryStem = (path: string): string =>
   bytesOf(basename(path)) + TEMPORARY_BYTES + BESIDE_BYTES <= LONGEST_NAME ? path : join(dirname(path), hashOf(basename(path), 32))
-/** A name for a file that is being written, which no other process or thread uses. */
+/** A name for a file or folder that is being written, which no other process or thread uses. */
 export const temporaryName = (path: string): string => temporaryStem(path) + ending()
 const UNFINISHED = /\.([0-9a-f]{12}-\d+)-\w+\.partial$/
 
@@ -36,7 +36,7 @@ export async function removeUnfinishedOf(paths: readonly string[]): Promise<void
 
 async function removeIfUnfinished(path: string): Promise<void> {
   const tag = UNFINISHED.exec(path)?.[1]
-  if (tag !== undefined && (await endedHere(tag))) await unlink(path).catch(() => undefined)
+  if (tag !== undefined && (await endedHere(tag))) await rm(path, { recursive: true, force: true }).catch(() => undefined)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type BandRole, type Catalogue, area, bandChoice, bandStatistics, catalogue, catalogueImage } from '../contract/imagery.ts'
@@ -8,7 +8,7 @@ import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, trainingSettings } from '../contract/settings.ts'
 import { architecture, trainingReport, upright } from '../contract/training.ts'
 import { type Checkpoint, checkpointNotes, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import { makeFolder, pathBelow, pathText, readIfPresent, writeFileSafely, writeJsonSafely } from './files.ts'
+import { makeFolder, pathBelow, pathText, readIfPresent, temporaryName, writeFileSafely, writeJsonSafely } from './files.ts'
 
 /** Version of the format on disk. A newer one is refused, an older one is read as what it means today. */
 const FORMAT = 2
@@ -141,8 +141,11 @@ export async function startRun(project: Project): Promise<Project> {
   await makeFolder(runs)
   const numbers = (await readdir(runs)).map((name) => Number(RUN.exec(name)?.[1] ?? 0))
   const run = `run-${String(Math.max(0, ...numbers) + 1).padStart(4, '0')}`
-  await makeFolder(join(runs, run))
-  await writeFileSafely(join(runs, run, UNLEARNT), '')
+  // With its mark from the first moment on: whatever ends this process, the next one knows it for what it is.
+  const begun = temporaryName(join(runs, run))
+  await makeFolder(begun)
+  await writeFileSafely(join(begun, UNLEARNT), '')
+  await rename(begun, join(runs, run))
   return { ...project, run }
 }
 

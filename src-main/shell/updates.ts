@@ -9,7 +9,7 @@ import { keep, kept } from './kept.ts'
 import { SIGNATURE_ENDING, checkFeed, checkSignature } from './signedFeed.ts'
 
 /** Where a release looks for later ones, and the key that these are signed with; other builds have none. */
-const release = z.object({ smaltiUpdates: z.object({ feed: z.string(), key: z.string() }) })
+const release = z.object({ smaltiUpdates: z.object({ feed: z.string(), key: z.string(), firstLook: z.number().optional() }) })
 const settings = z.object({ updates: z.boolean() })
 /** Milliseconds after the start, and between looking. */
 const [FIRST, EVERY] = [20_000, 24 * 3600_000]
@@ -74,7 +74,7 @@ export function createUpdates(tell: (news: UpdateNews) => void): Updates {
   }
   if (found.success) {
     const byItself = (): void => void (automatic && look(false))
-    setTimeout(byItself, FIRST)
+    setTimeout(byItself, found.data.smaltiUpdates.firstLook ?? FIRST)
     setInterval(byItself, EVERY)
   }
   return {

@@ -6,7 +6,7 @@ import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { DEFAULT_SETTINGS } from '../../src-main/contract/settings.ts'
 import { integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
 import { drawScenes } from '../fixtures/commandLine.ts'
-import { startBuiltEngine } from './engineProcess.ts'
+import { startBuiltEngine } from '../fixtures/engine.ts'
 import { mutatedBytes, mutatedJson } from './mutatedProjects.ts'
 import { writeScene } from './scene.ts'
 

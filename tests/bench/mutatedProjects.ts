@@ -4,7 +4,7 @@ import { extname, join, relative } from 'node:path'
 import type { CommandInput, CommandName } from '../../src-main/contract/commands.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { type Uniform, integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
-import { startBuiltEngine } from './engineProcess.ts'
+import { startBuiltEngine } from '../fixtures/engine.ts'
 import { measured } from './processes.ts'
 import { drawScenes } from '../fixtures/commandLine.ts'
 

@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { drawScenes, temporaryFolder } from '../fixtures/commandLine.ts'
 import { PACKAGED, openPackaged, runProgram, sessionOf } from '../fixtures/packaged.ts'
-import { SCREEN, startScreen } from '../fixtures/window.ts'
+import { display } from '../fixtures/screen.ts'
 
 const program = join(PACKAGED, 'smalti')
 const server = createServer((request, response) => {
@@ -28,8 +28,7 @@ execFileSync(process.execPath, ['resources/package/package.mjs', 'tensorflow', '
 
 const folder = await temporaryFolder()
 const { images } = await drawScenes(join(folder, 'scenes'), 3, 160)
-const screen = startScreen()
-const session = { ...(await sessionOf(join(folder, 'home'), process.env.DISPLAY ?? SCREEN)), XDG_DATA_HOME: join(folder, 'data') }
+const session = { ...(await sessionOf(join(folder, 'home'), await display())), XDG_DATA_HOME: join(folder, 'data') }
 const train = ['train', images, '--project', join(folder, 'p.smalti'), '--steps', '20', '--classes', '3', '--over', '6', '--backend', 'tensorflow']
 async function tell(...args: string[]): Promise<void> {
   const began = performance.now()
@@ -58,7 +57,6 @@ try {
   console.log(`in the window: fetched, pictures in out/; ${(await readdir(join(folder, 'data', 'smalti', 'runtimes'))).join()}`)
   await window.close()
 } finally {
-  screen?.kill()
   server.close()
   await rm(folder, { recursive: true, force: true })
 }

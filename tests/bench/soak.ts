@@ -5,7 +5,7 @@ import { DEFAULT_SETTINGS } from '../../src-main/contract/settings.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
 import { drawScenes } from '../fixtures/commandLine.ts'
-import { startBuiltEngine } from './engineProcess.ts'
+import { startBuiltEngine } from '../fixtures/engine.ts'
 
 /** Least squares, a minute. */
 function slope(points: readonly { minutes: number; value: number }[]): number {

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { DEFAULT_SETTINGS } from '../../src-main/contract/settings.ts'
 import { integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
 import { drawScenes, smalti } from '../fixtures/commandLine.ts'
-import { SCREEN, type Window, openWindow, startScreen } from '../fixtures/window.ts'
-import { startBuiltEngine } from './engineProcess.ts'
+import { display } from '../fixtures/screen.ts'
+import { type Window, openWindow } from '../fixtures/window.ts'
+import { startBuiltEngine } from '../fixtures/engine.ts'
 import { labelHash } from './kills.ts'
 import { LEFT_BEHIND, bytesOf } from './killsEverywhere.ts'
 
@@ -42,8 +43,7 @@ export async function measureWindowKills(times: number, seed: number): Promise<v
   const told = new Map<string, number>()
   const engine = startBuiltEngine()
   // One for all: a screen needs a while to go.
-  const screen = startScreen()
-  if (screen) process.env.DISPLAY = SCREEN
+  await display()
   try {
     const { images } = await drawScenes(base, 3, 160)
     const settings = { ...DEFAULT_SETTINGS, classes: 3, over: 6, steps: 30, backend: 'onnxruntime' as const }
@@ -136,7 +136,6 @@ export async function measureWindowKills(times: number, seed: number): Promise<v
     }
   } finally {
     await engine.kill()
-    screen?.kill()
     await rm(base, { recursive: true, force: true })
   }
   console.log(`kill -9 in the window at ${times} moments (seed ${seed}; ${[...told].sort().map(([kind, count]) => `${kind} ${count}`).join(', ')}): ${broken.length === 0 ? 'all ended as if undisturbed, with no process and nothing else left behind' : `${broken.length} did not`}`)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drawScenes, temporaryFolder } from '../fixtures/commandLine.ts'
-import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
+import { type Window, drawn, electronPath, openWindow } from '../fixtures/window.ts'
 
 const present = electronPath() !== undefined
 if (!present) console.warn('NOT TESTED: Electron is not installed here')
@@ -26,7 +26,8 @@ describe.runIf(present)('a window whose processes are killed', () => {
     const answers = window.page.evaluate(() =>
       Promise.all([...document.querySelectorAll<HTMLImageElement>('main img')].flatMap(({ src }) => [1, 2, 3].map((time) => fetch(`${src}&time=${time}`).then(({ status }) => status))))
     )
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    // They have gone out when the page goes on: the server only fails to answer.
+    await drawn(window.page)
     process.kill(server, 'SIGKILL')
     expect(await answers).toEqual(Array(9).fill(200))
     expect(await idOf('Smalti pictures')).not.toBe(server)
@@ -37,15 +38,15 @@ describe.runIf(present)('a window whose processes are killed', () => {
     const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true })
     await page.getByLabel('Max. minutes').fill('0.15')
     await button('Train').click()
-    await page.getByText('left').first().waitFor({ timeout: 60_000 })
+    await page.getByText('left').first().waitFor()
     await window.drop(images)
     await page.getByText('Not now').waitFor()
     process.kill((await idOf('Smalti engine'))!, 'SIGKILL')
     await page.getByText('The engine stopped unexpectedly').waitFor()
     expect(await page.getByText('Not now').count()).toBe(0)
     await button(/^(Train|Continue training|Train again)$/).click()
-    await button('Segment').and(page.locator(':enabled')).waitFor({ timeout: 120_000 })
+    await button('Segment').and(page.locator(':enabled')).waitFor()
     await button('Segment').click()
-    await page.getByText('Segmented 3 images').waitFor({ timeout: 60_000 })
+    await page.getByText('Segmented 3 images').waitFor()
   })
 })

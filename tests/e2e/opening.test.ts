@@ -35,7 +35,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     const { page } = window
     await tabTo('Try it on a sample')
     await page.keyboard.press('Enter')
-    await page.getByText('4 images').waitFor({ timeout: 30_000 })
+    await page.getByText('4 images').waitFor()
   })
 
   it('takes several folders as one project, finds it again, and opens a project by its own folder', async () => {
@@ -62,7 +62,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
   it('segments, merges, names, paints, undoes and exports by keyboard alone', async () => {
     const { page } = window
     await page.keyboard.press('Control+g')
-    await page.getByText('Segmented 4 images').waitFor({ timeout: 60_000 })
+    await page.getByText('Segmented 4 images').waitFor()
     await page.locator('.stage').waitFor()
     const before = await rows().count()
     await tabTo(/^Cluster 1( |\d|$)/)
@@ -79,9 +79,8 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     for (const key of ['ArrowRight', 'ArrowRight', 'Enter', 'Shift+ArrowDown', 'Enter']) await page.keyboard.press(key)
     await page.keyboard.press('p')
     for (const key of ['Enter', 'Shift+ArrowLeft', 'Enter', 'Shift+ArrowUp', 'Enter', 'Shift+Enter']) await page.keyboard.press(key)
-    await page.waitForTimeout(800)
     const history = (): Promise<string[]> => smalti('classes', join(folder, 'both.smalti'), '--json').then(({ stdout }) => (JSON.parse(stdout) as { steps: string[] }).steps)
-    expect((await history()).filter((step) => /^(Paint|Draw|Rename|Merge)/.test(step)).length).toBeGreaterThanOrEqual(4)
+    await expect.poll(async () => (await history()).filter((step) => /^(Paint|Draw|Rename|Merge)/.test(step)).length).toBeGreaterThanOrEqual(4)
     await page.keyboard.press('Control+z')
     await page.keyboard.press('Escape')
     const out = join(folder, 'by keys')
@@ -92,7 +91,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     await page.keyboard.type(out)
     await page.locator('.plan').getByText(/^\d+ files/).waitFor()
     await page.keyboard.press('Enter')
-    await page.getByText('Wrote ').waitFor({ timeout: 30_000 })
+    await page.getByText('Wrote ').waitFor()
     expect((await readdir(out, { recursive: true })).filter((name) => name.endsWith('.tif'))).toHaveLength(4)
   })
 
@@ -104,8 +103,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     await page.getByText('2 images').first().waitFor()
     const project = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
     await button('Train').click()
-    await page.getByText('left').first().waitFor({ timeout: 60_000 })
-    await page.waitForTimeout(1500)
+    await page.getByText('left').first().waitFor()
     const asked = await app.evaluate(async ({ BrowserWindow, dialog }) => {
       const questions: string[] = []
       dialog.showMessageBox = ((_: unknown, options: { detail: string }) => {
@@ -114,12 +112,13 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
       }) as never
       const [own] = BrowserWindow.getAllWindows()
       own.close()
-      await new Promise((resolve) => setTimeout(resolve, 500))
+      while (questions.length === 0) await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setImmediate(resolve))
       const still = !own.isDestroyed()
       return { questions, still }
     })
     expect(asked).toEqual({ questions: [expect.stringContaining('A training is running')], still: true })
-    const closed = app.waitForEvent('close', { timeout: 30_000 })
+    const closed = app.waitForEvent('close')
     await app.evaluate(({ BrowserWindow }) => void BrowserWindow.getAllWindows()[0].close())
     await closed
     const { run } = JSON.parse(await readFile(join(project, 'project.json'), 'utf8')) as { run: string }

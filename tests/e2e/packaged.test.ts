@@ -1,14 +1,15 @@
 import { FuseV1Options, getCurrentFuseWire } from '@electron/fuses'
-import { type ChildProcess, execFileSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import { readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { AS_ROOT, BINARY, PACKAGED, type PackagedWindow, openPackaged, runProgram, sessionOf } from '../fixtures/packaged.ts'
+import { AS_ROOT, BINARY, PACKAGED, type PackagedWindow, openPackaged, packageProgram, runProgram, sessionOf } from '../fixtures/packaged.ts'
 import { drawScenes, json, temporaryFolder } from '../fixtures/commandLine.ts'
-import { electronPath, startScreen } from '../fixtures/window.ts'
+import { display } from '../fixtures/screen.ts'
+import { drawn, electronPath } from '../fixtures/window.ts'
 
 const possible = process.platform === 'linux' && electronPath() !== undefined
 if (!possible) console.warn('SKIPPED: there is no Electron here to package the program with')
@@ -19,13 +20,15 @@ describe.skipIf(!possible)('the packaged program', () => {
   let images: string
   let truth: string
   let env: NodeJS.ProcessEnv
+  let giveBack: () => Promise<void>
+  afterAll(() => giveBack())
 
   beforeAll(async () => {
-    execFileSync(process.execPath, ['resources/package/package.mjs', 'dir'], { stdio: 'pipe' })
+    giveBack = await packageProgram()
     folder = await temporaryFolder()
     ;({ images, truth } = await drawScenes(folder, 3, 160))
     env = await sessionOf(join(folder, 'home'))
-  }, 300_000)
+  })
 
   it('holds what it needs and nothing else', async () => {
     const files = (await readdir(PACKAGED, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
@@ -90,12 +93,11 @@ describe.skipIf(!possible)('the packaged program', () => {
   it('stops when it is interrupted, keeps what was learnt, and says so', async () => {
     const project = join(folder, 'stopped.smalti')
     const stopped = await runProgram(script, ['train', images, '--project', project, '--classes', '3', '--over', '8', '--steps', '100000'], env, { interruptAt: 'Training' })
-    expect([stopped.code, stopped.stderr]).toEqual([130, expect.stringContaining('Stopped before the end')])
+    expect([stopped.code, stopped.stderr]).toEqual([130, expect.stringContaining('Cancelled.')])
     expect((await runProgram(script, ['segment', project], env)).code).toBe(0)
   })
 
   describe('with a window', () => {
-    let screen: ChildProcess | undefined
     let window: PackagedWindow
     let session: NodeJS.ProcessEnv
     const asked: string[] = []
@@ -105,45 +107,42 @@ describe.skipIf(!possible)('the packaged program', () => {
     })
 
     beforeAll(async () => {
-      screen = startScreen()
-      if (screen) await new Promise((wait) => setTimeout(wait, 800))
       proxy.on('connect', (request, socket) => {
         asked.push(request.url ?? '')
         socket.end()
       })
       await new Promise<void>((listening) => proxy.listen(0, '127.0.0.1', listening))
       const { port } = proxy.address() as AddressInfo
-      session = await sessionOf(join(folder, 'window-home'), process.env.DISPLAY ?? ':94')
+      session = await sessionOf(join(folder, 'window-home'), await display())
       window = await openPackaged([`--proxy-server=http://127.0.0.1:${port}`, '--proxy-bypass-list=<-loopback>', pathToFileURL(images).href], session)
     })
     afterAll(async () => {
       await window.close()
       proxy.close()
-      screen?.kill()
     })
 
     it('opens what it is given, by its address', async () => {
-      await window.page.getByText('3 images').first().waitFor({ timeout: 30_000 })
+      await window.page.getByText('3 images').first().waitFor()
     })
 
     it('trains with a trial of its backends, though only the shell may start processes', async () => {
       const { page } = window
       await page.getByLabel('Max. minutes').fill('0.1')
       await page.getByRole('button', { name: 'Train', exact: true }).click()
-      await page.getByRole('button', { name: 'Segment', exact: true }).and(page.locator(':enabled')).waitFor({ timeout: 120_000 })
+      await page.getByRole('button', { name: 'Segment', exact: true }).and(page.locator(':enabled')).waitFor()
       await page.getByRole('button', { name: 'Segment', exact: true }).click()
-      await page.getByText('Segmented 3 images').waitFor({ timeout: 60_000 })
+      await page.getByText('Segmented 3 images').waitFor()
     })
 
     it('opens in the first window what a second one is started with, a project by its folder too', async () => {
-      const second = await runProgram(script, [...AS_ROOT, join(folder, 'p.smalti')], session, { limit: 20_000 })
+      const second = await runProgram(script, [...AS_ROOT, join(folder, 'p.smalti')], session)
       expect(second.code).toBe(0)
-      await window.page.getByTitle(join(folder, 'p.smalti')).or(window.page.getByText(join(folder, 'p.smalti'))).first().waitFor({ timeout: 30_000 })
+      await window.page.getByTitle(join(folder, 'p.smalti')).or(window.page.getByText(join(folder, 'p.smalti'))).first().waitFor()
     })
 
     it('tells of what it is started with and cannot find', async () => {
-      await runProgram(script, [...AS_ROOT, join(folder, 'nowhere')], session, { limit: 20_000 })
-      await window.page.getByText(`There is no folder at ${join(folder, 'nowhere')}`).waitFor({ timeout: 30_000 })
+      await runProgram(script, [...AS_ROOT, join(folder, 'nowhere')], session)
+      await window.page.getByText(`There is no folder at ${join(folder, 'nowhere')}`).waitFor()
     })
 
     it('lets its page name only what it was given', async () => {
@@ -162,11 +161,11 @@ describe.skipIf(!possible)('the packaged program', () => {
 
     it('runs no code but its own, and has no Node in its page', async () => {
       expect(await window.page.evaluate(`typeof require + typeof process`)).toBe('undefinedundefined')
-      expect(await window.page.evaluate(`new Promise((done) => { const script = document.createElement('script'); script.textContent = 'window.reached = 1'; document.head.append(script); setTimeout(() => done(window.reached), 100) })`)).toBeUndefined()
+      expect(await window.page.evaluate(`new Promise((done) => { const script = document.createElement('script'); script.textContent = 'window.reached = 1'; document.head.append(script); requestAnimationFrame(() => requestAnimationFrame(() => done(window.reached))) })`)).toBeUndefined()
       expect(await window.page.evaluate(`fetch('https://example.org').then(() => 'reached', () => 'refused')`)).toBe('refused')
       const before = window.page.url()
       await window.page.evaluate(`void (location.href = 'https://example.org')`)
-      await window.page.waitForTimeout(300)
+      await drawn(window.page)
       expect(window.page.url()).toBe(before)
       expect(await window.page.evaluate(`window.open('https://example.org')`)).toBeNull()
     })

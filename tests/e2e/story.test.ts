@@ -5,7 +5,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drawScenes, smalti, temporaryFolder } from '../fixtures/commandLine.ts'
-import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
+import { type Window, electronPath, openWindow, viewerPicture } from '../fixtures/window.ts'
 
 const present = electronPath() !== undefined
 if (!present) console.warn('NOT TESTED: Electron is not installed here')
@@ -53,12 +53,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     return found
   }
   /** The picture with its labels as it is on the screen, without what lies over it. */
-  async function shown(): Promise<Buffer> {
-    await window.page.waitForTimeout(700)
-    const box = (await window.page.locator('.stage').boundingBox())!
-    const png = await window.page.screenshot({ clip: { x: box.x + box.width / 3, y: box.y + box.height / 3, width: box.width / 3, height: box.height / 3 } })
-    return sharp(png).removeAlpha().raw().toBuffer()
-  }
+  const shown = (): Promise<Buffer> => viewerPicture(window.page)
   const expectAccessible = async (): Promise<void> => {
     for (const colorScheme of ['light', 'dark'] as const) {
       await window.page.emulateMedia({ colorScheme })
@@ -76,7 +71,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.getByLabel('Folder of the export').fill(out)
     await page.locator('.plan').getByText(/^\d+ files?/).waitFor()
     await button('Export').click()
-    await page.getByText(`as ${format}.`).waitFor({ timeout: 60_000 })
+    await page.getByText(`as ${format}.`).waitFor()
   }
   let kept: { names: string[]; steps: string[]; picture: Buffer }
 
@@ -86,9 +81,9 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.getByText(`${SCENES} images`).first().waitFor()
     await page.getByRole('combobox').first().selectOption('preview')
     await button('Train').click()
-    await page.getByText('Clustered by kmeans-patches').waitFor({ timeout: 120_000 })
+    await page.getByText('Clustered by kmeans-patches').waitFor()
     await button('Segment').click()
-    await page.getByText(`Segmented ${SCENES} images`).waitFor({ timeout: 120_000 })
+    await page.getByText(`Segmented ${SCENES} images`).waitFor()
     project = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
   })
 
@@ -140,12 +135,13 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.mouse.move(...at(0.6, 0.6), { steps: 5 })
     await page.mouse.up()
     await page.mouse.move(...at(0.02, 0.98))
+    await expect.poll(steps).toContain('Paint Wüste')
     const painted = await shown()
     expect(painted.equals(before)).toBe(false)
     await page.keyboard.press('Control+z')
-    expect((await shown()).equals(before)).toBe(true)
+    await expect.poll(async () => (await shown()).equals(before)).toBe(true)
     await page.keyboard.press('Control+Shift+z')
-    expect((await shown()).equals(painted)).toBe(true)
+    await expect.poll(async () => (await shown()).equals(painted)).toBe(true)
     await page.keyboard.press('p')
     for (const corner of [at(0.42, 0.55), at(0.5, 0.65), at(0.4, 0.66)]) await page.mouse.click(...corner)
     await page.keyboard.press('Shift+Enter')
@@ -154,9 +150,8 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.keyboard.press('g')
     await page.mouse.click(...at(0.5, 0.5))
     await page.mouse.move(...at(0.02, 0.98))
-    await page.waitForTimeout(500)
     await page.keyboard.press('Escape')
-    expect((await steps()).slice(-4)).toEqual(['Paint Wüste', 'Draw Wüste', 'Add New class 1', 'Fill an area with New class 1'])
+    await expect.poll(async () => (await steps()).slice(-4)).toEqual(['Paint Wüste', 'Draw Wüste', 'Add New class 1', 'Fill an area with New class 1'])
     const { pixels, scheme } = JSON.parse((await smalti('classes', project, '--json')).stdout) as { pixels: number[]; scheme: { classes: { name: string }[] } }
     expect(scheme.classes.map(({ name }) => name)).toEqual(await names())
     expect(pixels.at(-1)).toBeGreaterThan(100)

@@ -2,13 +2,12 @@ import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drawScenes, smalti, temporaryFolder } from '../fixtures/commandLine.ts'
-import { SCREEN, type Window, electronPath, openWindow, startScreen } from '../fixtures/window.ts'
+import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
 
 const present = electronPath() !== undefined
 if (!present) console.warn('NOT TESTED: Electron is not installed here')
 
 describe.runIf(present)('several programs on one project', () => {
-  const screen = startScreen()
   let images: string
   let project: string
   const windows: Window[] = []
@@ -18,10 +17,6 @@ describe.runIf(present)('several programs on one project', () => {
     project = join(folder, 'p.smalti')
     expect((await smalti('train', images, '--project', project, '--classes', '3', '--over', '8', '--preset', 'preview')).code).toBe(0)
     expect((await smalti('segment', project)).code).toBe(0)
-    if (screen) {
-      await new Promise((wait) => setTimeout(wait, 800))
-      process.env.DISPLAY = SCREEN
-    }
     for (let i = 0; i < 2; i++) {
       const window = await openWindow()
       windows.push(window)
@@ -31,8 +26,6 @@ describe.runIf(present)('several programs on one project', () => {
   })
   afterAll(async () => {
     for (const window of windows) await window.close()
-    if (screen) delete process.env.DISPLAY
-    screen?.kill()
   })
 
   const rows = ({ page }: Window) => page.getByRole('list', { name: 'Classes' }).locator('.row')
@@ -66,12 +59,12 @@ describe.runIf(present)('several programs on one project', () => {
     await page.getByLabel('Preset').first().selectOption('quick')
     await page.getByLabel('Max. minutes').first().fill('0.3')
     await page.getByRole('button', { name: /^(Train|Train again)$/ }).click()
-    await page.getByText('left').first().waitFor({ timeout: 60_000 })
+    await page.getByText('left').first().waitFor()
     const train = await smalti('train', images, '--project', second, '--classes', '4', '--over', '9', '--preset', 'preview')
-    expect([train.code, train.stderr]).toEqual([2, expect.stringContaining('is in use by another Smalti')])
+    expect([train.code, train.stderr]).toEqual([2, expect.stringContaining('is open in another Smalti')])
     const [described, exported] = await Promise.all([smalti('describe', second), smalti('export', second, '--out', join(second, '..', 'out'))])
     expect([described.code, exported.code, described.stderr, exported.stderr].slice(0, 2)).toEqual([0, 0])
     await page.getByRole('button', { name: 'Stop', exact: true }).click()
-    await page.getByRole('button', { name: /^(Train|Continue training|Train again)$/ }).and(page.locator(':enabled')).waitFor({ timeout: 60_000 })
+    await page.getByRole('button', { name: /^(Train|Continue training|Train again)$/ }).and(page.locator(':enabled')).waitFor()
   })
 })

@@ -1,13 +1,14 @@
-import { type ChildProcess, execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { PACKAGED, type PackagedWindow, openPackaged, sessionOf } from '../fixtures/packaged.ts'
+import { PACKAGED, type PackagedWindow, openPackaged, packageProgram, sessionOf } from '../fixtures/packaged.ts'
 import { temporaryFolder } from '../fixtures/commandLine.ts'
-import { electronPath, startScreen } from '../fixtures/window.ts'
+import { display } from '../fixtures/screen.ts'
+import { electronPath } from '../fixtures/window.ts'
 
 const possible = process.platform === 'linux' && electronPath() !== undefined
 if (!possible) console.warn('SKIPPED: there is no Electron here to package the program with')
@@ -31,26 +32,23 @@ describe.skipIf(!possible)('updates', () => {
     response.write(bytes.subarray(0, bytes.length / 2), () => request.socket.destroy())
   })
   let folder: string
-  let screen: ChildProcess | undefined
   let window: PackagedWindow
   let session: NodeJS.ProcessEnv
+  let giveBack: () => Promise<void>
 
   beforeAll(async () => {
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
     const feed = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-    const env = { ...process.env, SMALTI_FEED: feed, SMALTI_UPDATE_KEY: publicKey.export({ format: 'der', type: 'spki' }).toString('base64') }
-    execFileSync(process.execPath, ['resources/package/package.mjs', 'dir'], { stdio: 'pipe', env })
+    giveBack = await packageProgram({ SMALTI_FEED: feed, SMALTI_UPDATE_KEY: publicKey.export({ format: 'der', type: 'spki' }).toString('base64'), SMALTI_FIRST_LOOK: '1' })
     await writeFile(join(PACKAGED, 'resources', 'package-type'), 'deb')
     folder = await temporaryFolder()
-    screen = startScreen()
-    if (screen) await new Promise((wait) => setTimeout(wait, 800))
-    session = await sessionOf(join(folder, 'home'), process.env.DISPLAY ?? ':94')
+    session = await sessionOf(join(folder, 'home'), await display())
     window = await openPackaged([], session)
-  }, 300_000)
+  })
   afterAll(async () => {
     await window.close()
     server.close()
-    screen?.kill()
+    await giveBack()
   })
 
   /** Puts a release on the server, signed as `npm run release:sign` does it. */
@@ -66,7 +64,7 @@ describe.skipIf(!possible)('updates', () => {
   }
   const notice = () => window.page.locator('.notice')
   const look = (): Promise<unknown> => window.page.evaluate(`window.smalti.update('look')`)
-  const told = (words: string | RegExp): Promise<void> => notice().getByText(words).first().waitFor({ timeout: 20_000 })
+  const told = (words: string | RegExp): Promise<void> => notice().getByText(words).first().waitFor()
 
   beforeEach(async () => {
     breaks = false
@@ -143,6 +141,14 @@ describe.skipIf(!possible)('updates', () => {
     }
   })
 
+  it('are looked for by itself when the program starts', async () => {
+    await publish('9.2.9')
+    await window.close()
+    asked.length = 0
+    window = await openPackaged([], session)
+    await expect.poll(() => asked).toEqual(['latest-linux.yml', 'latest-linux.yml.sig'])
+  })
+
   it('are not looked for once the user does not want it, also after a restart', async () => {
     await publish('9.3.0')
     await look()
@@ -151,7 +157,9 @@ describe.skipIf(!possible)('updates', () => {
     await window.close()
     asked.length = 0
     window = await openPackaged([], session)
-    await window.page.waitForTimeout(24_000)
-    expect(asked).toEqual([])
+    // It would have looked before its window was there; who asks is the first to.
+    await look()
+    await told('9.3.0')
+    expect(asked).toEqual(['latest-linux.yml', 'latest-linux.yml.sig'])
   })
 })

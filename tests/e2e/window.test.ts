@@ -4,7 +4,7 @@ import sharp from 'sharp'
 import { AxeBuilder } from '@axe-core/playwright'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { drawScenes, temporaryFolder, smalti } from '../fixtures/commandLine.ts'
-import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
+import { type Window, electronPath, openWindow, viewerPicture } from '../fixtures/window.ts'
 
 const present = electronPath() !== undefined
 if (!present) console.warn('NOT TESTED: Electron is not installed here')
@@ -33,11 +33,10 @@ describe.runIf(present)('the window', () => {
   const row = (name: string) => list().locator('.row').filter({ has: window.page.getByText(name, { exact: true }) })
   const names = (): Promise<string[]> => list().locator('.row .name').allTextContents()
   /** The mean colour of a square in the middle of the picture, as it is on the screen. */
-  async function shown(side = 100): Promise<number[]> {
-    const box = (await window.page.locator('.stage').boundingBox())!
-    const png = await window.page.screenshot({ clip: { x: box.x + (box.width - side) / 2, y: box.y + (box.height - side) / 2, width: side, height: side } })
-    const { channels } = await sharp(png).removeAlpha().stats()
-    return channels.map(({ mean }) => mean)
+  async function shown(side = 0.15): Promise<number[]> {
+    const middle = (1 - side) / 2
+    const pixels = await viewerPicture(window.page, { left: middle, top: middle, width: side, height: side })
+    return [0, 1, 2].map((band) => pixels.reduce((sum, value, i) => (i % 3 === band ? sum + value : sum), 0) / (pixels.length / 3))
   }
   const apart = (a: number[], b: number[]): number => Math.max(...a.map((value, band) => Math.abs(value - b[band])))
   const expectAccessible = async (): Promise<void> => {
@@ -102,11 +101,11 @@ describe.runIf(present)('the window', () => {
     await page.getByLabel('Steps').blur()
     await page.getByLabel('Backend').selectOption('onnxruntime')
     await button('Train').click()
-    await page.getByText('Trained 25 steps').waitFor({ timeout: 120_000 })
+    await page.getByText('Trained 25 steps').waitFor()
     await page.getByRole('img', { name: /Information of each head/ }).waitFor()
 
     await button('Segment').click()
-    await page.getByText('Segmented 3 images').waitFor({ timeout: 60_000 })
+    await page.getByText('Segmented 3 images').waitFor()
     await page.locator('.stage canvas').first().waitFor()
     await expectAccessible()
 
@@ -133,20 +132,16 @@ describe.runIf(present)('the window', () => {
 
   it('paints the overlay in the colours of its classes, as strongly as asked', async () => {
     const { page } = window
-    await page.waitForTimeout(500)
     await page.getByLabel('Overlay').fill('0')
     const bare = await shown()
     await page.getByLabel('Overlay').fill('1')
-    await page.waitForTimeout(200)
     const covered = await shown()
     expect(apart(bare, covered)).toBeGreaterThan(10)
     await page.locator('.stage').hover({ position: { x: 5, y: 5 } })
     await page.keyboard.down('Space')
-    await page.waitForTimeout(200)
-    expect(apart(bare, await shown())).toBeLessThan(2)
+    await expect.poll(async () => apart(bare, await shown())).toBeLessThan(2)
     await page.keyboard.up('Space')
-    await page.waitForTimeout(200)
-    expect(apart(covered, await shown())).toBeLessThan(2)
+    await expect.poll(async () => apart(covered, await shown())).toBeLessThan(2)
   })
 
   it('merges, names, hides and cuts classes at once, takes it back, and keeps it over a restart', async () => {
@@ -178,9 +173,8 @@ describe.runIf(present)('the window', () => {
     await page.keyboard.press('Control+Shift+z')
     expect(await names()).toContain('Water & roads')
     await row('Cluster 1').click()
-    const before = await shown(400)
+    const before = await shown(0.5)
     await page.keyboard.press('h')
-    await page.waitForTimeout(100)
     await page.locator('.stage').hover({ position: { x: 5, y: 5 } })
     expect((await row('Cluster 1').textContent())!).toContain('hidden')
     expect(before).toHaveLength(3)
@@ -305,9 +299,9 @@ describe.runIf(present)('the window', () => {
     const { page } = window
     await page.getByRole('combobox').first().selectOption('preview')
     await button('Train again').click()
-    await page.getByText('Clustered by kmeans-patches: 3 images').waitFor({ timeout: 30_000 })
+    await page.getByText('Clustered by kmeans-patches: 3 images').waitFor()
     await button('Segment').click()
-    await page.getByText('Segmented 3 images').waitFor({ timeout: 60_000 })
+    await page.getByText('Segmented 3 images').waitFor()
   })
 
   it('keeps the former run, its labels and its classes, and goes back to it', async () => {
@@ -328,13 +322,10 @@ describe.runIf(present)('the window', () => {
     await button('Compare').first().click()
     const line = page.getByRole('slider', { name: 'Line between the runs' })
     await line.waitFor()
-    await page.waitForTimeout(600)
     await line.press('End')
-    await page.waitForTimeout(200)
     const own = await shown()
     await line.press('Home')
-    await page.waitForTimeout(200)
-    expect(apart(own, await shown())).toBeGreaterThan(1)
+    await expect.poll(async () => apart(own, await shown())).toBeGreaterThan(1)
     await expectAccessible()
     await button('End the comparison').click()
     await line.waitFor({ state: 'detached' })
@@ -364,7 +355,7 @@ describe.runIf(present)('the window', () => {
     await row('Cluster 8').waitFor()
     await fold('2 · Segment')
     await button('Segment again').click()
-    await page.getByText('Segmented 0 images').waitFor({ timeout: 60_000 })
+    await page.getByText('Segmented 0 images').waitFor()
     await fold('2 · Segment')
   })
 
@@ -387,7 +378,7 @@ describe.runIf(present)('the window', () => {
     expect(await button('Train').isDisabled()).toBe(true)
     await page.getByLabel('Classes', { exact: true }).fill('3')
     await button('Train').click()
-    await page.getByText('left').first().waitFor({ timeout: 60_000 })
+    await page.getByText('left').first().waitFor()
     await window.drop(images)
     await page.getByRole('alert').getByText('Not now: a training runs').waitFor()
     await button('Stop').click()
@@ -410,7 +401,7 @@ describe.runIf(present)('the window', () => {
     await minutes.fill('0.1')
     await expectAccessible()
     await button('Group images').click()
-    await page.getByText('Sorted 3 images into 2 groups').waitFor({ timeout: 60_000 })
+    await page.getByText('Sorted 3 images into 2 groups').waitFor()
     await expectAccessible()
     const images = page.locator('main [data-path]')
     expect(await images.count()).toBe(3)
@@ -459,7 +450,7 @@ describe.runIf(present)('the window', () => {
       const help = Menu.getApplicationMenu()?.items.find(({ label }) => label === 'Help')
       help?.submenu?.items.find(({ label }) => label === 'Copy report')?.click()
     })
-    await expect.poll(() => window.app.evaluate(({ clipboard }) => clipboard.readText()), { timeout: 60_000 }).toContain('onnxruntime')
+    await expect.poll(() => window.app.evaluate(({ clipboard }) => clipboard.readText())).toContain('onnxruntime')
     const report = await window.app.evaluate(({ clipboard }) => clipboard.readText())
     expect(report).toMatch(/^Smalti \d/)
     expect(report).not.toContain(folder)
@@ -487,9 +478,9 @@ describe.runIf(present)('the window', () => {
     await page.getByLabel('Seed').fill('4')
     await page.getByLabel('Backend').selectOption('auto')
     await button('Train again').click()
-    await page.getByText('left').first().waitFor({ timeout: 60_000 })
+    await page.getByText('left').first().waitFor()
     await page.getByRole('img', { name: /Information of each head/ }).waitFor()
-    await page.getByText('as it is seen by now').waitFor({ timeout: 60_000 })
+    await page.getByText('as it is seen by now').waitFor()
     await expectAccessible()
     await app.evaluate(async () => {
       const { monitorEventLoopDelay } = process.getBuiltinModule('node:perf_hooks')
@@ -514,9 +505,8 @@ describe.runIf(present)('the window', () => {
     const delay = await app.evaluate(() => (globalThis as unknown as { monitor: { percentile(p: number): number } }).monitor.percentile(99) / 1e6)
     const frame = gaps.sort((a, b) => a - b)[Math.floor(gaps.length * 0.99)]
     console.log(`while training: frame gap p99 ${frame.toFixed(1)} ms over ${gaps.length} frames, main process delay p99 ${delay.toFixed(1)} ms`)
-    // Far above what is asked, for machines that others use meanwhile; the figures above are what counts.
-    expect(frame).toBeLessThan(150)
-    expect(delay).toBeLessThan(150)
+    // How smooth that is depends on the machine: the bench measures it. That anything is drawn at all does not.
+    expect(gaps.length).toBeGreaterThan(1)
 
     const answered = async (name: string, sign: () => Promise<void>): Promise<number> => {
       const started = performance.now()
@@ -526,11 +516,15 @@ describe.runIf(present)('the window', () => {
     }
     const pausing = await answered('Pause', () => page.getByText(/Pausing…|Paused/).waitFor())
     await page.getByText('Paused').waitFor()
-    await page.waitForTimeout(500)
-    const held = await page.getByRole('progressbar').first().getAttribute('value')
-    await page.waitForTimeout(800)
-    expect(await page.getByRole('progressbar').first().getAttribute('value')).toBe(held)
+    // Whatever was under way is told by then: nothing comes after it.
+    const progress = (): Promise<string | null> => page.getByRole('progressbar').first().getAttribute('value')
+    const held = await progress()
+    await page.evaluate(async () => {
+      for (let frame = 0; frame < 60; frame++) await new Promise((done) => requestAnimationFrame(done))
+    })
+    expect(await progress()).toBe(held)
     await button('Resume').click()
+    await expect.poll(progress).not.toBe(held)
     const stopping = await answered('Stop', () => page.getByText('Stopping…').or(button('Continue training')).first().waitFor())
     console.log(`pause answered in ${pausing.toFixed(0)} ms, stop in ${stopping.toFixed(0)} ms`)
     await button('Continue training').waitFor()

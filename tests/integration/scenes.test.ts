@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import sharp from 'sharp'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import type { OrtApi } from '../../src-main/backends/onnx/execution.ts'
 import type { CommandOutput } from '../../src-main/contract/commands.ts'
 import type { Catalogue } from '../../src-main/contract/imagery.ts'
@@ -303,11 +303,13 @@ describe.skipIf(oracleLack)('scenes', () => {
     const p = join(folder, 'killed.smalti')
     await cp(project, p, { recursive: true })
     await rm(join(p, 'runs', 'run-0001', 'labels'), { recursive: true })
-    for (const milliseconds of [900, 1200, 1400, 1600]) {
+    const written = async (): Promise<number> => (await readdir(join(p, 'runs', 'run-0001'), { recursive: true })).filter((name) => /\.(tif|rows)$/.test(name)).length
+    for (const files of [0, 1, 3, 6]) {
       const { child, finished } = start('segment', p)
-      await new Promise((resolve) => setTimeout(resolve, milliseconds))
+      await vi.waitUntil(async () => (await written()) >= files || child.exitCode !== null, { timeout: 240_000, interval: 10 })
+      // Its engine goes with it: nobody is left to talk to.
       child.kill('SIGKILL')
-      await finished
+      expect((await finished).code, 'it was cut off').toBeNull()
       expect((await smalti('export', p, '--out', join(folder, 'killed-out'))).code, 'a project opens at any moment').not.toBe(1)
     }
     const done = await smalti('segment', p, '--json')
@@ -332,11 +334,8 @@ describe.skipIf(oracleLack)('scenes', () => {
     await smalti('train', many, '--project', p, ...TRAIN)
     const { child, finished } = start('segment', p)
     // Stopped as soon as some images are done.
-    for (let waited = 0; waited < 20_000; waited += 50) {
-      await new Promise((resolve) => setTimeout(resolve, 50))
-      const names = await readdir(join(p, 'runs', 'run-0001'), { recursive: true })
-      if (names.filter((name) => /\/A\/.*\.tif$/.test(name)).length >= 2) break
-    }
+    const done = async (): Promise<number> => (await readdir(join(p, 'runs', 'run-0001'), { recursive: true })).filter((name) => /\/A\/.*\.tif$/.test(name)).length
+    await vi.waitUntil(async () => (await done()) >= 2, { timeout: 240_000, interval: 10 })
     child.kill('SIGINT')
     expect((await finished).code).toBe(130)
     const index = JSON.parse(await readFile(join(p, 'runs', 'run-0001', 'labels', 'training', 'labels.json'), 'utf8')) as { partial: boolean; images: unknown[] }

@@ -5,7 +5,12 @@ import { stateId } from '../../src-main/classes/stateId.ts'
 import type { ClassHistory, SchemeEdit } from '../../src-main/contract/classes.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 
-type Change = { edits?: SchemeEdit[]; step?: number; expected?: string; fromRun?: string }
+interface Change {
+  edits?: SchemeEdit[]
+  step?: number
+  expected?: string
+  fromRun?: string
+}
 const engine = vi.hoisted(() => ({ run: vi.fn() }))
 vi.mock('../../src-renderer/engine.ts', () => ({ run: engine.run, pictureUrl: () => '' }))
 

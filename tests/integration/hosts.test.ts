@@ -1,0 +1,13 @@
+import { describe, expect, it } from 'vitest'
+import '../fixtures/gpu.ts'
+import { temporaryFolder } from '../fixtures/commandLine.ts'
+import { shareProject } from '../fixtures/hosts.ts'
+
+describe('two machines on one project', () => {
+  // `npm run bench -- hardship hosts` does it two hundred times.
+  it('end where one machine would have, though commands are killed in the middle', async () => {
+    const { wrong, kills } = await shareProject(await temporaryFolder(), 8, 5)
+    expect(wrong).toEqual([])
+    expect(kills).toBeGreaterThan(0)
+  })
+})

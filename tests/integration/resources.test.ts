@@ -1,0 +1,117 @@
+import { cp, readFile, readdir, readlink, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { CommandInput, CommandName } from '../../src-main/contract/commands.ts'
+import { SmaltiError } from '../../src-main/contract/errors.ts'
+import { DEFAULT_SETTINGS } from '../../src-main/contract/settings.ts'
+import type { RecipeChanges } from '../../src-main/contract/recipe.ts'
+import '../fixtures/gpu.ts'
+import { drawScenes, temporaryFolder } from '../fixtures/commandLine.ts'
+import { type WatchedEngine, startBuiltEngine } from '../fixtures/engine.ts'
+import { processesOf } from '../fixtures/interruption.ts'
+import { drawNetwork } from '../fixtures/network.ts'
+
+const SMALL = { layers: '8,M,8', width: 1, pairs: 2, crop: 64, statistics: [], warmStart: 0, refit: null, restarts: { trials: 1, share: 0.2 } } satisfies RecipeChanges
+const settings = { ...DEFAULT_SETTINGS, classes: 3, over: 6, steps: 3, recipe: SMALL, backend: 'onnxruntime' as const }
+
+let folder: string
+let images: string
+let truth: string
+let project: string
+let engine: WatchedEngine
+
+/** What an engine holds of the user's files, and what it has started. */
+async function held(): Promise<{ files: string[]; threads: number; processes: number }> {
+  const links = await Promise.all((await readdir(`/proc/${engine.pid}/fd`)).map((fd) => readlink(`/proc/${engine.pid}/fd/${fd}`).catch(() => '')))
+  return { files: links.filter((path) => path.startsWith(folder)), threads: (await readdir(`/proc/${engine.pid}/task`)).length, processes: processesOf('parent', engine.pid).length }
+}
+let threads: number
+/** Nothing is held of what the test owns, and no more runs than before; what ends has a moment to do so. */
+const expectNothingHeld = (): Promise<void> =>
+  vi.waitFor(async () => expect(await held()).toEqual({ files: [], threads: expect.toSatisfy((now: number) => now <= threads) as number, processes: 0 }), { timeout: 60_000, interval: 20 })
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  ;({ images, truth } = await drawScenes(folder, 3, 160))
+  project = join(folder, 'p.smalti')
+  engine = startBuiltEngine()
+})
+afterAll(() => engine.kill())
+
+interface Work<N extends CommandName = CommandName> {
+  command: N
+  input(): CommandInput<N>
+}
+const work = <N extends CommandName>(command: N, input: () => CommandInput<N>): Work => ({ command, input: input as Work['input'] })
+const OWN_TRUTH = (): CommandInput<'evaluate'> => ({ project, truth, head: 'A', mapping: 'many-to-one' })
+
+const WORK: Record<string, Work> = {
+  'reading a catalogue': work('catalogue', () => ({ sources: [images] })),
+  training: work('train', () => ({ sources: [images], project, settings })),
+  'training by another method first': work('train', () => ({ sources: [images], project: join(folder, 'pre.smalti'), settings: { ...settings, steps: 4, recipe: { ...SMALL, pretrain: { method: 'context', share: 0.5 } } } })),
+  'training while a picture is watched': work('train', () => ({ sources: [images], project: join(folder, 'watched.smalti'), settings, watch: 'scene 1.png' })),
+  'clustering features': work('train', () => ({ sources: [images], project: join(folder, 'features.smalti'), settings: { ...settings, recipe: undefined, steps: undefined, features: { file: join(folder, 'network.onnx') } } })),
+  segmenting: work('segment', () => ({ project, heatmaps: true })),
+  describing: work('describe', () => ({ project, head: 'A' })),
+  'changing classes': work('classes', () => ({ project, head: 'A', edits: [{ kind: 'cut', groups: 3 }] })),
+  correcting: work('correct', () => ({ project, head: 'A', path: 'scene 1.png', shape: { kind: 'brush', line: [[20, 20], [60, 60]], radius: 9 }, to: 0 })),
+  evaluating: work('evaluate', OWN_TRUTH),
+  diagnosing: work('diagnose', () => ({ project })),
+  grouping: work('group', () => ({ sources: [images], project: join(folder, 'groups.smalti'), groups: 2, method: 'information', seed: 0, steps: 2, backend: 'onnxruntime' })),
+  ...Object.fromEntries((['geotiff', 'png', 'geopackage', 'csv', 'report', 'onnx', 'coco-rle', 'npy', 'yolo', 'flatgeobuf'] as const).map((format) => [`exporting ${format}`, work('export', () => ({ project, head: 'A', format, out: join(folder, `out-${format}`), overwrite: true }))])),
+  'exporting confidence': work('export', () => ({ project, head: 'A', format: 'geotiff', out: join(folder, 'out-measures'), confidence: true, probabilities: true, overwrite: true })),
+  'telling of an image': work('details', () => ({ sources: [join(images, 'scene 1.png')] })),
+  'trying backends': work('info', () => ({}))
+}
+
+describe.skipIf(process.platform !== 'linux')('an engine', () => {
+  it('closes and ends what a job opened and started, when it succeeds', async () => {
+    await drawNetwork(join(folder, 'network.onnx'), { tokens: true })
+    // Libraries that are loaded once keep threads of their own.
+    for (const { command, input } of Object.values(WORK)) await engine.call(command, input())
+    threads = (await held()).threads
+    for (const [name, { command, input }] of Object.entries(WORK)) {
+      await engine.call(command, input())
+      await expectNothingHeld().catch((fault: unknown) => expect.fail(`${name}: ${(fault as Error).message}`))
+    }
+  })
+
+  it('does so when a job is cancelled, at its first sign or at a later one', async () => {
+    for (const [name, { command, input }] of Object.entries(WORK)) {
+      for (const sign of [1, 3]) {
+        const controller = new AbortController()
+        let signs = 0
+        const outcome = await engine.call(command, input(), { signal: controller.signal, onProgress: () => void (++signs === sign && controller.abort()) }).then(() => 'done', (fault: SmaltiError) => fault.name)
+        expect(['done', 'Cancelled'], name).toContain(outcome)
+        await expectNothingHeld().catch((fault: unknown) => expect.fail(`${name}, cancelled: ${(fault as Error).message}`))
+      }
+    }
+  })
+
+  it('does so when a job fails in the middle', async () => {
+    const broken = join(folder, 'broken')
+    await cp(images, broken, { recursive: true })
+    for (const name of ['north/scene 0.png', 'scene 1.png', 'scene 2.png']) await truncate(join(broken, name), 3000)
+    const spoilt = join(folder, 'spoilt.smalti')
+    await cp(project, spoilt, { recursive: true })
+    const rasters = (await readdir(join(spoilt, 'runs'), { recursive: true })).filter((name) => /labels\/.*\.tif$/.test(name))
+    for (const name of rasters) await truncate(join(spoilt, 'runs', name), 700)
+    await writeFile(join(folder, 'no network.onnx'), await readFile(join(images, 'scene 1.png')))
+    const failing: Record<string, Work> = {
+      'images that are damaged': work('train', () => ({ sources: [broken], project: join(folder, 'b.smalti'), settings })),
+      'numbers that overflow': work('train', () => ({ sources: [images], project: join(folder, 'd.smalti'), settings: { ...settings, steps: 40, recipe: { ...SMALL, rate: 1e30 } } })),
+      'a network that is none': work('train', () => ({ sources: [images], project: join(folder, 'n.smalti'), settings: { ...settings, features: { file: join(folder, 'no network.onnx') } } })),
+      'nothing to learn': work('train', () => ({ sources: [images], project: join(folder, 'f.smalti'), settings: { ...settings, recipe: { layers: 'A,A', pretrain: { method: 'context', share: 0.5 } } } })),
+      'truth of another size': work('evaluate', () => ({ ...OWN_TRUTH(), truth: images })),
+      'labels that are damaged, evaluated': work('evaluate', () => ({ ...OWN_TRUTH(), project: spoilt })),
+      ...Object.fromEntries((['geotiff', 'png', 'geopackage', 'csv', 'report', 'npy'] as const).map((format) => [`labels that are damaged, as ${format}`, work('export', () => ({ project: spoilt, head: 'A', format, out: join(folder, `spoilt-${format}`), overwrite: true }))])),
+      'a fill of labels that are damaged': work('correct', () => ({ project: spoilt, head: 'A', path: 'scene 1.png', shape: { kind: 'fill', at: [20, 20] }, to: 0 })),
+      'a file where a folder is meant': work('export', () => ({ project, head: 'A', format: 'png', out: join(images, 'scene 1.png') })),
+      'too few images to group': work('group', () => ({ sources: [images], groups: 60, method: 'information', seed: 0, steps: 2, backend: 'onnxruntime', out: join(folder, 'few') }))
+    }
+    for (const [name, { command, input }] of Object.entries(failing)) {
+      await engine.call(command, input()).then(() => undefined, (fault: unknown) => expect(fault, name).toBeInstanceOf(SmaltiError))
+      await expectNothingHeld().catch((fault: unknown) => expect.fail(`${name}: ${(fault as Error).message}`))
+    }
+  })
+})

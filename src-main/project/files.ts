@@ -1,17 +1,16 @@
+import { randomBytes } from 'node:crypto'
 import { constants, existsSync } from 'node:fs'
 import { type FileHandle, access, mkdir, open, readFile, readdir, rename, rm, unlink } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
-import { threadId } from 'node:worker_threads'
 import { z } from 'zod'
 import { asSmaltiError } from '../contract/errors.ts'
 import { LONGEST_NAME, bytesOf, hashOf } from './fileNames.ts'
 import { PROCESS_TAG, endedHere } from './machine.ts'
 
-/** Names that were given: threads of a process give names of their own. */
-let named = 0
-const ending = (): string => `.${PROCESS_TAG}-${threadId.toString(36)}${(named++).toString(36)}.partial`
+/** Drawn anew for each name, so that threads of a process give names of their own. */
+const ending = (): string => `.${PROCESS_TAG}-${randomBytes(4).toString('hex')}.partial`
 /** Bytes that a temporary name may add. */
-export const TEMPORARY_BYTES = '.0123456789ab-4294967295-zzzzzzzz.partial'.length
+export const TEMPORARY_BYTES = '.0123456789ab-4294967295-01234567.partial'.length
 /** The longest ending of what is written beside a raster that is written under a temporary name. */
 const BESIDE_BYTES = '.raster.rows'.length
 /** What stands before the ending of a temporary name: the path itself, or a hash where its name is too long to grow. */

@@ -177,9 +177,15 @@ export async function saveRun(project: Project, meta: RunMeta, arrays: Checkpoin
   }
 }
 
+/** What is missing of a project says something only while the project itself is there. @throws ProjectNotFound when it, or its drive, has gone since it was opened */
+async function stillThere(folder: string): Promise<void> {
+  if (!(await readIfPresent(join(folder, PROJECT_FILE)))) throw new SmaltiError('ProjectNotFound', { path: folder })
+}
+
 /** What a run's checkpoint says besides its weights and its catalogue, neither of which is read; undefined before the first one. @throws Error when it is damaged */
 export async function loadRunNotes(project: Project): Promise<unknown> {
   const notes = (await checkpointNotes(checkpointPath(project))) ?? (await checkpointNotes(formerCheckpointPath(project)))
+  if (!notes) await stillThere(project.folder)
   return notes && upToDate(notes)
 }
 
@@ -188,7 +194,10 @@ export async function loadRun(project: Project): Promise<{ meta: RunMeta; arrays
   if (project.run === undefined) return undefined
   const path = checkpointPath(project)
   const checkpoint = (await readCheckpoint(path)) ?? (await readCheckpoint(formerCheckpointPath(project)))
-  if (!checkpoint) return undefined
+  if (!checkpoint) {
+    await stillThere(project.folder)
+    return undefined
+  }
   const images = await readIfPresent(cataloguePath(project))
   try {
     const notes = checkpoint.meta as object
@@ -209,7 +218,10 @@ export async function loadTrainedRun(project: Project): Promise<{ meta: RunMeta;
 /** A file's content after its schema, or undefined where there is no file. @throws ProjectUnreadable, ProjectTooNew */
 export async function readJson<T>(folder: string, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   const bytes = await readIfPresent(path)
-  if (!bytes) return undefined
+  if (!bytes) {
+    if (path !== join(folder, PROJECT_FILE)) await stillThere(folder)
+    return undefined
+  }
   let content: unknown
   try {
     content = JSON.parse(bytes.toString())

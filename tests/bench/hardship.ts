@@ -1,7 +1,9 @@
-/** `npm run bench -- hardship [kills|window|scene|disk|adversity|files|projects|inputs|power|names|together|soak] [times or minutes] [seed]`: what desktops do to programs. */
+/** `npm run bench -- hardship [kills|window|scene|disk|adversity|files|projects|inputs|power|names|together|hosts|interrupts|soak] [times or minutes] [seed]`: what desktops do to programs. */
 import { measureAdversity } from './adversity.ts'
 import { measureFullDisk } from './fullDisk.ts'
 import { measureHostile } from './hostile.ts'
+import { measureHosts } from './hosts.ts'
+import { measureInterrupts } from './interrupts.ts'
 import { measureKills } from './kills.ts'
 import { measureKillsEverywhere } from './killsEverywhere.ts'
 import { measureMutatedInputs } from './mutatedInputs.ts'
@@ -26,6 +28,8 @@ const parts: Record<string, () => Promise<void>> = {
   power: () => measurePowerCut(Number(first ?? 200), seed),
   names: () => measureOddNames(),
   together: () => measureTogether(Number(first ?? 3)),
+  hosts: () => measureHosts(Number(first ?? 200), seed),
+  interrupts: () => measureInterrupts(Number(first ?? 100), seed),
   soak: () => measureSoak(Number(first ?? 60), seed)
 }
 for (const [name, measure] of Object.entries(parts)) if (part === 'all' || part === name) await measure()

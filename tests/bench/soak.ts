@@ -20,7 +20,7 @@ export async function measureSoak(minutes: number, seed: number): Promise<void> 
   const uniform = uniformFrom(seed)
   const engine = startBuiltEngine()
   const [done, faults] = [new Map<string, number>(), new Map<string, number>()]
-  const seen: { minutes: number; memory: number; handles: number }[] = []
+  const seen: { minutes: number; memory: number; handles: number; threads: number }[] = []
   try {
     const { images } = await drawScenes(base, 2, 160)
     const settings = { ...DEFAULT_SETTINGS, classes: 3, over: 8, steps: 4, backend: 'onnxruntime' as const }
@@ -47,12 +47,14 @@ export async function measureSoak(minutes: number, seed: number): Promise<void> 
       )
       const status = await readFile(`/proc/${engine.pid}/status`, 'utf8').catch(() => '')
       const handles = await readdir(`/proc/${engine.pid}/fd`).catch(() => [])
-      seen.push({ minutes: (performance.now() - started) / 60_000, memory: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024, handles: handles.length })
+      seen.push({ minutes: (performance.now() - started) / 60_000, memory: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024, handles: handles.length, threads: Number(/Threads:\s+(\d+)/.exec(status)?.[1] ?? 0) })
     }
     const later = seen.slice(Math.floor(seen.length / 2))
     const last = later.at(-1)!
     console.log(`${minutes} minutes of ${seen.length} random jobs (seed ${seed}; ${[...done].map(([name, count]) => `${name} ${count}`).join(', ')}): ${engine.ended() ? `THE ENGINE ENDED WITH ${engine.ended()}` : 'the engine lives'}`)
-    console.log(`  memory ${last.memory.toFixed(0)} MB at the end, ${slope(later.map(({ minutes: at, memory }) => ({ minutes: at, value: memory }))).toFixed(2)} MB a minute in the second half; open files ${last.handles}, ${slope(later.map(({ minutes: at, handles }) => ({ minutes: at, value: handles }))).toFixed(3)} a minute`)
+    console.log(`  memory ${last.memory.toFixed(0)} MB at the end, ${slope(later.map(({ minutes: at, memory }) => ({ minutes: at, value: memory }))).toFixed(2)} MB a minute in the second half; open files ${last.handles}, ${slope(later.map(({ minutes: at, handles }) => ({ minutes: at, value: handles }))).toFixed(3)} a minute; threads ${last.threads}, ${seen[0].threads} at first`)
+    const tenths = Array.from({ length: 11 }, (_, i) => seen[Math.min(seen.length - 1, Math.floor((i * seen.length) / 10))])
+    console.log(`  memory over time: ${tenths.map(({ memory }) => memory.toFixed(0)).join(', ')} MB`)
     for (const [fault, count] of faults) console.log(`  ${count} × ${fault}`)
   } finally {
     await engine.kill()

@@ -97,6 +97,20 @@ describe.skipIf(process.platform !== 'linux')('an engine', () => {
     expect(left.filter(Boolean)).toEqual([])
   })
 
+  it('answers at once for a job that is cancelled while it waits for another, and runs the others in turn', async () => {
+    const [first, second] = [new AbortController(), new AbortController()]
+    const begun = new Promise<void>((resolve) => void engine.call('train', { sources: [images], project: join(folder, 'long.smalti'), settings: { ...settings, steps: 1_000_000 } }, { signal: first.signal, onProgress: ({ stage }) => stage === 'Training' && resolve() }).catch(() => resolve()))
+    const waiting = engine.call('evaluate', OWN_TRUTH(), { signal: second.signal })
+    const last = engine.call('evaluate', OWN_TRUTH())
+    await begun
+    second.abort()
+    await expect(waiting).rejects.toMatchObject({ name: 'Cancelled' })
+    const order = Promise.race([last.then(() => 'the last'), new Promise((resolve) => setImmediate(() => resolve('none')))])
+    expect(await order, 'the first still learns').toBe('none')
+    first.abort()
+    expect((await last).pixels).toBeGreaterThan(0)
+  })
+
   it('does so when a job fails in the middle', async () => {
     const broken = join(folder, 'broken')
     await cp(images, broken, { recursive: true })

@@ -109,6 +109,16 @@ describe('classes', () => {
     expect(colourDistance('#c04040', '#6b6b00')).toBeLessThan(40)
   })
 
+  it('take a scheme of as many classes as there can be, beside those that were added by hand', () => {
+    let scheme = initialScheme(247)
+    for (const name of ['Quarry', 'Orchard', 'Pond']) scheme = edited(scheme, { kind: 'add', name }).scheme
+    // 250 classes, of which three have no cluster.
+    const classes = initialScheme(250).classes.map((entry) => ({ ...entry, name: `Theirs ${entry.id}` }))
+    const { scheme: taken } = edited(scheme, { kind: 'replace', scheme: { classes, of: initialScheme(247).of }, name: 'Theirs' })
+    expect([taken.classes.length, taken.of.length, new Set(taken.classes.map(({ id }) => id)).size]).toEqual([250, 250, 250])
+    expect(taken.classes.slice(-3).map(({ name }) => name)).toEqual(['Quarry', 'Orchard', 'Pond'])
+  })
+
   it('refuse what cannot be, by its name', () => {
     const refused = (edit: SchemeEdit, reason: string): void => expect(() => edited(initialScheme(5), edit)).toThrow(reason)
     refused({ kind: 'merge', classes: [1, 9] }, 'there is no class 10')

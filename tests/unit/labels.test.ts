@@ -221,6 +221,18 @@ describe('polygons', () => {
     }
   })
 
+  it('are linear in the nodes of a ring, and given up when they are cancelled', async () => {
+    // One patch between teeth: a ring with two nodes for each pixel of its length.
+    const teeth = (length: number): Uint8Array => Uint8Array.from({ length: 3 * length }, (_, i) => (Math.floor(i / length) === 1 ? 0 : 1 + (i % 2) + 2 * Math.floor(i / length)))
+    const polygons = await polygonsOf(labelsOf(teeth(60_000), 60_000), 0, signal)
+    const [{ rings }] = polygons.filter(({ label }) => label === 0)
+    expect([polygons.length, rings[0].length]).toEqual([120_001, 2 * (2 * 60_001 + 1)])
+    const controller = new AbortController()
+    const given = polygonsOf(labelsOf(teeth(200_000), 200_000), 0, controller.signal)
+    setImmediate(() => controller.abort())
+    await expect(given).rejects.toMatchObject({ name: 'Cancelled' })
+  })
+
   it('share simplified borders: their areas add up to all that is labelled', async () => {
     const values = speckled(160, 140, 5, uniformFrom(8), 0.02)
     const polygons = await polygonsOf(labelsOf(values, 160), 0.5, signal)

@@ -5,6 +5,7 @@ import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { MadePicture, PictureQuery } from '../../src-main/contract/pictures.ts'
 import { thumbnail, tile } from '../../src-main/engine/pictures/pictures.ts'
+import type { openRaster } from '../../src-main/imagery/openRaster.ts'
 import { type Queue, lastFirst } from '../../src-main/engine/pictures/queue.ts'
 import { serveFiles } from '../fixtures/server.ts'
 
@@ -87,5 +88,26 @@ describe('a large image', () => {
     expect(await Promise.all(pictures.map(size))).toEqual(paths.flatMap(() => [{ width: 512, height: 512 }, { width: 388, height: 512 }]))
     const { signal } = new AbortController()
     expect(await size(await thumbnail({ file: paths[0], side: 96 }, signal))).toEqual({ width: 96, height: 96 })
+  })
+})
+
+describe('the tiled copy of a large photograph', () => {
+  it.each([2, 8])('is made by one of %i threads, for which the others wait', async (threads) => {
+    const [file, cache] = [join(folder, `threads-${threads}.jpg`), join(folder, `cache-${threads}`)]
+    await sharp({ create: { width: 8000, height: 4500, channels: 3, background: '#654' } }).jpeg().toFile(file)
+    // Each has the code, and what it remembers, for itself, as a thread does.
+    const openers: { openRaster: typeof openRaster }[] = []
+    for (let thread = 0; thread < threads; thread++) {
+      vi.resetModules()
+      openers.push(await import('../../src-main/imagery/openRaster.ts'))
+    }
+    const makers = new Set<number>()
+    const rasters = await Promise.all(openers.map((own, thread) => own.openRaster({ kind: 'file', path: file }, { copies: { folder: cache, onProgress: () => void makers.add(thread) } })))
+    for (const raster of rasters) {
+      expect([raster.width, raster.height]).toEqual([8000, 4500])
+      await raster.close()
+    }
+    expect(await readdir(cache)).toEqual([expect.stringMatching(/^[0-9a-f]{24}\.tif$/)])
+    expect(makers.size).toBeLessThanOrEqual(1)
   })
 })

@@ -6,7 +6,8 @@ import { readCheckpoint, writeCheckpoint } from '../../src-main/project/checkpoi
 import { writeFileSafely } from '../../src-main/project/files.ts'
 import { loadGroups, saveFoundGroups } from '../../src-main/project/groups.ts'
 import { labelSetOf, loadLabelIndex, saveLabelIndex } from '../../src-main/project/labelSets.ts'
-import { adoptRun, openOrCreateProject, openProject, saveCatalogue, saveProject, startRun } from '../../src-main/project/project.ts'
+import { adoptRun, loadRun, loadRunNotes, openOrCreateProject, openProject, saveCatalogue, saveProject, startRun } from '../../src-main/project/project.ts'
+import { loadClassHistory } from '../../src-main/project/scheme.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -109,6 +110,14 @@ describe('project', () => {
     expect(await readFile(join(folder, 'project.format-1.json'), 'utf8')).toBe(old)
     expect(await openProject(folder)).toEqual({ folder, sources: ['/images'], run: 'run-0002' })
     expect((await readdir(folder)).sort()).toEqual(['project.format-1.json', 'project.json'])
+  })
+
+  it('that went between two reads, with its drive perhaps, is not found, rather than found empty', async () => {
+    const project = await startRun(await openOrCreateProject(join(folder, 'p'), ['/images']))
+    const reads: Record<string, () => Promise<unknown>> = { labels: () => loadLabelIndex(project, labelSetOf(project)), classes: () => loadClassHistory(project), run: () => loadRun(project), notes: () => loadRunNotes(project) }
+    for (const read of Object.values(reads)) expect(await read()).toBeUndefined()
+    await rename(join(folder, 'p'), join(folder, 'away'))
+    for (const read of Object.values(reads)) await expect(read()).rejects.toMatchObject({ name: 'ProjectNotFound' })
   })
 
   it('that was moved away does not come to be in part where it was', async () => {

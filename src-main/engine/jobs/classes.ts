@@ -25,6 +25,7 @@ async function clustered(project: Project): Promise<z.infer<typeof notes>> {
     const run = found === undefined ? undefined : notes.parse(found)
     if (run && isTrained(run)) return run
   } catch (fault) {
+    if (fault instanceof SmaltiError && fault.name === 'ProjectNotFound') throw fault
     throw new SmaltiError('CheckpointUnreadable', { path: project.folder, reason: (fault as Error).message })
   }
   throw new SmaltiError('NothingTrained', { path: project.folder })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vitest/config'
 import { tensorflowModules } from './resources/setup/tensorflowModules.ts'
+import { WORKERS } from './tests/fixtures/workers.ts'
 
 export default defineConfig({
   plugins: [svelte()],
@@ -10,8 +11,8 @@ export default defineConfig({
   test: {
     include: ['tests/{unit,integration,e2e}/**/*.test.ts'],
     server: { deps: { inline: [/@tensorflow\/tfjs-(core|backend-cpu)/] } },
-    // Two files at a time: one computes while the other waits for a window or a process to start.
-    maxWorkers: 2,
+    maxWorkers: WORKERS,
+    setupFiles: ['tests/fixtures/ownCores.ts'],
     // What the program remembers of this machine is the user's, not the tests'.
     env: { XDG_CACHE_HOME: join(tmpdir(), 'smalti-tests-cache') },
     // Limits are there to end what hangs: no outcome depends on how fast a machine is, or what else it does.

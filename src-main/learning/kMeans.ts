@@ -119,40 +119,50 @@ export function squaredDistance(a: Float32Array, at: number, b: Float32Array, bt
 
 /** Coordinates after which it is seen whether a centre is too far already. */
 const PART = 8
+/** By how much of themselves bounds are kept apart from what they bound, so that rounding decides nothing. */
+const MARGIN = 1e-6
 
 /**
- * Lloyd's algorithm from given centres, row-major [clusters, width]. A point's former centre is looked at first, and others
- * only as far as they may be nearer: sums of squares only grow. The result is that of looking at all.
+ * Lloyd's algorithm from given centres, row-major [clusters, width]. A point whose own centre is nearer than any other can
+ * have come is not compared with the others (Hamerly 2010), and those only as far as they may be nearer: sums of squares
+ * only grow. The result is, to the bit, that of looking at all.
  */
 export function kMeansFrom({ values, count, width }: Points, start: Float32Array): Clustering {
   const clusters = start.length / width
   let centres = start
   const assigned = new Int32Array(count).fill(-1)
   const distance = new Float64Array(count)
+  /** No centre but a point's own is nearer to it than this. */
+  const others = new Float64Array(count)
   let inertia = Infinity
   for (let iteration = 0; iteration < ITERATIONS; iteration++) {
     let changed = 0
     inertia = 0
     for (let i = 0; i < count; i++) {
       const at = i * width
-      let nearest = Math.max(assigned[i], 0)
-      let least = squaredDistance(values, at, centres, nearest * width, width)
-      const former = nearest
-      for (let k = 0; k < clusters; k++) {
-        if (k === former) continue
-        const from = k * width
-        let found = 0
-        for (let d = 0; d < width && found <= least; ) {
-          for (const end = Math.min(d + PART, width); d < end; d++) {
-            const apart = values[at + d] - centres[from + d]
-            found += apart * apart
+      const former = Math.max(assigned[i], 0)
+      let nearest = former
+      let least = squaredDistance(values, at, centres, former * width, width)
+      if (assigned[i] < 0 || Math.sqrt(least) >= others[i]) {
+        let second = Infinity
+        for (let k = 0; k < clusters; k++) {
+          if (k === former) continue
+          const from = k * width
+          let found = 0
+          for (let d = 0; d < width && found <= second; ) {
+            for (const end = Math.min(d + PART, width); d < end; d++) {
+              const apart = values[at + d] - centres[from + d]
+              found += apart * apart
+            }
           }
+          // Of equally near ones the first counts, as if they had been looked at in turn.
+          if (found < least || (found === least && k < nearest)) {
+            second = least
+            nearest = k
+            least = found
+          } else if (found < second) second = found
         }
-        // Of equally near ones the first counts, as if they had been looked at in turn.
-        if (found < least || (found === least && k < nearest)) {
-          nearest = k
-          least = found
-        }
+        others[i] = Math.sqrt(second) * (1 - MARGIN)
       }
       if (assigned[i] !== nearest) changed++
       assigned[i] = nearest
@@ -160,7 +170,12 @@ export function kMeansFrom({ values, count, width }: Points, start: Float32Array
       inertia += least
     }
     if (changed <= SETTLED * count) break
-    centres = centresOf({ values, count, width }, assigned, distance, clusters)
+    const moved = centresOf({ values, count, width }, assigned, distance, clusters)
+    let farthest = 0
+    for (let k = 0; k < clusters; k++) farthest = Math.max(farthest, squaredDistance(moved, k * width, centres, k * width, width))
+    const nearer = Math.sqrt(farthest) * (1 + MARGIN)
+    for (let i = 0; i < count; i++) others[i] -= nearer
+    centres = moved
   }
   return { centres, assigned, inertia }
 }

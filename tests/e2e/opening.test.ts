@@ -56,6 +56,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     await button('Train again').waitFor()
     await window.drop(...sides)
     await page.getByTitle(project, { exact: true }).waitFor()
+    await button('Segment').and(page.locator(':enabled')).waitFor()
     expect(await page.locator('main img').count()).toBe(4)
   })
 

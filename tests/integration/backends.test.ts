@@ -38,7 +38,8 @@ describe('backends', () => {
     const project = join(folder, 'gpu.smalti')
     const { backends } = json<CommandOutput<'info'>>(await smalti('info', '--json'))
     const { used, reason } = backends.find(({ name }) => name === 'webgpu')!
-    const train = ['train', scenes.images, '--project', project, '--classes', '3', '--over', '6', '--recipe', recipe, '--steps', '3', '--backend', 'webgpu', '--json']
+    const { images } = await drawScenes(join(folder, 'small'), 1, 96)
+    const train = ['train', images, '--project', project, '--classes', '3', '--over', '6', '--recipe', recipe, '--steps', '3', '--backend', 'webgpu', '--json']
     const trained = await smalti(...train)
     if (!used) {
       console.warn(`NOT TESTED: ${reason}`)
@@ -53,7 +54,7 @@ describe('backends', () => {
       return maskBytes(join(folder, backend))
     }
     const [there, here] = [await out('webgpu'), await out('onnxruntime')]
-    expect(Object.keys(there)).toHaveLength(3)
+    expect(Object.keys(there)).toHaveLength(1)
     expect(there).toEqual(here)
   })
 })

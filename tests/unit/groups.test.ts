@@ -8,6 +8,7 @@ import type { GroupEdit, GroupHistory } from '../../src-main/contract/groups.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { writeGroups } from '../../src-main/export/groups.ts'
 import { loadGroups, saveFoundGroups, saveGroupEdits } from '../../src-main/project/groups.ts'
+import { openOrCreateProject } from '../../src-main/project/project.ts'
 
 const found: GroupHistory = {
   sorting: 'the first',
@@ -58,8 +59,7 @@ describe('groups on the disk', () => {
   const territory = () => ({ sources: [join(folder, 'images')], images: images().map(({ file }) => file) })
 
   it('are kept with their steps until the images are sorted anew', async () => {
-    const project = { folder: join(folder, 'p.smalti'), sources: [] }
-    await mkdir(project.folder)
+    const project = await openOrCreateProject(join(folder, 'p.smalti'), ['/images'])
     expect(await loadGroups(project)).toBeUndefined()
     await saveFoundGroups(project, found)
     const history = made({ kind: 'move', paths: ['a.png'], to: 1 })

@@ -396,7 +396,7 @@ describe.runIf(present)('the window', () => {
       await line.press('End')
       const own = await shown()
       await line.press('Home')
-      await expect.poll(async () => apart(own, await shown())).toBeGreaterThan(1)
+      await expect.poll(async () => apart(own, await shown())).toBeGreaterThan(0.3)
       await expectAccessible()
       await button('End the comparison').click()
       await line.waitFor({ state: 'detached' })

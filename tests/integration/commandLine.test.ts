@@ -12,7 +12,7 @@ let scenes: { images: string; truth: string }
 
 beforeAll(async () => {
   folder = await temporaryFolder()
-  scenes = await drawScenes(folder, 3, 192)
+  scenes = await drawScenes(folder, 3, 128)
 })
 
 describe('the whole job', () => {
@@ -27,11 +27,11 @@ describe('the whole job', () => {
     expect(json<CommandOutput<'export'>>(await smalti('export', project, '--format', 'png', '--out', out, '--json')).files).toBe(3)
     expect(Object.keys(await maskBytes(out)).sort()).toEqual(['north/scene 0.png', 'scene 1.png', 'scene 2.png'])
     const mask = await sharp(join(out, 'scene 1.png')).metadata()
-    expect(mask).toMatchObject({ width: 192, height: 192, channels: 1, depth: 'uchar' })
+    expect(mask).toMatchObject({ width: 128, height: 128, channels: 1, depth: 'uchar' })
     const classes = JSON.parse(await readFile(join(out, 'classes.json'), 'utf8')) as { classes: unknown[] }
     expect(classes.classes).toHaveLength(8)
     const evaluated = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--json'))
-    expect(evaluated.pixels).toBe(3 * 192 * 192)
+    expect(evaluated.pixels).toBe(3 * 128 * 128)
     expect(evaluated.accuracy).toBeGreaterThanOrEqual(evaluated.majority)
     const again = await smalti('train', scenes.images, '--project', join(folder, 'again.smalti'), ...TRAIN, '--steps', '25', '--json')
     expect(again.code).toBe(0)
@@ -49,7 +49,7 @@ describe('the whole job', () => {
       return json<CommandOutput<'classes'>>(finished)
     }
     const found = await classes()
-    expect([found.scheme.classes.length, found.steps, found.pixels!.reduce((sum, n) => sum + n)]).toEqual([8, ['As they were found'], 3 * 192 * 192])
+    expect([found.scheme.classes.length, found.steps, found.pixels!.reduce((sum, n) => sum + n)]).toEqual([8, ['As they were found'], 3 * 128 * 128])
     const made = await classes('--merge', '3,7', '--merge', '1,2', '--name', 'Water', '--rename', '3=Forest', '--recolour', '3=#00ff00', '--ignore', '4')
     expect(made.scheme.classes.map(({ id, name, ignored }) => [id, name, ignored])).toEqual([[0, 'Water', false], [2, 'Forest', false], [3, 'Cluster 4', true], [4, 'Cluster 5', false], [5, 'Cluster 6', false], [7, 'Cluster 8', false]])
     expect(made.pixels![0]).toBe(found.pixels![0] + found.pixels![1])
@@ -102,7 +102,7 @@ describe('the whole job', () => {
     const project = join(folder, 'whole.smalti')
     const { classes, pixels } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--truth-map', map, '--head', 'B', '--mapping', 'hungarian', '--json'))
     expect(classes).toEqual([0, 1])
-    expect(pixels).toBeLessThan(3 * 192 * 192)
+    expect(pixels).toBeLessThan(3 * 128 * 128)
   })
 
   it('takes truth in colours only where it is told which class each is, and then scores it alike', async () => {

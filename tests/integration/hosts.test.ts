@@ -6,7 +6,7 @@ import { shareProject } from '../fixtures/hosts.ts'
 describe('two machines on one project', () => {
   // `npm run bench -- hardship hosts` does it two hundred times.
   it('end where one machine would have, though commands are killed in the middle', async () => {
-    const { wrong, kills } = await shareProject(await temporaryFolder(), 8, 5)
+    const { wrong, kills } = await shareProject(await temporaryFolder(), 4, 5)
     expect(wrong).toEqual([])
     expect(kills).toBeGreaterThan(0)
   })

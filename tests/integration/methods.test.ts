@@ -14,7 +14,7 @@ let scenes: { images: string; truth: string }
 
 beforeAll(async () => {
   folder = await temporaryFolder()
-  scenes = await drawScenes(folder, 3, 192)
+  scenes = await drawScenes(folder, 3, 128)
 })
 
 describe('methods', () => {

@@ -131,15 +131,15 @@ async function shardSets(set: LabelSet): Promise<ShardSet[]> {
 const finishedOf = ({ shards }: ShardSet): ShardSummary[] => shards.filter(({ finished }) => finished)
 
 /**
- * The shards to merge: a complete set of what the run learnt last, whatever others were begun.
+ * The shards to merge: a complete set of what the run learnt last, whatever others were begun, or else the one that lacks least.
  * @param step  of the run's checkpoint
  * @throws ShardMissing naming those that are not there or not finished
  */
 export async function shardsToMerge(set: LabelSet, step: number): Promise<ShardSet> {
   const sets = await shardSets(set)
   if (sets.length === 0) throw new SmaltiError('ShardMissing', { missing: 'all shards; run segment --shard 1/n, 2/n … first' })
-  const missing = (found: ShardSet): number => found.of - finishedOf(found).length
-  const [best] = sets.filter(({ shards }) => shards.some((shard) => shard.step === step)).sort((a, b) => missing(a) - missing(b))
+  const share = (found: ShardSet): number => finishedOf(found).length / found.of
+  const [best] = sets.filter(({ shards }) => shards.some((shard) => shard.step === step)).sort((a, b) => share(b) - share(a))
   if (!best) throw outdatedShards()
   const numbers = new Set(finishedOf(best).map(({ number }) => number))
   if (numbers.size < best.of) throw new SmaltiError('ShardMissing', { missing: Array.from({ length: best.of }, (_, i) => i + 1).filter((number) => !numbers.has(number)).map((number) => `${number}/${best.of}`).join(', ') })

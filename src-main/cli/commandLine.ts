@@ -14,6 +14,7 @@ import { DEFAULT_SETTINGS, PRESETS } from '../contract/settings.ts'
 import { EXPORT_FORMATS, FORMAT_NOTES, type CleanUp } from '../contract/labels.ts'
 import { addClassCommands } from './classCommands.ts'
 import { addGroupCommands } from './groupCommands.ts'
+import { insisted } from './interruption.ts'
 import { descriptionText } from './descriptionText.ts'
 import { backend, count, decimals, examples, head, number, numbers, patchSize, placed, positive, shardOf, skippedText } from './options.ts'
 import { EXIT, type Outcome, conclusionOf, lastOutcome, perform, useEngines } from './perform.ts'
@@ -256,12 +257,17 @@ async function readJson(path: string, option: string): Promise<unknown> {
   }
 }
 
+/** Milliseconds that the engine may take to end once the user insists. */
+const PATIENCE = 3000
+
 /**
  * Runs the command line with the arguments after the program's name, and ends the process. How it ended is decided and printed
  * at once: a signal comes before that, and counts, or finds nothing to end any more.
  */
 export async function runCommandLine(args: readonly string[], startEngine: () => EngineProcess, exit: (code: number) => void): Promise<void> {
   useEngines(startEngine)
+  // What waits for a file or a pipe, and for no engine, ends with its process.
+  insisted.addEventListener('abort', () => setTimeout(() => exit(EXIT.interrupted), PATIENCE))
   let usage: CommanderError | undefined
   let outcome: Outcome
   try {

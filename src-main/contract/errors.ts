@@ -104,6 +104,8 @@ const LOOKING = new Set(['read', 'scandir', 'opendir', 'stat', 'lstat', 'fstat',
 /** A named error as it is; a fault of the file system under its name; anything else as an internal error. */
 export function asSmaltiError(fault: unknown, path = ''): SmaltiError {
   if (fault instanceof SmaltiError) return fault
+  // Closing failed, too, after what went wrong.
+  if (fault instanceof Error && 'suppressed' in fault) return asSmaltiError(fault.suppressed, path)
   const { code, path: faultPath, message, syscall } = fault as NodeJS.ErrnoException
   const where = faultPath ?? path
   if (code === 'ENOSPC' || code === 'EDQUOT') return new SmaltiError('DiskFull', { path: where })

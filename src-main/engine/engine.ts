@@ -91,7 +91,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
       .then(
         (output) => send({ kind: 'reply', id, output }),
         (fault: unknown) => {
-          const named = signal.aborted && !isLoss(fault) ? new SmaltiError('Cancelled') : asSmaltiError(fault)
+          const named = signal.aborted && !isLoss(asSmaltiError(fault)) ? new SmaltiError('Cancelled') : asSmaltiError(fault)
           if (named.name === 'InternalError') console.error(fault)
           send({ kind: 'error', id, error: named.toJSON() })
         }

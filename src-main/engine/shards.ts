@@ -26,8 +26,8 @@ const shardSummary = z.object({
   number: z.int(),
   of: z.int(),
   key: z.string(),
-  /** Of the checkpoint that labels it. */
-  step: z.int().default(0),
+  /** Of the checkpoint that labels it; earlier versions did not say. */
+  step: z.int().optional(),
   /** Whether all its rows are labelled. */
   finished: z.boolean().default(true),
   skipped: z.array(skippedFile),
@@ -123,7 +123,7 @@ async function shardSets(set: LabelSet): Promise<ShardSet[]> {
     const found = sets.get(`${key} ${of}`) ?? { key, of: Number(of), shards: [] }
     sets.set(`${key} ${of}`, found)
     const summary = await readIfPresent(join(set.folder, name, SUMMARY))
-    found.shards.push(summary ? shardSummary.parse(JSON.parse(summary.toString())) : { number: Number(number), of: Number(of), key, step: 0, finished: false, skipped: [], asked: {} })
+    found.shards.push(summary ? shardSummary.parse(JSON.parse(summary.toString())) : { number: Number(number), of: Number(of), key, finished: false, skipped: [], asked: {} })
   }
   return [...sets.values()]
 }
@@ -139,7 +139,7 @@ export async function shardsToMerge(set: LabelSet, step: number): Promise<ShardS
   const sets = await shardSets(set)
   if (sets.length === 0) throw new SmaltiError('ShardMissing', { missing: 'all shards; run segment --shard 1/n, 2/n … first' })
   const share = (found: ShardSet): number => finishedOf(found).length / found.of
-  const [best] = sets.filter(({ shards }) => shards.some((shard) => shard.step === step)).sort((a, b) => share(b) - share(a))
+  const [best] = sets.filter(({ shards }) => shards.some((shard) => (shard.step ?? step) === step)).sort((a, b) => share(b) - share(a))
   if (!best) throw outdatedShards()
   const numbers = new Set(finishedOf(best).map(({ number }) => number))
   if (numbers.size < best.of) throw new SmaltiError('ShardMissing', { missing: Array.from({ length: best.of }, (_, i) => i + 1).filter((number) => !numbers.has(number)).map((number) => `${number}/${best.of}`).join(', ') })
@@ -166,7 +166,7 @@ export async function removeShards(set: LabelSet, isNeedless: (found: ShardSet) 
 }
 
 /** Whether shards were labelled by an earlier checkpoint than the labels that are there now. */
-export const areOutdated = (step: number) => ({ shards }: ShardSet): boolean => shards.every((shard) => shard.step < step)
+export const areOutdated = (step: number) => ({ shards }: ShardSet): boolean => shards.every((shard) => (shard.step ?? step) < step)
 
 /**
  * Makes the label rasters that an undivided segmentation would have made, byte for byte, from those of all shards.

@@ -20,7 +20,7 @@ port.on('message', (request: WindowRequest) => {
   }
   const { number, image, window } = request
   // Images come one after the other: of many small ones, those that are done would fill what is kept.
-  if (last && last.path !== image.path) reader!.forget(last)
+  if (last && last.path !== image.path) void reader!.forget(last).catch(() => undefined)
   last = image
   void reader!.read(image, window).then(
     ({ values, valid }) => {

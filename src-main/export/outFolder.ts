@@ -127,6 +127,7 @@ async function lockedOutFolder(lock: Lock, out: string, names: readonly string[]
       await settle(name)
     },
     async finish(outdated = []) {
+      lock.lost.throwIfAborted()
       for (const name of outdated) {
         const found = await stat(join(folder, name)).catch(() => undefined)
         if (!found || !isOurs(written, name, found)) continue

@@ -84,7 +84,7 @@ export function sharedWork<V>({ most, sizeOf = () => 1, end = () => Promise.reso
       letGo(key, entry)
       entry.controller.abort()
       // Who has left doesn't wait for the work to notice.
-      void ended(entry)
+      ended(entry).catch(() => undefined)
     } else if (entry.gone) await ended(entry)
     else shrink(key)
   }
@@ -107,7 +107,7 @@ export function sharedWork<V>({ most, sizeOf = () => 1, end = () => Promise.reso
       if (kept <= most) return
       if ((key === newest && most > 0) || entry.holders > 0 || entry.size === undefined) continue
       letGo(key, entry)
-      void ended(entry)
+      ended(entry).catch(() => undefined)
     }
   }
 

@@ -57,19 +57,25 @@ export async function takeLock(folder: string, { name = 'project', patience = 0,
   const own: Record = { ...THIS_WORKER, id: randomUUID() }
   const takenOver = await take(path, own, folder, patience, signal)
   const ended = takenOver?.holder && (await hasEnded(takenOver.holder))
-  if (takenOver && ended === undefined) onTakeover?.(takenOver.holder)
-  if (takenOver || (name === 'project' && !cleared.has(folder))) {
-    await sweep(folder)
-    cleared.add(folder)
-  }
   const lost = new AbortController()
   const beating = beat(path, own, async () => lost.abort(await lockedBy(path, folder)))
-  return {
+  const lock: Lock = {
     lost: lost.signal,
     async [Symbol.asyncDispose]() {
       await beating.stop()
       if ((await found(path).catch(() => undefined))?.id === own.id) await unlink(path).catch(() => undefined)
     }
+  }
+  try {
+    if (takenOver && ended === undefined) onTakeover?.(takenOver.holder)
+    if (takenOver || (name === 'project' && !cleared.has(folder))) {
+      await sweep(folder)
+      cleared.add(folder)
+    }
+    return lock
+  } catch (fault) {
+    await lock[Symbol.asyncDispose]()
+    throw fault
   }
 }
 
@@ -102,7 +108,8 @@ async function take(path: string, own: Record, folder: string, patience: number,
     await writeFile(draft, JSON.stringify(own), { flag: 'wx' })
     for (let look = LOOK; ; look = Math.min(2 * look, LONGEST_LOOK)) {
       if (signal?.aborted) throw new SmaltiError('Cancelled')
-      if (await placed(draft, path)) return undefined
+      // Over a network the answer that a link was made may be lost, and the second attempt find it.
+      if ((await placed(draft, path)) || (await found(path))?.id === own.id) return undefined
       const outcome = await takeOver(path, draft)
       if (outcome !== 'held') return outcome === 'free' ? undefined : outcome
       if (performance.now() > until) throw await lockedBy(path, folder)
@@ -115,18 +122,14 @@ async function take(path: string, own: Record, folder: string, patience: number,
   }
 }
 
-/** File systems without links say so in one of these ways. */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
-
 /** Gives a written file a second name, if nothing has that name yet. */
 async function placed(draft: string, path: string): Promise<boolean> {
   try {
     await link(draft, path)
     return true
   } catch (fault) {
-    const { code } = fault as NodeJS.ErrnoException
-    if (code === 'EEXIST') return false
-    if (code === undefined || !NO_LINKS.has(code)) throw fault
+    if ((fault as NodeJS.ErrnoException).code === 'EEXIST') return false
+    // File systems without links say so in many ways; what else is the matter, writing tells.
   }
   const content = await readFile(draft)
   try {
@@ -171,12 +174,23 @@ async function takeOver(path: string, draft: string): Promise<Found | 'held' | '
     if (!other) return 'held'
     ;[at, last] = [claim, other]
   }
-  // Another may have replaced the lock between the look at it and the claim, and cleared the claims away.
-  const still = (await found(path))?.id === former.id
-  if (still) await rename(draft, path)
-  for (const claim of still ? claims : claims.slice(-1)) await unlink(claim).catch(() => undefined)
-  return still ? former : 'held'
+  let taken = false
+  try {
+    // Another may have replaced the lock between the look at it and the claim, and cleared the claims away.
+    if ((await found(path))?.id === former.id) {
+      await rename(draft, path)
+      taken = true
+    }
+  } catch (fault) {
+    // A system that does not replace what somebody has open leaves it to its holder.
+    if (!IN_USE.has((fault as NodeJS.ErrnoException).code ?? '')) throw fault
+  } finally {
+    for (const claim of taken ? claims : claims.slice(-1)) await unlink(claim).catch(() => undefined)
+  }
+  return taken ? former : 'held'
 }
+
+const IN_USE = new Set(['EPERM', 'EBUSY', 'EACCES'])
 
 /** Whether the holder of a lock is gone for certain, or has given no sign of life for long. */
 async function isOver(path: string, { holder }: Found): Promise<boolean> {

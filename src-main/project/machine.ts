@@ -25,10 +25,10 @@ function ifReadable(read: () => string): string {
   }
 }
 
-/** Containers on one machine share its boot, not its process numbers. */
+/** Machines may have the same name; containers on one machine share its boot, not its process numbers. */
 function hostOf(): string {
-  const space = ifReadable(() => readlinkSync('/proc/self/ns/pid'))
-  return process.env.SMALTI_HOST ?? [hostname(), space].filter(Boolean).join(' ')
+  const [machine, space] = [ifReadable(() => readFileSync('/etc/machine-id', 'utf8')), ifReadable(() => readlinkSync('/proc/self/ns/pid'))]
+  return process.env.SMALTI_HOST ?? [hostname(), machine, space].filter(Boolean).join(' ')
 }
 
 /** Fields of a process from its state on, as Linux tells them; undefined for a process that is gone. */
@@ -48,9 +48,17 @@ export const THIS_WORKER: Worker = {
   thread: threadId
 }
 
-/** When a process of this machine started, or undefined when there is none. */
+const GONE = new Set(['ENOENT', 'ESRCH'])
+
+/** When a process of this machine started, empty where that can't be told, or undefined when there is none. */
 async function startOf(pid: number): Promise<string | undefined> {
-  if (process.platform === 'linux') return fieldsOf(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined))?.[START]
+  if (process.platform === 'linux') {
+    try {
+      return fieldsOf(await readFile(`/proc/${pid}/stat`, 'utf8'))?.[START]
+    } catch (fault) {
+      return GONE.has((fault as NodeJS.ErrnoException).code ?? '') ? undefined : ''
+    }
+  }
   try {
     process.kill(pid, 0)
     return ''
@@ -63,10 +71,12 @@ async function startOf(pid: number): Promise<string | undefined> {
 export async function hasEnded({ host, boot, process: pid, started, thread }: Worker): Promise<boolean | undefined> {
   if (host !== THIS_WORKER.host) return undefined
   if (boot !== THIS_WORKER.boot) return true
-  if (pid === THIS_WORKER.process && started === THIS_WORKER.started) return thread === THIS_WORKER.thread ? false : undefined
   const found = await startOf(pid)
   if (found === undefined) return true
-  return found === '' ? undefined : found !== started
+  if (found === '') return undefined
+  if (found !== started) return true
+  // A process lives as long as its first thread; others may have ended in it.
+  return thread === 0 || (pid === THIS_WORKER.process && thread === THIS_WORKER.thread) ? false : undefined
 }
 
 const digest = (text: string, length: number): string => createHash('sha256').update(text).digest('hex').slice(0, length)

@@ -2,8 +2,11 @@ import { fileURLToPath } from 'node:url'
 import { type UtilityProcess, utilityProcess } from 'electron'
 import { type MadePicture, type PictureRequest, type ToPictures, fromPictures } from '../contract/pictures.ts'
 
+/** Nobody waits for a picture any more. */
+export class Abandoned extends Error {}
+
 export interface PictureHost {
-  /** @throws Error with a sentence when it cannot be made; when nobody waits for it any more */
+  /** @throws Error with a sentence when it cannot be made; Abandoned */
   make(request: PictureRequest, view: number, signal?: AbortSignal): Promise<MadePicture>
   /** Nobody waits any more for what a view has asked for. */
   abandon(view: number): void
@@ -76,7 +79,7 @@ export function createPictureHost(): PictureHost {
       tell({ say: 'drop', id })
       if (waiting.suspect) makeNextSuspect()
     }
-    waiting.reject(new Error('nobody waits for it any more'))
+    waiting.reject(new Abandoned('nobody waits for it any more'))
   }
 
   return {

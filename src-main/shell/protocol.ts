@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { protocol } from 'electron'
 import { type MadePicture, pictureRequest } from '../contract/pictures.ts'
 import { checkPaths } from './grants.ts'
-import type { PictureHost } from './pictures.ts'
+import { Abandoned, type PictureHost } from './pictures.ts'
 
 export const SCHEME = 'smalti'
 const RENDERER = fileURLToPath(new URL('../renderer', import.meta.url))
@@ -30,6 +30,8 @@ export function handleScheme(pictures: PictureHost): void {
       checkPaths(wanted)
       return picture(await pictures.make(wanted, Number(query.view ?? 0), request.signal))
     } catch (fault) {
+      // No fault that anybody should read of.
+      if (fault instanceof Abandoned) return new Response(null, { status: 204 })
       return new Response((fault as Error).message, { status: 404 })
     }
   })

@@ -133,7 +133,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   }
   async function fetched(address: string, signal: AbortSignal): Promise<Response> {
     const response = await fetch(`${address}&view=${number}`, { signal })
-    if (!response.ok) throw new Error(await response.text())
+    if (response.status !== 200) throw new Error(await response.text())
     return response
   }
   /** Textures are handed over one a frame: several at once would hold up what moves. */

@@ -72,6 +72,7 @@ export class TileCache<T> {
   }
 
   async #fetch(tile: Tile<T>): Promise<void> {
+    clearTimeout(tile.retry)
     tile.state = 'loading'
     tile.edition = this.#edition
     tile.controller = new AbortController()

@@ -99,7 +99,7 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
       ))
     } catch (fault) {
       // Labels of an earlier state of the run stay until these are whole; without any, what there is counts.
-      const first = former === undefined || former.key === key
+      const first = (former === undefined || former.key === key) && !(context.signal.reason instanceof SmaltiError)
       if (fault instanceof SmaltiError && fault.name === 'Cancelled' && first && finished.size > 0) await save(true)
       throw fault
     }

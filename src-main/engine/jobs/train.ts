@@ -259,6 +259,8 @@ async function learnTrunk(prepared: Prepared, recipe: Recipe, { settings, retime
       position,
       memory: prepared.memory,
       onCheckpoint: async (reached, weights, _, memory) => {
+        // Who lost the project to another has nothing to say in it any more.
+        if (context.signal.reason instanceof SmaltiError) throw context.signal.reason
         saved = { position: reached, state: weights }
         const notes = { bestInformation: memory.best.information, risen: memory.risen }
         await saveRun(project, { ...meta, settings, position: reached, memory: notes, finished: false }, { ...weights, ...memoryArrays(memory) })

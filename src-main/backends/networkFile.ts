@@ -19,7 +19,6 @@ export interface NetworkFile {
   outputs: NetworkPort[]
   /** @throws Error with the runtime's own words when the network refuses the shape */
   run(input: string, values: Float32Array, shape: Shape, output: string): Promise<{ values: Float32Array; shape: Shape }>
-  close(): Promise<void>
 }
 
 /** Opens an ONNX model on the processor. @throws Error when it is none, or has operators that ONNX Runtime lacks */
@@ -33,8 +32,7 @@ export async function openNetworkFile(path: string): Promise<NetworkFile> {
     async run(input, values, shape, output) {
       const results = await session.run({ [input]: new ort.Tensor('float32', values, [...shape]) }, [output])
       return { values: results[output].data as Float32Array, shape: results[output].dims }
-    },
-    close: () => session.release()
+    }
   }
 }
 

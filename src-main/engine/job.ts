@@ -1,4 +1,6 @@
+import { SmaltiError } from '../contract/errors.ts'
 import { withLock } from '../project/lock.ts'
+import { machineOf } from '../project/machine.ts'
 import type { CommandName, CommandOutput, Progress } from '../contract/commands.ts'
 import type { COMMANDS } from '../contract/commands.ts'
 import type { z } from 'zod'
@@ -24,6 +26,9 @@ export type Job<N extends CommandName> = (
 export function exclusively<T>(folder: string, context: JobContext, work: (context: JobContext) => Promise<T>, name?: string): Promise<T> {
   return withLock(folder, (lost) => work({ ...context, signal: AbortSignal.any([context.signal, lost]) }), {
     name,
-    onTakeover: (holder) => context.onProgress({ stage: `Taking over from ${holder?.host.split(' ')[0] ?? 'another Smalti'}, which has stopped responding` })
+    onTakeover: (holder) => context.onProgress({ stage: `Taking over from ${holder ? machineOf(holder) : 'another Smalti'}, which has stopped responding` })
   })
 }
+
+/** Whether another has taken over what a job had for itself: then it has nothing more to write there. */
+export const isLost = ({ signal }: JobContext): boolean => signal.reason instanceof SmaltiError

@@ -78,7 +78,7 @@ export async function checkOutFolder(out: string, names: readonly string[], { so
 export async function openOutFolder(out: string, names: readonly string[], territory: Territory, overwrite: boolean): Promise<OutFolder> {
   const { folder } = await checkOutFolder(out, names, territory, overwrite)
   await makeFolder(folder)
-  const lock = await takeOutFolder(folder, names)
+  const lock = await takeOutFolder(folder)
   try {
     return await lockedOutFolder(lock, out, names, territory, overwrite)
   } catch (fault) {
@@ -88,9 +88,9 @@ export async function openOutFolder(out: string, names: readonly string[], terri
 }
 
 /** @throws FolderInUse, FolderNotWritable, DiskFull */
-async function takeOutFolder(folder: string, names: readonly string[]): Promise<Lock> {
+async function takeOutFolder(folder: string): Promise<Lock> {
   try {
-    return await takeLock(folder, { name: LOCK, sweep: () => removeUnfinishedOf([MANIFEST, ...names].map((name) => join(folder, name))) })
+    return await takeLock(folder, { name: LOCK, sweeps: false })
   } catch (fault) {
     throw fault instanceof SmaltiError && fault.name === 'ProjectLocked' ? new SmaltiError('FolderInUse', fault.details) : fault
   }

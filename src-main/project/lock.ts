@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { removeUnfinished, temporaryName } from './files.ts'
-import { THIS_WORKER, type Worker, hasEnded, worker } from './machine.ts'
+import { THIS_WORKER, type Worker, hasEnded, machineOf, worker } from './machine.ts'
 
 /** Milliseconds between looks at a lock that another holds: the first, and the longest. */
 const [LOOK, LONGEST_LOOK] = [25, 500]
@@ -34,8 +34,8 @@ export interface LockOptions {
   signal?: AbortSignal
   /** Hears of a holder on another machine, or thread, that gave no sign of life and whose lock was taken over. */
   onTakeover?(holder: Worker | undefined): void
-  /** Removes what ended processes of this machine had half written; all of theirs below the folder when absent. */
-  sweep?(folder: string): Promise<void>
+  /** False where files below the folder are not ours alone: what ended processes had half written is then left to the caller. */
+  sweeps?: boolean
 }
 
 /** Folders that this process has cleared of what ended processes of its machine had begun to write. */
@@ -52,7 +52,7 @@ export interface Lock extends AsyncDisposable {
  * ended is taken over, by one taker only, and files that processes of this machine had half written are removed.
  * @throws ProjectLocked, Cancelled, FolderNotWritable, DiskFull
  */
-export async function takeLock(folder: string, { name = 'project', patience = 0, signal, onTakeover, sweep = removeUnfinished }: LockOptions = {}): Promise<Lock> {
+export async function takeLock(folder: string, { name = 'project', patience = 0, signal, onTakeover, sweeps = true }: LockOptions = {}): Promise<Lock> {
   const path = join(folder, `${name}.lock`)
   const own: Record = { ...THIS_WORKER, id: randomUUID() }
   const takenOver = await take(path, own, folder, patience, signal)
@@ -68,8 +68,8 @@ export async function takeLock(folder: string, { name = 'project', patience = 0,
   }
   try {
     if (takenOver && ended === undefined) onTakeover?.(takenOver.holder)
-    if (takenOver || (name === 'project' && !cleared.has(folder))) {
-      await sweep(folder)
+    if (sweeps && (takenOver || (name === 'project' && !cleared.has(folder)))) {
+      await removeUnfinished(folder)
       cleared.add(folder)
     }
     return lock
@@ -97,7 +97,7 @@ export async function withLock<T>(folder: string, work: (lost: AbortSignal) => P
 
 async function lockedBy(path: string, folder: string): Promise<SmaltiError> {
   const holder = (await found(path))?.holder
-  return new SmaltiError('ProjectLocked', { path: folder, process: holder?.process, host: holder && holder.host !== THIS_WORKER.host ? holder.host.split(' ')[0] : undefined })
+  return new SmaltiError('ProjectLocked', { path: folder, process: holder?.process, host: holder && holder.host !== THIS_WORKER.host ? machineOf(holder) : undefined })
 }
 
 /** Takes a lock, waiting for it as long as asked. @returns the lock that was taken over, if any */

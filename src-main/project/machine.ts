@@ -67,6 +67,9 @@ async function startOf(pid: number): Promise<string | undefined> {
   }
 }
 
+/** What its users call the machine of a worker. */
+export const machineOf = ({ host }: Worker): string => host.split(' ')[0]
+
 /** Whether a worker has ended; undefined where only a sign of life could tell. */
 export async function hasEnded({ host, boot, process: pid, started, thread }: Worker): Promise<boolean | undefined> {
   if (host !== THIS_WORKER.host) return undefined

@@ -10,7 +10,7 @@ import { recountCorrections } from '../correcting.ts'
 import { describeSet, measureAgain, openDescriber } from '../describing.ts'
 import { type Task, classesOf, entryOf, labelTasks, taskOf } from '../labelling.ts'
 import { type PreparedLabelling, prepareLabelling, visibleImages } from '../labellingOf.ts'
-import { type Job, type JobContext, exclusively } from '../job.ts'
+import { type Job, type JobContext, exclusively, isLost } from '../job.ts'
 import { areOutdated, labelShard, removeShards, shardLock } from '../shards.ts'
 
 type Input = Parameters<Job<'segment'>>[0]
@@ -99,7 +99,7 @@ async function labelAll(project: Project, set: LabelSet, { labeller }: PreparedL
       ))
     } catch (fault) {
       // Labels of an earlier state of the run stay until these are whole; without any, what there is counts.
-      const first = (former === undefined || former.key === key) && !(context.signal.reason instanceof SmaltiError)
+      const first = (former === undefined || former.key === key) && !isLost(context)
       if (fault instanceof SmaltiError && fault.name === 'Cancelled' && first && finished.size > 0) await save(true)
       throw fault
     }

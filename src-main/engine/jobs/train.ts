@@ -25,7 +25,7 @@ import { type Chosen, inferenceBackend } from '../compute.ts'
 import { type Conclusion, type SurveyedRun, clusteredWeights, concludingWeights, surveyRun } from '../conclusion.ts'
 import type { CropSourceConfig } from '../cropSource.ts'
 import { openFeatures } from '../features.ts'
-import { type Job, type JobContext, exclusively } from '../job.ts'
+import { type Job, type JobContext, exclusively, isLost } from '../job.ts'
 import { scaleOf, sightOf } from '../labellingOf.ts'
 import { judgeUpright } from '../upright.ts'
 import { startWatch } from '../watching.ts'
@@ -44,10 +44,12 @@ interface Prepared {
   meta: RunMeta
   state: Record<string, Float32Array>
   skipped: SkippedFile[]
-  reader: PictureReader
   /** Of a run that goes on. */
   memory?: TrainingMemory
 }
+
+/** A run and the reader of its images, for as long as it learns. */
+type OpenedRun = Prepared & { reader: PictureReader }
 
 type TrainInput = Parameters<Job<'train'>>[0]
 
@@ -69,7 +71,7 @@ export const trainJob: Job<'train'> = async (input, context) => {
   const work = async (context: JobContext): Promise<CommandOutput<'train'>> => {
     await removeUnlearnt(opened)
     const prepared = (await resumable(opened, settings, sources)) ?? (await prepareRun(opened, recipe, settings, catalogue, context))
-    await using reader = scoped(prepared.reader)
+    await using reader = scoped(new PictureReader(sightOf(prepared.project, prepared.meta)))
     const skipped = [...prepared.skipped]
     const onSkipped = (file: SkippedFile): void => {
       skipped.push(file)
@@ -96,7 +98,7 @@ export const trainJob: Job<'train'> = async (input, context) => {
       report: lastReport && withoutJoint(lastReport)
     }
   }
-  return exclusively(input.project, context, (own) => work(own).finally(() => (own.signal.reason instanceof SmaltiError ? undefined : removeUnlearnt(opened))))
+  return exclusively(input.project, context, (own) => work(own).finally(() => (isLost(own) ? undefined : removeUnlearnt(opened))))
 }
 
 /** The unfinished run of the same settings, if the project holds one. */
@@ -108,7 +110,7 @@ async function resumable(project: Project, settings: TrainingSettings, sources: 
   if (!same) return undefined
   const { meta } = loaded
   const { state, memory } = recalled(meta, loaded.arrays)
-  return { project, meta, state, memory, skipped: meta.catalogue.skipped, reader: new PictureReader(sightOf(project, meta)) }
+  return { project, meta, state, memory, skipped: meta.catalogue.skipped }
 }
 
 async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSettings, catalogue: Catalogue, context: JobContext): Promise<Prepared> {
@@ -144,16 +146,11 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
   }
   const started = await startRun(project)
   context.onProgress({ stage: 'Finding the first clusters' })
-  const reader = new PictureReader(sightOf(project, meta))
-  try {
-    const state = await startingState({ meta, reader }, recipe, 0, context.signal)
-    await saveCatalogue(started, meta.catalogue)
-    await saveRun(started, meta, state)
-    return { project: started, meta, state, skipped: meta.catalogue.skipped, reader }
-  } finally {
-    // It opens them again where it is asked for more.
-    await reader.close()
-  }
+  await using reader = scoped(new PictureReader(sightOf(project, meta)))
+  const state = await startingState({ meta, reader }, recipe, 0, context.signal)
+  await saveCatalogue(started, meta.catalogue)
+  await saveRun(started, meta, state)
+  return { project: started, meta, state, skipped: meta.catalogue.skipped }
 }
 
 /** Whether a pixel's row counts in images that are seen like this. */
@@ -197,7 +194,7 @@ async function startingState({ meta, reader }: SurveyedRun, recipe: Recipe, tria
 }
 
 /** k-means on features that are not learnt, and the heads of an untrained network. */
-async function clusterFeatures({ project, meta, state, reader }: Prepared, recipe: Recipe, { settings }: TrainInput, context: JobContext): Promise<Outcome> {
+async function clusterFeatures({ project, meta, state, reader }: OpenedRun, recipe: Recipe, { settings }: TrainInput, context: JobContext): Promise<Outcome> {
   const started = performance.now()
   const backend = await inferenceBackend(settings.backend)
   context.onProgress({ stage: 'Clustering' })
@@ -238,7 +235,7 @@ function chooseCrop(
   return { crop, images: images.filter(large), tooSmall }
 }
 
-async function learnTrunk(prepared: Prepared, recipe: Recipe, { settings, retime, watch }: TrainInput, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
+async function learnTrunk(prepared: OpenedRun, recipe: Recipe, { settings, retime, watch }: TrainInput, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
   const { project, meta, reader } = prepared
   const { architecture } = meta
   const begins = recipe.method === 'information' ? recipe.pretrain : null
@@ -259,8 +256,7 @@ async function learnTrunk(prepared: Prepared, recipe: Recipe, { settings, retime
       position,
       memory: prepared.memory,
       onCheckpoint: async (reached, weights, _, memory) => {
-        // Who lost the project to another has nothing to say in it any more.
-        if (context.signal.reason instanceof SmaltiError) throw context.signal.reason
+        if (isLost(context)) throw context.signal.reason
         saved = { position: reached, state: weights }
         const notes = { bestInformation: memory.best.information, risen: memory.risen }
         await saveRun(project, { ...meta, settings, position: reached, memory: notes, finished: false }, { ...weights, ...memoryArrays(memory) })
@@ -323,7 +319,7 @@ function conclusionOf(run: SurveyedRun, recipe: Recipe, state: Record<string, Fl
  * Of several random starts, each trained for a while, the one whose first head tells most goes on: information needs
  * no labels, and clusters that lie idle lower it. The time of all counts.
  */
-async function bestStart({ meta, state, reader }: Prepared, recipe: Recipe, run: ReadyRun): Promise<TrainingPosition> {
+async function bestStart({ meta, state, reader }: OpenedRun, recipe: Recipe, run: ReadyRun): Promise<TrainingPosition> {
   const { trials, share } = recipe.restarts
   if (trials === 1) return meta.position
   let best: { position: TrainingPosition; state: Record<string, Float32Array>; information: number } | undefined

@@ -5,15 +5,12 @@ import { type CommandOutput } from '../../src-main/contract/commands.ts'
 import { type RecipeChanges } from '../../src-main/contract/recipe.ts'
 import { BACKENDS } from '../../src-main/contract/settings.ts'
 import '../fixtures/gpu.ts'
-import { type Finished, drawScenes, json, maskBytes, temporaryFolder, smalti } from '../fixtures/commandLine.ts'
+import { drawScenes, type Finished, json, maskBytes, sceneFolder, smalti } from '../fixtures/commandLine.ts'
 
 let folder: string
 let scenes: { images: string; truth: string }
 
-beforeAll(async () => {
-  folder = await temporaryFolder()
-  scenes = await drawScenes(folder, 3, 128)
-})
+beforeAll(async () => void ({ folder, scenes } = await sceneFolder()))
 
 describe('backends', () => {
   it('measures which backend is the fastest once, and remembers it', async () => {

@@ -5,16 +5,12 @@ import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type CommandOutput } from '../../src-main/contract/commands.ts'
 import '../fixtures/gpu.ts'
-import { drawScenes, json, temporaryFolder, smalti } from '../fixtures/commandLine.ts'
+import { json, sceneFolder, smalti, TRAIN } from '../fixtures/commandLine.ts'
 
-const TRAIN = ['--classes', '5', '--over', '8', '--seed', '3', '--backend', 'onnxruntime']
 let folder: string
 let scenes: { images: string; truth: string }
 
-beforeAll(async () => {
-  folder = await temporaryFolder()
-  scenes = await drawScenes(folder, 3, 128)
-})
+beforeAll(async () => void ({ folder, scenes } = await sceneFolder()))
 
 describe('bad input', () => {
   async function expectNamed(name: string, ...args: string[]): Promise<void> {

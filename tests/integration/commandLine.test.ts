@@ -4,16 +4,12 @@ import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type CommandOutput } from '../../src-main/contract/commands.ts'
 import '../fixtures/gpu.ts'
-import { drawScenes, json, maskBytes, temporaryFolder, smalti } from '../fixtures/commandLine.ts'
+import { json, maskBytes, sceneFolder, smalti, TRAIN } from '../fixtures/commandLine.ts'
 
-const TRAIN = ['--classes', '5', '--over', '8', '--seed', '3', '--backend', 'onnxruntime']
 let folder: string
 let scenes: { images: string; truth: string }
 
-beforeAll(async () => {
-  folder = await temporaryFolder()
-  scenes = await drawScenes(folder, 3, 128)
-})
+beforeAll(async () => void ({ folder, scenes } = await sceneFolder()))
 
 describe('the whole job', () => {
   it('goes from a folder to masks, and says how good they are', async () => {

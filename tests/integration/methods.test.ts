@@ -6,16 +6,12 @@ import { type CommandOutput } from '../../src-main/contract/commands.ts'
 import { LEARNT_METHODS, METHODS, type RecipeChanges } from '../../src-main/contract/recipe.ts'
 import '../fixtures/gpu.ts'
 import { drawNetwork } from '../fixtures/network.ts'
-import { drawScenes, json, maskBytes, temporaryFolder, smalti } from '../fixtures/commandLine.ts'
+import { json, maskBytes, sceneFolder, smalti, TRAIN } from '../fixtures/commandLine.ts'
 
-const TRAIN = ['--classes', '5', '--over', '8', '--seed', '3', '--backend', 'onnxruntime']
 let folder: string
 let scenes: { images: string; truth: string }
 
-beforeAll(async () => {
-  folder = await temporaryFolder()
-  scenes = await drawScenes(folder, 3, 128)
-})
+beforeAll(async () => void ({ folder, scenes } = await sceneFolder()))
 
 describe('methods', () => {
   it.each(METHODS.filter((method) => !(LEARNT_METHODS as readonly string[]).includes(method) && method !== 'features'))('clusters by %s in seconds, and segments with it', async (method) => {

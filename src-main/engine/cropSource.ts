@@ -4,6 +4,7 @@ import type { BandStatistics, CatalogueImage, SkippedFile } from '../contract/im
 import type { ViewRecipe } from '../contract/recipe.ts'
 import { KEPT_BYTES, type Sight } from '../imagery/pictures.ts'
 import type { Batch, BatchShape } from '../learning/views/pairs.ts'
+import { owedAnswers } from './owedAnswers.ts'
 import { NO_WORKER_OF_GEOTIFF } from './windowSource.ts'
 
 export interface CropSourceConfig {
@@ -46,64 +47,35 @@ export interface CropSource {
  */
 export function startCropSource(config: CropSourceConfig, threads: number, signal: AbortSignal, onUnreadable: (file: SkippedFile) => void): CropSource {
   const workers = Array.from({ length: threads }, () => new Worker(new URL('./crops.js', import.meta.url), { workerData: NO_WORKER_OF_GEOTIFF }))
-  let ended: Error | undefined
-  const waiting = new Map<number, PromiseWithResolvers<Batch>>()
+  const batches = owedAnswers<Batch>(signal)
   const told = new Set<string>()
-  const ask = (step: number): PromiseWithResolvers<Batch> => {
-    const known = waiting.get(step)
-    if (known) return known
-    const made = withResolvers<Batch>()
-    made.promise.catch(() => undefined)
-    waiting.set(step, made)
-    if (ended) made.reject(ended)
-    workers[step % threads].postMessage({ kind: 'cut', step } satisfies CropRequest)
-    return made
-  }
-  const failAll = (fault: Error): void => {
-    ended ??= fault
-    for (const { reject } of waiting.values()) reject(fault)
+  const ask = (step: number): Promise<Batch> => {
+    if (!batches.has(step)) workers[step % threads].postMessage({ kind: 'cut', step } satisfies CropRequest)
+    return batches.to(step)
   }
   const receive = ({ step, batch, unreadable, error }: CropReply): void => {
     for (const file of unreadable.filter(({ path }) => !told.has(path))) {
       told.add(file.path)
       onUnreadable(file)
     }
-    const request = waiting.get(step)
-    if (batch) request?.resolve(batch)
-    else request?.reject(new SmaltiError(error!.name, error!.details))
+    if (batch) batches.give(step, batch)
+    else batches.refuse(step, new SmaltiError(error!.name, error!.details))
   }
   for (const worker of workers) {
     worker.on('message', receive)
-    worker.on('error', failAll)
+    worker.on('error', batches.end)
     worker.postMessage({ kind: 'configure', config: { ...config, keptBytes: KEPT_BYTES / threads } } satisfies CropRequest)
   }
-  const leave = (): void => failAll(new SmaltiError('Cancelled'))
-  signal.addEventListener('abort', leave)
-  if (signal.aborted) leave()
   return {
     next(step) {
-      for (const old of [...waiting.keys()].filter((key) => key < step)) waiting.delete(old)
+      batches.forget((old) => old < step)
       const wanted = ask(step)
-      for (let ahead = 1; ahead <= Math.max(AHEAD, threads); ahead++) ask(step + ahead)
-      return wanted.promise
+      for (let ahead = 1; ahead <= Math.max(AHEAD, threads); ahead++) void ask(step + ahead)
+      return wanted
     },
     async stop() {
-      signal.removeEventListener('abort', leave)
-      leave()
+      batches.close()
       await Promise.all(workers.map((worker) => worker.terminate()))
     }
   }
-}
-
-interface PromiseWithResolvers<T> {
-  promise: Promise<T>
-  resolve(value: T): void
-  reject(fault: Error): void
-}
-
-/** `Promise.withResolvers`, which Node 20 does not have. */
-function withResolvers<T>(): PromiseWithResolvers<T> {
-  const made = {} as PromiseWithResolvers<T>
-  made.promise = new Promise<T>((resolve, reject) => Object.assign(made, { resolve, reject }))
-  return made
 }

@@ -4,6 +4,7 @@ import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import type { Sight } from '../imagery/pictures.ts'
 import type { Window } from '../imagery/raster.ts'
 import type { ReadWindow } from '../segmentation/segment.ts'
+import { owedAnswers } from './owedAnswers.ts'
 
 export interface WindowSourceConfig {
   sight: Sight
@@ -34,30 +35,20 @@ export interface WindowSource {
 /** Reads windows on a thread of its own, ahead of who takes them. */
 export function startWindowSource(config: WindowSourceConfig, signal: AbortSignal, onCopying: (path: string, share: number) => void): WindowSource {
   const worker = new Worker(new URL('./windows.js', import.meta.url), { workerData: NO_WORKER_OF_GEOTIFF })
-  const waiting = new Map<number, { resolve(window: ReadWindow): void; reject(fault: Error): void }>()
+  const windows = owedAnswers<ReadWindow>(signal)
   let queue: Promise<ReadWindow>[] = []
   let requests: Iterator<{ image: CatalogueImage; window: Window }> = [][Symbol.iterator]()
   let last = 0
-  let ended: Error | undefined
   worker.on('message', (reply: WindowReply) => {
     if (reply.kind === 'copying') {
       onCopying(reply.path, reply.share)
       return
     }
-    const asked = waiting.get(reply.number)
-    waiting.delete(reply.number)
-    if (reply.kind === 'read') asked?.resolve(reply.window)
-    else asked?.reject(new SmaltiError(reply.error.name, reply.error.details))
+    if (reply.kind === 'read') windows.give(reply.number, reply.window)
+    else windows.refuse(reply.number, new SmaltiError(reply.error.name, reply.error.details))
+    windows.forget((number) => number === reply.number)
   })
-  const failAll = (fault: Error): void => {
-    ended ??= fault
-    for (const { reject } of waiting.values()) reject(fault)
-    waiting.clear()
-  }
-  worker.on('error', failAll)
-  const leave = (): void => failAll(new SmaltiError('Cancelled'))
-  signal.addEventListener('abort', leave)
-  if (signal.aborted) leave()
+  worker.on('error', windows.end)
   worker.postMessage({ kind: 'configure', config } satisfies WindowRequest)
 
   function fill(): void {
@@ -65,9 +56,7 @@ export function startWindowSource(config: WindowSourceConfig, signal: AbortSigna
       const { value, done } = requests.next()
       if (done) return
       const number = ++last
-      const read = ended ? Promise.reject(ended) : new Promise<ReadWindow>((resolve, reject) => waiting.set(number, { resolve, reject }))
-      read.catch(() => undefined)
-      queue.push(read)
+      queue.push(windows.to(number))
       worker.postMessage({ kind: 'read', number, ...value } satisfies WindowRequest)
     }
   }
@@ -85,7 +74,7 @@ export function startWindowSource(config: WindowSourceConfig, signal: AbortSigna
       queue = []
     },
     async stop() {
-      signal.removeEventListener('abort', leave)
+      windows.close()
       await worker.terminate()
     }
   }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { drawScenes, temporaryFolder } from '../fixtures/commandLine.ts'
 import { type Window, drawn, electronPath, openWindow } from '../fixtures/window.ts'
 
@@ -9,14 +9,14 @@ if (!present) console.warn('NOT TESTED: Electron is not installed here')
 describe.runIf(present)('a window whose processes are killed', () => {
   let images: string
   let window: Window
-  beforeAll(async () => {
+  beforeEach(async () => {
     images = (await drawScenes(join(await temporaryFolder(), 'scenes'), 3, 160)).images
     window = await openWindow()
     await window.drop(images)
     await window.page.getByText('3 images').first().waitFor()
     await window.page.locator('main img').first().waitFor()
   })
-  afterAll(() => window.close())
+  afterEach(() => window.close())
 
   const idOf = (service: string): Promise<number | undefined> => window.app.evaluate(({ app }, name) => app.getAppMetrics().find((process) => process.name === name)?.pid, service)
 

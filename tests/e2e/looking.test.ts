@@ -1,28 +1,44 @@
-import { readFile, readdir } from 'node:fs/promises'
+import { cp, readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { writeSample } from '../../src-main/engine/sample/writeSample.ts'
-import { temporaryFolder } from '../fixtures/commandLine.ts'
+import { smalti, temporaryFolder } from '../fixtures/commandLine.ts'
 import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
 
 const present = electronPath() !== undefined
 if (!present) console.warn('NOT TESTED: Electron is not installed here')
 
 describe.runIf(present)('looking at scenes', () => {
-  let folder: string
   let window: Window
   let images: string
+  /** A segmented project of theirs, of which tests take copies. */
+  let segmented: string
   beforeAll(async () => {
-    folder = await temporaryFolder()
+    const folder = await temporaryFolder()
     ;({ images } = await writeSample(folder, new AbortController().signal, () => undefined))
+    segmented = join(folder, 'segmented.smalti')
+    for (const command of [['train', images, '--project', segmented, '--preset', 'preview'], ['segment', segmented]]) expect((await smalti(...command)).code).toBe(0)
+  })
+  beforeEach(async () => {
     window = await openWindow()
+  })
+  afterEach(() => window.close())
+
+  /** Opens the images, and the first of them large. */
+  async function openImages(): Promise<void> {
     await window.drop(images)
     await window.page.getByText('4 images').waitFor()
-  })
-  afterAll(() => window.close())
-
+    await window.page.locator('main img').first().click()
+  }
+  /** Opens a segmented project of this test's own. */
+  async function openSegmented(): Promise<void> {
+    const project = join(await temporaryFolder(), 'own.smalti')
+    await cp(segmented, project, { recursive: true })
+    await window.drop(project)
+    await window.page.getByRole('list', { name: 'Classes' }).locator('.row').first().waitFor()
+  }
   const button = (name: string) => window.page.getByRole('button', { name, exact: true })
   const more = () => window.page.getByText('More settings').click()
   /** Mean colour of the middle of the picture, once all that it shows is there and drawn. */
@@ -36,7 +52,7 @@ describe.runIf(present)('looking at scenes', () => {
 
   it('shows the bands that are chosen, stretched as is asked, and as usual again', async () => {
     const { page } = window
-    await page.locator('main img').first().click()
+    await openImages()
     const usual = await colour()
     await button('Adjust').click()
     await page.getByLabel('Band shown as red').selectOption('2')
@@ -52,11 +68,11 @@ describe.runIf(present)('looking at scenes', () => {
     await page.emulateMedia({ colorScheme: 'light' })
     await button('As usual').click()
     await expect.poll(colour).toSatisfy((again: number[]) => again.every((value, channel) => Math.abs(value - usual[channel]) < 2))
-    await button('Adjust').click()
   })
 
   it('lays lines of equal coordinates over a picture, by a key', async () => {
     const { page } = window
+    await openImages()
     await page.keyboard.press('k')
     await page.locator('.middle svg text').first().waitFor()
     const texts = await page.locator('.middle svg text').allTextContents()
@@ -68,6 +84,7 @@ describe.runIf(present)('looking at scenes', () => {
 
   it('learns and labels only what lies within an area that was drawn', async () => {
     const { page } = window
+    await openImages()
     await more()
     await button('Draw').click()
     const box = (await page.locator('.stage').boundingBox())!
@@ -83,7 +100,7 @@ describe.runIf(present)('looking at scenes', () => {
     await page.getByText('Clustered by kmeans-patches').waitFor()
     await button('Segment').click()
     await page.getByText(/^Segmented/).waitFor()
-    const out = join(folder, 'masks')
+    const out = join(await temporaryFolder(), 'masks')
     // A folder that is typed, and not chosen, is asked about.
     await window.agree()
     await page.keyboard.press('Control+e')
@@ -105,6 +122,9 @@ describe.runIf(present)('looking at scenes', () => {
 
   it('lets labels come and go, and stay again', async () => {
     const { page } = window
+    await openSegmented()
+    await page.locator('main img').first().click()
+    await colour()
     await page.keyboard.press('x')
     const first = (await colour()).map(Math.round).join()
     const rounded = async (): Promise<string> => (await colour()).map(Math.round).join()
@@ -116,6 +136,7 @@ describe.runIf(present)('looking at scenes', () => {
 
   it('merges clusters that are encircled on their map', async () => {
     const { page } = window
+    await openSegmented()
     await page.getByText('Map of clusters').click()
     const map = page.getByRole('img', { name: /clusters in the plane/ })
     await map.scrollIntoViewIfNeeded()
@@ -137,15 +158,16 @@ describe.runIf(present)('looking at scenes', () => {
 
   it('tries methods one after the other, each in a run of its own', async () => {
     const { page } = window
-    await page.getByText('1 · Train').click()
+    await window.drop(images)
+    await page.getByText('4 images').waitFor()
     await more()
     await page.getByText('Try several methods').click()
     for (const method of ['kmeans-bands', 'random-cnn']) await page.getByRole('checkbox', { name: method, exact: true }).check()
     await button('Train and segment by 2 methods').click()
     const runs = page.locator('ul[aria-label=Runs] li')
-    await expect.poll(() => runs.count()).toBe(3)
+    await expect.poll(() => runs.count()).toBe(2)
     await page.getByText(/^Segmented/).waitFor()
-    await expect.poll(async () => (await runs.allTextContents()).filter((text) => /\d labelled/.test(text)).length).toBe(3)
+    await expect.poll(async () => (await runs.allTextContents()).filter((text) => /\d labelled/.test(text)).length).toBe(2)
     await page.getByText('Runs', { exact: true }).click()
     await runs.first().getByRole('button', { name: 'Measure' }).click()
     await page.getByText(/tell at least [\d.]+ nats/).waitFor()

@@ -1,6 +1,6 @@
-import { mkdir, readFile, readdir } from 'node:fs/promises'
+import { cp, mkdir, readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { drawScenes, smalti, temporaryFolder } from '../fixtures/commandLine.ts'
 import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
 
@@ -10,11 +10,20 @@ if (!present) console.warn('NOT TESTED: Electron is not installed here')
 describe.runIf(present)('opening, by keyboard alone, and closing', () => {
   let folder: string
   let window: Window
+  /** Two folders of images, and a trained project of both. */
+  let sides: string[]
+  let trained: string
   beforeAll(async () => {
+    const own = await temporaryFolder()
+    sides = await Promise.all(['east', 'west'].map(async (name) => (await drawScenes(join(own, name), 2, 96)).images))
+    trained = join(own, 'both.smalti')
+    expect((await smalti('train', ...sides, '--project', trained, '--preset', 'preview', '--minutes', '0.1')).code).toBe(0)
+  })
+  beforeEach(async () => {
     folder = await temporaryFolder()
     window = await openWindow()
   })
-  afterAll(() => window.close())
+  afterEach(() => window.close())
 
   const button = (name: string) => window.page.getByRole('button', { name, exact: true })
   const rows = () => window.page.getByRole('list', { name: 'Classes' }).locator('.row')
@@ -40,28 +49,29 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
 
   it('takes several folders as one project, finds it again, and opens a project by its own folder', async () => {
     const { page } = window
-    const sides = await Promise.all(['east', 'west'].map(async (name) => (await drawScenes(join(folder, name), 2, 96)).images))
     await window.answerDialog(...sides)
     await page.keyboard.press('Control+o')
     await page.getByText('4 images').waitFor()
     await page.getByRole('heading', { name: 'images, images' }).waitFor()
     await page.getByLabel('Seed').waitFor({ state: 'attached' })
-    const project = join(folder, 'both.smalti')
-    expect((await smalti('train', ...sides, '--project', project, '--preset', 'preview', '--minutes', '0.1')).code).toBe(0)
     await window.drop(sides[0], sides[0], join(sides[0], 'scene 1.png'))
     await page.getByRole('heading', { name: 'images', exact: true }).waitFor()
     await page.getByText('2 images').first().waitFor()
-    await window.drop(project)
-    await page.getByTitle(project, { exact: true }).waitFor()
+    await window.drop(trained)
+    await page.getByTitle(trained, { exact: true }).waitFor()
     await button('Train again').waitFor()
     await window.drop(...sides)
-    await page.getByTitle(project, { exact: true }).waitFor()
+    await page.getByTitle(trained, { exact: true }).waitFor()
     await button('Segment').and(page.locator(':enabled')).waitFor()
     expect(await page.locator('main img').count()).toBe(4)
   })
 
   it('segments, merges, names, paints, undoes and exports by keyboard alone', async () => {
     const { page } = window
+    const project = join(folder, 'own.smalti')
+    await cp(trained, project, { recursive: true })
+    await window.drop(project)
+    await button('Segment').and(page.locator(':enabled')).waitFor()
     await page.keyboard.press('Control+g')
     await page.getByText('Segmented 4 images').waitFor()
     await page.locator('.stage').waitFor()
@@ -80,7 +90,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     for (const key of ['ArrowRight', 'ArrowRight', 'Enter', 'Shift+ArrowDown', 'Enter']) await page.keyboard.press(key)
     await page.keyboard.press('p')
     for (const key of ['Enter', 'Shift+ArrowLeft', 'Enter', 'Shift+ArrowUp', 'Enter', 'Shift+Enter']) await page.keyboard.press(key)
-    const history = (): Promise<string[]> => smalti('classes', join(folder, 'both.smalti'), '--json').then(({ stdout }) => (JSON.parse(stdout) as { steps: string[] }).steps)
+    const history = (): Promise<string[]> => smalti('classes', project, '--json').then(({ stdout }) => (JSON.parse(stdout) as { steps: string[] }).steps)
     await expect.poll(async () => (await history()).filter((step) => /^(Paint|Draw|Rename|Merge)/.test(step)).length).toBeGreaterThanOrEqual(4)
     await page.keyboard.press('Control+z')
     await page.keyboard.press('Escape')

@@ -5,7 +5,7 @@ import { readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { AS_ROOT, BINARY, PACKAGED, type PackagedWindow, openPackaged, packageProgram, runProgram, sessionOf } from '../fixtures/packaged.ts'
 import { drawScenes, json, temporaryFolder } from '../fixtures/commandLine.ts'
 import { display } from '../fixtures/screen.ts'
@@ -100,6 +100,8 @@ describe.skipIf(!possible)('the packaged program', () => {
   describe('with a window', () => {
     let window: PackagedWindow
     let session: NodeJS.ProcessEnv
+    let proxied: string[]
+    let project: string
     const asked: string[] = []
     const proxy = createServer((request, response) => {
       asked.push(request.url ?? '')
@@ -113,17 +115,20 @@ describe.skipIf(!possible)('the packaged program', () => {
       })
       await new Promise<void>((listening) => proxy.listen(0, '127.0.0.1', listening))
       const { port } = proxy.address() as AddressInfo
-      session = await sessionOf(join(folder, 'window-home'), await display())
-      window = await openPackaged([`--proxy-server=http://127.0.0.1:${port}`, '--proxy-bypass-list=<-loopback>', pathToFileURL(images).href], session)
+      project = join(folder, 'window.smalti')
+      expect((await runProgram(script, ['train', images, '--project', project, '--classes', '3', '--over', '8', '--steps', '8'], env)).code).toBe(0)
+      proxied = [`--proxy-server=http://127.0.0.1:${port}`, '--proxy-bypass-list=<-loopback>']
     })
-    afterAll(async () => {
-      await window.close()
-      proxy.close()
-    })
-
-    it('opens what it is given, by its address', async () => {
+    beforeEach(async () => {
+      session = await sessionOf(await temporaryFolder(), await display())
+      window = await openPackaged([...proxied, pathToFileURL(images).href], session)
       await window.page.getByText('3 images').first().waitFor()
     })
+    afterEach(async () => {
+      await window.close()
+      expect(asked, 'it has asked the network for nothing').toEqual([])
+    })
+    afterAll(() => proxy.close())
 
     it('trains with a trial of its backends, though only the shell may start processes', async () => {
       const { page } = window
@@ -135,9 +140,9 @@ describe.skipIf(!possible)('the packaged program', () => {
     })
 
     it('opens in the first window what a second one is started with, a project by its folder too', async () => {
-      const second = await runProgram(script, [...AS_ROOT, join(folder, 'p.smalti')], session)
+      const second = await runProgram(script, [...AS_ROOT, project], session)
       expect(second.code).toBe(0)
-      await window.page.getByTitle(join(folder, 'p.smalti')).or(window.page.getByText(join(folder, 'p.smalti'))).first().waitFor()
+      await window.page.getByTitle(project).or(window.page.getByText(project)).first().waitFor()
     })
 
     it('tells of what it is started with and cannot find', async () => {
@@ -149,10 +154,10 @@ describe.skipIf(!possible)('the packaged program', () => {
       const attempt = (code: string): Promise<unknown> => window.page.evaluate(code)
       const refused = { error: expect.objectContaining({ name: 'PathNotNamed' }) as unknown }
       expect(await attempt(`window.smalti.run(9001, 'catalogue', { sources: ['/etc'] })`)).toEqual(refused)
-      expect(await attempt(`window.smalti.run(9002, 'classes', { project: ${JSON.stringify(join(folder, 'p.smalti'))}, head: 'A', into: '/tmp/stolen.json' })`)).toEqual(refused)
+      expect(await attempt(`window.smalti.run(9002, 'classes', { project: ${JSON.stringify(project)}, head: 'A', into: '/tmp/stolen.json' })`)).toEqual(refused)
       expect(await attempt(`window.smalti.run(9003, 'catalogue', { sources: ['../../../../etc'] })`)).toEqual(refused)
       expect(await attempt(`window.smalti.run(9004, 'openProject', { project: 'p.smalti' })`)).toEqual(refused)
-      for (const out of ['', 'labels', '../labels']) expect(await attempt(`window.smalti.run(9005, 'export', { project: ${JSON.stringify(join(folder, 'p.smalti'))}, head: 'A', format: 'png', out: ${JSON.stringify(out)}, plan: true })`)).toEqual({ error: expect.objectContaining({ name: 'InvalidSetting' }) as unknown })
+      for (const out of ['', 'labels', '../labels']) expect(await attempt(`window.smalti.run(9005, 'export', { project: ${JSON.stringify(project)}, head: 'A', format: 'png', out: ${JSON.stringify(out)}, plan: true })`)).toEqual({ error: expect.objectContaining({ name: 'InvalidSetting' }) as unknown })
       expect(await attempt(`window.smalti.showFolder('/etc').then(() => 'shown', (fault) => String(fault))`)).toContain('neither chosen')
       expect(await attempt(`window.smalti.rememberProject('/etc', '/etc').then(() => 'kept', (fault) => String(fault))`)).toContain('neither chosen')
       expect(await attempt(`fetch('smalti://thumbnail/?file=/etc/hostname&side=64').then((answer) => answer.status)`)).toBe(404)
@@ -168,10 +173,6 @@ describe.skipIf(!possible)('the packaged program', () => {
       await drawn(window.page)
       expect(window.page.url()).toBe(before)
       expect(await window.page.evaluate(`window.open('https://example.org')`)).toBeNull()
-    })
-
-    it('has asked the network for nothing', () => {
-      expect(asked).toEqual([])
     })
   })
 })

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { drawScenes, smalti, temporaryFolder } from '../fixtures/commandLine.ts'
 import { type Window, electronPath, openWindow, viewerPicture } from '../fixtures/window.ts'
 
@@ -36,12 +36,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     window.page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())))
     window.page.on('pageerror', (fault) => void complaints.push(fault.message))
   }
-  beforeAll(async () => {
-    folder = await temporaryFolder()
-    images = await someImages(folder)
-    await open()
-  })
-  afterAll(() => window.close())
+  afterEach(() => window.close())
 
   const button = (name: string) => window.page.getByRole('button', { name, exact: true })
   const rows = () => window.page.getByRole('list', { name: 'Classes' }).locator('.row')
@@ -75,7 +70,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
   }
   let kept: { names: string[]; steps: string[]; picture: Buffer }
 
-  it('trains and segments', async () => {
+  async function trainAndSegment(): Promise<void> {
     const { page } = window
     await window.drop(images)
     await page.getByText(`${SCENES} images`).first().waitFor()
@@ -85,9 +80,10 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await button('Segment').click()
     await page.getByText(`Segmented ${SCENES} images`).waitFor()
     project = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
-  })
+  }
 
-  it('makes classes of clusters: by the tree, by advice, by hand', async () => {
+  /** By the tree, by advice, by hand. */
+  async function makeClasses(): Promise<void> {
     const { page } = window
     const slider = page.getByLabel('Number of classes')
     await slider.fill('8')
@@ -120,9 +116,10 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     expect(await names()).toHaveLength(4)
     expect(await steps()).toEqual(['As they were found', 'Cut into 8 classes', ...Array.from({ length: 4 }, () => expect.stringMatching(/^Merge /) as string), expect.stringMatching(/^Rename .* to Wüste$/), expect.stringMatching(/^Hide /)])
     await page.keyboard.press('Control+Shift+z')
-  })
+  }
 
-  it('corrects labels with the brush, an outline and a fill, and takes corrections back', async () => {
+  /** With the brush, an outline and a fill, and takes corrections back. */
+  async function correctLabels(): Promise<void> {
     const { page } = window
     await rows().filter({ hasText: 'Wüste' }).click()
     await page.keyboard.press('d')
@@ -157,9 +154,10 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     expect(pixels.at(-1)).toBeGreaterThan(100)
     // What is told of the classes is what masks hold: see the exports.
     kept = { names: await names(), steps: await steps(), picture: await shown() }
-  })
+  }
 
-  it('exports what it shows, as the command line does', async () => {
+  /** Exports what the window shows, as the command line does. */
+  async function compareExports(): Promise<void> {
     for (const format of ['geotiff', 'png', 'flatgeobuf', 'csv', 'report']) {
       const [mine, theirs] = [join(folder, `window ${format}`), join(folder, `cli ${format}`)]
       await exportAs(format, mine)
@@ -175,9 +173,9 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     }
     const { pixels } = JSON.parse((await smalti('classes', project, '--json')).stdout) as { pixels: number[] }
     expect(pixels).toEqual(pixels.map((_, value) => counts.get(value) ?? 0))
-  })
+  }
 
-  it('shows heatmaps and confidence', async () => {
+  async function showHeatmaps(): Promise<void> {
     const { page } = window
     const classesShown = await shown()
     await page.keyboard.press('j')
@@ -189,9 +187,10 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.keyboard.press('c')
     expect([heat.equals(classesShown), confidence.equals(heat)]).toEqual([false, false])
     expect((await shown()).equals(classesShown)).toBe(true)
-  })
+  }
 
-  it('has the same scheme, history and view after a restart', async () => {
+  /** Expects the same scheme, history and view afterwards. */
+  async function restart(): Promise<void> {
     await window.app.close()
     await open(window.home)
     await window.page.getByText('dubai').or(window.page.getByText('images')).first().waitFor()
@@ -205,5 +204,17 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await button('Redo').click()
     expect((await shown()).equals(kept.picture)).toBe(true)
     expect(complaints).toEqual([])
+  }
+
+  it('keeps masks, classes and pictures equal, in the window, in exports and after a restart', async () => {
+    folder = await temporaryFolder()
+    images = await someImages(folder)
+    await open()
+    await trainAndSegment()
+    await makeClasses()
+    await correctLabels()
+    await compareExports()
+    await showHeatmaps()
+    await restart()
   })
 })

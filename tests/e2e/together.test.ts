@@ -1,6 +1,6 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { drawScenes, smalti, temporaryFolder } from '../fixtures/commandLine.ts'
 import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
 
@@ -17,16 +17,19 @@ describe.runIf(present)('several programs on one project', () => {
     project = join(folder, 'p.smalti')
     expect((await smalti('train', images, '--project', project, '--classes', '3', '--over', '8', '--preset', 'preview')).code).toBe(0)
     expect((await smalti('segment', project)).code).toBe(0)
-    for (let i = 0; i < 2; i++) {
-      const window = await openWindow()
-      windows.push(window)
-      await window.drop(project)
-      await rows(window).first().waitFor()
-    }
   })
-  afterAll(async () => {
-    for (const window of windows) await window.close()
+  afterEach(async () => {
+    for (const window of windows.splice(0)) await window.close()
   })
+
+  /** A window on a project. */
+  async function windowOn(path: string): Promise<Window> {
+    const window = await openWindow()
+    windows.push(window)
+    await window.drop(path)
+    await rows(window).first().waitFor()
+    return window
+  }
 
   const rows = ({ page }: Window) => page.getByRole('list', { name: 'Classes' }).locator('.row')
   async function merge(window: Window, first: number, second: number): Promise<void> {
@@ -36,7 +39,7 @@ describe.runIf(present)('several programs on one project', () => {
   }
 
   it('two windows: what one made of the classes is not lost by what the other makes, which is told and shown them', async () => {
-    const [one, other] = windows
+    const [one, other] = [await windowOn(project), await windowOn(project)]
     const before = await rows(one).count()
     await merge(one, 0, 1)
     await expect.poll(() => rows(one).count()).toBe(before - 1)
@@ -52,10 +55,9 @@ describe.runIf(present)('several programs on one project', () => {
   })
 
   it('a window and the command line: who comes second while one learns is told, and reading goes on', async () => {
-    const { page } = windows[0]
     const second = join(await temporaryFolder(), 'copy.smalti')
     await cp(project, second, { recursive: true })
-    await windows[0].drop(second)
+    const { page } = await windowOn(second)
     await page.getByTitle(second, { exact: true }).waitFor()
     await page.getByRole('button', { name: /1 · Train/i }).or(page.getByText('1 · Train')).first().click()
     await page.getByLabel('Preset').first().selectOption('quick')

@@ -2,9 +2,9 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { PACKAGED, type PackagedWindow, openPackaged, packageProgram, sessionOf } from '../fixtures/packaged.ts'
 import { temporaryFolder } from '../fixtures/commandLine.ts'
 import { display } from '../fixtures/screen.ts'
@@ -34,6 +34,8 @@ describe.skipIf(!possible)('updates', () => {
   let folder: string
   let window: PackagedWindow
   let session: NodeJS.ProcessEnv
+  /** What the user wants: not to be looked for, but where a test says otherwise. */
+  let settings: string
   let giveBack: () => Promise<void>
 
   beforeAll(async () => {
@@ -41,12 +43,8 @@ describe.skipIf(!possible)('updates', () => {
     const feed = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
     giveBack = await packageProgram({ SMALTI_FEED: feed, SMALTI_UPDATE_KEY: publicKey.export({ format: 'der', type: 'spki' }).toString('base64'), SMALTI_FIRST_LOOK: '1' })
     await writeFile(join(PACKAGED, 'resources', 'package-type'), 'deb')
-    folder = await temporaryFolder()
-    session = await sessionOf(join(folder, 'home'), await display())
-    window = await openPackaged([], session)
   })
   afterAll(async () => {
-    await window.close()
     server.close()
     await giveBack()
   })
@@ -68,9 +66,16 @@ describe.skipIf(!possible)('updates', () => {
 
   beforeEach(async () => {
     breaks = false
-    const dismiss = window.page.getByRole('button', { name: 'Dismiss' })
-    while ((await dismiss.count()) > 0) await dismiss.first().click()
+    served.clear()
+    folder = await temporaryFolder()
+    session = await sessionOf(join(folder, 'home'), await display())
+    settings = join(folder, 'home', '.config', 'smalti', 'settings.json')
+    await mkdir(join(settings, '..'), { recursive: true })
+    await writeFile(settings, JSON.stringify({ updates: false }))
+    window = await openPackaged([], session)
+    asked.length = 0
   })
+  afterEach(() => window.close())
 
   it('are told of once, with what is new, and not fetched by themselves', async () => {
     await publish('9.0.0')
@@ -148,19 +153,27 @@ describe.skipIf(!possible)('updates', () => {
     }
   })
 
-  it('are looked for by itself when the program starts', async () => {
-    await publish('9.2.9')
+  /** Starts the program again, as a user does who has never said whether to look. */
+  async function startAgain(): Promise<void> {
     await window.close()
+    await rm(settings)
     asked.length = 0
     window = await openPackaged([], session)
+  }
+
+  it('are looked for by itself when the program starts', async () => {
+    await publish('9.2.9')
+    await startAgain()
     await expect.poll(() => asked).toEqual(['latest-linux.yml', 'latest-linux.yml.sig'])
   })
 
   it('are not looked for once the user does not want it, also after a restart', async () => {
     await publish('9.3.0')
+    await startAgain()
     await look()
+    await told('9.3.0')
     await window.page.getByRole('button', { name: 'Never look' }).click()
-    await expect.poll(() => readFile(join(folder, 'home', '.config', 'smalti', 'settings.json'), 'utf8').catch(() => '')).toContain('"updates":false')
+    await expect.poll(() => readFile(settings, 'utf8').catch(() => '')).toContain('"updates":false')
     await window.close()
     asked.length = 0
     window = await openPackaged([], session)

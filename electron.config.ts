@@ -28,7 +28,13 @@ export default defineConfig({
     }
   },
   preload: {
-    build: { outDir: 'out/preload', rollupOptions: { input: at('src-main/shell/preload.ts'), output: { format: 'cjs', entryFileNames: 'preload.cjs' } } }
+    build: {
+      outDir: 'out/preload',
+      rollupOptions: {
+        input: at('src-main/shell/preload.ts'),
+        output: { format: 'cjs', entryFileNames: 'preload.cjs' }
+      }
+    }
   },
   renderer: {
     root: 'src-renderer',

@@ -44,7 +44,15 @@ function plainCopy<T>(value: T): T {
  * Address of a picture that the program makes on demand.
  * @param more  what else tells one state of it from another, and `view`, the number of the view that asks
  */
-export function pictureUrl<K extends PictureRequest['kind']>(kind: K, query: PictureQuery<K>, more: Record<string, string | number> = {}): string {
-  const parameters = new URLSearchParams(Object.entries({ ...query, ...more }).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])))
+export function pictureUrl<K extends PictureRequest['kind']>(
+  kind: K,
+  query: PictureQuery<K>,
+  more: Record<string, string | number> = {}
+): string {
+  const parameters = new URLSearchParams(
+    Object.entries({ ...query, ...more }).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)]]
+    )
+  )
   return `smalti://${kind}/?${parameters.toString()}`
 }

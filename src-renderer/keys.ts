@@ -3,7 +3,8 @@ const ARROWS = /^(Arrow|Home$|End$|Page)/
 /** Whether a key belongs to what has the focus: a field that is typed in, a slider or a group of choices that takes arrows, a button. */
 export function belongsToFocus({ target, key }: KeyboardEvent): boolean {
   if (!(target instanceof HTMLElement)) return false
-  if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true
+  if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement)
+    return true
   const pressed = key === ' ' || key === 'Enter'
   if (target instanceof HTMLInputElement) {
     if (target.type === 'range') return ARROWS.test(key)

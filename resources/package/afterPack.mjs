@@ -1,4 +1,14 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -28,14 +38,29 @@ function shortenLicences(appOutDir, resources) {
 /** What is done to an unpacked program before it is wrapped up: what does not belong goes, fuses are closed. */
 export async function afterPack({ appOutDir, electronPlatformName, packager }, updates) {
   const { productFilename } = packager.appInfo
-  const executable = join(appOutDir, { linux: packager.executableName, win32: `${productFilename}.exe`, darwin: `${productFilename}.app` }[electronPlatformName])
-  const resources = electronPlatformName === 'darwin' ? join(executable, 'Contents', 'Resources') : join(appOutDir, 'resources')
+  const executable = join(
+    appOutDir,
+    { linux: packager.executableName, win32: `${productFilename}.exe`, darwin: `${productFilename}.app` }[
+      electronPlatformName
+    ]
+  )
+  const resources =
+    electronPlatformName === 'darwin' ? join(executable, 'Contents', 'Resources') : join(appOutDir, 'resources')
   // Where Electron came in another package, that one's application.
-  for (const foreign of ['app', 'default_app.asar', 'app-update.yml']) rmSync(join(resources, foreign), { recursive: true, force: true })
+  for (const foreign of ['app', 'default_app.asar', 'app-update.yml'])
+    rmSync(join(resources, foreign), { recursive: true, force: true })
   // What is fetched is kept in a folder of this name.
-  if (updates) writeFileSync(join(resources, 'app-update.yml'), 'provider: generic\nurl: ' + JSON.stringify(updates.feed) + '\nupdaterCacheDirName: smalti-updater\n')
+  if (updates)
+    writeFileSync(
+      join(resources, 'app-update.yml'),
+      'provider: generic\nurl: ' + JSON.stringify(updates.feed) + '\nupdaterCacheDirName: smalti-updater\n'
+    )
   shortenLicences(appOutDir, resources)
-  await flipFuses(executable, { version: FuseVersion.V1, resetAdHocDarwinSignature: electronPlatformName === 'darwin', ...FUSES })
+  await flipFuses(executable, {
+    version: FuseVersion.V1,
+    resetAdHocDarwinSignature: electronPlatformName === 'darwin',
+    ...FUSES
+  })
   if (electronPlatformName !== 'linux') return
   // The command line and the window are one program: a script tells which is wanted.
   renameSync(executable, `${executable}-bin`)

@@ -11,7 +11,9 @@ const MAINTAINER = `The Smalti developers <${EMAIL}>`
 /** Packages that are installed here and have no place in the program. */
 function otherPackages() {
   const shipped = shippedPackages()
-  const names = readdirSync('node_modules').flatMap((name) => (name.startsWith('@') ? readdirSync(`node_modules/${name}`).map((own) => `${name}/${own}`) : [name]))
+  const names = readdirSync('node_modules').flatMap((name) =>
+    name.startsWith('@') ? readdirSync(`node_modules/${name}`).map((own) => `${name}/${own}`) : [name]
+  )
   return names.filter((name) => !name.startsWith('.') && !shipped.has(name))
 }
 
@@ -24,7 +26,12 @@ export const configuration = (updates) => ({
   productName: 'Smalti',
   copyright: 'The Smalti developers, MIT licence',
   directories: { output: 'dist', buildResources: 'resources/package' },
-  extraMetadata: { homepage: HOMEPAGE, author: { name: 'The Smalti developers', email: EMAIL }, desktopName: 'smalti.desktop', ...(updates && { smaltiUpdates: updates, smaltiRuntimes: pinnedRuntimes(updates.feed) }) },
+  extraMetadata: {
+    homepage: HOMEPAGE,
+    author: { name: 'The Smalti developers', email: EMAIL },
+    desktopName: 'smalti.desktop',
+    ...(updates && { smaltiUpdates: updates, smaltiRuntimes: pinnedRuntimes(updates.feed) })
+  },
   electronVersion: readFileSync('node_modules/electron/dist/version', 'utf8').trim().replace(/^v/, ''),
   electronDist: realpathSync('node_modules/electron/dist'),
   electronLanguages: ['en-US'],
@@ -56,23 +63,54 @@ export const configuration = (updates) => ({
     executableName: 'smalti',
     category: 'Science;Education;Geoscience',
     synopsis: 'finds the classes in images without labels',
-    description: 'Smalti learns from a folder of images or large GeoTIFFs which classes there are, without any label, and writes label masks that open in QGIS.',
+    description:
+      'Smalti learns from a folder of images or large GeoTIFFs which classes there are, without any label, and writes label masks that open in QGIS.',
     icon: 'resources/package/icons',
     maintainer: MAINTAINER,
     vendor: 'Smalti',
     mimeTypes: ['image/tiff', 'inode/directory'],
-    desktop: { entry: { Name: 'Smalti', GenericName: 'Image segmentation', Keywords: 'segmentation;clustering;GeoTIFF;land cover;masks;', StartupWMClass: 'smalti', StartupNotify: 'true' } }
+    desktop: {
+      entry: {
+        Name: 'Smalti',
+        GenericName: 'Image segmentation',
+        Keywords: 'segmentation;clustering;GeoTIFF;land cover;masks;',
+        StartupWMClass: 'smalti',
+        StartupNotify: 'true'
+      }
+    }
   },
   deb: {
     compression: 'xz',
     packageCategory: 'science',
-    depends: ['libc6', 'libgtk-3-0', 'libnotify4', 'libnss3', 'libxss1', 'libxtst6', 'xdg-utils', 'libatspi2.0-0', 'libuuid1', 'libsecret-1-0', 'libx11-xcb1', 'libgbm1', 'libasound2']
+    depends: [
+      'libc6',
+      'libgtk-3-0',
+      'libnotify4',
+      'libnss3',
+      'libxss1',
+      'libxtst6',
+      'xdg-utils',
+      'libatspi2.0-0',
+      'libuuid1',
+      'libsecret-1-0',
+      'libx11-xcb1',
+      'libgbm1',
+      'libasound2'
+    ]
   },
-  rpm: { depends: ['gtk3', 'nss', 'libXtst', 'xdg-utils', 'at-spi2-core', 'libuuid', 'libX11-xcb', 'mesa-libgbm', 'alsa-lib'] },
+  rpm: {
+    depends: ['gtk3', 'nss', 'libXtst', 'xdg-utils', 'at-spi2-core', 'libuuid', 'libX11-xcb', 'mesa-libgbm', 'alsa-lib']
+  },
   toolsets: { appimage: '1.0.3' },
   win: { icon: 'resources/package/icons/icon.ico', fileAssociations: TIFF },
   nsis: { oneClick: false, allowToChangeInstallationDirectory: true, deleteAppDataOnUninstall: false },
-  mac: { icon: 'resources/package/icons/icon.icns', category: 'public.app-category.graphics-design', hardenedRuntime: true, notarize: Boolean(process.env.APPLE_API_KEY), fileAssociations: TIFF }
+  mac: {
+    icon: 'resources/package/icons/icon.icns',
+    category: 'public.app-category.graphics-design',
+    hardenedRuntime: true,
+    notarize: Boolean(process.env.APPLE_API_KEY),
+    fileAssociations: TIFF
+  }
 })
 
 const TIFF = [{ ext: ['tif', 'tiff'], role: 'Viewer', name: 'TIFF image' }]

@@ -19,7 +19,8 @@ for (let i = 0; i < args.length; i++) {
   if (arg === '--force') continue
   if (!arg.startsWith('-')) {
     const [src, dst] = arg.split('=')
-    if (src !== 'dir') contents.push(statSync(src).isDirectory() ? { src, dst, type: 'tree' } : { src, dst, file_info: { mode: 0o644 } })
+    if (src !== 'dir')
+      contents.push(statSync(src).isDirectory() ? { src, dst, type: 'tree' } : { src, dst, file_info: { mode: 0o644 } })
     continue
   }
   const value = args[++i]
@@ -31,7 +32,8 @@ const [target, name, version, maintainer] = ['-t', '--name', '--version', '--mai
 // On systems that keep user namespaces from programs without a profile, the binary behind the script needs it.
 for (const { src, type } of contents.filter((entry) => entry.type === 'tree')) {
   const profile = join(src, 'resources', 'apparmor-profile')
-  if (type && existsSync(profile)) writeFileSync(profile, readFileSync(profile, 'utf8').replaceAll(`/${name}"`, `/${name}-bin"`))
+  if (type && existsSync(profile))
+    writeFileSync(profile, readFileSync(profile, 'utf8').replaceAll(`/${name}"`, `/${name}-bin"`))
 }
 
 const work = mkdtempSync(join(tmpdir(), 'smalti-package-'))
@@ -44,8 +46,17 @@ try {
   if (target === 'deb') {
     own('copyright', readFileSync(at('debian/copyright')), `/usr/share/doc/${name}/copyright`)
     own('overrides', readFileSync(at('debian/lintian-overrides')), `/usr/share/lintian/overrides/${name}`)
-    const written = new Date(1000 * Number(process.env.SOURCE_DATE_EPOCH ?? Date.now() / 1000)).toUTCString().replace('GMT', '+0000')
-    own('changelog.gz', gzipSync(`${name} (${version}) stable; urgency=medium\n\n  * Release ${version}.\n\n -- ${maintainer}  ${written}\n`, { level: 9 }), `/usr/share/doc/${name}/changelog.gz`)
+    const written = new Date(1000 * Number(process.env.SOURCE_DATE_EPOCH ?? Date.now() / 1000))
+      .toUTCString()
+      .replace('GMT', '+0000')
+    own(
+      'changelog.gz',
+      gzipSync(
+        `${name} (${version}) stable; urgency=medium\n\n  * Release ${version}.\n\n -- ${maintainer}  ${written}\n`,
+        { level: 9 }
+      ),
+      `/usr/share/doc/${name}/changelog.gz`
+    )
   }
   const [synopsis, ...description] = one('--description').split('\n')
   const config = {
@@ -56,7 +67,15 @@ try {
     platform: 'linux',
     section: one('--category'),
     priority: one('--deb-priority') ?? 'optional',
-    description: [synopsis, ...description.map((line) => line.trim().replace(/(.{1,72})(?: |$)/g, '$1\n').trim())].join('\n'),
+    description: [
+      synopsis,
+      ...description.map((line) =>
+        line
+          .trim()
+          .replace(/(.{1,72})(?: |$)/g, '$1\n')
+          .trim()
+      )
+    ].join('\n'),
     vendor: one('--vendor'),
     homepage: one('--url'),
     license: one('--license'),
@@ -68,7 +87,19 @@ try {
   }
   // YAML holds JSON.
   writeFileSync(join(work, 'nfpm.yaml'), JSON.stringify(config))
-  const { status, stderr, error } = spawnSync(process.env.NFPM, ['package', '--config', join(work, 'nfpm.yaml'), '--packager', target === 'pacman' ? 'archlinux' : target, '--target', one('--package')], { encoding: 'utf8' })
+  const { status, stderr, error } = spawnSync(
+    process.env.NFPM,
+    [
+      'package',
+      '--config',
+      join(work, 'nfpm.yaml'),
+      '--packager',
+      target === 'pacman' ? 'archlinux' : target,
+      '--target',
+      one('--package')
+    ],
+    { encoding: 'utf8' }
+  )
   if (error) throw error
   if (status !== 0) throw new Error(`nfpm: ${stderr.trim()} (${readdirSync(work).join(', ')})`)
 } finally {

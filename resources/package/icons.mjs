@@ -4,7 +4,11 @@ import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url))
-const png = (side) => sharp(at('icon.svg'), { density: (72 * side) / 96 }).resize(side, side).png({ compressionLevel: 9, palette: side > 256 }).toBuffer()
+const png = (side) =>
+  sharp(at('icon.svg'), { density: (72 * side) / 96 })
+    .resize(side, side)
+    .png({ compressionLevel: 9, palette: side > 256 })
+    .toBuffer()
 
 for (const side of [16, 32, 48, 64, 128, 256, 512]) writeFileSync(at(`icons/${side}x${side}.png`), await png(side))
 

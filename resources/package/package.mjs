@@ -19,7 +19,8 @@ const USUAL = { linux: ['dir', 'deb', 'AppImage', 'rpm', 'tar.gz'], win32: ['nsi
 const asked = process.argv.slice(2)
 const targets = asked.length > 0 ? asked : USUAL[process.platform]
 const { SMALTI_FEED: feed, SMALTI_UPDATE_KEY: key, SMALTI_FIRST_LOOK: firstLook } = process.env
-if (Boolean(feed) !== Boolean(key)) throw new Error('SMALTI_FEED and SMALTI_UPDATE_KEY go together: without a key no update can be trusted')
+if (Boolean(feed) !== Boolean(key))
+  throw new Error('SMALTI_FEED and SMALTI_UPDATE_KEY go together: without a key no update can be trusted')
 
 const papers = resolve('dist/papers')
 rmSync(papers, { recursive: true, force: true })
@@ -44,9 +45,14 @@ for (const target of targets) {
 if (possible.includes(RUNTIME)) for (const file of await makeRuntime()) console.log(file)
 const packages = possible.filter((target) => target !== RUNTIME)
 if (packages.length > 0) {
-  const made = await build({ targets: Platform.current().createTarget(packages), config: configuration(feed && { feed, key, ...(firstLook && { firstLook: Number(firstLook) }) }), publish: 'never' })
+  const made = await build({
+    targets: Platform.current().createTarget(packages),
+    config: configuration(feed && { feed, key, ...(firstLook && { firstLook: Number(firstLook) }) }),
+    publish: 'never'
+  })
   for (const file of made) console.log(file)
-  if (possible.includes('dir')) console.log(resolve('dist', { linux: 'linux-unpacked', win32: 'win-unpacked', darwin: 'mac' }[process.platform]))
+  if (possible.includes('dir'))
+    console.log(resolve('dist', { linux: 'linux-unpacked', win32: 'win-unpacked', darwin: 'mac' }[process.platform]))
 }
 // Who names a target counts on it; who names none takes what can be had.
 if (possible.length < targets.length && asked.length > 0) process.exitCode = 1

@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
@@ -12,14 +23,29 @@ const TFJS = 'node_modules/@tensorflow/tfjs-node-gpu'
 /** Says which packs the packages that are made after it pin. */
 const LIST = resolve('dist/runtimes.json')
 const STUB = '\0binding'
-const BUNDLED = ['tfjs-node-gpu', 'tfjs', 'tfjs-core', 'tfjs-layers', 'tfjs-converter', 'tfjs-data', 'tfjs-backend-cpu', 'tfjs-backend-webgl'].map((name) => `@tensorflow/${name}`).concat('google-protobuf', 'long', 'seedrandom', 'progress')
+const BUNDLED = [
+  'tfjs-node-gpu',
+  'tfjs',
+  'tfjs-core',
+  'tfjs-layers',
+  'tfjs-converter',
+  'tfjs-data',
+  'tfjs-backend-cpu',
+  'tfjs-backend-webgl'
+]
+  .map((name) => `@tensorflow/${name}`)
+  .concat('google-protobuf', 'long', 'seedrandom', 'progress')
 
 /** Why TensorFlow cannot be made into a runtime to be fetched here, in words. */
-export const lackOfRuntime = () => (process.platform === 'linux' && existsSync(`${TFJS}/deps/lib/libtensorflow_cc.so.2`) ? undefined : 'the setup did not install TensorFlow here')
+export const lackOfRuntime = () =>
+  process.platform === 'linux' && existsSync(`${TFJS}/deps/lib/libtensorflow_cc.so.2`)
+    ? undefined
+    : 'the setup did not install TensorFlow here'
 
 /** Puts TensorFlow and its binding into `dist`, a compressed file each, and into the list what packages pin of them. */
 export async function makeRuntime() {
-  for (const name of existsSync('dist') ? readdirSync('dist') : []) if (/^smalti-tensorflow-[0-9a-f]+\.gz$/.test(name)) rmSync(join('dist', name))
+  for (const name of existsSync('dist') ? readdirSync('dist') : [])
+    if (/^smalti-tensorflow-[0-9a-f]+\.gz$/.test(name)) rmSync(join('dist', name))
   const work = resolve('dist/tensorflow')
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
@@ -31,18 +57,32 @@ export async function makeRuntime() {
         name: 'the binding lies beside the bundle',
         enforce: 'pre',
         resolveId: (id) => (id === '@mapbox/node-pre-gyp' ? STUB : undefined),
-        load: (id) => (id === STUB ? `const { join } = require('node:path'); exports.find = () => join(__dirname, 'lib', 'napi-v8', 'tfjs_binding.node')` : undefined)
+        load: (id) =>
+          id === STUB
+            ? `const { join } = require('node:path'); exports.find = () => join(__dirname, 'lib', 'napi-v8', 'tfjs_binding.node')`
+            : undefined
       }
     ],
     // As Node would load them: the binding's classes are older than those of the other builds.
     resolve: { mainFields: ['main'], conditions: ['node', 'require'] },
     ssr: { noExternal: true, target: 'node', resolve: { mainFields: ['main'], conditions: ['node', 'require'] } },
-    build: { ssr: resolve(TFJS, 'dist/index.js'), outDir: work, target: 'node20', minify: true, rollupOptions: { output: { format: 'cjs', entryFileNames: 'tensorflow.cjs' } } }
+    build: {
+      ssr: resolve(TFJS, 'dist/index.js'),
+      outDir: work,
+      target: 'node20',
+      minify: true,
+      rollupOptions: { output: { format: 'cjs', entryFileNames: 'tensorflow.cjs' } }
+    }
   })
   const version = /tensorflow-(?:cpu|gpu)-([\d.]+)/.exec(realpathSync(`${TFJS}/deps`))?.[1] ?? 'unknown'
   const apache = readFileSync('node_modules/long/LICENSE', 'utf8').trim()
-  writeFileSync(join(work, 'licences.txt'), licencesText([{ name: 'TensorFlow', version, licence: 'Apache-2.0', text: apache }, ...componentsOf(BUNDLED)]))
-  const libraries = readdirSync(`${TFJS}/deps/lib`).filter((name) => /\.so\.\d+$/.test(name)).map((name) => [`deps/lib/${name}`, realpathSync(`${TFJS}/deps/lib/${name}`)])
+  writeFileSync(
+    join(work, 'licences.txt'),
+    licencesText([{ name: 'TensorFlow', version, licence: 'Apache-2.0', text: apache }, ...componentsOf(BUNDLED)])
+  )
+  const libraries = readdirSync(`${TFJS}/deps/lib`)
+    .filter((name) => /\.so\.\d+$/.test(name))
+    .map((name) => [`deps/lib/${name}`, realpathSync(`${TFJS}/deps/lib/${name}`)])
   const parts = [
     ...['tensorflow.cjs', 'licences.txt'].map((name) => [name, join(work, name)]),
     ['lib/napi-v8/tfjs_binding.node', `${TFJS}/lib/napi-v8/tfjs_binding.node`],
@@ -67,5 +107,8 @@ export async function makeRuntime() {
 export function pinnedRuntimes(feed) {
   if (!existsSync(LIST)) return []
   const at = (file) => new URL(file, feed.endsWith('/') ? feed : `${feed}/`).href
-  return JSON.parse(readFileSync(LIST, 'utf8')).map(({ files, ...runtime }) => ({ ...runtime, files: files.map(({ file, ...rest }) => ({ ...rest, from: at(file) })) }))
+  return JSON.parse(readFileSync(LIST, 'utf8')).map(({ files, ...runtime }) => ({
+    ...runtime,
+    files: files.map(({ file, ...rest }) => ({ ...rest, from: at(file) }))
+  }))
 }

@@ -4,7 +4,19 @@ import { join } from 'node:path'
 const manifestOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
 
 /** Bundled into the program's own files, or never loaded by it. */
-const NOT_SHIPPED = new Set(['@tensorflow/tfjs-core', '@tensorflow/tfjs-node-gpu', 'konva', 'ol', 'adm-zip', 'global-agent', 'ffi-wasm', 'resource-tracker', 'squint-cljs', 'worker-router', 'xhr2'])
+const NOT_SHIPPED = new Set([
+  '@tensorflow/tfjs-core',
+  '@tensorflow/tfjs-node-gpu',
+  'konva',
+  'ol',
+  'adm-zip',
+  'global-agent',
+  'ffi-wasm',
+  'resource-tracker',
+  'squint-cljs',
+  'worker-router',
+  'xhr2'
+])
 
 /** Folders of the packages that the program loads when it runs, by their names; nested ones go with theirs. */
 export function shippedPackages() {
@@ -27,13 +39,30 @@ const BUNDLED = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', 'konva
 
 /** What packages hold of others' work besides their own. */
 const WITHIN = [
-  { name: 'PROJ', version: '9.8.1', licence: 'MIT', text: readFileSync(new URL('licences/proj.txt', import.meta.url), 'utf8').trim() },
-  { name: 'EPSG Geodetic Parameter Dataset', version: '12.029', licence: 'see its text', text: 'The EPSG Dataset is owned by the International Association of Oil & Gas Producers (IOGP) and used by its terms: https://epsg.org/terms-of-use.html. PROJ holds its data in a form of its own.' }
+  {
+    name: 'PROJ',
+    version: '9.8.1',
+    licence: 'MIT',
+    text: readFileSync(new URL('licences/proj.txt', import.meta.url), 'utf8').trim()
+  },
+  {
+    name: 'EPSG Geodetic Parameter Dataset',
+    version: '12.029',
+    licence: 'see its text',
+    text: 'The EPSG Dataset is owned by the International Association of Oil & Gas Producers (IOGP) and used by its terms: https://epsg.org/terms-of-use.html. PROJ holds its data in a form of its own.'
+  }
 ]
 
 /** Names, versions and licences of all that a package holds, with the licences' texts. */
 export function components() {
-  return [...manifestsOf([...shippedPackages().values(), ...BUNDLED.map((name) => join('node_modules', name)), 'node_modules/electron']), ...WITHIN]
+  return [
+    ...manifestsOf([
+      ...shippedPackages().values(),
+      ...BUNDLED.map((name) => join('node_modules', name)),
+      'node_modules/electron'
+    ]),
+    ...WITHIN
+  ]
 }
 
 /** The same of some packages by their names. */
@@ -45,7 +74,12 @@ function manifestsOf(folders) {
     .map((folder) => {
       const { name, version, license, licenses } = manifestOf(folder)
       const file = readdirSync(folder).find((entry) => /^(licen[cs]e|copying)/i.test(entry))
-      return { name, version, licence: license ?? licenses?.[0]?.type ?? 'see its text', text: file ? readFileSync(join(folder, file), 'utf8').trim() : undefined }
+      return {
+        name,
+        version,
+        licence: license ?? licenses?.[0]?.type ?? 'see its text',
+        text: file ? readFileSync(join(folder, file), 'utf8').trim() : undefined
+      }
     })
     .sort((a, b) => a.name.localeCompare(b.name))
 }
@@ -57,10 +91,21 @@ export function billOfMaterials(version, parts) {
     specVersion: '1.5',
     version: 1,
     metadata: { component: { type: 'application', name: 'smalti', version } },
-    components: parts.map(({ name, version: own, licence }) => ({ type: 'library', name, version: own, purl: `pkg:npm/${name.replace('@', '%40')}@${own}`, licenses: [/^[\w.+-]+$/.test(licence) ? { license: { id: licence } } : { expression: licence }] }))
+    components: parts.map(({ name, version: own, licence }) => ({
+      type: 'library',
+      name,
+      version: own,
+      purl: `pkg:npm/${name.replace('@', '%40')}@${own}`,
+      licenses: [/^[\w.+-]+$/.test(licence) ? { license: { id: licence } } : { expression: licence }]
+    }))
   }
 }
 
 /** Licences in one text: each part by name, then its own words. */
 export const licencesText = (parts) =>
-  parts.map(({ name, version, licence, text }) => `${'='.repeat(80)}\n${name} ${version}: ${licence}\n${'='.repeat(80)}\n\n${text ?? `Licensed under ${licence}.`}\n`).join('\n')
+  parts
+    .map(
+      ({ name, version, licence, text }) =>
+        `${'='.repeat(80)}\n${name} ${version}: ${licence}\n${'='.repeat(80)}\n\n${text ?? `Licensed under ${licence}.`}\n`
+    )
+    .join('\n')

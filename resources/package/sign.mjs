@@ -18,7 +18,10 @@ if (folder === '--new-key') {
   const names = readdirSync(folder).filter((name) => /^latest.*\.yml$/.test(name))
   if (names.length === 0) throw new Error(`${folder} holds no description of a release (latest*.yml)`)
   for (const name of names) {
-    writeFileSync(join(folder, `${name}.sig`), `${sign(null, readFileSync(join(folder, name)), key).toString('base64')}\n`)
+    writeFileSync(
+      join(folder, `${name}.sig`),
+      `${sign(null, readFileSync(join(folder, name)), key).toString('base64')}\n`
+    )
     console.log(`${name}.sig`)
   }
 }

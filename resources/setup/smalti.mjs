@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url'
 
 const built = new URL('../../out/main/smalti.js', import.meta.url)
 if (!existsSync(built)) {
-  const { status } = spawnSync(process.execPath, [fileURLToPath(new URL('setup.mjs', import.meta.url))], { stdio: ['ignore', 2, 2] })
+  const { status } = spawnSync(process.execPath, [fileURLToPath(new URL('setup.mjs', import.meta.url))], {
+    stdio: ['ignore', 2, 2]
+  })
   if (status !== 0) process.exit(1)
 }
 await import(built.href)

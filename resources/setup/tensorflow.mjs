@@ -22,7 +22,11 @@ export function installTensorflow(runtime) {
     const withGpu = hasNvidia() && fromWheel(runtime, WHEELS.gpu) === undefined
     return withGpu ? undefined : fromWheel(runtime, WHEELS.cpu)
   }
-  spawnSync('npm', ['rebuild', '@tensorflow/tfjs-node-gpu', '--ignore-scripts=false'], { encoding: 'utf8', shell: process.platform === 'win32', timeout: 900_000 })
+  spawnSync('npm', ['rebuild', '@tensorflow/tfjs-node-gpu', '--ignore-scripts=false'], {
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+    timeout: 900_000
+  })
   return loads() ? undefined : 'its library could not be downloaded; ONNX Runtime computes'
 }
 
@@ -40,13 +44,21 @@ function fromWheel(runtime, wheel) {
 }
 
 function unpackWheel(runtime, wheel, folder) {
-  withWheels(runtime, [wheel], LIBRARIES.concat(HEADERS).map((path) => `tensorflow/${path}`), (work) => {
-    const deps = join(work, 'deps')
-    gather(LIBRARIES.map((name) => join(work, 'tensorflow', name)), join(deps, 'lib'))
-    for (const name of LIBRARIES) symlinkSync(name, join(deps, 'lib', name.replace(/(_cc)?\.so\.2$/, '.so')))
-    renameSync(join(work, 'tensorflow', 'include'), join(deps, 'include'))
-    renameSync(deps, folder)
-  })
+  withWheels(
+    runtime,
+    [wheel],
+    LIBRARIES.concat(HEADERS).map((path) => `tensorflow/${path}`),
+    (work) => {
+      const deps = join(work, 'deps')
+      gather(
+        LIBRARIES.map((name) => join(work, 'tensorflow', name)),
+        join(deps, 'lib')
+      )
+      for (const name of LIBRARIES) symlinkSync(name, join(deps, 'lib', name.replace(/(_cc)?\.so\.2$/, '.so')))
+      renameSync(join(work, 'tensorflow', 'include'), join(deps, 'include'))
+      renameSync(deps, folder)
+    }
+  )
 }
 
 function compile() {
@@ -54,8 +66,22 @@ function compile() {
   mkdirSync(join(tfjs, 'lib', 'napi-v8'), { recursive: true })
   const sources = ['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => join(tfjs, 'binding', name))
   run('g++', [
-    '-O2', '-std=c++17', '-fPIC', '-shared', '-w', '-DNAPI_VERSION=8', `-I${headers}`, `-I${tfjs}`, `-I${join(tfjs, 'deps', 'include')}`, ...sources,
-    '-o', binding, `-L${join(tfjs, 'deps', 'lib')}`, '-ltensorflow', '-ltensorflow_framework', '-Wl,-rpath,$ORIGIN/../../deps/lib'
+    '-O2',
+    '-std=c++17',
+    '-fPIC',
+    '-shared',
+    '-w',
+    '-DNAPI_VERSION=8',
+    `-I${headers}`,
+    `-I${tfjs}`,
+    `-I${join(tfjs, 'deps', 'include')}`,
+    ...sources,
+    '-o',
+    binding,
+    `-L${join(tfjs, 'deps', 'lib')}`,
+    '-ltensorflow',
+    '-ltensorflow_framework',
+    '-Wl,-rpath,$ORIGIN/../../deps/lib'
   ])
 }
 

@@ -25,11 +25,31 @@ module.exports = {
   forbidden: [
     { name: 'no cycles', severity: 'error', from: {}, to: { circular: true } },
     ...Object.entries(ROOMS).map(([name, allowed]) =>
-      rule(`walls of ${name}`, room(name), others(...new Set([name, ...allowed, ...(name === 'contract' ? [] : ['contract'])])), 'see resources/setup/walls.cjs')
+      rule(
+        `walls of ${name}`,
+        room(name),
+        others(...new Set([name, ...allowed, ...(name === 'contract' ? [] : ['contract'])])),
+        'see resources/setup/walls.cjs'
+      )
     ),
-    rule('the window asks through the contract', '^src-renderer/', '^src-main/(?!(contract|classes|evaluation)/)', 'the renderer never computes; what an edit makes of the classes, and of their accuracy, it knows at once, by the same pure functions'),
-    { name: 'electron stays in the shell', severity: 'error', from: { path: '^src-main/(?!shell/)' }, to: { path: '^(node_modules/)?electron(/|$)' } },
-    { name: 'tensors stay out of files', severity: 'error', from: { path: '^src-main/(imagery|labels|project|export|classes|evaluation|shell|cli|contract)/' }, to: { path: '@tensorflow|onnxruntime' } },
+    rule(
+      'the window asks through the contract',
+      '^src-renderer/',
+      '^src-main/(?!(contract|classes|evaluation)/)',
+      'the renderer never computes; what an edit makes of the classes, and of their accuracy, it knows at once, by the same pure functions'
+    ),
+    {
+      name: 'electron stays in the shell',
+      severity: 'error',
+      from: { path: '^src-main/(?!shell/)' },
+      to: { path: '^(node_modules/)?electron(/|$)' }
+    },
+    {
+      name: 'tensors stay out of files',
+      severity: 'error',
+      from: { path: '^src-main/(imagery|labels|project|export|classes|evaluation|shell|cli|contract)/' },
+      to: { path: '@tensorflow|onnxruntime' }
+    },
     { name: 'nothing imports the tests', severity: 'error', from: { path: '^src-' }, to: { path: '^tests/' } },
     { name: 'everything is found', severity: 'error', from: {}, to: { couldNotResolve: true } }
   ],
@@ -37,6 +57,10 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'svelte'], extensions: ['.ts', '.js', '.mjs', '.svelte'] }
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'svelte'],
+      extensions: ['.ts', '.js', '.mjs', '.svelte']
+    }
   }
 }

@@ -18,7 +18,19 @@ export function withWheels(runtime, requirements, wanted, use) {
   rmSync(work, { recursive: true, force: true })
   mkdirSync(work, { recursive: true })
   try {
-    run('python3', ['-m', 'pip', 'download', '--quiet', '--no-deps', '--python-version', '3.12', '--only-binary=:all:', '--dest', work, ...requirements])
+    run('python3', [
+      '-m',
+      'pip',
+      'download',
+      '--quiet',
+      '--no-deps',
+      '--python-version',
+      '3.12',
+      '--only-binary=:all:',
+      '--dest',
+      work,
+      ...requirements
+    ])
     const wheels = readdirSync(work).map((name) => join(work, name))
     run('python3', ['-c', UNZIP, work, JSON.stringify(wanted), ...wheels])
     return use(work)

@@ -10,7 +10,9 @@ export function executeEagerly(tfBackend: string, program: Program, initial: Nam
     return compute()
   }
   const load = (arrays: NamedArrays, shapes: Program['state']): NamedTensors =>
-    Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, tf.tensor(arrays[name], [...shape], 'float32')]))
+    Object.fromEntries(
+      Object.entries(shapes).map(([name, shape]) => [name, tf.tensor(arrays[name], [...shape], 'float32')])
+    )
   let state = onBackend(() => load(initial, program.state))
 
   return {

@@ -18,14 +18,28 @@ export interface NetworkFile {
   inputs: NetworkPort[]
   outputs: NetworkPort[]
   /** @throws Error with the runtime's own words when the network refuses the shape */
-  run(input: string, values: Float32Array, shape: Shape, output: string): Promise<{ values: Float32Array; shape: Shape }>
+  run(
+    input: string,
+    values: Float32Array,
+    shape: Shape,
+    output: string
+  ): Promise<{ values: Float32Array; shape: Shape }>
 }
 
 /** Opens an ONNX model on the processor. @throws Error when it is none, or has operators that ONNX Runtime lacks */
 export async function openNetworkFile(path: string): Promise<NetworkFile> {
   const ort = require('onnxruntime-node') as OrtApi
-  const session = await ort.InferenceSession.create(path, { intraOpNumThreads: availableParallelism(), graphOptimizationLevel: 'all', logSeverityLevel: 3 })
-  const ports = (entries: typeof session.inputMetadata): NetworkPort[] => entries.map((entry) => (entry.isTensor ? { name: entry.name, type: entry.type, shape: entry.shape } : { name: entry.name, type: 'no tensor', shape: [] }))
+  const session = await ort.InferenceSession.create(path, {
+    intraOpNumThreads: availableParallelism(),
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3
+  })
+  const ports = (entries: typeof session.inputMetadata): NetworkPort[] =>
+    entries.map((entry) =>
+      entry.isTensor
+        ? { name: entry.name, type: entry.type, shape: entry.shape }
+        : { name: entry.name, type: 'no tensor', shape: [] }
+    )
   return {
     inputs: ports(session.inputMetadata),
     outputs: ports(session.outputMetadata),

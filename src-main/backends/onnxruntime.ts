@@ -38,5 +38,10 @@ export function onnxruntimeBackend(name: keyof typeof DEVICES = 'onnxruntime'): 
 function sessionOptions(name: keyof typeof DEVICES, constantFilters: boolean): InferenceSession.SessionOptions {
   if (name !== 'onnxruntime') return { executionProviders: [name], graphOptimizationLevel: 'all', logSeverityLevel: 3 }
   const extra = { session: { set_denormal_as_zero: '1' } }
-  return { intraOpNumThreads: threads, graphOptimizationLevel: constantFilters ? 'all' : 'extended', logSeverityLevel: 3, extra }
+  return {
+    intraOpNumThreads: threads,
+    graphOptimizationLevel: constantFilters ? 'all' : 'extended',
+    logSeverityLevel: 3,
+    extra
+  }
 }

@@ -10,7 +10,8 @@ const require = createRequire(import.meta.url)
 function restoreRemovedUtilities(): void {
   const legacy = util as unknown as Record<string, unknown>
   const mutable = require('node:util') as Record<string, unknown>
-  if (!legacy.isNullOrUndefined) mutable.isNullOrUndefined = (value: unknown): boolean => value === null || value === undefined
+  if (!legacy.isNullOrUndefined)
+    mutable.isNullOrUndefined = (value: unknown): boolean => value === null || value === undefined
   if (!legacy.isArray) mutable.isArray = Array.isArray
 }
 

@@ -15,12 +15,23 @@ export interface Advice {
  */
 export function adviceOf({ classes, of }: Scheme, tree: ClusterTree): Advice[] {
   const ignored = new Set(classes.filter((entry) => entry.ignored).map(({ id }) => id))
-  return tree.joins.flatMap(({ parts, cost }, i) => {
-    const [first, second] = parts.map((part) => new Set(leavesOf(tree, part).map((cluster) => of[cluster]).filter((id) => !ignored.has(id))))
-    const [a] = first
-    const [b] = second
-    return first.size === 1 && second.size === 1 && a !== b ? [{ classes: [a, b] as [number, number], cost, node: tree.count + i }] : []
-  }).sort((x, y) => x.cost - y.cost)
+  return tree.joins
+    .flatMap(({ parts, cost }, i) => {
+      const [first, second] = parts.map(
+        (part) =>
+          new Set(
+            leavesOf(tree, part)
+              .map((cluster) => of[cluster])
+              .filter((id) => !ignored.has(id))
+          )
+      )
+      const [a] = first
+      const [b] = second
+      return first.size === 1 && second.size === 1 && a !== b
+        ? [{ classes: [a, b] as [number, number], cost, node: tree.count + i }]
+        : []
+    })
+    .sort((x, y) => x.cost - y.cost)
 }
 
 /** Clusters in the order in which the tree's branches do not cross, and of each node how far down that list it lies. */

@@ -6,19 +6,34 @@
 
 type Triple = readonly [number, number, number]
 
-const PROTAN: readonly Triple[] = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
-const DEUTAN: readonly Triple[] = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]]
-const XYZ: readonly Triple[] = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+const PROTAN: readonly Triple[] = [
+  [0.152286, 1.052583, -0.204868],
+  [0.114503, 0.786281, 0.099216],
+  [-0.003882, -0.048116, 1.051998]
+]
+const DEUTAN: readonly Triple[] = [
+  [0.367322, 0.860646, -0.227968],
+  [0.280085, 0.672501, 0.047413],
+  [-0.01182, 0.04294, 0.968881]
+]
+const XYZ: readonly Triple[] = [
+  [0.4124, 0.3576, 0.1805],
+  [0.2126, 0.7152, 0.0722],
+  [0.0193, 0.1192, 0.9505]
+]
 const WHITE: Triple = [0.9505, 1, 1.089]
 
-const applied = (matrix: readonly Triple[], [x, y, z]: Triple): Triple => matrix.map(([a, b, c]) => a * x + b * y + c * z) as unknown as Triple
+const applied = (matrix: readonly Triple[], [x, y, z]: Triple): Triple =>
+  matrix.map(([a, b, c]) => a * x + b * y + c * z) as unknown as Triple
 
 /** CIELAB of linear red, green and blue, 0…1. */
 function lab(linear: Triple): Triple {
-  const [x, y, z] = applied(XYZ, linear.map((value) => Math.min(1, Math.max(0, value))) as unknown as Triple).map((value, i) => {
-    const t = value / WHITE[i]
-    return t > 216 / 24389 ? Math.cbrt(t) : (t * 24389) / 27 / 116 + 16 / 116
-  })
+  const [x, y, z] = applied(XYZ, linear.map((value) => Math.min(1, Math.max(0, value))) as unknown as Triple).map(
+    (value, i) => {
+      const t = value / WHITE[i]
+      return t > 216 / 24389 ? Math.cbrt(t) : (t * 24389) / 27 / 116 + 16 / 116
+    }
+  )
   return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
 }
 
@@ -28,13 +43,20 @@ interface Candidate {
 }
 
 function candidateOf(rgb: Triple): Candidate {
-  const linear = rgb.map((value) => (value <= 10 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4)) as unknown as Triple
-  return { colour: `#${rgb.map((value) => value.toString(16).padStart(2, '0')).join('')}`, seen: [linear, applied(PROTAN, linear), applied(DEUTAN, linear)].map(lab) }
+  const linear = rgb.map((value) =>
+    value <= 10 ? value / 3294.6 : ((value / 255 + 0.055) / 1.055) ** 2.4
+  ) as unknown as Triple
+  return {
+    colour: `#${rgb.map((value) => value.toString(16).padStart(2, '0')).join('')}`,
+    seen: [linear, applied(PROTAN, linear), applied(DEUTAN, linear)].map(lab)
+  }
 }
 
 /** How far two colours are apart for whoever tells them apart worst. */
 function apart(a: Candidate, b: Candidate): number {
-  return Math.min(...a.seen.map((seen, i) => Math.hypot(seen[0] - b.seen[i][0], seen[1] - b.seen[i][1], seen[2] - b.seen[i][2])))
+  return Math.min(
+    ...a.seen.map((seen, i) => Math.hypot(seen[0] - b.seen[i][0], seen[1] - b.seen[i][1], seen[2] - b.seen[i][2]))
+  )
 }
 
 /** Values of red, green and blue that are tried: more of them for so many classes. */
@@ -42,7 +64,26 @@ const STEPS = [0, 51, 102, 153, 204, 255]
 const FINE_STEPS = Array.from({ length: 9 }, (_, i) => Math.round((255 * i) / 8))
 const MANY = 100
 /** For few classes, colours made for maps and for all eyes: of Okabe and Ito, and the muted and bright ones of Tol. */
-const MADE = ['#e69f00', '#56b4e9', '#009e73', '#f0e442', '#0072b2', '#d55e00', '#cc79a7', '#332288', '#88ccee', '#117733', '#ddcc77', '#cc6677', '#882255', '#aa4499', '#ee6677', '#ccbb44', '#66ccee', '#aa3377']
+const MADE = [
+  '#e69f00',
+  '#56b4e9',
+  '#009e73',
+  '#f0e442',
+  '#0072b2',
+  '#d55e00',
+  '#cc79a7',
+  '#332288',
+  '#88ccee',
+  '#117733',
+  '#ddcc77',
+  '#cc6677',
+  '#882255',
+  '#aa4499',
+  '#ee6677',
+  '#ccbb44',
+  '#66ccee',
+  '#aa3377'
+]
 const FEW = 12
 /** Neither so dark nor so bright that it would pass for shadow or glare. */
 const [DARKEST, BRIGHTEST] = [22, 92]
@@ -50,8 +91,10 @@ const [DARKEST, BRIGHTEST] = [22, 92]
 const NEIGHBOURS = 3
 
 /** Colours of classes as they are written, `#rrggbb`, and how far two of them are apart for all eyes. */
-export const colourDistance = (a: string, b: string): number => apart(candidateOf(rgbTriple(a)), candidateOf(rgbTriple(b)))
-const rgbTriple = (colour: string): Triple => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)) as unknown as Triple
+export const colourDistance = (a: string, b: string): number =>
+  apart(candidateOf(rgbTriple(a)), candidateOf(rgbTriple(b)))
+const rgbTriple = (colour: string): Triple =>
+  [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)) as unknown as Triple
 
 /**
  * @param beside  of each class the share 0…1 of its border that it has with each other
@@ -60,9 +103,13 @@ const rgbTriple = (colour: string): Triple => [1, 3, 5].map((at) => parseInt(col
 export function distantColours(beside: readonly (readonly number[])[]): string[] {
   const steps = beside.length > MANY ? FINE_STEPS : STEPS
   const grid = (): Triple[] => steps.flatMap((r) => steps.flatMap((g) => steps.map((b): Triple => [r, g, b])))
-  const candidates = (beside.length <= FEW ? MADE.map(rgbTriple) : grid()).map(candidateOf).filter(({ seen: [[lightness]] }) => lightness >= DARKEST && lightness <= BRIGHTEST)
+  const candidates = (beside.length <= FEW ? MADE.map(rgbTriple) : grid())
+    .map(candidateOf)
+    .filter(({ seen: [[lightness]] }) => lightness >= DARKEST && lightness <= BRIGHTEST)
   const weight = (a: number, b: number): number => 1 + NEIGHBOURS * Math.max(beside[a][b], beside[b][a])
-  const total = beside.map((row, i) => row.reduce((a, b) => a + b, 0) + beside.reduce((sum, other) => sum + other[i], 0))
+  const total = beside.map(
+    (row, i) => row.reduce((a, b) => a + b, 0) + beside.reduce((sum, other) => sum + other[i], 0)
+  )
   const order = beside.map((_, i) => i).sort((a, b) => total[b] - total[a])
   const given = new Map<number, Candidate>()
   for (const own of order) {

@@ -5,13 +5,15 @@ function tilesNow({ history, cursor }: ClassHistory, head: string): { of: Correc
   const latest = new Map<string, { of: Correction; tile: CorrectedTile }>()
   for (const { corrected } of history.slice(0, cursor + 1)) {
     if (corrected?.head !== head) continue
-    for (const tile of corrected.tiles) latest.set(`${tile.column} ${tile.row} ${corrected.path}`, { of: corrected, tile })
+    for (const tile of corrected.tiles)
+      latest.set(`${tile.column} ${tile.row} ${corrected.path}`, { of: corrected, tile })
   }
   return [...latest.values()]
 }
 
 /** Tiles of an image's corrections as they are now. */
-export const correctedTiles = (history: ClassHistory, head: string, path: string): CorrectedTile[] => tilesNow(history, head).flatMap(({ of, tile }) => (of.path === path ? [tile] : []))
+export const correctedTiles = (history: ClassHistory, head: string, path: string): CorrectedTile[] =>
+  tilesNow(history, head).flatMap(({ of, tile }) => (of.path === path ? [tile] : []))
 
 /** By how much clusters are larger, or smaller, than in the labels themselves. */
 export interface Moved {
@@ -22,4 +24,7 @@ export interface Moved {
 }
 
 /** By how much corrections change a head's clusters now. */
-export const movedPixels = (history: ClassHistory, head: string): Moved[] => tilesNow(history, head).flatMap(({ tile }) => tile.moved.map(([cluster, pixels, squareMetres]) => ({ cluster, pixels, squareMetres })))
+export const movedPixels = (history: ClassHistory, head: string): Moved[] =>
+  tilesNow(history, head).flatMap(({ tile }) =>
+    tile.moved.map(([cluster, pixels, squareMetres]) => ({ cluster, pixels, squareMetres }))
+  )

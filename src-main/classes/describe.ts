@@ -24,7 +24,11 @@ export interface DescribedClass extends SchemeClass {
  * Classes of a scheme with what is known of their clusters; of nothing, where nothing is.
  * @param moved  what corrections by hand change of the clusters' pixels
  */
-export function describedClasses(scheme: Scheme, description: HeadDescription | undefined, moved: readonly Moved[] = []): DescribedClass[] {
+export function describedClasses(
+  scheme: Scheme,
+  description: HeadDescription | undefined,
+  moved: readonly Moved[] = []
+): DescribedClass[] {
   const borders = description && bordersOf(scheme, description)
   const corrected = description && withMoved(description.clusters, scheme.of.length, moved)
   return scheme.classes.map((entry, place) => {
@@ -33,28 +37,43 @@ export function describedClasses(scheme: Scheme, description: HeadDescription | 
     const found = description ? clusters.flatMap((cluster) => description.clusters.slice(cluster, cluster + 1)) : []
     const foundPixels = found.reduce((sum, cluster) => sum + cluster.pixels, 0)
     const pixels = of.reduce((sum, cluster) => sum + cluster.pixels, 0)
-    const mean = (value: (cluster: Cluster) => number | undefined): number => found.reduce((sum, cluster) => sum + cluster.pixels * (value(cluster) ?? 0), 0) / foundPixels
+    const mean = (value: (cluster: Cluster) => number | undefined): number =>
+      found.reduce((sum, cluster) => sum + cluster.pixels * (value(cluster) ?? 0), 0) / foundPixels
     const border = borders?.[place] ?? []
     const length = border.reduce((sum, part) => sum + part, 0)
     return {
       ...entry,
       clusters,
       pixels,
-      squareMetres: of.length > 0 && of.every(({ squareMetres }) => squareMetres !== undefined) ? of.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) : undefined,
+      squareMetres:
+        of.length > 0 && of.every(({ squareMetres }) => squareMetres !== undefined)
+          ? of.reduce((sum, { squareMetres }) => sum + squareMetres!, 0)
+          : undefined,
       confidence: foundPixels > 0 ? mean(({ confidence }) => confidence) : undefined,
       bands: foundPixels > 0 ? found[0].bands.map((_, b) => mean(({ bands }) => bands[b])) : [],
       patches: inTurn(found.map(({ patches }) => patches)),
-      beside: border.map((part, other) => ({ id: scheme.classes[other].id, share: length > 0 ? part / length : 0 })).filter(({ share }) => share > 0).sort((a, b) => b.share - a.share)
+      beside: border
+        .map((part, other) => ({ id: scheme.classes[other].id, share: length > 0 ? part / length : 0 }))
+        .filter(({ share }) => share > 0)
+        .sort((a, b) => b.share - a.share)
     }
   })
 }
 
 /** Clusters with the pixels that they have after corrections by hand, those that were added by hand among them. */
-function withMoved(clusters: readonly Cluster[], count: number, moved: readonly Moved[]): Pick<Cluster, 'pixels' | 'squareMetres'>[] {
+function withMoved(
+  clusters: readonly Cluster[],
+  count: number,
+  moved: readonly Moved[]
+): Pick<Cluster, 'pixels' | 'squareMetres'>[] {
   const placed = clusters.every(({ squareMetres }) => squareMetres !== undefined)
   const total = clusters.reduce((sum, { pixels }) => sum + pixels, 0)
-  const meanArea = placed && total > 0 ? clusters.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) / total : undefined
-  const corrected = Array.from({ length: count }, (_, cluster) => ({ pixels: clusters[cluster]?.pixels ?? 0, squareMetres: placed ? (clusters[cluster]?.squareMetres ?? 0) : undefined }))
+  const meanArea =
+    placed && total > 0 ? clusters.reduce((sum, { squareMetres }) => sum + squareMetres!, 0) / total : undefined
+  const corrected = Array.from({ length: count }, (_, cluster) => ({
+    pixels: clusters[cluster]?.pixels ?? 0,
+    squareMetres: placed ? (clusters[cluster]?.squareMetres ?? 0) : undefined
+  }))
   for (const { cluster, pixels, squareMetres = meanArea === undefined ? undefined : pixels * meanArea } of moved) {
     const entry = corrected[cluster]
     if (!entry) continue
@@ -68,7 +87,17 @@ function withMoved(clusters: readonly Cluster[], count: number, moved: readonly 
 function bordersOf({ classes, of }: Scheme, { clusters: { length: count }, neighbours }: HeadDescription): number[][] {
   const place = new Map(classes.map(({ id }, i) => [id, i]))
   const lengths = classes.map(() => Array<number>(classes.length).fill(0))
-  of.forEach((first, a) => of.forEach((second, b) => void (first !== second && a < count && b < count && (lengths[place.get(first)!][place.get(second)!] += neighbours[a * count + b]))))
+  of.forEach((first, a) =>
+    of.forEach(
+      (second, b) =>
+        void (
+          first !== second &&
+          a < count &&
+          b < count &&
+          (lengths[place.get(first)!][place.get(second)!] += neighbours[a * count + b])
+        )
+    )
+  )
   return lengths
 }
 

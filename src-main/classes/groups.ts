@@ -12,14 +12,19 @@ export interface Groups {
 export const groupsState = ({ sorting, edits, done }: GroupHistory): string => stateId({ sorting, edits, done })
 
 /** What was made of the groups that were found. @throws InvalidSetting */
-export const groupsNow = (history: Omit<GroupHistory, 'sorting'>): Groups => history.edits.slice(0, history.done).reduce(changed, foundGroups(history))
+export const groupsNow = (history: Omit<GroupHistory, 'sorting'>): Groups =>
+  history.edits.slice(0, history.done).reduce(changed, foundGroups(history))
 
-const foundGroups = ({ groups, images }: Pick<GroupHistory, 'groups' | 'images'>): Groups => ({ groups: Array.from({ length: groups }, (_, id) => ({ id, name: `Group ${id + 1}` })), images })
+const foundGroups = ({ groups, images }: Pick<GroupHistory, 'groups' | 'images'>): Groups => ({
+  groups: Array.from({ length: groups }, (_, id) => ({ id, name: `Group ${id + 1}` })),
+  images
+})
 
 /** @throws InvalidSetting where there is no such group or image */
 function changed({ groups, images }: Groups, edit: GroupEdit): Groups {
   const known = (id: number): void => {
-    if (!groups.some((group) => group.id === id)) throw new SmaltiError('InvalidSetting', { setting: 'group', reason: `there is no group ${id + 1}` })
+    if (!groups.some((group) => group.id === id))
+      throw new SmaltiError('InvalidSetting', { setting: 'group', reason: `there is no group ${id + 1}` })
   }
   switch (edit.kind) {
     case 'move': {
@@ -27,20 +32,33 @@ function changed({ groups, images }: Groups, edit: GroupEdit): Groups {
       const paths = new Set(edit.paths)
       const moved = images.map((image) => (paths.delete(image.path) ? { ...image, group: edit.to } : image))
       const [missing] = paths
-      if (missing !== undefined) throw new SmaltiError('InvalidSetting', { setting: 'image', reason: `${missing} is in none of the groups` })
+      if (missing !== undefined)
+        throw new SmaltiError('InvalidSetting', { setting: 'image', reason: `${missing} is in none of the groups` })
       return { groups, images: moved }
     }
     case 'merge': {
       edit.groups.forEach(known)
       const [into, ...others] = edit.groups
       const taken = new Set(others.filter((id) => id !== into))
-      return { groups: groups.filter(({ id }) => !taken.has(id)), images: images.map((image) => (taken.has(image.group) ? { ...image, group: into } : image)) }
+      return {
+        groups: groups.filter(({ id }) => !taken.has(id)),
+        images: images.map((image) => (taken.has(image.group) ? { ...image, group: into } : image))
+      }
     }
     case 'rename':
       known(edit.group)
-      return { images, groups: groups.map((group) => (group.id === edit.group ? { ...group, name: edit.name } : group)) }
+      return {
+        images,
+        groups: groups.map((group) => (group.id === edit.group ? { ...group, name: edit.name } : group))
+      }
     case 'add':
-      return { images, groups: [...groups, { id: 1 + Math.max(...groups.map(({ id }) => id), ...images.map(({ group }) => group)), name: edit.name }] }
+      return {
+        images,
+        groups: [
+          ...groups,
+          { id: 1 + Math.max(...groups.map(({ id }) => id), ...images.map(({ group }) => group)), name: edit.name }
+        ]
+      }
   }
 }
 
@@ -53,7 +71,10 @@ export function withGroupEdit(history: GroupHistory, edit: GroupEdit): GroupHist
 }
 
 /** The history so many steps back, or forth where it is below zero, as far as it goes. */
-export const groupsUndone = (history: GroupHistory, steps: number): GroupHistory => ({ ...history, done: Math.min(Math.max(history.done - steps, 0), history.edits.length) })
+export const groupsUndone = (history: GroupHistory, steps: number): GroupHistory => ({
+  ...history,
+  done: Math.min(Math.max(history.done - steps, 0), history.edits.length)
+})
 
 /** What each step is called, those that are undone too. @throws InvalidSetting */
 export function groupSteps(history: GroupHistory): string[] {

@@ -47,7 +47,8 @@ export function scaledToPlane(distances: ArrayLike<number>, count: number): MapP
 }
 
 function centred(places: readonly MapPlace[]): MapPlace[] {
-  const mean = (axis: 'x' | 'y'): number => places.reduce((sum, place) => sum + place[axis], 0) / Math.max(1, places.length)
+  const mean = (axis: 'x' | 'y'): number =>
+    places.reduce((sum, place) => sum + place[axis], 0) / Math.max(1, places.length)
   const [x, y] = [mean('x'), mean('y')]
   return places.map((place) => ({ x: place.x - x, y: place.y - y }))
 }
@@ -55,7 +56,10 @@ function centred(places: readonly MapPlace[]): MapPlace[] {
 /** The two directions of most variance of −½ J δ² J, by powers. */
 function classicalScaling(distances: ArrayLike<number>, count: number): MapPlace[] {
   const squares = Float64Array.from(distances, (distance) => distance * distance)
-  const means = Array.from({ length: count }, (_, i) => squares.subarray(i * count, (i + 1) * count).reduce((a, b) => a + b, 0) / count)
+  const means = Array.from(
+    { length: count },
+    (_, i) => squares.subarray(i * count, (i + 1) * count).reduce((a, b) => a + b, 0) / count
+  )
   const mean = means.reduce((a, b) => a + b, 0) / count
   const products = squares.map((square, k) => -0.5 * (square - means[Math.floor(k / count)] - means[k % count] + mean))
   const axes: Float64Array[] = []
@@ -64,7 +68,9 @@ function classicalScaling(distances: ArrayLike<number>, count: number): MapPlace
     let vector = Float64Array.from({ length: count }, (_, i) => Math.sin(1 + i * (axis + 1.3)))
     let value = 0
     for (let power = 0; power < POWERS; power++) {
-      const next = Float64Array.from({ length: count }, (_, i) => vector.reduce((sum, v, j) => sum + products[i * count + j] * v, 0))
+      const next = Float64Array.from({ length: count }, (_, i) =>
+        vector.reduce((sum, v, j) => sum + products[i * count + j] * v, 0)
+      )
       value = Math.hypot(...next)
       if (value === 0) break
       vector = next.map((v) => v / value)

@@ -9,10 +9,16 @@ export function countPairs(mine: Uint8Array, theirs: Uint8Array, into = new Floa
  * @param counts  of pairs of labels, see `countPairs`
  * @param here    class of each of my labels, 255 without one; `there` likewise of theirs
  */
-export function matchedClasses(counts: Float64Array, here: Uint8Array, there: Uint8Array): { mine: number; theirs: number; pixels: number }[] {
+export function matchedClasses(
+  counts: Float64Array,
+  here: Uint8Array,
+  there: Uint8Array
+): { mine: number; theirs: number; pixels: number }[] {
   const common = new Float64Array(256 * 256)
   counts.forEach((count, pair) => (common[256 * here[pair >> 8] + there[pair & 255]] += count))
-  const pairs = [...common.keys()].filter((pair) => common[pair] > 0 && pair >> 8 !== 255 && (pair & 255) !== 255).sort((a, b) => common[b] - common[a] || a - b)
+  const pairs = [...common.keys()]
+    .filter((pair) => common[pair] > 0 && pair >> 8 !== 255 && (pair & 255) !== 255)
+    .sort((a, b) => common[b] - common[a] || a - b)
   const [usedMine, usedTheirs] = [new Set<number>(), new Set<number>()]
   return pairs.flatMap((pair) => {
     const [mine, theirs] = [pair >> 8, pair & 255]
@@ -30,7 +36,8 @@ export function matchedClasses(counts: Float64Array, here: Uint8Array, there: Ui
 export function classesByOverlap(counts: Float64Array, clusters: number, there: Uint8Array): (number | undefined)[] {
   return Array.from({ length: clusters }, (_, cluster) => {
     const shared = new Float64Array(256)
-    for (let label = 0; label < 256; label++) if (there[label] !== 255) shared[there[label]] += counts[256 * cluster + label]
+    for (let label = 0; label < 256; label++)
+      if (there[label] !== 255) shared[there[label]] += counts[256 * cluster + label]
     const most = shared.indexOf(Math.max(...shared))
     return shared[most] > 0 ? most : undefined
   })

@@ -2,8 +2,26 @@ import type { ClusterClass } from '../contract/labels.ts'
 
 /** Colours in the order in which clusters take them: far apart in hue and lightness (Kelly 1965, first colours). */
 const DISTINCT = [
-  '#f3c300', '#875692', '#f38400', '#a1caf1', '#be0032', '#c2b280', '#848482', '#008856', '#e68fac', '#0067a5',
-  '#f99379', '#604e97', '#f6a600', '#b3446c', '#dcd300', '#882d17', '#8db600', '#654522', '#e25822', '#2b3d26'
+  '#f3c300',
+  '#875692',
+  '#f38400',
+  '#a1caf1',
+  '#be0032',
+  '#c2b280',
+  '#848482',
+  '#008856',
+  '#e68fac',
+  '#0067a5',
+  '#f99379',
+  '#604e97',
+  '#f6a600',
+  '#b3446c',
+  '#dcd300',
+  '#882d17',
+  '#8db600',
+  '#654522',
+  '#e25822',
+  '#2b3d26'
 ]
 
 /** A colour for each of `count` clusters, `#rrggbb`; beyond the first twenty, hues a golden angle apart. */
@@ -21,7 +39,9 @@ function hsl(hue: number, saturation: number, lightness: number): string {
   const channel = (offset: number): string => {
     const k = (offset + hue / 30) % 12
     const value = lightness - amplitude * Math.max(-1, Math.min(k - 3, 9 - k, 1))
-    return Math.round(255 * value).toString(16).padStart(2, '0')
+    return Math.round(255 * value)
+      .toString(16)
+      .padStart(2, '0')
   }
   return `#${channel(0)}${channel(8)}${channel(4)}`
 }

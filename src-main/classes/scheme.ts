@@ -6,7 +6,16 @@ import { cutTree, partedAlong } from './tree.ts'
 
 /** Every cluster a class of its own. */
 export function initialScheme(clusters: number): Scheme {
-  return { classes: clusterNames(clusters).map(({ name, colour }, id) => ({ id, name, colour, hidden: false, ignored: false })), of: Array.from({ length: clusters }, (_, cluster) => cluster) }
+  return {
+    classes: clusterNames(clusters).map(({ name, colour }, id) => ({
+      id,
+      name,
+      colour,
+      hidden: false,
+      ignored: false
+    })),
+    of: Array.from({ length: clusters }, (_, cluster) => cluster)
+  }
 }
 
 /** Whether a class still has the name that clusters get by themselves. */
@@ -20,7 +29,8 @@ export function placesOf({ classes, of }: Scheme): Uint8Array {
 }
 
 /** Clusters of a class. */
-export const clustersOf = ({ of }: Scheme, id: number): number[] => of.flatMap((owner, cluster) => (owner === id ? [cluster] : []))
+export const clustersOf = ({ of }: Scheme, id: number): number[] =>
+  of.flatMap((owner, cluster) => (owner === id ? [cluster] : []))
 
 /**
  * A scheme after an edit, and what the edit is called in the history.
@@ -46,7 +56,10 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
     return entry
   }
   /** Changes some classes where they stand. */
-  const withEach = (ids: readonly number[], change: Partial<SchemeClass>): Scheme => ({ ...scheme, classes: classes.map((entry) => (ids.includes(entry.id) ? { ...entry, ...change } : entry)) })
+  const withEach = (ids: readonly number[], change: Partial<SchemeClass>): Scheme => ({
+    ...scheme,
+    classes: classes.map((entry) => (ids.includes(entry.id) ? { ...entry, ...change } : entry))
+  })
   switch (edit.kind) {
     case 'merge': {
       const joined = [...new Set(edit.classes)].map(found)
@@ -55,7 +68,10 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
       const name = edit.name ?? joined.find((entry) => !isUnnamed(entry))?.name ?? first.name
       const ids = new Set(joined.map(({ id }) => id))
       const merged = withEach([first.id], { name })
-      return { scheme: { ...merged, of: of.map((id) => (ids.has(id) ? first.id : id)) }, name: `Merge ${listed(joined)}` }
+      return {
+        scheme: { ...merged, of: of.map((id) => (ids.has(id) ? first.id : id)) },
+        name: `Merge ${listed(joined)}`
+      }
     }
     case 'assign': {
       const clusters = new Set(edit.clusters)
@@ -64,24 +80,40 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
       const what = clusters.size === 1 ? `cluster ${edit.clusters[0] + 1}` : `${clusters.size} clusters`
       if (edit.to !== undefined) {
         const target = found(edit.to)
-        return { scheme: { ...scheme, of: of.map((id, cluster) => (clusters.has(cluster) ? target.id : id)) }, name: `Move ${what} to ${target.name}` }
+        return {
+          scheme: { ...scheme, of: of.map((id, cluster) => (clusters.has(cluster) ? target.id : id)) },
+          name: `Move ${what} to ${target.name}`
+        }
       }
       const [first] = edit.clusters
       const left = of.filter((_, cluster) => !clusters.has(cluster))
       const own = ownClass(first, new Set(left))
       const made = edit.name === undefined ? own : { ...own, name: edit.name }
-      return { scheme: { ...scheme, classes: [...classes.filter(({ id }) => id !== made.id), made], of: of.map((id, cluster) => (clusters.has(cluster) ? made.id : id)) }, name: `Make ${what} a class` }
+      return {
+        scheme: {
+          ...scheme,
+          classes: [...classes.filter(({ id }) => id !== made.id), made],
+          of: of.map((id, cluster) => (clusters.has(cluster) ? made.id : id))
+        },
+        name: `Make ${what} a class`
+      }
     }
     case 'add': {
       if (of.length >= MOST_CLUSTERS) throw refused(`there are ${MOST_CLUSTERS} at most`)
       const made = { ...ownClass(of.length, new Set(of)), name: edit.name }
-      return { scheme: { ...scheme, classes: [...classes, made], of: [...of, made.id], added: (scheme.added ?? 0) + 1 }, name: `Add ${edit.name}` }
+      return {
+        scheme: { ...scheme, classes: [...classes, made], of: [...of, made.id], added: (scheme.added ?? 0) + 1 },
+        name: `Add ${edit.name}`
+      }
     }
     case 'split': {
       const entry = found(edit.class)
       const clusters = clustersOf(scheme, edit.class)
       const parts = edit.along === 'tree' ? tree && partsOf(tree, clusters) : clusters.map((cluster) => [cluster])
-      if (!parts || parts.length < 2) throw refused(edit.along === 'tree' && !tree ? 'the run has no tree of clusters' : `${entry.name} is one cluster`)
+      if (!parts || parts.length < 2)
+        throw refused(
+          edit.along === 'tree' && !tree ? 'the run has no tree of clusters' : `${entry.name} is one cluster`
+        )
       return { scheme: parted(scheme, entry, parts), name: `Split ${entry.name}` }
     }
     case 'rename': {
@@ -93,26 +125,40 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
       return { scheme: withEach([entry.id], { colour: edit.colour.toLowerCase() }), name: `Recolour ${entry.name}` }
     }
     case 'hide':
-      return { scheme: withEach(edit.classes, { hidden: edit.hidden }), name: `${edit.hidden ? 'Hide' : 'Show'} ${listed(edit.classes.map(found))}` }
+      return {
+        scheme: withEach(edit.classes, { hidden: edit.hidden }),
+        name: `${edit.hidden ? 'Hide' : 'Show'} ${listed(edit.classes.map(found))}`
+      }
     case 'ignore':
-      return { scheme: withEach(edit.classes, { ignored: edit.ignored }), name: `${edit.ignored ? 'Ignore' : 'Count'} ${listed(edit.classes.map(found))}` }
+      return {
+        scheme: withEach(edit.classes, { ignored: edit.ignored }),
+        name: `${edit.ignored ? 'Ignore' : 'Count'} ${listed(edit.classes.map(found))}`
+      }
     case 'order': {
       const first = [...new Set(edit.classes)].map(found)
-      return { scheme: { ...scheme, classes: [...first, ...classes.filter((entry) => !first.includes(entry))] }, name: 'Reorder the classes' }
+      return {
+        scheme: { ...scheme, classes: [...first, ...classes.filter((entry) => !first.includes(entry))] },
+        name: 'Reorder the classes'
+      }
     }
     case 'cut': {
       if (!tree) throw refused('the run has no tree of clusters')
       if (edit.groups > of.length) throw refused(`there are ${of.length} clusters`)
       const groups = cutTree(tree, edit.groups)
       // What was added by hand is none of the tree's, and stays apart.
-      return { scheme: regrouped(scheme, [...groups, ...of.slice(groups.length).map((_, i) => of.length + i)]), name: `Cut into ${edit.groups} classes` }
+      return {
+        scheme: regrouped(scheme, [...groups, ...of.slice(groups.length).map((_, i) => of.length + i)]),
+        name: `Cut into ${edit.groups} classes`
+      }
     }
     case 'replace': {
       const [given, own] = [edit.scheme, scheme].map((one) => one.of.length - (one.added ?? 0))
       if (given !== own) throw refused(`the scheme is of ${given} clusters, and there are ${own}`)
       const ids = new Set(edit.scheme.classes.map(({ id }) => id))
-      if (ids.size < edit.scheme.classes.length || edit.scheme.of.some((id) => !ids.has(id))) throw refused('the scheme gives clusters to classes that it does not have')
-      if (edit.scheme.of.length + Math.max(0, (scheme.added ?? 0) - (edit.scheme.added ?? 0)) > MOST_CLUSTERS) throw refused(`with those added by hand there would be more than ${MOST_CLUSTERS} clusters`)
+      if (ids.size < edit.scheme.classes.length || edit.scheme.of.some((id) => !ids.has(id)))
+        throw refused('the scheme gives clusters to classes that it does not have')
+      if (edit.scheme.of.length + Math.max(0, (scheme.added ?? 0) - (edit.scheme.added ?? 0)) > MOST_CLUSTERS)
+        throw refused(`with those added by hand there would be more than ${MOST_CLUSTERS} clusters`)
       return { scheme: withAdded(inUse(edit.scheme), scheme), name: edit.name }
     }
   }
@@ -123,7 +169,10 @@ const MOST_CLUSTERS = 250
 
 /** The two parts of which the tree made some of its clusters; those that were added by hand each apart. */
 function partsOf(tree: ClusterTree, clusters: readonly number[]): number[][] {
-  const [inTree, added] = [clusters.filter((cluster) => cluster < tree.count), clusters.filter((cluster) => cluster >= tree.count)]
+  const [inTree, added] = [
+    clusters.filter((cluster) => cluster < tree.count),
+    clusters.filter((cluster) => cluster >= tree.count)
+  ]
   const apart = added.map((cluster) => [cluster])
   if (inTree.length === 0) return apart
   return added.length > 0 ? [inTree, ...apart] : (partedAlong(tree, inTree) ?? [inTree])
@@ -156,7 +205,13 @@ function ownClass(cluster: number, taken: ReadonlySet<number>): SchemeClass {
   let id = cluster
   if (taken.size >= MOST_CLUSTERS) throw refused(`there are ${MOST_CLUSTERS} classes at most`)
   while (taken.has(id)) id = (id + 1) % MOST_CLUSTERS
-  return { id, name: `Cluster ${cluster + 1}`, colour: clusterColours(cluster + 1)[cluster], hidden: false, ignored: false }
+  return {
+    id,
+    name: `Cluster ${cluster + 1}`,
+    colour: clusterColours(cluster + 1)[cluster],
+    hidden: false,
+    ignored: false
+  }
 }
 
 /** A class in parts, of which the one with its first cluster keeps its name and colour; the others follow it in the list. */

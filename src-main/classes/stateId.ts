@@ -1,6 +1,8 @@
 /** Keys in one order: what was read from a file and what was made here may differ in that alone. */
 const sorted = (_: string, value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value
 
 /**
  * Tells a state of the classes, or of the groups, from all others that it could be: equal content has an equal id, whoever

@@ -3,7 +3,8 @@ import type { ClusterTree } from '../contract/classes.ts'
 /** Group of each cluster when the tree is cut into so many, numbered in the order of their first clusters. */
 export function cutTree({ count, joins }: ClusterTree, groups: number): number[] {
   const top = Array.from({ length: count + joins.length }, (_, i) => i)
-  for (let i = Math.max(0, count - groups) - 1; i >= 0; i--) for (const part of joins[i].parts) top[part] = top[count + i]
+  for (let i = Math.max(0, count - groups) - 1; i >= 0; i--)
+    for (const part of joins[i].parts) top[part] = top[count + i]
   const numbers = new Map<number, number>()
   return Array.from({ length: count }, (_, cluster) => {
     const group = top[cluster]

@@ -8,8 +8,12 @@ import { perform } from './perform.ts'
 
 /** `120.5,33 130,40`: columns and rows. */
 function pixels(text: string): [number, number][] {
-  const points = text.trim().split(/\s+/).map((point) => point.split(',').map(Number))
-  if (points.some((point) => point.length !== 2 || point.some((value) => !Number.isFinite(value)))) throw new InvalidArgumentError('It must be pixels such as 120,33 or "120,33 130,40 125,60".')
+  const points = text
+    .trim()
+    .split(/\s+/)
+    .map((point) => point.split(',').map(Number))
+  if (points.some((point) => point.length !== 2 || point.some((value) => !Number.isFinite(value))))
+    throw new InvalidArgumentError('It must be pixels such as 120,33 or "120,33 130,40 125,60".')
   return points as [number, number][]
 }
 /** `3`, `none` or `model`. */
@@ -21,7 +25,9 @@ function target(text: string): CorrectionTarget {
 export function addClassCommands(program: Command): void {
   program
     .command('classes')
-    .description('make classes of clusters: merge, name, colour, cut the tree, undo; changes are made in the order of this list')
+    .description(
+      'make classes of clusters: merge, name, colour, cut the tree, undo; changes are made in the order of this list'
+    )
     .argument('<project>')
     .addOption(head())
     .option('--import <file>', 'classes of a run with as many clusters (.json), or names and colours (.qml of QGIS)')
@@ -42,22 +48,47 @@ export function addClassCommands(program: Command): void {
     .option('--export <file>', 'write the classes (.json), or a style for QGIS (.qml)')
     .option('--overwrite', 'with --export, also over a file that Smalti did not write', false)
     .option('--json', 'print one JSON object as the last line')
-    .addHelpText('after', examples('smalti classes photos.smalti\nsmalti classes photos.smalti --merge 3,7 --name Water --rename 2=Forest --ignore 4\nsmalti classes photos.smalti --cut 5\nsmalti classes photos.smalti --undo'))
+    .addHelpText(
+      'after',
+      examples(
+        'smalti classes photos.smalti\nsmalti classes photos.smalti --merge 3,7 --name Water --rename 2=Forest --ignore 4\nsmalti classes photos.smalti --cut 5\nsmalti classes photos.smalti --undo'
+      )
+    )
     .action((project: string, options) => {
       const merges = (options.merge as number[][] | undefined) ?? []
-      if (options.name !== undefined && merges.length === 0) throw new SmaltiError('InvalidSetting', { setting: '--name', reason: 'it goes with --merge; --rename 3=Water names a class that is there' })
-      const pairs = (key: 'rename' | 'recolour'): [number, string][] => (options[key] as [number, string][] | undefined) ?? []
+      if (options.name !== undefined && merges.length === 0)
+        throw new SmaltiError('InvalidSetting', {
+          setting: '--name',
+          reason: 'it goes with --merge; --rename 3=Water names a class that is there'
+        })
+      const pairs = (key: 'rename' | 'recolour'): [number, string][] =>
+        (options[key] as [number, string][] | undefined) ?? []
       const edits: SchemeEdit[] = [
         ...(options.cut === undefined ? [] : [{ kind: 'cut' as const, groups: options.cut }]),
-        ...(options.split === undefined ? [] : [{ kind: 'split' as const, class: options.split - 1, along: 'clusters' as const }]),
-        ...merges.map((classes, i) => ({ kind: 'merge' as const, classes, name: i === merges.length - 1 ? options.name : undefined })),
+        ...(options.split === undefined
+          ? []
+          : [{ kind: 'split' as const, class: options.split - 1, along: 'clusters' as const }]),
+        ...merges.map((classes, i) => ({
+          kind: 'merge' as const,
+          classes,
+          name: i === merges.length - 1 ? options.name : undefined
+        })),
         ...(options.add === undefined ? [] : [{ kind: 'add' as const, name: options.add as string }]),
         ...pairs('rename').map(([id, name]) => ({ kind: 'rename' as const, class: id, name })),
         ...pairs('recolour').map(([id, colour]) => ({ kind: 'recolour' as const, class: id, colour })),
         ...(options.ignore ? [{ kind: 'ignore' as const, classes: options.ignore, ignored: true }] : []),
         ...(options.count ? [{ kind: 'ignore' as const, classes: options.count, ignored: false }] : [])
       ]
-      const input = { project: resolve(project), head: options.head, edits, undo: stepsBack(options), fromRun: options.fromRun, from: options.import && resolve(options.import), into: options.export && resolve(options.export), overwrite: options.overwrite }
+      const input = {
+        project: resolve(project),
+        head: options.head,
+        edits,
+        undo: stepsBack(options),
+        fromRun: options.fromRun,
+        from: options.import && resolve(options.import),
+        into: options.export && resolve(options.export),
+        overwrite: options.overwrite
+      }
       return perform('classes', input, options.json, (output) => classesText(output, options.history))
     })
 
@@ -73,17 +104,35 @@ export function addClassCommands(program: Command): void {
     .option('--fill <pixel>', 'the connected area of one class', pixels)
     .addOption(head())
     .option('--json', 'print one JSON object as the last line')
-    .addHelpText('after', examples('smalti correct photos.smalti --image a.jpg --to 3 --polygon "10,10 200,10 100,150"\nsmalti correct photos.smalti --image a.jpg --to 2 --fill 120,33\nsmalti correct photos.smalti --image a.jpg --to model --brush "10,10 90,40" --radius 20'))
+    .addHelpText(
+      'after',
+      examples(
+        'smalti correct photos.smalti --image a.jpg --to 3 --polygon "10,10 200,10 100,150"\nsmalti correct photos.smalti --image a.jpg --to 2 --fill 120,33\nsmalti correct photos.smalti --image a.jpg --to model --brush "10,10 90,40" --radius 20'
+      )
+    )
     .action((project: string, options) => {
       const shapes: CorrectionShape[] = [
         ...(options.polygon ? [{ kind: 'polygon' as const, ring: options.polygon }] : []),
         ...(options.brush ? [{ kind: 'brush' as const, line: options.brush, radius: options.radius }] : []),
         ...(options.fill ? [{ kind: 'fill' as const, at: options.fill[0] }] : [])
       ]
-      if (shapes.length !== 1) throw new SmaltiError('InvalidSetting', { setting: 'correct', reason: 'one of --polygon, --brush and --fill is needed' })
-      return perform('correct', { project: resolve(project), head: options.head, path: options.image, shape: shapes[0], to: options.to }, options.json, ({ step }) => {
-        const moved = step?.corrected?.tiles.flatMap((tile) => tile.moved).reduce((sum, [, by]) => sum + Math.max(0, by), 0)
-        return step ? `${step.name} (${step.corrected!.tiles.length} ${step.corrected!.tiles.length === 1 ? 'tile' : 'tiles'}, ${moved} pixels differ from the network’s labels there)` : 'Nothing changed.'
-      })
+      if (shapes.length !== 1)
+        throw new SmaltiError('InvalidSetting', {
+          setting: 'correct',
+          reason: 'one of --polygon, --brush and --fill is needed'
+        })
+      return perform(
+        'correct',
+        { project: resolve(project), head: options.head, path: options.image, shape: shapes[0], to: options.to },
+        options.json,
+        ({ step }) => {
+          const moved = step?.corrected?.tiles
+            .flatMap((tile) => tile.moved)
+            .reduce((sum, [, by]) => sum + Math.max(0, by), 0)
+          return step
+            ? `${step.name} (${step.corrected!.tiles.length} ${step.corrected!.tiles.length === 1 ? 'tile' : 'tiles'}, ${moved} pixels differ from the network’s labels there)`
+            : 'Nothing changed.'
+        }
+      )
     })
 }

@@ -1,7 +1,10 @@
 import type { CommandOutput } from '../contract/commands.ts'
 
 /** A line a class with its number, name, share and clusters; the steps of the history where they are asked for. */
-export function classesText({ head, scheme: { classes, of }, pixels, steps, cursor }: CommandOutput<'classes'>, withHistory: boolean | undefined): string {
+export function classesText(
+  { head, scheme: { classes, of }, pixels, steps, cursor }: CommandOutput<'classes'>,
+  withHistory: boolean | undefined
+): string {
   const total = pixels?.reduce((sum, count) => sum + count, 0) ?? 0
   const lines = classes.map(({ id, name, colour, hidden, ignored }, i) => {
     const clusters = of.flatMap((owner, cluster) => (owner === id ? [cluster + 1] : []))
@@ -9,6 +12,8 @@ export function classesText({ head, scheme: { classes, of }, pixels, steps, curs
     const notes = [...(ignored ? ['ignored'] : []), ...(hidden ? ['hidden'] : [])].map((note) => ` (${note})`).join('')
     return `  ${String(id + 1).padStart(3)}  ${colour}  ${share}${name}${notes}${clusters.length > 1 || clusters[0] !== id + 1 ? `: clusters ${clusters.join(', ')}` : ''}`
   })
-  const history = withHistory ? ['Steps:', ...steps.map((step, i) => `  ${i === cursor ? '→' : ' '} ${i}  ${step}`)] : []
+  const history = withHistory
+    ? ['Steps:', ...steps.map((step, i) => `  ${i === cursor ? '→' : ' '} ${i}  ${step}`)]
+    : []
   return [`Head ${head}, ${classes.length} classes of ${of.length} clusters`, ...lines, ...history].join('\n')
 }

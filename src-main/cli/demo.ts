@@ -19,12 +19,27 @@ const project = join(FOLDER, 'project')
 try {
   await rm(join(FOLDER, 'images'), { recursive: true, force: true })
   await engine.call('sample', { out: FOLDER }, options)
-  for (const part of [project, join(FOLDER, 'labels'), join(FOLDER, 'polygons')]) await rm(part, { recursive: true, force: true })
+  for (const part of [project, join(FOLDER, 'labels'), join(FOLDER, 'polygons')])
+    await rm(part, { recursive: true, force: true })
   const settings = { ...DEFAULT_SETTINGS, classes: SAMPLE_CLASSES.length, minutes: MINUTES }
   const trained = await engine.call('train', { sources: [join(FOLDER, 'images')], project, settings }, options)
   const segmented = await engine.call('segment', { project }, options)
-  const labels = await engine.call('export', { project, format: 'geotiff', out: join(FOLDER, 'labels'), head: 'A' }, options)
-  const polygons = await engine.call('export', { project, format: 'geopackage', out: join(FOLDER, 'polygons'), head: 'B', cleanUp: { sieve: { value: 60, unit: 'px' } } }, options)
+  const labels = await engine.call(
+    'export',
+    { project, format: 'geotiff', out: join(FOLDER, 'labels'), head: 'A' },
+    options
+  )
+  const polygons = await engine.call(
+    'export',
+    {
+      project,
+      format: 'geopackage',
+      out: join(FOLDER, 'polygons'),
+      head: 'B',
+      cleanUp: { sieve: { value: 60, unit: 'px' } }
+    },
+    options
+  )
   const truth = join(FOLDER, 'truth')
   const over = await engine.call('evaluate', { project, truth, head: 'A', mapping: 'many-to-one' }, options)
   const direct = await engine.call('evaluate', { project, truth, head: 'B', mapping: 'hungarian' }, options)

@@ -13,7 +13,11 @@ export function descriptionText({ head, names, clusters, neighbours }: CommandOu
     if (pixels === 0) return []
     const border = names.map((_, other) => (other === k ? 0 : neighbours[k * names.length + other]))
     const length = border.reduce((sum, value) => sum + value, 0)
-    const beside = names.map((_, other) => other).filter((other) => border[other] > WORTH_NAMING * length).sort((a, b) => border[b] - border[a]).slice(0, NAMED)
+    const beside = names
+      .map((_, other) => other)
+      .filter((other) => border[other] > WORTH_NAMING * length)
+      .sort((a, b) => border[b] - border[a])
+      .slice(0, NAMED)
     return [
       [
         names[k].padEnd(12),
@@ -21,9 +25,13 @@ export function descriptionText({ head, names, clusters, neighbours }: CommandOu
         ...(squareMetres === undefined ? [] : [`${(squareMetres / 1e4).toFixed(2).padStart(9)} ha`]),
         `sure ${confidence === undefined ? '  –' : confidence.toFixed(2)}`,
         `bands ${bands.map((value) => value.toPrecision(3)).join(' ')}`,
-        beside.length > 0 ? `beside ${beside.map((other) => `${names[other]} (${Math.round((100 * border[other]) / length)} %)`).join(', ')}` : '',
+        beside.length > 0
+          ? `beside ${beside.map((other) => `${names[other]} (${Math.round((100 * border[other]) / length)} %)`).join(', ')}`
+          : '',
         patches.length > 0 ? `as in ${patches[0].path} at ${patches[0].x}, ${patches[0].y}` : ''
-      ].filter(Boolean).join('  ')
+      ]
+        .filter(Boolean)
+        .join('  ')
     ]
   })
   return [`Head ${head}, ${total} pixels`, ...lines].join('\n')

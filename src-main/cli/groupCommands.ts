@@ -17,8 +17,12 @@ function movedImage(text: string, before: [string, number][] = []): [string, num
 
 /** A line a group with its number, size and name; then all steps, those that were undone marked. */
 function groupsText({ groups, steps, history }: CommandOutput<'groups'>, withHistory: boolean | undefined): string {
-  const lines = groups.map(({ id, images, name }) => `  ${String(id + 1).padStart(3)}  ${String(images).padStart(6)}  ${name}`)
-  const told = withHistory ? ['Steps:', ...steps.map((step, i) => `  ${i < history.done ? ' ' : '×'} ${i + 1}  ${step}`)] : []
+  const lines = groups.map(
+    ({ id, images, name }) => `  ${String(id + 1).padStart(3)}  ${String(images).padStart(6)}  ${name}`
+  )
+  const told = withHistory
+    ? ['Steps:', ...steps.map((step, i) => `  ${i < history.done ? ' ' : '×'} ${i + 1}  ${step}`)]
+    : []
   return [`${history.images.length} images in ${groups.length} groups`, ...lines, ...told].join('\n')
 }
 
@@ -26,7 +30,9 @@ function groupsText({ groups, steps, history }: CommandOutput<'groups'>, withHis
 export function addGroupCommands(program: Command): void {
   program
     .command('group')
-    .description('sort whole images into groups: a project that keeps them, or a table, a contact sheet and, if asked for, sub-folders')
+    .description(
+      'sort whole images into groups: a project that keeps them, or a table, a contact sheet and, if asked for, sub-folders'
+    )
     .argument('<images...>', 'folders, sub-folders included, and files')
     .option('--project <folder>', 'where the groups are kept, for smalti groups and the window; made if need be')
     .option('--out <folder>', 'where the table and the contact sheet go')
@@ -39,16 +45,37 @@ export function addGroupCommands(program: Command): void {
     .option('--copies', 'with --out, also copy each image into the sub-folder of its group', false)
     .option('--overwrite', 'with --out, also over files that no earlier export wrote', false)
     .option('--json', 'print one JSON object as the last line')
-    .addHelpText('after', examples('smalti group photos --groups 10 --project photos.smalti\nsmalti group photos --groups 4 --out sorted --copies --minutes 5'))
+    .addHelpText(
+      'after',
+      examples(
+        'smalti group photos --groups 10 --project photos.smalti\nsmalti group photos --groups 4 --out sorted --copies --minutes 5'
+      )
+    )
     .action((paths: string[], options) => {
       const { groups, method, minutes, steps, seed, copies, overwrite } = options
-      const input = { sources: placed(paths), project: options.project && resolve(options.project), out: options.out && resolve(options.out), groups, method, minutes, steps, seed, copies, overwrite, backend: options.backend }
-      return perform('group', input, options.json, (output) =>
-        [
-          `Grouped ${output.images} images in ${duration(output.seconds)} with ${output.backend}: ${output.sizes.map((size, i) => `${i + 1}: ${size}`).join(', ')}`,
-          ...(output.project === undefined ? [] : [`Project: ${output.project}`]),
-          ...(output.out === undefined ? [] : [`Table and contact sheet: ${output.out}`])
-        ].join('\n') + skippedText(output.skipped)
+      const input = {
+        sources: placed(paths),
+        project: options.project && resolve(options.project),
+        out: options.out && resolve(options.out),
+        groups,
+        method,
+        minutes,
+        steps,
+        seed,
+        copies,
+        overwrite,
+        backend: options.backend
+      }
+      return perform(
+        'group',
+        input,
+        options.json,
+        (output) =>
+          [
+            `Grouped ${output.images} images in ${duration(output.seconds)} with ${output.backend}: ${output.sizes.map((size, i) => `${i + 1}: ${size}`).join(', ')}`,
+            ...(output.project === undefined ? [] : [`Project: ${output.project}`]),
+            ...(output.out === undefined ? [] : [`Table and contact sheet: ${output.out}`])
+          ].join('\n') + skippedText(output.skipped)
       )
     })
 
@@ -67,15 +94,41 @@ export function addGroupCommands(program: Command): void {
     .option('--copies', 'with --out, also copy each image into the sub-folder of its group', false)
     .option('--overwrite', 'with --out, also over files that no earlier export wrote', false)
     .option('--json', 'print one JSON object as the last line')
-    .addHelpText('after', examples('smalti groups photos.smalti\nsmalti groups photos.smalti --move a.jpg=3 --merge 1,4 --rename 1=Ships\nsmalti groups photos.smalti --out sorted --copies'))
+    .addHelpText(
+      'after',
+      examples(
+        'smalti groups photos.smalti\nsmalti groups photos.smalti --move a.jpg=3 --merge 1,4 --rename 1=Ships\nsmalti groups photos.smalti --out sorted --copies'
+      )
+    )
     .action((project: string, options) => {
       const edits: GroupEdit[] = [
         ...(options.add === undefined ? [] : [{ kind: 'add' as const, name: options.add as string }]),
-        ...((options.move as [string, number][] | undefined) ?? []).map(([path, to]) => ({ kind: 'move' as const, paths: [path], to })),
+        ...((options.move as [string, number][] | undefined) ?? []).map(([path, to]) => ({
+          kind: 'move' as const,
+          paths: [path],
+          to
+        })),
         ...((options.merge as number[][] | undefined) ?? []).map((groups) => ({ kind: 'merge' as const, groups })),
-        ...((options.rename as [number, string][] | undefined) ?? []).map(([group, name]) => ({ kind: 'rename' as const, group, name }))
+        ...((options.rename as [number, string][] | undefined) ?? []).map(([group, name]) => ({
+          kind: 'rename' as const,
+          group,
+          name
+        }))
       ]
-      const input = { project: resolve(project), edits, undo: stepsBack(options), out: options.out && resolve(options.out), copies: options.copies, overwrite: options.overwrite }
-      return perform('groups', input, options.json, (output) => `${groupsText(output, options.history)}${output.files > 0 ? `\nWrote ${output.files} files to ${input.out}${skippedText(output.skipped)}` : ''}`)
+      const input = {
+        project: resolve(project),
+        edits,
+        undo: stepsBack(options),
+        out: options.out && resolve(options.out),
+        copies: options.copies,
+        overwrite: options.overwrite
+      }
+      return perform(
+        'groups',
+        input,
+        options.json,
+        (output) =>
+          `${groupsText(output, options.history)}${output.files > 0 ? `\nWrote ${output.files} files to ${input.out}${skippedText(output.skipped)}` : ''}`
+      )
     })
 }

@@ -23,12 +23,15 @@ export function patchSize(text: string): PatchSize {
 /** `2/8`: the second of eight. */
 export function shardOf(text: string): Shard {
   const [, number, of] = /^(\d+)\/(\d+)$/.exec(text) ?? []
-  if (!(Number(number) >= 1 && Number(number) <= Number(of))) throw new InvalidArgumentError('It must be a part such as 2/8.')
+  if (!(Number(number) >= 1 && Number(number) <= Number(of)))
+    throw new InvalidArgumentError('It must be a part such as 2/8.')
   return { number: Number(number), of: Number(of) }
 }
 /** Paths become absolute, addresses stay. */
-export const placed = (paths: readonly string[]): string[] => paths.map((path) => (isAddress(path) ? path : resolve(path)))
-export const decimals = (text: string): number[] => text.split(',').map(number(Number.isFinite, 'numbers such as 0.485,0.456,0.406'))
+export const placed = (paths: readonly string[]): string[] =>
+  paths.map((path) => (isAddress(path) ? path : resolve(path)))
+export const decimals = (text: string): number[] =>
+  text.split(',').map(number(Number.isFinite, 'numbers such as 0.485,0.456,0.406'))
 export const positive = number((value) => Number.isFinite(value) && value > 0, 'a number above 0')
 
 export const backend = (): Option => new Option('--backend <name>', 'what computes').choices(BACKEND_CHOICES)
@@ -53,9 +56,17 @@ export function stepsBack({ undo, redo }: { undo?: true | number; redo?: true | 
 }
 
 export const skippedText = (skipped: { path: string; reason: string }[]): string =>
-  skipped.length ? `\n${skipped.length} skipped:\n${skipped.map(({ path, reason }) => `  ${path}: ${reason}`).join('\n')}` : ''
+  skipped.length
+    ? `\n${skipped.length} skipped:\n${skipped.map(({ path, reason }) => `  ${path}: ${reason}`).join('\n')}`
+    : ''
 
 /** Which clusters a command is about. */
-export const head = (): Option => new Option('--head <head>', 'A: many over-clusters, B: the classes directly').choices(HEADS).default('A')
+export const head = (): Option =>
+  new Option('--head <head>', 'A: many over-clusters, B: the classes directly').choices(HEADS).default('A')
 
-export const examples = (text: string): string => `\nExamples:\n${text.trim().split('\n').map((line) => `  $ ${line.trim()}`).join('\n')}`
+export const examples = (text: string): string =>
+  `\nExamples:\n${text
+    .trim()
+    .split('\n')
+    .map((line) => `  $ ${line.trim()}`)
+    .join('\n')}`

@@ -6,9 +6,47 @@ import { progressPrinter } from './progressLine.ts'
 
 /** Faults that lie with what was asked for, rather than with the work itself. */
 export const INPUT_FAULTS = new Set<string>([
-  'FolderNotFound', 'EmptyFolder', 'NoReadableImages', 'UnreadableImage', 'NotEnoughPixels', 'NotEnoughImages', 'FolderUnreadable', 'NothingValid', 'MixedImages', 'AreaUnreachable', 'PlaceUnknown', 'LabelsUnreadable', 'CorrectionsUnreadable', 'ClassesChanged', 'TooManyPatches', 'ShardMissing', 'WouldOverwrite', 'AmongImages', 'ProjectNotFound', 'ProjectUnreadable', 'OtherImages', 'ProjectTooNew',
-  'ProjectLocked', 'FolderInUse', 'FolderNotWritable', 'DiskFull', 'NothingTrained', 'NothingSegmented', 'HeatmapsMissing', 'CheckpointUnreadable', 'CheckpointMismatch',
-  'BackendUnavailable', 'RuntimeUnavailable', 'FeaturesUnusable', 'TruthMissing', 'TruthInColour', 'TruthMismatch', 'TruthAmbiguous', 'TruthUnusable', 'NothingScored', 'InvalidSetting'
+  'FolderNotFound',
+  'EmptyFolder',
+  'NoReadableImages',
+  'UnreadableImage',
+  'NotEnoughPixels',
+  'NotEnoughImages',
+  'FolderUnreadable',
+  'NothingValid',
+  'MixedImages',
+  'AreaUnreachable',
+  'PlaceUnknown',
+  'LabelsUnreadable',
+  'CorrectionsUnreadable',
+  'ClassesChanged',
+  'TooManyPatches',
+  'ShardMissing',
+  'WouldOverwrite',
+  'AmongImages',
+  'ProjectNotFound',
+  'ProjectUnreadable',
+  'OtherImages',
+  'ProjectTooNew',
+  'ProjectLocked',
+  'FolderInUse',
+  'FolderNotWritable',
+  'DiskFull',
+  'NothingTrained',
+  'NothingSegmented',
+  'HeatmapsMissing',
+  'CheckpointUnreadable',
+  'CheckpointMismatch',
+  'BackendUnavailable',
+  'RuntimeUnavailable',
+  'FeaturesUnusable',
+  'TruthMissing',
+  'TruthInColour',
+  'TruthMismatch',
+  'TruthAmbiguous',
+  'TruthUnusable',
+  'NothingScored',
+  'InvalidSetting'
 ])
 export const EXIT = { ok: 0, failed: 1, badInput: 2, interrupted: 130 }
 
@@ -29,7 +67,12 @@ let outcome: Outcome = {}
 export const lastOutcome = (): Outcome => outcome
 
 /** Runs a command in the engine with a progress line. Nothing else is printed; `lastOutcome` tells how it ended. */
-export async function perform<N extends CommandName>(name: N, input: CommandInput<N>, json: boolean | undefined, print: (output: CommandOutput<N>) => string): Promise<void> {
+export async function perform<N extends CommandName>(
+  name: N,
+  input: CommandInput<N>,
+  json: boolean | undefined,
+  print: (output: CommandOutput<N>) => string
+): Promise<void> {
   outcome = { error: new SmaltiError('Cancelled'), json }
   if (interrupted.aborted) return
   const engine = startEngine!()
@@ -40,7 +83,10 @@ export async function perform<N extends CommandName>(name: N, input: CommandInpu
   interrupted.addEventListener('abort', cancelling)
   insisted.addEventListener('abort', engine.kill)
   try {
-    const output = await engine.call(name, input, { signal: interrupted, onProgress: (progress) => interrupted.aborted || line.show(progress) })
+    const output = await engine.call(name, input, {
+      signal: interrupted,
+      onProgress: (progress) => interrupted.aborted || line.show(progress)
+    })
     outcome = { output: `${json ? JSON.stringify(output) : print(output)}\n`, json }
   } catch (fault) {
     outcome = { error: asSmaltiError(fault), json }
@@ -54,6 +100,15 @@ export async function perform<N extends CommandName>(name: N, input: CommandInpu
 export function conclusionOf({ output = '', error, json }: Outcome): { code: number; stdout: string; stderr: string } {
   const told = interrupted.aborted && !isLoss(error) ? new SmaltiError('Cancelled') : error
   if (!told) return { code: EXIT.ok, stdout: output, stderr: '' }
-  const code = interrupted.aborted || told.name === 'Cancelled' ? EXIT.interrupted : INPUT_FAULTS.has(told.name) ? EXIT.badInput : EXIT.failed
-  return { code, stdout: json ? `${JSON.stringify({ error: told })}\n` : '', stderr: `${told.details.output ?? ''}${told.message}\n` }
+  const code =
+    interrupted.aborted || told.name === 'Cancelled'
+      ? EXIT.interrupted
+      : INPUT_FAULTS.has(told.name)
+        ? EXIT.badInput
+        : EXIT.failed
+  return {
+    code,
+    stdout: json ? `${JSON.stringify({ error: told })}\n` : '',
+    stderr: `${told.details.output ?? ''}${told.message}\n`
+  }
 }

@@ -5,9 +5,15 @@ const BAR = 24
 
 export function describe({ stage, share, remaining, report }: Progress): string {
   const filled = Math.round(BAR * (share ?? 0))
-  const bar = share === undefined ? '' : ` ${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ${String(Math.floor(100 * share)).padStart(3)} %`
+  const bar =
+    share === undefined
+      ? ''
+      : ` ${'█'.repeat(filled)}${'░'.repeat(BAR - filled)} ${String(Math.floor(100 * share)).padStart(3)} %`
   const left = remaining === undefined ? '' : `  ${duration(remaining)} left`
-  const heads = report?.heads.map(({ name, information, ceiling }) => `  ${name} ${information.toFixed(2)}/${ceiling.toFixed(2)} nats`).join('') ?? ''
+  const heads =
+    report?.heads
+      .map(({ name, information, ceiling }) => `  ${name} ${information.toFixed(2)}/${ceiling.toFixed(2)} nats`)
+      .join('') ?? ''
   return `${stage}${bar}${left}${heads}`
 }
 
@@ -17,7 +23,9 @@ export function progressPrinter(stream: NodeJS.WriteStream): { show(progress: Pr
   return {
     show(progress) {
       if (progress.skipped) {
-        stream.write(`${stream.isTTY ? '\r\u001b[K' : ''}Skipped ${progress.skipped.path}: ${progress.skipped.reason}\n`)
+        stream.write(
+          `${stream.isTTY ? '\r\u001b[K' : ''}Skipped ${progress.skipped.path}: ${progress.skipped.reason}\n`
+        )
         return
       }
       if (stream.isTTY) stream.write(`\r\u001b[K${describe(progress).slice(0, (stream.columns || 80) - 1)}`)

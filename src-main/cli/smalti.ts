@@ -1,5 +1,8 @@
 /** The command line under Node. */
 import './interruption.ts'
 
-const [{ startEngineProcess }, { runCommandLine }] = await Promise.all([import('../engine/childProcess.ts'), import('./commandLine.ts')])
+const [{ startEngineProcess }, { runCommandLine }] = await Promise.all([
+  import('../engine/childProcess.ts'),
+  import('./commandLine.ts')
+])
 await runCommandLine(process.argv.slice(2), startEngineProcess, (code) => process.exit(code))

@@ -6,7 +6,17 @@ const className = z.string().trim().min(1, 'a class needs a name').max(200)
 
 /** What the user made of a head's clusters. */
 export const scheme = z.object({
-  classes: z.array(z.object({ id: classId, name: z.string(), colour, hidden: z.boolean().default(false), ignored: z.boolean().default(false) })).max(250),
+  classes: z
+    .array(
+      z.object({
+        id: classId,
+        name: z.string(),
+        colour,
+        hidden: z.boolean().default(false),
+        ignored: z.boolean().default(false)
+      })
+    )
+    .max(250),
   /** Class id of each cluster. */
   of: z.array(z.int()),
   /** So many of the clusters, the last, are none of the network's: pixels come to them by hand alone. */
@@ -20,7 +30,12 @@ export const schemeEdit = z.discriminatedUnion('kind', [
   /** The first takes in the others. */
   z.object({ kind: z.literal('merge'), classes: z.array(classId).min(2), name: className.optional() }),
   /** Clusters move to a class, or to a new one of their own. */
-  z.object({ kind: z.literal('assign'), clusters: z.array(z.int().min(0)).min(1), to: classId.optional(), name: className.optional() }),
+  z.object({
+    kind: z.literal('assign'),
+    clusters: z.array(z.int().min(0)).min(1),
+    to: classId.optional(),
+    name: className.optional()
+  }),
   /** Every cluster becomes a class of its own, or the two parts of which the tree made it do. */
   z.object({ kind: z.literal('split'), class: classId, along: z.enum(['clusters', 'tree']) }),
   /** A class that the network did not find, to be painted. */
@@ -69,7 +84,11 @@ export type Correction = z.infer<typeof correction>
  * without any those of the step before. Corrections are those of all steps up to the one that counts.
  */
 export const classHistory = z.object({
-  history: z.array(z.object({ name: z.string(), schemes: z.record(z.string(), scheme).optional(), corrected: correction.optional() })).min(1),
+  history: z
+    .array(
+      z.object({ name: z.string(), schemes: z.record(z.string(), scheme).optional(), corrected: correction.optional() })
+    )
+    .min(1),
   cursor: z.int().min(0)
 })
 export type ClassHistory = z.infer<typeof classHistory>
@@ -78,7 +97,11 @@ const pixel = z.tuple([z.number(), z.number()])
 /** Pixels that are corrected, in columns and rows of the image; a pixel's middle lies at its half. */
 export const correctionShape = z.discriminatedUnion('kind', [
   /** All within a radius of a line. */
-  z.object({ kind: z.literal('brush'), line: z.array(pixel).min(1).max(100_000), radius: z.number().positive().max(10_000) }),
+  z.object({
+    kind: z.literal('brush'),
+    line: z.array(pixel).min(1).max(100_000),
+    radius: z.number().positive().max(10_000)
+  }),
   /** All inside. */
   z.object({ kind: z.literal('polygon'), ring: z.array(pixel).min(3).max(100_000) }),
   /** The connected area of one class. */

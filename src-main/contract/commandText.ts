@@ -14,16 +14,51 @@ const line = (...words: readonly string[]): string => ['smalti', ...words.map(qu
  */
 export function trainCommand(sources: readonly string[], project: string, settings: TrainingSettings): string {
   const { recipe, features } = settings
-  const options = (['classes', 'over', 'preset', 'method', 'minutes', 'steps', 'seed', 'scale', 'gsd', 'bands', 'page', 'area', 'upright', 'backend'] as const).flatMap((name) => {
+  const options = (
+    [
+      'classes',
+      'over',
+      'preset',
+      'method',
+      'minutes',
+      'steps',
+      'seed',
+      'scale',
+      'gsd',
+      'bands',
+      'page',
+      'area',
+      'upright',
+      'backend'
+    ] as const
+  ).flatMap((name) => {
     const value = settings[name]
-    return value === undefined || value === DEFAULT_SETTINGS[name] || (name === 'method' && features) ? [] : [`--${name}`, String(value)]
+    return value === undefined || value === DEFAULT_SETTINGS[name] || (name === 'method' && features)
+      ? []
+      : [`--${name}`, String(value)]
   })
-  const network = features ? ['--features', features.file, ...(features.mean ? ['--features-mean', features.mean.join()] : []), ...(features.std ? ['--features-std', features.std.join()] : [])] : []
-  const command = line('train', ...sources, '--project', project, ...options, ...network, ...(recipe ? ['--recipe', 'recipe.json'] : []))
+  const network = features
+    ? [
+        '--features',
+        features.file,
+        ...(features.mean ? ['--features-mean', features.mean.join()] : []),
+        ...(features.std ? ['--features-std', features.std.join()] : [])
+      ]
+    : []
+  const command = line(
+    'train',
+    ...sources,
+    '--project',
+    project,
+    ...options,
+    ...network,
+    ...(recipe ? ['--recipe', 'recipe.json'] : [])
+  )
   return recipe ? `${command}   # recipe.json: ${JSON.stringify(recipe)}` : command
 }
 
-export const segmentCommand = (project: string, heatmaps = false): string => line('segment', project, ...(heatmaps ? ['--heatmaps'] : []))
+export const segmentCommand = (project: string, heatmaps = false): string =>
+  line('segment', project, ...(heatmaps ? ['--heatmaps'] : []))
 
 /** What an export is asked for, besides its project. */
 export interface ExportChoice {
@@ -37,10 +72,16 @@ export interface ExportChoice {
   overwrite?: boolean
 }
 
-export function exportCommand(project: string, { format, head, out, what = 'classes', only, measures = {}, cleanUp = {}, overwrite }: ExportChoice): string {
+export function exportCommand(
+  project: string,
+  { format, head, out, what = 'classes', only, measures = {}, cleanUp = {}, overwrite }: ExportChoice
+): string {
   const { majority, sieve } = cleanUp
   return line(
-    'export', project, '--format', format,
+    'export',
+    project,
+    '--format',
+    format,
     ...(head === 'A' ? [] : ['--head', head]),
     ...(what === 'classes' ? [] : ['--what', what]),
     ...(measures.confidence ? ['--confidence'] : []),
@@ -48,7 +89,8 @@ export function exportCommand(project: string, { format, head, out, what = 'clas
     ...(majority === undefined ? [] : ['--majority', String(majority)]),
     ...(sieve === undefined ? [] : ['--sieve', `${sieve.value}${sieve.unit}`]),
     ...(overwrite ? ['--overwrite'] : []),
-    '--out', out,
+    '--out',
+    out,
     ...(only ? ['--only', ...only] : [])
   )
 }

@@ -1,5 +1,15 @@
 import { z } from 'zod'
-import { classHistory, clusterDescriptions, clusterMap, clusterTree, correctionShape, correctionTarget, headDescription, scheme, schemeEdit } from './classes.ts'
+import {
+  classHistory,
+  clusterDescriptions,
+  clusterMap,
+  clusterTree,
+  correctionShape,
+  correctionTarget,
+  headDescription,
+  scheme,
+  schemeEdit
+} from './classes.ts'
 import { imageDetails } from './details.ts'
 import { SmaltiError } from './errors.ts'
 import { groupEdit, groupHistory, imageGroup } from './groups.ts'
@@ -34,7 +44,12 @@ const backendFinding = z.object({
   /** Why it is not used. */
   reason: z.string().optional()
 })
-export const segmentedImage = z.object({ path: z.string(), width: z.int(), height: z.int(), /** Probabilities were kept. */ heatmaps: z.boolean().optional() })
+export const segmentedImage = z.object({
+  path: z.string(),
+  width: z.int(),
+  height: z.int(),
+  /** Probabilities were kept. */ heatmaps: z.boolean().optional()
+})
 
 export const projectState = z.object({
   folder,
@@ -79,11 +94,20 @@ export const COMMANDS = {
       backends: z.array(backendFinding)
     })
   },
-  catalogue: { input: z.object({ sources, /** Of TIFFs of several. */ page: z.int().positive().optional() }), output: catalogue },
+  catalogue: {
+    input: z.object({ sources, /** Of TIFFs of several. */ page: z.int().positive().optional() }),
+    output: catalogue
+  },
   /** What looks like an image by its name, before any header is read. */
-  listing: { input: z.object({ sources }), output: z.object({ images: z.array(z.object({ path: z.string(), file: z.string() })) }) },
+  listing: {
+    input: z.object({ sources }),
+    output: z.object({ images: z.array(z.object({ path: z.string(), file: z.string() })) })
+  },
   /** What is known of images from their headers and the files beside them. */
-  details: { input: z.object({ sources, page: z.int().positive().optional() }), output: z.object({ images: z.array(imageDetails), skipped: z.array(skippedFile) }) },
+  details: {
+    input: z.object({ sources, page: z.int().positive().optional() }),
+    output: z.object({ images: z.array(imageDetails), skipped: z.array(skippedFile) })
+  },
   /** Adds an outline to an area of interest, and tells where that lies on an image. */
   area: {
     input: z.object({
@@ -92,7 +116,11 @@ export const COMMANDS = {
       /** GeoJSON file of the area as it is; never changed. */
       area: z.string().min(1).optional(),
       /** Corners in columns and rows of the image. */
-      add: z.array(z.tuple([z.number(), z.number()])).min(3).max(100_000).optional(),
+      add: z
+        .array(z.tuple([z.number(), z.number()]))
+        .min(3)
+        .max(100_000)
+        .optional(),
       /** Keeps the file of what was drawn; made if need be. */
       project: folder,
       sources
@@ -145,7 +173,10 @@ export const COMMANDS = {
       method: z.enum(GROUP_METHODS),
       minutes: z.number().positive().max(100_000).optional(),
       steps: z.int().positive().optional(),
-      seed: z.int().min(0).max(2 ** 31 - 1),
+      seed: z
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1),
       backend: z.enum(BACKEND_CHOICES),
       /** Copies each image into the sub-folder of its group. */
       copies: z.boolean().default(false),
@@ -221,7 +252,13 @@ export const COMMANDS = {
   },
   mergeShards: {
     input: z.object({ project: folder, images: sources.optional() }),
-    output: z.object({ project: folder, labels: folder, images: z.int(), shards: z.int(), skipped: z.array(skippedFile) })
+    output: z.object({
+      project: folder,
+      labels: folder,
+      images: z.int(),
+      shards: z.int(),
+      skipped: z.array(skippedFile)
+    })
   },
   /** What is known of the clusters of a segmentation. */
   describe: {
@@ -235,7 +272,16 @@ export const COMMANDS = {
   },
   /** Lists a project's runs; makes another its own, or gives one a name. */
   runs: {
-    input: z.object({ project: folder, use: z.string().optional(), rename: z.object({ /** The one in use when absent. */ run: z.string().optional(), name: z.string().trim().min(1).max(200) }).optional() }),
+    input: z.object({
+      project: folder,
+      use: z.string().optional(),
+      rename: z
+        .object({
+          /** The one in use when absent. */ run: z.string().optional(),
+          name: z.string().trim().min(1).max(200)
+        })
+        .optional()
+    }),
     output: z.object({ runs: z.array(runSummary), current: z.string().optional() })
   },
   /** Lets a project find its images in a folder that was renamed or moved. */
@@ -300,8 +346,17 @@ export const COMMANDS = {
       truth: folder,
       /** Class of each value of a mask or polygon, or of each colour (`#rrggbb`); what it does not name is not scored. Only the value 255 may be class 255, which masks use for pixels that are not scored. */
       truthMap: z
-        .record(z.string().regex(/^(\d+|#[0-9a-f]{6})$/i), z.int().min(0).max(2 ** 32 - 1))
-        .refine((map) => Object.entries(map).every(([value, k]) => k !== 255 || Number(value) === 255), 'leave out values that are not scored instead of mapping them to 255')
+        .record(
+          z.string().regex(/^(\d+|#[0-9a-f]{6})$/i),
+          z
+            .int()
+            .min(0)
+            .max(2 ** 32 - 1)
+        )
+        .refine(
+          (map) => Object.entries(map).every(([value, k]) => k !== 255 || Number(value) === 255),
+          'leave out values that are not scored instead of mapping them to 255'
+        )
         .optional(),
       head,
       mapping: z.enum(['many-to-one', 'hungarian']),
@@ -362,13 +417,20 @@ export const COMMANDS = {
     })
   },
   /** Libraries that compute, which this build does not hold: fetches or removes one, and tells which there are. */
-  runtimes: { input: z.object({ fetch: z.enum(RUNTIMES).optional(), remove: z.enum(RUNTIMES).optional() }), output: z.object({ runtimes: z.array(runtime) }) },
+  runtimes: {
+    input: z.object({ fetch: z.enum(RUNTIMES).optional(), remove: z.enum(RUNTIMES).optional() }),
+    output: z.object({ runtimes: z.array(runtime) })
+  },
   /** Starts a backend, lets it prove itself and times a training step, in a process of its own. */
   trial: {
     input: z.object({ backend: z.enum(BACKENDS), step: z.object({ architecture, shape: stepShape }).optional() }),
-    output: z.object({ device: z.string().optional(), reason: z.string().optional(), milliseconds: z.number().optional() })
+    output: z.object({
+      device: z.string().optional(),
+      reason: z.string().optional(),
+      milliseconds: z.number().optional()
+    })
   },
-  pause: { input: z.object({ paused: z.boolean() }), output: z.object({ paused: z.boolean() }) },
+  pause: { input: z.object({ paused: z.boolean() }), output: z.object({ paused: z.boolean() }) }
 } as const
 
 export type CommandName = keyof typeof COMMANDS
@@ -380,7 +442,10 @@ export function parsedInput<N extends CommandName>(name: N, input: unknown): z.o
   const parsed = COMMANDS[name].input.safeParse(input)
   if (parsed.success) return parsed.data as z.output<(typeof COMMANDS)[N]['input']>
   const [issue] = parsed.error.issues
-  throw new SmaltiError('InvalidSetting', { setting: issue.path.join('.') || name, reason: issue.message.replace(/^./, (c) => c.toLowerCase()) })
+  throw new SmaltiError('InvalidSetting', {
+    setting: issue.path.join('.') || name,
+    reason: issue.message.replace(/^./, (c) => c.toLowerCase())
+  })
 }
 
 /** A part of an image, in its pixels, and the clusters that the training finds on it by now. */

@@ -9,7 +9,15 @@ export const imageDetails = z.object({
   height: z.int(),
   /** Smaller copies that are stored with it. */
   overviews: z.int(),
-  bands: z.array(z.object({ role: z.enum(BAND_ROLES), type: z.enum(SAMPLE_TYPES), /** As text: NaN and infinity are no JSON. */ nodata: z.string().optional() })).min(1),
+  bands: z
+    .array(
+      z.object({
+        role: z.enum(BAND_ROLES),
+        type: z.enum(SAMPLE_TYPES),
+        /** As text: NaN and infinity are no JSON. */ nodata: z.string().optional()
+      })
+    )
+    .min(1),
   /** Some pixels may be without data. */
   gaps: z.boolean(),
   /** Where it lies; absent where nothing says so. */
@@ -19,7 +27,9 @@ export const imageDetails = z.object({
       pixel: z.tuple([z.number(), z.number()]).optional(),
       /** Why its coordinates lead to no place on the earth. */
       unknown: z.string().optional(),
-      crs: z.object({ name: z.string(), code: z.string().optional(), unit: z.string(), geographic: z.boolean() }).optional(),
+      crs: z
+        .object({ name: z.string(), code: z.string().optional(), unit: z.string(), geographic: z.boolean() })
+        .optional(),
       /** Of its middle. */
       longitude: z.number().optional(),
       latitude: z.number().optional(),

@@ -3,7 +3,20 @@ import { z } from 'zod'
 export const SAMPLE_TYPES = ['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'float32', 'float64'] as const
 export type SampleType = (typeof SAMPLE_TYPES)[number]
 
-export const BAND_ROLES = ['red', 'green', 'blue', 'nir', 'grey', 'elevation', 'alpha', 'cyan', 'magenta', 'yellow', 'black', 'other'] as const
+export const BAND_ROLES = [
+  'red',
+  'green',
+  'blue',
+  'nir',
+  'grey',
+  'elevation',
+  'alpha',
+  'cyan',
+  'magenta',
+  'yellow',
+  'black',
+  'other'
+] as const
 export type BandRole = (typeof BAND_ROLES)[number]
 
 export const catalogueImage = z.object({
@@ -32,14 +45,25 @@ export const catalogueImage = z.object({
   warning: z.string().optional()
 })
 export const skippedFile = z.object({ path: z.string(), reason: z.string() })
-export const catalogue = z.object({ sources: z.array(z.string()), images: z.array(catalogueImage), skipped: z.array(skippedFile) })
+export const catalogue = z.object({
+  sources: z.array(z.string()),
+  images: z.array(catalogueImage),
+  skipped: z.array(skippedFile)
+})
 
 export type CatalogueImage = z.infer<typeof catalogueImage>
 export type SkippedFile = z.infer<typeof skippedFile>
 export type Catalogue = z.infer<typeof catalogue>
 
 /** Mean and standard deviation of each band, of values that run from 0 to 1 between `low` and `high` of the file's. */
-export const bandStatistics = z.array(z.object({ mean: z.number(), deviation: z.number().positive(), low: z.number().default(0), high: z.number().default(255) }))
+export const bandStatistics = z.array(
+  z.object({
+    mean: z.number(),
+    deviation: z.number().positive(),
+    low: z.number().default(0),
+    high: z.number().default(255)
+  })
+)
 export type BandStatistics = z.infer<typeof bandStatistics>
 
 const ring = z.array(z.tuple([z.number(), z.number()]))

@@ -51,5 +51,7 @@ export type ExportFormatName = keyof typeof FORMAT_NOTES
 export const EXPORT_FORMATS = Object.keys(FORMAT_NOTES) as [ExportFormatName, ...ExportFormatName[]]
 
 /** One part of a segmentation that several processes share. */
-export const shard = z.object({ number: z.int().min(1), of: z.int().min(1).max(10_000) }).refine(({ number, of }) => number <= of, 'the number is at most the count')
+export const shard = z
+  .object({ number: z.int().min(1), of: z.int().min(1).max(10_000) })
+  .refine(({ number, of }) => number <= of, 'the number is at most the count')
 export type Shard = z.infer<typeof shard>

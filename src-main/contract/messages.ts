@@ -22,9 +22,17 @@ export type WireError = z.infer<typeof wireError>
  * Under Electron only the shell starts processes: what an engine asks of it about engines beside itself, by numbers of its own,
  * and what it is told of them.
  */
-export const siblingRequest = z.object({ kind: z.literal('sibling'), sibling: z.int(), ask: z.union([z.literal('start'), z.literal('end'), z.object({ message: z.unknown() })]) })
+export const siblingRequest = z.object({
+  kind: z.literal('sibling'),
+  sibling: z.int(),
+  ask: z.union([z.literal('start'), z.literal('end'), z.object({ message: z.unknown() })])
+})
 export type SiblingRequest = z.infer<typeof siblingRequest>
-export const siblingNews = z.object({ kind: z.literal('sibling'), sibling: z.int(), news: z.union([z.object({ message: z.unknown() }), z.object({ ended: z.string() })]) })
+export const siblingNews = z.object({
+  kind: z.literal('sibling'),
+  sibling: z.int(),
+  news: z.union([z.object({ message: z.unknown() }), z.object({ ended: z.string() })])
+})
 export type SiblingNews = z.infer<typeof siblingNews>
 
 /** What the engine answers: any number of `progress`, then one `reply` or one `error`. */

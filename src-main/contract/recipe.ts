@@ -1,14 +1,38 @@
 import { z } from 'zod'
 
 /** Methods that learn the trunk. */
-export const LEARNT_METHODS = ['information', 'deep-infomax', 'co-occurrence', 'context', 'exemplar', 'adaptive', 'embedded'] as const
+export const LEARNT_METHODS = [
+  'information',
+  'deep-infomax',
+  'co-occurrence',
+  'context',
+  'exemplar',
+  'adaptive',
+  'embedded'
+] as const
 export type LearntMethod = (typeof LEARNT_METHODS)[number]
-export const METHODS = [...LEARNT_METHODS, 'kmeans-bands', 'kmeans-patches', 'sift', 'random-cnn', 'random-cnn-kmeans', 'features'] as const
+export const METHODS = [
+  ...LEARNT_METHODS,
+  'kmeans-bands',
+  'kmeans-patches',
+  'sift',
+  'random-cnn',
+  'random-cnn-kmeans',
+  'features'
+] as const
 export type Method = (typeof METHODS)[number]
-export const METHOD_KINDS = { learnt: 'Learnt', classical: 'Classical', untrained: 'Untrained', borrowed: 'Borrowed' } as const
+export const METHOD_KINDS = {
+  learnt: 'Learnt',
+  classical: 'Classical',
+  untrained: 'Untrained',
+  borrowed: 'Borrowed'
+} as const
 /** What each method is, in a line. */
 export const METHOD_NOTES: Record<Method, { kind: keyof typeof METHOD_KINDS; note: string }> = {
-  information: { kind: 'learnt', note: 'Invariant Information Distillation: neighbours and views tell each other’s cluster' },
+  information: {
+    kind: 'learnt',
+    note: 'Invariant Information Distillation: neighbours and views tell each other’s cluster'
+  },
   'deep-infomax': { kind: 'learnt', note: 'Deep InfoMax: the whole and its places tell of each other' },
   'co-occurrence': { kind: 'learnt', note: 'Isola 2015: which places lie near each other' },
   context: { kind: 'learnt', note: 'Doersch 2015: on which side of a place another lies' },
@@ -23,7 +47,14 @@ export const METHOD_NOTES: Record<Method, { kind: keyof typeof METHOD_KINDS; not
   features: { kind: 'borrowed', note: 'k-means on the features of a vision network (ONNX file)' }
 }
 /** How whole images are grouped: by learning, by k-means on their pixels, or on a network as it begins. */
-export const GROUP_METHODS = ['information', 'deep-infomax', 'exemplar', 'adaptive', 'kmeans-pixels', 'random-cnn'] as const
+export const GROUP_METHODS = [
+  'information',
+  'deep-infomax',
+  'exemplar',
+  'adaptive',
+  'kmeans-pixels',
+  'random-cnn'
+] as const
 export type GroupMethod = (typeof GROUP_METHODS)[number]
 export const OBJECTIVES = ['pooled', 'perDisplacement'] as const
 
@@ -44,7 +75,11 @@ export const viewRecipe = z.strictObject({
   /** Largest shift between the two crops along each axis; or the least and the largest length of a shift in any direction. */
   shift: z.union([shift, z.tuple([shift, shift])]),
   /** Largest turn in degrees, factor on the size 1 ± scale, and shear. */
-  affine: z.strictObject({ degrees: z.number().min(0).max(180), scale: z.number().min(0).max(0.9), shear: z.number().min(0).max(1) }),
+  affine: z.strictObject({
+    degrees: z.number().min(0).max(180),
+    scale: z.number().min(0).max(0.9),
+    shear: z.number().min(0).max(1)
+  }),
   /** Root mean square length of a random displacement field, and the deviation of the Gaussian that smooths it. */
   deformation: z.strictObject({ strength, smoothness: z.number().min(1) }),
   /** Factors lie in 1 ± strength, hue in ± strength of a full turn; red, green and blue only. */
@@ -79,27 +114,31 @@ export const guidedFilter = z.strictObject({
 export type GuidedFilter = z.infer<typeof guidedFilter>
 
 /** Settings of Deep InfoMax, by the paper's symbols. */
-export const deepInfomax = z.strictObject({
-  /** Weights of what the whole tells of itself (global), of its places (local), and of the prior. */
-  alpha: z.number().min(0).max(10),
-  beta: z.number().min(0).max(10),
-  gamma: z.number().min(0).max(10),
-  /** Lower bound of information: Donsker and Varadhan, Jensen and Shannon, noise contrast. */
-  estimator: z.enum(['dv', 'jsd', 'infonce']),
-  /** How a pair of places and wholes is scored: each embedded and multiplied, or both through one layer. */
-  scores: z.enum(['dot', 'concat']),
-  /** Weight of telling the row and the column of a place from it and the whole (§4.3). */
-  coordinates: z.number().min(0).max(10),
-  /** Side of the square, as a share of the image's, that the whole does without (§4.3). */
-  occlusion: z.number().min(0).max(0.9)
-}).refine(({ alpha, beta }) => alpha + beta > 0, 'needs alpha or beta above 0')
+export const deepInfomax = z
+  .strictObject({
+    /** Weights of what the whole tells of itself (global), of its places (local), and of the prior. */
+    alpha: z.number().min(0).max(10),
+    beta: z.number().min(0).max(10),
+    gamma: z.number().min(0).max(10),
+    /** Lower bound of information: Donsker and Varadhan, Jensen and Shannon, noise contrast. */
+    estimator: z.enum(['dv', 'jsd', 'infonce']),
+    /** How a pair of places and wholes is scored: each embedded and multiplied, or both through one layer. */
+    scores: z.enum(['dot', 'concat']),
+    /** Weight of telling the row and the column of a place from it and the whole (§4.3). */
+    coordinates: z.number().min(0).max(10),
+    /** Side of the square, as a share of the image's, that the whole does without (§4.3). */
+    occlusion: z.number().min(0).max(0.9)
+  })
+  .refine(({ alpha, beta }) => alpha + beta > 0, 'needs alpha or beta above 0')
 export type DeepInfomax = z.infer<typeof deepInfomax>
 
 /** Everything that a training run follows besides the user's own settings. */
 export const recipe = z.strictObject({
   method: z.enum(METHODS),
   /** Trunk in the papers' shorthand: `64s2,64,M,128,256d2`; channels, `s` stride, `d` dilation, `M` and `A` maximum and average pooling. */
-  layers: z.string().regex(/^(([MA]|\d+(d\d+)?(s\d+)?)(,([MA]|\d+(d\d+)?(s\d+)?))*)?$/, 'is no list of layers such as 64s2,64,M,128d2'),
+  layers: z
+    .string()
+    .regex(/^(([MA]|\d+(d\d+)?(s\d+)?)(,([MA]|\d+(d\d+)?(s\d+)?))*)?$/, 'is no list of layers such as 64s2,64,M,128d2'),
   /** Factor on the trunk's channels. */
   width: z.number().positive().max(4),
   sobel: z.boolean(),
@@ -140,7 +179,12 @@ export const recipe = z.strictObject({
   /** Share of the training without any rise of information after which it ends; 0 never. */
   patience: share,
   /** The trunk first learns by another method, for this share of the training; null begins at random. */
-  pretrain: z.strictObject({ method: z.enum(LEARNT_METHODS).exclude(['information', 'adaptive', 'embedded']), share: z.number().positive().max(0.9) }).nullable(),
+  pretrain: z
+    .strictObject({
+      method: z.enum(LEARNT_METHODS).exclude(['information', 'adaptive', 'embedded']),
+      share: z.number().positive().max(0.9)
+    })
+    .nullable(),
   /** Of the method deep-infomax. */
   deepInfomax,
   views: viewRecipe,

@@ -30,14 +30,23 @@ export const trainingSettings = z.object({
   /** How clusters are found; the preset's way when absent. */
   method: z.enum(METHODS).optional(),
   /** An ONNX network whose features are clustered, and how it wants its bands: (0…1 − mean) / std, by band or for all. */
-  features: z.object({ file: z.string().min(1), mean: z.array(z.number()).min(1).optional(), std: z.array(z.number().positive()).min(1).optional() }).optional(),
+  features: z
+    .object({
+      file: z.string().min(1),
+      mean: z.array(z.number()).min(1).optional(),
+      std: z.array(z.number().positive()).min(1).optional()
+    })
+    .optional(),
   /** Changes to the preset's recipe. */
   recipe: recipeChanges.optional(),
   /** Time limit of training in place of the preset's; its steps may be done before. */
   minutes: z.number().positive().max(100_000).optional(),
   /** Exact number of steps instead of the preset's limits. */
   steps: z.int().positive().optional(),
-  seed: z.int().min(0).max(2 ** 31 - 1),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1),
   /** Factor on the images' size before anything else. */
   scale: z.number().positive().max(1),
   /** Ground sampling distance in metres to which georeferenced images are brought, before `scale`. */

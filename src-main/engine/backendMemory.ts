@@ -18,7 +18,10 @@ async function keyOf(step: object): Promise<string> {
   const versions = await Promise.all(['smalti', 'onnxruntime-node', '@tensorflow/tfjs-node-gpu'].map(versionOf))
   const fetched = await fetchedRuntime('tensorflow')
   if (fetched) versions.push(fetched.version)
-  return createHash('sha256').update(JSON.stringify([process.platform, process.arch, cpus()[0]?.model, availableParallelism(), versions, step])).digest('hex').slice(0, 24)
+  return createHash('sha256')
+    .update(JSON.stringify([process.platform, process.arch, cpus()[0]?.model, availableParallelism(), versions, step]))
+    .digest('hex')
+    .slice(0, 24)
 }
 
 async function all(): Promise<Remembered> {

@@ -14,7 +14,9 @@ const ENDING = new Set(['SIGINT', 'SIGTERM', 'SIGHUP'])
 /** Starts the engine as a process of its own, for the command line or for a trial. */
 export function startEngineProcess(): EngineProcess {
   if (parentPort) return startSibling(parentPort)
-  const child = fork(fileURLToPath(new URL('./engine.js', import.meta.url)), { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  const child = fork(fileURLToPath(new URL('./engine.js', import.meta.url)), {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+  })
   // A message that finds nobody any more is answered by the end of the process.
   const client = createClient((message) => void child.send(message, () => undefined))
   let output = ''
@@ -28,8 +30,19 @@ export function startEngineProcess(): EngineProcess {
     }
     child.once('error', ({ message }) => end(new SmaltiError('EngineStopped', { reason: message })))
     const said = new Promise((all) => child.stderr!.once('close', all))
-    child.once('exit', (code, signal) =>
-      void said.then(() => end(signal !== null && ENDING.has(signal) ? new SmaltiError('Cancelled') : new SmaltiError('EngineStopped', { reason: signal ?? `exit code ${code}`, output: code ? output : undefined })))
+    child.once(
+      'exit',
+      (code, signal) =>
+        void said.then(() =>
+          end(
+            signal !== null && ENDING.has(signal)
+              ? new SmaltiError('Cancelled')
+              : new SmaltiError('EngineStopped', {
+                  reason: signal ?? `exit code ${code}`,
+                  output: code ? output : undefined
+                })
+          )
+        )
     )
   })
   return {

@@ -14,15 +14,33 @@ import { type Labeller, notesOf } from './labelling.ts'
 export const rawPath = (path: string): string => path.replace(/\.tif$/, '.raw.tif')
 
 /** Writes the rasters of an image cleaned up, and removes them as the network gave them. */
-export async function cleanRasters(rasters: Record<string, string>, labeller: Labeller, image: CatalogueImage, cleanUp: CleanUp, signal: AbortSignal): Promise<void> {
+export async function cleanRasters(
+  rasters: Record<string, string>,
+  labeller: Labeller,
+  image: CatalogueImage,
+  cleanUp: CleanUp,
+  signal: AbortSignal
+): Promise<void> {
   const ground = cleanUp.sieve?.unit === 'm2' ? groundAreas(await georeferenceOfFile(image, signal), image) : undefined
   for (const [head, path] of Object.entries(rasters)) {
     const raw = await openLabels(rawPath(path))
     try {
       const labels = cleaned(raw, cleanUp, ground)
-      await writeLabels(path, { width: image.width, height: image.height, tile: tileSide(image), key: labeller.key, notes: await notesOf(labeller, image, head) }, (window) => labels.read(window, signal), signal)
+      await writeLabels(
+        path,
+        {
+          width: image.width,
+          height: image.height,
+          tile: tileSide(image),
+          key: labeller.key,
+          notes: await notesOf(labeller, image, head)
+        },
+        (window) => labels.read(window, signal),
+        signal
+      )
     } catch (fault) {
-      if (fault instanceof SmaltiError && fault.name === 'UnreadableImage') throw new SmaltiError('LabelsUnreadable', { path: image.path, reason: fault.details.reason })
+      if (fault instanceof SmaltiError && fault.name === 'UnreadableImage')
+        throw new SmaltiError('LabelsUnreadable', { path: image.path, reason: fault.details.reason })
       throw fault
     } finally {
       await raw.close()

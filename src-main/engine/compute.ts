@@ -93,14 +93,22 @@ async function selfTest(backend: Backend): Promise<number> {
     await execution.run(inputs)
     return await execution.readState()
   }
-  const [a, b] = [await stateAfter(Promise.resolve(executeEagerly('cpu', program, state))), await stateAfter(backend.compile(program, state))]
-  const onlyUpdates = (name: string): boolean => `${name}/moment1` in program.state && state[name].every((value) => value === 0)
-  const distances = Object.keys(program.state).filter((name) => !onlyUpdates(name)).map((name) => {
-    // A second moment is a square, which errs twice as far as what was squared.
-    const [exact, own] = [a[name], b[name]].map((values) => (name.endsWith('/moment2') ? values.map((value) => Math.sqrt(Math.max(value, 0))) : values))
-    const apart = Math.hypot(...exact.map((value, i) => value - own[i]))
-    return apart / Math.max(Math.hypot(...exact), 1e-9)
-  })
+  const [a, b] = [
+    await stateAfter(Promise.resolve(executeEagerly('cpu', program, state))),
+    await stateAfter(backend.compile(program, state))
+  ]
+  const onlyUpdates = (name: string): boolean =>
+    `${name}/moment1` in program.state && state[name].every((value) => value === 0)
+  const distances = Object.keys(program.state)
+    .filter((name) => !onlyUpdates(name))
+    .map((name) => {
+      // A second moment is a square, which errs twice as far as what was squared.
+      const [exact, own] = [a[name], b[name]].map((values) =>
+        name.endsWith('/moment2') ? values.map((value) => Math.sqrt(Math.max(value, 0))) : values
+      )
+      const apart = Math.hypot(...exact.map((value, i) => value - own[i]))
+      return apart / Math.max(Math.hypot(...exact), 1e-9)
+    })
   // What is not a number is infinitely far.
   return Math.max(...distances.map((distance) => (Number.isNaN(distance) ? Infinity : distance)))
 }
@@ -135,7 +143,9 @@ export const trialJob: Job<'trial'> = async ({ backend: name, step }) => {
   if (!backend || !step) return { device: backend?.device, reason }
   const { architecture, shape } = step
   const program = trainingStep(architecture, shape)
-  await using execution = disposed(await backend.compile(program, initialState(program, initialWeights(architecture, normalFrom(uniformFrom(1))))))
+  await using execution = disposed(
+    await backend.compile(program, initialState(program, initialWeights(architecture, normalFrom(uniformFrom(1)))))
+  )
   const inputs = syntheticInputs(program, program.inputs.rows[2], shape.crop)
   const timed = async (steps: number): Promise<number> => {
     const started = performance.now()
@@ -152,7 +162,12 @@ export const trialJob: Job<'trial'> = async ({ backend: name, step }) => {
  * leaves no threads behind that slow down the other. One that does not end in time is given up: a graphics driver
  * may compute on the processor, hundreds of times slower than a backend made for it. @throws Cancelled
  */
-export async function tryBackend(name: keyof typeof STARTERS, step?: TimedStep, limit = START, signal?: AbortSignal): Promise<CommandOutput<'trial'>> {
+export async function tryBackend(
+  name: keyof typeof STARTERS,
+  step?: TimedStep,
+  limit = START,
+  signal?: AbortSignal
+): Promise<CommandOutput<'trial'>> {
   if (signal?.aborted) throw new SmaltiError('Cancelled')
   const child = startEngineProcess()
   let late = false
@@ -165,7 +180,8 @@ export async function tryBackend(name: keyof typeof STARTERS, step?: TimedStep, 
   try {
     return await child.call('trial', { backend: name, step })
   } catch (fault) {
-    if (signal?.aborted || (fault instanceof SmaltiError && fault.name === 'Cancelled')) throw new SmaltiError('Cancelled')
+    if (signal?.aborted || (fault instanceof SmaltiError && fault.name === 'Cancelled'))
+      throw new SmaltiError('Cancelled')
     return { reason: late ? `no answer within ${Math.round(limit / 1e3)} s` : (fault as Error).message }
   } finally {
     clearTimeout(timer)
@@ -183,7 +199,12 @@ export type Chosen = 'asked' | 'measured' | 'remembered' | 'embedded'
  * @param retime  measures it anew
  * @throws BackendUnavailable when it is asked for by name and cannot be used, or none can; Cancelled
  */
-export async function chooseBackend(choice: Choice, step: TimedStep, retime: boolean, signal: AbortSignal): Promise<{ backend: Backend; chosen: Chosen }> {
+export async function chooseBackend(
+  choice: Choice,
+  step: TimedStep,
+  retime: boolean,
+  signal: AbortSignal
+): Promise<{ backend: Backend; chosen: Chosen }> {
   if (choice !== 'auto') return { backend: await startedBackend(choice), chosen: 'asked' }
   const known = retime ? undefined : await rememberedBackend(step)
   const finding = known && (await probe(known))
@@ -204,7 +225,10 @@ async function fastestBackend(step: TimedStep, signal: AbortSignal): Promise<(ty
   }
   const usable = trials.filter(({ milliseconds }) => milliseconds !== undefined)
   if (usable.length === 0) {
-    throw new SmaltiError('BackendUnavailable', { backend: trials.map(({ name }) => name).join(', '), reason: trials.map(({ reason }) => reason).join('; ') })
+    throw new SmaltiError('BackendUnavailable', {
+      backend: trials.map(({ name }) => name).join(', '),
+      reason: trials.map(({ reason }) => reason).join('; ')
+    })
   }
   return usable.reduce((best, trial) => (trial.milliseconds! < best.milliseconds! ? trial : best)).name
 }

@@ -1,7 +1,18 @@
 import type { Recipe } from '../contract/recipe.ts'
 import type { PictureReader } from '../imagery/pictures.ts'
 import type { ClusterTree, MapPlace } from '../contract/classes.ts'
-import { ASSIGNMENT_TEMPERATURE, type Assignment, type HeadWeights, clusteringSpace, kMeansAssignment, kMeansHeads, mapOfClusters, mergedHead, refittedHead, treeOfClusters } from '../learning/clusterHeads.ts'
+import {
+  ASSIGNMENT_TEMPERATURE,
+  type Assignment,
+  type HeadWeights,
+  clusteringSpace,
+  kMeansAssignment,
+  kMeansHeads,
+  mapOfClusters,
+  mergedHead,
+  refittedHead,
+  treeOfClusters
+} from '../learning/clusterHeads.ts'
 import type { SurveyShape } from '../learning/inference.ts'
 import { type Points, columnsOf } from '../learning/kMeans.ts'
 import { type Architecture, mergesRefitted, refitFeatures } from '../learning/network/architecture.ts'
@@ -25,24 +36,49 @@ export interface SurveyedRun {
 }
 
 /** Looks at pixels all over a run's images with the given weights. @throws as `surveyPixels` does */
-export async function surveyRun({ meta, reader }: SurveyedRun, weights: Record<string, Float32Array>, measured: SurveyShape['statistics'], signal: AbortSignal): Promise<Record<string, Points>> {
+export async function surveyRun(
+  { meta, reader }: SurveyedRun,
+  weights: Record<string, Float32Array>,
+  measured: SurveyShape['statistics'],
+  signal: AbortSignal
+): Promise<Record<string, Points>> {
   const { architecture, catalogue, crop, settings, statistics } = meta
   const model = { architecture, weights, subHeads: chosenSubHeads(meta), statistics, trunk: await frozenTrunkOf(meta) }
   const backend = await inferenceBackend(settings.backend)
-  return surveyPixels(backend, model, reader, catalogue.images, { measured, window: crop, uniform: uniformFrom(settings.seed, SURVEY_STREAM), signal })
+  return surveyPixels(backend, model, reader, catalogue.images, {
+    measured,
+    window: crop,
+    uniform: uniformFrom(settings.seed, SURVEY_STREAM),
+    signal
+  })
 }
 
 /** k-means on features that are not learnt, the tree of its clusters, and heads that are its cuts. @throws as `surveyPixels` does */
-export async function clusteredWeights(run: SurveyedRun, state: Record<string, Float32Array>, uniform: Uniform, signal: AbortSignal): Promise<Conclusion> {
+export async function clusteredWeights(
+  run: SurveyedRun,
+  state: Record<string, Float32Array>,
+  uniform: Uniform,
+  signal: AbortSignal
+): Promise<Conclusion> {
   const { architecture } = run.meta
   const { features, merging } = await surveyRun(run, state, { merging: MERGING_BOXES }, signal)
   const weights = kMeansHeads(architecture, features, ASSIGNMENT_TEMPERATURE, uniform)
   const own = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
-  return joined(architecture, weights, Object.fromEntries(own.map(({ name }) => [name, kMeansAssignment(architecture, name, features, weights)])), merging)
+  return joined(
+    architecture,
+    weights,
+    Object.fromEntries(own.map(({ name }) => [name, kMeansAssignment(architecture, name, features, weights)])),
+    merging
+  )
 }
 
 /** Adds the heads that join another's clusters. */
-function joined(architecture: Architecture, weights: HeadWeights, assignments: Readonly<Record<string, Assignment>>, merging: Points): Conclusion {
+function joined(
+  architecture: Architecture,
+  weights: HeadWeights,
+  assignments: Readonly<Record<string, Assignment>>,
+  merging: Points
+): Conclusion {
   const looks = columnsOf(merging, meanStatistics(architecture.bands, MERGING_BOXES))
   let tree: ClusterTree | undefined
   for (const head of architecture.heads) {
@@ -52,7 +88,11 @@ function joined(architecture: Architecture, weights: HeadWeights, assignments: R
   }
   const first = assignments[architecture.heads[0].name]
   // Where no head is a cut, the first one's clusters have a tree, too.
-  return { weights, tree: tree ?? treeOfClusters(first, looks, architecture.upright === true), map: mapOfClusters(first, looks) }
+  return {
+    weights,
+    tree: tree ?? treeOfClusters(first, looks, architecture.upright === true),
+    map: mapOfClusters(first, looks)
+  }
 }
 
 export interface Conclusion {
@@ -64,7 +104,12 @@ export interface Conclusion {
 }
 
 /** What follows training, or stands in its place where the features are those of another network: heads that are refitted, the tree of their clusters, and heads that are its cuts. @throws as `surveyPixels` does */
-export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state: Record<string, Float32Array>, signal: AbortSignal): Promise<Conclusion> {
+export async function concludingWeights(
+  run: SurveyedRun,
+  recipe: Recipe,
+  state: Record<string, Float32Array>,
+  signal: AbortSignal
+): Promise<Conclusion> {
   const { architecture } = run.meta
   const { heads } = architecture
   if (!heads.some(({ refit, mergedFrom }) => refit ?? mergedFrom)) return { weights: {} }
@@ -74,14 +119,29 @@ export async function concludingWeights(run: SurveyedRun, recipe: Recipe, state:
   const uniform = uniformFrom(run.meta.settings.seed, REFIT_STREAM)
   const found: HeadWeights = {}
   const assignments: Record<string, Assignment> = {}
-  const anew = recipe.method === 'features' ? kMeansHeads(architecture, pixels.features, ASSIGNMENT_TEMPERATURE, uniform) : {}
+  const anew =
+    recipe.method === 'features' ? kMeansHeads(architecture, pixels.features, ASSIGNMENT_TEMPERATURE, uniform) : {}
   Object.assign(found, anew)
   for (const head of heads.filter(({ mergedFrom }) => mergedFrom === undefined)) {
-    const heatmap = `head${head.name}/filter` in anew ? kMeansAssignment(architecture, head.name, pixels.features, anew).heatmap : pixels[`heatmap${head.name}`]
+    const heatmap =
+      `head${head.name}/filter` in anew
+        ? kMeansAssignment(architecture, head.name, pixels.features, anew).heatmap
+        : pixels[`heatmap${head.name}`]
     assignments[head.name] = { space: clusteringSpace(architecture, pixels.features), heatmap }
     if (!head.refit) continue
     const features = columnsOf(pixels.features, [...Array(refitFeatures(architecture)).keys()])
-    const refitted = refittedHead(head, { features, statistics: pixels.refit, rows: pixels.row, share: recipe.refit?.share ?? 0, placed: architecture.backbone !== undefined }, heatmap, uniform)
+    const refitted = refittedHead(
+      head,
+      {
+        features,
+        statistics: pixels.refit,
+        rows: pixels.row,
+        share: recipe.refit?.share ?? 0,
+        placed: architecture.backbone !== undefined
+      },
+      heatmap,
+      uniform
+    )
     Object.assign(found, refitted.weights)
     if (mergesRefitted(architecture)) assignments[head.name] = refitted
   }

@@ -45,8 +45,16 @@ export interface CropSource {
  * Starts threads that cut the crops of each step, turn by turn. A batch depends on the seed and its step alone, not on
  * how many threads there are. An unreadable image is told once; whoever waits when the signal aborts is told so.
  */
-export function startCropSource(config: CropSourceConfig, threads: number, signal: AbortSignal, onUnreadable: (file: SkippedFile) => void): CropSource {
-  const workers = Array.from({ length: threads }, () => new Worker(new URL('./crops.js', import.meta.url), { workerData: NO_WORKER_OF_GEOTIFF }))
+export function startCropSource(
+  config: CropSourceConfig,
+  threads: number,
+  signal: AbortSignal,
+  onUnreadable: (file: SkippedFile) => void
+): CropSource {
+  const workers = Array.from(
+    { length: threads },
+    () => new Worker(new URL('./crops.js', import.meta.url), { workerData: NO_WORKER_OF_GEOTIFF })
+  )
   const batches = owedAnswers<Batch>(signal)
   const told = new Set<string>()
   const ask = (step: number): Promise<Batch> => {
@@ -64,7 +72,10 @@ export function startCropSource(config: CropSourceConfig, threads: number, signa
   for (const worker of workers) {
     worker.on('message', receive)
     worker.on('error', batches.end)
-    worker.postMessage({ kind: 'configure', config: { ...config, keptBytes: KEPT_BYTES / threads } } satisfies CropRequest)
+    worker.postMessage({
+      kind: 'configure',
+      config: { ...config, keptBytes: KEPT_BYTES / threads }
+    } satisfies CropRequest)
   }
   return {
     next(step) {

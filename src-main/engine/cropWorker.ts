@@ -19,9 +19,15 @@ port.on('message', (request: CropRequest) => {
     try {
       const { batch, unreadable } = await cut!(request.step)
       const reply: CropReply = { step: request.step, batch, unreadable }
-      port.postMessage(reply, Object.values(batch).map(({ buffer }: Float32Array) => buffer as ArrayBuffer))
+      port.postMessage(
+        reply,
+        Object.values(batch).map(({ buffer }: Float32Array) => buffer as ArrayBuffer)
+      )
     } catch (fault) {
-      const error = fault instanceof SmaltiError ? fault.toJSON() : { name: 'InternalError' as const, details: { reason: (fault as Error).message } }
+      const error =
+        fault instanceof SmaltiError
+          ? fault.toJSON()
+          : { name: 'InternalError' as const, details: { reason: (fault as Error).message } }
       port.postMessage({ step: request.step, unreadable: [], error } satisfies CropReply)
     }
   })

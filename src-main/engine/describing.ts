@@ -16,7 +16,15 @@ import { type Labeller, clusterCounts } from './labelling.ts'
 
 const imageDescription = z.object({
   path: z.string(),
-  heads: z.record(z.string(), z.object({ sums: clusterSums, pixels: z.array(z.number()), /** On the ground, where the image's place is known. */ squareMetres: z.array(z.number()).optional(), /** Label, label, pairs. */ pairs: z.array(z.tuple([z.int(), z.int(), z.number()])) }))
+  heads: z.record(
+    z.string(),
+    z.object({
+      sums: clusterSums,
+      pixels: z.array(z.number()),
+      /** On the ground, where the image's place is known. */ squareMetres: z.array(z.number()).optional(),
+      /** Label, label, pairs. */ pairs: z.array(z.tuple([z.int(), z.int(), z.number()]))
+    })
+  )
 })
 type ImageDescription = z.infer<typeof imageDescription>
 type HeadDescription = ImageDescription['heads'][string]
@@ -37,12 +45,24 @@ export async function openDescriber({ model, key }: Labeller, set: LabelSet): Pr
   return {
     async add(image, { rasters }, sums, signal) {
       const heads: ImageDescription['heads'] = {}
-      const ground = groundAreas(await georeferenceOfFile(image, signal).catch((fault: unknown) => Promise.reject(named(fault, image.path) as Error)), image)
+      const ground = groundAreas(
+        await georeferenceOfFile(image, signal).catch((fault: unknown) =>
+          Promise.reject(named(fault, image.path) as Error)
+        ),
+        image
+      )
       for (const { name, clusters } of model.architecture.heads) {
         const labels = await openLabels(placeOf(set, rasters[name]))
         try {
           const { pixels, pairs, squareMetres } = await countNeighbours(labels, clusters, ground, signal)
-          heads[name] = { sums: sums[name] ?? [], pixels: [...pixels], squareMetres: squareMetres && [...squareMetres], pairs: [...pairs].flatMap((n, i): [number, number, number][] => (n > 0 ? [[Math.floor(i / clusters), i % clusters, n]] : [])) }
+          heads[name] = {
+            sums: sums[name] ?? [],
+            pixels: [...pixels],
+            squareMetres: squareMetres && [...squareMetres],
+            pairs: [...pairs].flatMap((n, i): [number, number, number][] =>
+              n > 0 ? [[Math.floor(i / clusters), i % clusters, n]] : []
+            )
+          }
         } finally {
           await labels.close()
         }
@@ -60,13 +80,24 @@ const SHOWN = 9
  * Counts again what earlier versions counted in square map units: images whose labels stay, but whose areas are unknown.
  * @throws DiskFull, FolderNotWritable, UnreadableImage, Cancelled
  */
-export async function measureAgain(describer: Describer, { key }: Labeller, set: LabelSet, finished: readonly { image: CatalogueImage; entry: LabelledImage }[], signal: AbortSignal): Promise<void> {
+export async function measureAgain(
+  describer: Describer,
+  { key }: Labeller,
+  set: LabelSet,
+  finished: readonly { image: CatalogueImage; entry: LabelledImage }[],
+  signal: AbortSignal
+): Promise<void> {
   const latest = new Map<string, ImageDescription>()
   for await (const described of linesOf(imagesPath(set, key), imageDescription)) latest.set(described.path, described)
   for (const { image, entry } of finished) {
     const heads = latest.get(image.path)?.heads
     if (!image.placed || !heads || Object.values(heads).every(({ squareMetres }) => squareMetres)) continue
-    await describer.add(image, entry, Object.fromEntries(Object.entries(heads).map(([head, { sums }]) => [head, sums])), signal)
+    await describer.add(
+      image,
+      entry,
+      Object.fromEntries(Object.entries(heads).map(([head, { sums }]) => [head, sums])),
+      signal
+    )
   }
 }
 
@@ -76,23 +107,45 @@ export async function describeSet(labeller: Labeller, set: LabelSet, images: Rea
   const latest = new Map<string, number>()
   let line = 0
   for await (const { path } of linesOf(imagesPath(set, key), imageDescription)) latest.set(path, line++)
-  const heads = Object.fromEntries(Object.entries(clusterCounts(labeller)).map(([name, clusters]) => [name, new Total(clusters)]))
+  const heads = Object.fromEntries(
+    Object.entries(clusterCounts(labeller)).map(([name, clusters]) => [name, new Total(clusters)])
+  )
   line = 0
   for await (const described of linesOf(imagesPath(set, key), imageDescription)) {
     // An image that was labelled again has a later line.
-    if (latest.get(described.path) === line++ && images.has(described.path)) for (const [name, total] of Object.entries(heads)) total.add(described, described.heads[cuts[name]?.of ?? name], cuts[name])
+    if (latest.get(described.path) === line++ && images.has(described.path))
+      for (const [name, total] of Object.entries(heads))
+        total.add(described, described.heads[cuts[name]?.of ?? name], cuts[name])
   }
-  await writeJsonSafely(totalPath(set, key), Object.fromEntries(Object.entries(heads).map(([name, total]) => [name, total.description(statistics)])))
+  await writeJsonSafely(
+    totalPath(set, key),
+    Object.fromEntries(Object.entries(heads).map(([name, total]) => [name, total.description(statistics)]))
+  )
 }
 
 /** @throws ProjectUnreadable */
-export async function loadDescriptions(project: Project, set: LabelSet, index: LabelIndex): Promise<ClusterDescriptions | undefined> {
+export async function loadDescriptions(
+  project: Project,
+  set: LabelSet,
+  index: LabelIndex
+): Promise<ClusterDescriptions | undefined> {
   const found = await readJson(project.folder, totalPath(set, index.key), clusterDescriptions)
-  return found && Object.fromEntries(Object.entries(found).map(([head, description]) => [head, description.areas ? description : withoutAreas(description)]))
+  return (
+    found &&
+    Object.fromEntries(
+      Object.entries(found).map(([head, description]) => [
+        head,
+        description.areas ? description : withoutAreas(description)
+      ])
+    )
+  )
 }
 
 /** Square map units are no areas: they are unknown until the images are segmented again, which counts them anew. */
-const withoutAreas = (description: HeadTotal): HeadTotal => ({ ...description, clusters: description.clusters.map((cluster) => ({ ...cluster, squareMetres: undefined })) })
+const withoutAreas = (description: HeadTotal): HeadTotal => ({
+  ...description,
+  clusters: description.clusters.map((cluster) => ({ ...cluster, squareMetres: undefined }))
+})
 
 /** What a head's clusters add up to over images. */
 class Total {
@@ -100,7 +153,15 @@ class Total {
   readonly #pixels: number[]
   readonly #squareMetres: number[]
   readonly #neighbours: number[]
-  readonly #sums = new Map<number, { cells: number; confidence: number; bands: number[]; patches: { path: string; x: number; y: number; score: number }[] }>()
+  readonly #sums = new Map<
+    number,
+    {
+      cells: number
+      confidence: number
+      bands: number[]
+      patches: { path: string; x: number; y: number; score: number }[]
+    }
+  >()
   #placed = true
 
   constructor(clusters: number) {
@@ -119,7 +180,9 @@ class Total {
       this.#squareMetres[into(k)] += squareMetres?.[k] ?? 0
     })
     for (const [a, b, n] of pairs) this.#neighbours[into(a) * this.#clusters + into(b)] += n
-    for (const { cluster, cells, confidence, bands, patches } of joinedSums([sums.map((of) => ({ ...of, cluster: into(of.cluster) }))])) {
+    for (const { cluster, cells, confidence, bands, patches } of joinedSums([
+      sums.map((of) => ({ ...of, cluster: into(of.cluster) }))
+    ])) {
       const total = this.#sums.get(cluster) ?? { cells: 0, confidence: 0, bands: bands.map(() => 0), patches: [] }
       this.#sums.set(cluster, total)
       total.cells += cells
@@ -141,7 +204,13 @@ class Total {
           pixels,
           squareMetres: this.#placed ? this.#squareMetres[k] : undefined,
           confidence: sums && sums.confidence / sums.cells,
-          bands: sums?.bands.map((sum, b) => statistics[b].low + (statistics[b].mean + (sum / sums.cells) * statistics[b].deviation) * (statistics[b].high - statistics[b].low)) ?? [],
+          bands:
+            sums?.bands.map(
+              (sum, b) =>
+                statistics[b].low +
+                (statistics[b].mean + (sum / sums.cells) * statistics[b].deviation) *
+                  (statistics[b].high - statistics[b].low)
+            ) ?? [],
           patches: sums?.patches.map(({ path, x, y }) => ({ path, x, y })) ?? []
         }
       }),

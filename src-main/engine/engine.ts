@@ -28,7 +28,15 @@ import { segmentJob } from './jobs/segment.ts'
 import { trainJob } from './jobs/train.ts'
 
 /** Commands of which one at a time runs; a second waits for the first. */
-const EXCLUSIVE: ReadonlySet<CommandName> = new Set(['train', 'group', 'segment', 'mergeShards', 'evaluate', 'export', 'diagnose'])
+const EXCLUSIVE: ReadonlySet<CommandName> = new Set([
+  'train',
+  'group',
+  'segment',
+  'mergeShards',
+  'evaluate',
+  'export',
+  'diagnose'
+])
 
 /** Runs commands that arrive as messages. `send` carries the answers back. */
 export function createEngine(send: (message: FromEngine) => void): { receive(message: unknown): void } {
@@ -39,9 +47,15 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
   const jobs: { [N in CommandName]: Job<N> } = {
     info: infoJob,
     catalogue: ({ sources, page }, { signal, onProgress }) =>
-      readCatalogue(sources, signal, (done, total) => onProgress({ stage: 'Reading the images', share: done / total }), page),
+      readCatalogue(
+        sources,
+        signal,
+        (done, total) => onProgress({ stage: 'Reading the images', share: done / total }),
+        page
+      ),
     listing: async ({ sources }) => ({ images: await listImages(sources) }),
-    sample: ({ out }, { signal, onProgress }) => writeSample(out, signal, (share) => onProgress({ stage: 'Drawing the sample', share })),
+    sample: ({ out }, { signal, onProgress }) =>
+      writeSample(out, signal, (share) => onProgress({ stage: 'Drawing the sample', share })),
     details: detailsJob,
     area: areaJob,
     recipe: (settings) => Promise.resolve(recipeOf(settings)),
@@ -84,14 +98,17 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     running.set(id, controller)
     const { signal } = controller
     const before = EXCLUSIVE.has(name) ? exclusive : undefined
-    const done = (before ? unlessAborted(before, signal) : Promise.resolve()).then(() => perform(id, name, input, signal))
+    const done = (before ? unlessAborted(before, signal) : Promise.resolve()).then(() =>
+      perform(id, name, input, signal)
+    )
     // One that is cancelled while it waits answers at once; the next waits for those before it all the same.
     if (before) exclusive = Promise.allSettled([before, done])
     void done
       .then(
         (output) => send({ kind: 'reply', id, output }),
         (fault: unknown) => {
-          const named = signal.aborted && !isLoss(asSmaltiError(fault)) ? new SmaltiError('Cancelled') : asSmaltiError(fault)
+          const named =
+            signal.aborted && !isLoss(asSmaltiError(fault)) ? new SmaltiError('Cancelled') : asSmaltiError(fault)
           if (named.name === 'InternalError') console.error(fault)
           send({ kind: 'error', id, error: named.toJSON() })
         }

@@ -16,12 +16,28 @@ const FILES = { probabilities: 'probabilities.onnx', labels: 'labels.onnx' } as 
 const TILE = 512
 
 /** Writes a run's network for other programs, with what they look for in its metadata. @throws NothingTrained */
-export async function exportModel(project: Project, { out, head, overwrite = false, plan, what }: CommandInput<'export'>, context: JobContext): Promise<CommandOutput<'export'>> {
+export async function exportModel(
+  project: Project,
+  { out, head, overwrite = false, plan, what }: CommandInput<'export'>,
+  context: JobContext
+): Promise<CommandOutput<'export'>> {
   const loaded = await loadTrainedRun(project)
   const { meta } = loaded
-  if (meta.architecture.backbone) throw new SmaltiError('InvalidSetting', { setting: 'format', reason: `the run clusters the features of ${meta.settings.features?.file}, which cannot be joined to one network with it` })
-  if (meta.architecture.descriptor) throw new SmaltiError('InvalidSetting', { setting: 'format', reason: 'the run clusters SIFT descriptors, which are no network' })
-  const territory = { sources: project.sources, images: meta.catalogue.images.map(({ file }) => file), project: project.folder }
+  if (meta.architecture.backbone)
+    throw new SmaltiError('InvalidSetting', {
+      setting: 'format',
+      reason: `the run clusters the features of ${meta.settings.features?.file}, which cannot be joined to one network with it`
+    })
+  if (meta.architecture.descriptor)
+    throw new SmaltiError('InvalidSetting', {
+      setting: 'format',
+      reason: 'the run clusters SIFT descriptors, which are no network'
+    })
+  const territory = {
+    sources: project.sources,
+    images: meta.catalogue.images.map(({ file }) => file),
+    project: project.folder
+  }
   const outcome = { files: Object.keys(FILES).length, names: Object.values(FILES), head, format: 'onnx' as const }
   if (plan) return { out: (await checkOutFolder(out, outcome.names, territory, overwrite)).folder, ...outcome }
   const { labeller } = await prepareLabelling(project, loaded, {}, context)
@@ -47,7 +63,19 @@ export async function exportModel(project: Project, { out, head, overwrite = fal
   await using target = await openOutFolder(out, outcome.names, territory, overwrite)
   const network = { ...labeller.model, statistics: meta.statistics }
   for (const [output, file] of Object.entries(FILES)) {
-    await target.write(file, portableModel(network, { head: cut?.of ?? head, table: following(cut && tableOfCut(cut), scheme && tableOf(scheme)), classes: classes.length }, output as keyof typeof FILES, notes))
+    await target.write(
+      file,
+      portableModel(
+        network,
+        {
+          head: cut?.of ?? head,
+          table: following(cut && tableOfCut(cut), scheme && tableOf(scheme)),
+          classes: classes.length
+        },
+        output as keyof typeof FILES,
+        notes
+      )
+    )
   }
   await target.finish()
   return { out: target.folder, ...outcome }
@@ -57,6 +85,7 @@ export async function exportModel(project: Project, { out, head, overwrite = fal
 function resolutionOf({ settings, catalogue }: RunMeta): number | undefined {
   const sizes = catalogue.images.map(({ gsd }) => settings.gsd ?? gsd)
   const [first] = sizes
-  if (first === undefined || sizes.some((size) => size === undefined || Math.abs(size - first) > 0.01 * first)) return undefined
+  if (first === undefined || sizes.some((size) => size === undefined || Math.abs(size - first) > 0.01 * first))
+    return undefined
   return Number(((100 * first) / settings.scale).toFixed(3))
 }

@@ -46,14 +46,27 @@ async function openedFile(path: string): Promise<Opened> {
 
 /** A network's features of images with the given bands, before anything of the images is measured. @throws FeaturesUnusable */
 export async function openFeatures(features: Features, bands: BandChoice): Promise<FrozenTrunk> {
-  return trunkFor(features, bands, bands.roles.map(() => ({ low: 0, high: 1, mean: 0, deviation: 1 })))
+  return trunkFor(
+    features,
+    bands,
+    bands.roles.map(() => ({ low: 0, high: 1, mean: 0, deviation: 1 }))
+  )
 }
 
 /** The frozen trunk of a run that has one. @throws FeaturesUnusable when its file has gone or changed */
-export async function frozenTrunkOf({ settings: { features }, architecture: { backbone }, bands, statistics }: Pick<RunMeta, 'settings' | 'architecture' | 'bands' | 'statistics'>): Promise<FrozenTrunk | undefined> {
+export async function frozenTrunkOf({
+  settings: { features },
+  architecture: { backbone },
+  bands,
+  statistics
+}: Pick<RunMeta, 'settings' | 'architecture' | 'bands' | 'statistics'>): Promise<FrozenTrunk | undefined> {
   if (!features || !backbone) return undefined
   const trunk = await trunkFor(features, bands, statistics)
-  if (trunk.network.digest !== backbone.digest) throw new SmaltiError('FeaturesUnusable', { path: features.file, reason: 'the file has changed since the run was made; put the former one back, or train again' })
+  if (trunk.network.digest !== backbone.digest)
+    throw new SmaltiError('FeaturesUnusable', {
+      path: features.file,
+      reason: 'the file has changed since the run was made; put the former one back, or train again'
+    })
   return trunk
 }
 
@@ -62,10 +75,17 @@ async function trunkFor(features: Features, bands: BandChoice, statistics: BandS
   const fault = (reason: string): SmaltiError => new SmaltiError('FeaturesUnusable', { path: features.file, reason })
   const given = bands.roles.length
   if (given < frame.bands && given !== 1) throw fault(`it takes ${frame.bands} bands, and the images have ${given}`)
-  if (given > frame.bands && !(frame.bands === 3 && bands.roles.slice(0, 3).join() === 'red,green,blue')) throw fault(`it takes ${frame.bands} bands, and the images have ${given}; choose which (--bands)`)
+  if (given > frame.bands && !(frame.bands === 3 && bands.roles.slice(0, 3).join() === 'red,green,blue'))
+    throw fault(`it takes ${frame.bands} bands, and the images have ${given}; choose which (--bands)`)
   const ofBands = (part: 'mean' | 'std'): number[] => {
-    const values = features[part] ?? noted(notes, NOTES[part]) ?? (frame.bands === 3 ? IMAGENET[part] : [part === 'mean' ? 0.5 : 0.25])
-    if (values.length !== 1 && values.length !== frame.bands) throw fault(`it takes ${frame.bands} bands, and ${part === 'mean' ? 'means' : 'deviations'} are given for ${values.length}`)
+    const values =
+      features[part] ??
+      noted(notes, NOTES[part]) ??
+      (frame.bands === 3 ? IMAGENET[part] : [part === 'mean' ? 0.5 : 0.25])
+    if (values.length !== 1 && values.length !== frame.bands)
+      throw fault(
+        `it takes ${frame.bands} bands, and ${part === 'mean' ? 'means' : 'deviations'} are given for ${values.length}`
+      )
     return Array.from({ length: frame.bands }, (_, b) => values[b % values.length])
   }
   const [mean, std] = [ofBands('mean'), ofBands('std')]
@@ -89,7 +109,9 @@ function noted(notes: Record<string, string>, names: readonly string[]): number[
   if (text === undefined) return undefined
   try {
     const values = [JSON.parse(text) as unknown].flat()
-    return values.every((value): value is number => typeof value === 'number' && Number.isFinite(value)) ? values : undefined
+    return values.every((value): value is number => typeof value === 'number' && Number.isFinite(value))
+      ? values
+      : undefined
   } catch {
     return undefined
   }

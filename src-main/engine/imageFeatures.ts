@@ -12,7 +12,13 @@ import { wholeImageProgram } from '../learning/inference.ts'
 import { type Points, pointsOf } from '../learning/kMeans.ts'
 import { globalVectors } from '../learning/methods/deepInfomax.ts'
 import { objectiveOf } from '../learning/methods/table.ts'
-import { type Architecture, featureChannels, initialWeights, outputStride, trunk } from '../learning/network/architecture.ts'
+import {
+  type Architecture,
+  featureChannels,
+  initialWeights,
+  outputStride,
+  trunk
+} from '../learning/network/architecture.ts'
 import { foldWeights } from '../learning/network/forward.ts'
 import { GROUP_CROPS, GROUP_SIDES, groupArchitecture, groupRecipe, isLearnt } from '../learning/presets.ts'
 import { normalFrom, uniformFrom } from '../learning/random.ts'
@@ -40,7 +46,11 @@ export interface Gallery {
 }
 
 /** @throws NotEnoughImages when there are fewer than `least` */
-export async function readGallery(sources: readonly string[], least: number, { signal, onProgress }: JobContext): Promise<Gallery> {
+export async function readGallery(
+  sources: readonly string[],
+  least: number,
+  { signal, onProgress }: JobContext
+): Promise<Gallery> {
   onProgress({ stage: 'Reading the images' })
   const catalogue = await readCatalogue(sources, signal)
   const { choice, images } = chooseBands(catalogue.images)
@@ -50,7 +60,15 @@ export async function readGallery(sources: readonly string[], least: number, { s
   const statistics = await sampleStatistics(seen, images, signal, () => undefined)
   const sight = { ...seen, ranges: statistics }
   await using reader = scoped(new PictureReader(sight))
-  const gallery: Gallery = { sight, images: [], pixels: [], side, bands: choice.roles.length, statistics, skipped: [...catalogue.skipped] }
+  const gallery: Gallery = {
+    sight,
+    images: [],
+    pixels: [],
+    side,
+    bands: choice.roles.length,
+    statistics,
+    skipped: [...catalogue.skipped]
+  }
   for (const [done, image] of images.entries()) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
     try {
@@ -63,7 +81,8 @@ export async function readGallery(sources: readonly string[], least: number, { s
     }
     onProgress({ stage: 'Reading the images', share: (done + 1) / images.length })
   }
-  if (gallery.images.length < least) throw new SmaltiError('NotEnoughImages', { have: gallery.images.length, need: least })
+  if (gallery.images.length < least)
+    throw new SmaltiError('NotEnoughImages', { have: gallery.images.length, need: least })
   return gallery
 }
 
@@ -88,7 +107,11 @@ interface Wanted extends Pick<Learning['wanted'], 'steps' | 'minutes' | 'backend
 /** Features of whole images as a method has them: the pixels, or what a trunk makes of them that was learnt, or not, on these very images. @throws Cancelled, BackendUnavailable, TrainingDiverged */
 export function imageFeatures(gallery: Gallery, wanted: Wanted, context: JobContext): Promise<ImageFeatures> {
   if (wanted.method !== 'kmeans-pixels') return trunkFeatures(gallery, wanted, context)
-  return Promise.resolve({ points: pointsOf(gallery.pixels.map((picture) => zScored(picture, gallery))), backend: 'k-means', steps: 0 })
+  return Promise.resolve({
+    points: pointsOf(gallery.pixels.map((picture) => zScored(picture, gallery))),
+    backend: 'k-means',
+    steps: 0
+  })
 }
 
 function zScored(picture: Float32Array, { statistics }: Gallery): Float32Array {
@@ -106,12 +129,27 @@ async function trunkFeatures(gallery: Gallery, wanted: Wanted, context: JobConte
   const pairs = Math.min(recipe.pairs, images.length)
   const architecture = groupArchitecture(recipe, bands, wanted.groups)
   const shape: StepShape = { pairs, crop, ...(isLearnt(method) && method !== 'information' && { method, deepInfomax }) }
-  const state = initialState(trainingStep(architecture, shape), initialWeights(architecture, normalFrom(uniformFrom(wanted.seed, WEIGHTS_STREAM)), objectiveOf(architecture, shape).parameters))
+  const state = initialState(
+    trainingStep(architecture, shape),
+    initialWeights(
+      architecture,
+      normalFrom(uniformFrom(wanted.seed, WEIGHTS_STREAM)),
+      objectiveOf(architecture, shape).parameters
+    )
+  )
   const crops = {
     sight,
     images,
     statistics,
-    shape: { ...shape, bands, coloured: inVisibleColours(sight.bands), coarse: 1, radius, warped: false, wholeImage: true },
+    shape: {
+      ...shape,
+      bands,
+      coloured: inVisibleColours(sight.bands),
+      coarse: 1,
+      radius,
+      warped: false,
+      wholeImage: true
+    },
     views,
     smallestPart: GROUP_CROPS.smallestPart,
     seed: wanted.seed
@@ -125,20 +163,36 @@ async function trunkFeatures(gallery: Gallery, wanted: Wanted, context: JobConte
     return { points: await seen(state, backend), backend: backend.name, steps: 0 }
   }
   const onSkipped = (file: SkippedFile): void => void gallery.skipped.push(file)
-  return withTraining({ architecture, recipe, shape, state, crops, wanted }, context, onSkipped, async (run, backend) => {
-    let weights: NamedArrays = {}
-    const position = await train({
-      ...run,
-      position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
-      onCheckpoint: (_, reached) => Promise.resolve(void (weights = reached))
-    })
-    const points = await seen(weights, backend)
-    return { points, global: method === 'deep-infomax' ? globalVectors(weights, points) : undefined, backend: backend.name, steps: position.step, report: position.history.at(-1) }
-  })
+  return withTraining(
+    { architecture, recipe, shape, state, crops, wanted },
+    context,
+    onSkipped,
+    async (run, backend) => {
+      let weights: NamedArrays = {}
+      const position = await train({
+        ...run,
+        position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
+        onCheckpoint: (_, reached) => Promise.resolve(void (weights = reached))
+      })
+      const points = await seen(weights, backend)
+      return {
+        points,
+        global: method === 'deep-infomax' ? globalVectors(weights, points) : undefined,
+        backend: backend.name,
+        steps: position.step,
+        report: position.history.at(-1)
+      }
+    }
+  )
 }
 
 /** Features of every image, the mean of the image's and its mirror image's. */
-async function featuresOf(gallery: Gallery, architecture: Architecture, weights: NamedArrays, backend: Backend): Promise<Points> {
+async function featuresOf(
+  gallery: Gallery,
+  architecture: Architecture,
+  weights: NamedArrays,
+  backend: Backend
+): Promise<Points> {
   const { pixels, bands, side } = gallery
   const program = wholeImageProgram(architecture, { images: 2 * BATCH, side })
   const execution = await backend.compile(program, foldWeights(architecture, weights))
@@ -152,10 +206,23 @@ async function featuresOf(gallery: Gallery, architecture: Architecture, weights:
       part.forEach((picture, i) => {
         const values = zScored(picture, gallery)
         images.set(values, i * size)
-        transformPlanar({ transposed: false, flipRows: false, flipColumns: true }, values, bands, side, images.subarray((BATCH + i) * size, (BATCH + i + 1) * size))
+        transformPlanar(
+          { transposed: false, flipRows: false, flipColumns: true },
+          values,
+          bands,
+          side,
+          images.subarray((BATCH + i) * size, (BATCH + i + 1) * size)
+        )
       })
       const { features } = await execution.run({ images })
-      part.forEach((_, i) => rows.push(Float32Array.from({ length: width }, (_, d) => (features[i * width + d] + features[(BATCH + i) * width + d]) / 2)))
+      part.forEach((_, i) =>
+        rows.push(
+          Float32Array.from(
+            { length: width },
+            (_, d) => (features[i * width + d] + features[(BATCH + i) * width + d]) / 2
+          )
+        )
+      )
     }
     return pointsOf(rows)
   } finally {

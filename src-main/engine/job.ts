@@ -23,10 +23,18 @@ export type Job<N extends CommandName> = (
  * @param name  of the part's lock; the project's own when absent
  * @throws ProjectLocked, Cancelled and whatever `work` throws
  */
-export function exclusively<T>(folder: string, context: JobContext, work: (context: JobContext) => Promise<T>, name?: string): Promise<T> {
+export function exclusively<T>(
+  folder: string,
+  context: JobContext,
+  work: (context: JobContext) => Promise<T>,
+  name?: string
+): Promise<T> {
   return withLock(folder, (lost) => work({ ...context, signal: AbortSignal.any([context.signal, lost]) }), {
     name,
-    onTakeover: (holder) => context.onProgress({ stage: `Taking over from ${holder ? machineOf(holder) : 'another Smalti'}, which has stopped responding` })
+    onTakeover: (holder) =>
+      context.onProgress({
+        stage: `Taking over from ${holder ? machineOf(holder) : 'another Smalti'}, which has stopped responding`
+      })
   })
 }
 

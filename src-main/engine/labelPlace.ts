@@ -10,7 +10,11 @@ const SAME = 1e-6
  * give better than tags can, as long as the image is still where it was.
  * @throws Cancelled
  */
-export async function labelPlace(image: Parameters<typeof georeferenceOfFile>[0], raster: string, signal?: AbortSignal): Promise<Georeference | undefined> {
+export async function labelPlace(
+  image: Parameters<typeof georeferenceOfFile>[0],
+  raster: string,
+  signal?: AbortSignal
+): Promise<Georeference | undefined> {
   const own = await georeferenceOfFile(image, signal).catch((fault: unknown) => {
     if (fault instanceof SmaltiError && fault.name === 'Cancelled') throw fault
     return undefined // It may have gone, or changed to what cannot be read.

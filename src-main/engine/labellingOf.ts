@@ -31,7 +31,15 @@ export function scaleOf({ scale, gsd }: Pick<TrainingSettings, 'scale' | 'gsd'>)
 }
 
 /** How a run sees its images. */
-export function sightOf(project: Project, { settings, bands, statistics, area }: Pick<RunMeta, 'settings' | 'bands' | 'area'> & Partial<Pick<RunMeta, 'statistics'>>): Sight {
+export function sightOf(
+  project: Project,
+  {
+    settings,
+    bands,
+    statistics,
+    area
+  }: Pick<RunMeta, 'settings' | 'bands' | 'area'> & Partial<Pick<RunMeta, 'statistics'>>
+): Sight {
   return { scale: scaleOf(settings), bands, ranges: statistics, area, copies: copiesFolder(project) }
 }
 
@@ -42,30 +50,66 @@ export function sightOf(project: Project, { settings, bands, statistics, area }:
 export async function prepareLabelling(
   project: Project,
   { meta, arrays }: { meta: RunMeta; arrays: Checkpoint['arrays'] },
-  { backend: wanted, area: areaPath, cleanUp }: { backend?: TrainingSettings['backend']; area?: string; cleanUp?: CleanUp },
+  {
+    backend: wanted,
+    area: areaPath,
+    cleanUp
+  }: { backend?: TrainingSettings['backend']; area?: string; cleanUp?: CleanUp },
   context: JobContext
 ): Promise<PreparedLabelling> {
   const backend: Backend = await inferenceBackend(wanted ?? meta.settings.backend)
   // Auxiliary heads have done their part in training.
   const heads = meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name))
-  const isCut = ({ mergedFrom }: (typeof heads)[number]): boolean => mergedFrom !== undefined && mergesRefitted(meta.architecture)
+  const isCut = ({ mergedFrom }: (typeof heads)[number]): boolean =>
+    mergedFrom !== undefined && mergesRefitted(meta.architecture)
   const architecture = { ...meta.architecture, heads: heads.filter((head) => !isCut(head)) }
   // A run that was stopped has not settled its clusters yet.
   const concluding = meta.finished ? {} : await settledNow(project, meta, arrays, context.signal)
-  const model = { architecture, weights: { ...appliedWeights(arrays), ...concluding }, subHeads: chosenSubHeads(meta), trunk: await frozenTrunkOf(meta) }
-  const cuts = Object.fromEntries(heads.filter(isCut).map(({ name, mergedFrom }) => [name, { of: mergedFrom!, groups: mergedGroups(meta.architecture, name, model.weights) }]))
+  const model = {
+    architecture,
+    weights: { ...appliedWeights(arrays), ...concluding },
+    subHeads: chosenSubHeads(meta),
+    trunk: await frozenTrunkOf(meta)
+  }
+  const cuts = Object.fromEntries(
+    heads
+      .filter(isCut)
+      .map(({ name, mergedFrom }) => [
+        name,
+        { of: mergedFrom!, groups: mergedGroups(meta.architecture, name, model.weights) }
+      ])
+  )
   const area = areaPath === undefined ? meta.area : await readArea(areaPath, '--area')
   const sight = { ...sightOf(project, meta), area }
-  const digest = createHash('sha256').update(JSON.stringify([architecture, model.subHeads, meta.statistics, { ...sight, copies: undefined }, cleanUp ?? null]))
+  const digest = createHash('sha256').update(
+    JSON.stringify([architecture, model.subHeads, meta.statistics, { ...sight, copies: undefined }, cleanUp ?? null])
+  )
   for (const name of Object.keys(model.weights).sort()) {
     // Moments of the optimiser and what training remembers are no part of the network.
-    if (!/^memory\/|\/(moment[12]|average)$/.test(name)) digest.update(name).update(new Uint8Array(Float32Array.from(model.weights[name]).buffer))
+    if (!/^memory\/|\/(moment[12]|average)$/.test(name))
+      digest.update(name).update(new Uint8Array(Float32Array.from(model.weights[name]).buffer))
   }
-  return { meta, labeller: { project: project.folder, backend, model, cuts, statistics: meta.statistics, sight, key: digest.digest('hex').slice(0, 16) } }
+  return {
+    meta,
+    labeller: {
+      project: project.folder,
+      backend,
+      model,
+      cuts,
+      statistics: meta.statistics,
+      sight,
+      key: digest.digest('hex').slice(0, 16)
+    }
+  }
 }
 
 /** Weights of the heads of a run that was stopped before its clusters were settled. */
-async function settledNow(project: Project, meta: RunMeta, arrays: Checkpoint['arrays'], signal: AbortSignal): Promise<Record<string, Float32Array>> {
+async function settledNow(
+  project: Project,
+  meta: RunMeta,
+  arrays: Checkpoint['arrays'],
+  signal: AbortSignal
+): Promise<Record<string, Float32Array>> {
   await using reader = scoped(new PictureReader(sightOf(project, meta)))
   return (await concludingWeights({ meta, reader }, recipeOf(meta.settings), arrays, signal)).weights
 }
@@ -75,20 +119,34 @@ async function settledNow(project: Project, meta: RunMeta, arrays: Checkpoint['a
  * @param page  of TIFFs of several; as in training when absent
  * @throws what reading a catalogue throws
  */
-export async function visibleImages({ meta, labeller }: PreparedLabelling, sources: readonly string[], { signal, onProgress }: JobContext, page = meta.settings.page): Promise<{ images: CatalogueImage[]; skipped: SkippedFile[] }> {
+export async function visibleImages(
+  { meta, labeller }: PreparedLabelling,
+  sources: readonly string[],
+  { signal, onProgress }: JobContext,
+  page = meta.settings.page
+): Promise<{ images: CatalogueImage[]; skipped: SkippedFile[] }> {
   const stage = 'Reading the images'
   onProgress({ stage })
-  const catalogue = await readCatalogue(sources, signal, (done, total) => onProgress({ stage, share: done / total }), page)
+  const catalogue = await readCatalogue(
+    sources,
+    signal,
+    (done, total) => onProgress({ stage, share: done / total }),
+    page
+  )
   const trained = meta.catalogue.images[0]?.type ?? 'uint8'
   const skipped = [...catalogue.skipped]
   const images = catalogue.images.filter((image) => {
     const reason =
-      (image.type === 'uint8') !== (trained === 'uint8') ? `its values are ${image.type}, those of training were ${trained}` :
-      meta.settings.gsd !== undefined && image.gsd === undefined ? 'its ground sampling distance is not known' : undefined
+      (image.type === 'uint8') !== (trained === 'uint8')
+        ? `its values are ${image.type}, those of training were ${trained}`
+        : meta.settings.gsd !== undefined && image.gsd === undefined
+          ? 'its ground sampling distance is not known'
+          : undefined
     if (reason) skipped.push({ path: image.path, reason })
     return !reason
   })
-  if (labeller.sight.area && !images.some(({ placed }) => placed) && images.length > 0) throw new SmaltiError('AreaUnreachable', { path: images[0].path, reason: 'its place on the ground is not known' })
+  if (labeller.sight.area && !images.some(({ placed }) => placed) && images.length > 0)
+    throw new SmaltiError('AreaUnreachable', { path: images[0].path, reason: 'its place on the ground is not known' })
   // The outside of the area of interest is a gap like any other.
   return { images: images.map((image) => (labeller.sight.area ? { ...image, gaps: true } : image)), skipped }
 }

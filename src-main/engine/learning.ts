@@ -40,7 +40,8 @@ function limitOf({ steps, minutes }: Learning['wanted'], recipe: Recipe): Traini
 
 /** A GPU takes batches faster than one thread cuts them; a processor that trains needs its cores itself. */
 const MOST_CROP_THREADS = 8
-const cropThreads = ({ onGpu }: Backend): number => (onGpu ? Math.max(1, Math.min(MOST_CROP_THREADS, availableParallelism() - 1)) : 1)
+const cropThreads = ({ onGpu }: Backend): number =>
+  onGpu ? Math.max(1, Math.min(MOST_CROP_THREADS, availableParallelism() - 1)) : 1
 
 /**
  * Trains with what `train` needs: a backend that has compiled the step, and threads that cut crops. Both are given
@@ -63,11 +64,17 @@ export async function withTraining<T>(
     execution,
     limit: limitOf(wanted, recipe),
     nextBatch: (step) => source.next(step),
-    feed: method.feed && ((batch, step, progress) => method.feed!(batch, { architecture, shape, recipe }, uniformFrom(crops.seed, FEED_STREAM, step), progress)),
+    feed:
+      method.feed &&
+      ((batch, step, progress) =>
+        method.feed!(batch, { architecture, shape, recipe }, uniformFrom(crops.seed, FEED_STREAM, step), progress)),
     ceiling: method.objective(architecture, shape).ceiling,
     onReport: (report) => {
       const { progress, rateFactor, seconds } = report
-      const stage = rateFactor < 1 ? `Training at ${rateFactor} of the rate: numbers overflowed, gone back to the last checkpoint` : 'Training'
+      const stage =
+        rateFactor < 1
+          ? `Training at ${rateFactor} of the rate: numbers overflowed, gone back to the last checkpoint`
+          : 'Training'
       context.onProgress({ stage, share: progress, remaining: (seconds * (1 - progress)) / progress, report })
     },
     whenResumed: () => context.whenResumed(),

@@ -17,7 +17,10 @@ export interface OwedAnswers<Answer> {
 
 /** Keeps the promises of threads: all of them fail with Cancelled when the signal aborts. */
 export function owedAnswers<Answer>(signal: AbortSignal): OwedAnswers<Answer> {
-  const owed = new Map<number, { promise: Promise<Answer>; resolve(answer: Answer): void; reject(fault: Error): void }>()
+  const owed = new Map<
+    number,
+    { promise: Promise<Answer>; resolve(answer: Answer): void; reject(fault: Error): void }
+  >()
   let ended: Error | undefined
   const end = (fault: Error): void => {
     ended ??= fault

@@ -20,7 +20,17 @@ const pack = z.object({
   /** What a program loads of it. */
   entry: pathBelow,
   /** Each is fetched by itself, compressed by gzip; the hash is of what it is then. */
-  files: z.array(z.object({ path: pathBelow, from: z.url(), sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().positive(), packed: z.int().positive() })).min(1)
+  files: z
+    .array(
+      z.object({
+        path: pathBelow,
+        from: z.url(),
+        sha256: z.string().regex(/^[0-9a-f]{64}$/),
+        bytes: z.int().positive(),
+        packed: z.int().positive()
+      })
+    )
+    .min(1)
 })
 export type Pack = z.infer<typeof pack>
 type PackedFile = Pack['files'][number]
@@ -41,11 +51,24 @@ async function packs(): Promise<Pack[]> {
 const runtimesFolder = (): string => join(dataFolder(), 'runtimes')
 /** Another content is another folder. */
 export const folderOf = ({ name, version, files }: Pack): string =>
-  join(runtimesFolder(), `${name}-${version}-${createHash('sha256').update(files.map(({ sha256 }) => sha256).join()).digest('hex').slice(0, 12)}`)
-const total = (files: readonly PackedFile[], what: 'bytes' | 'packed'): number => files.reduce((sum, file) => sum + file[what], 0)
+  join(
+    runtimesFolder(),
+    `${name}-${version}-${createHash('sha256')
+      .update(files.map(({ sha256 }) => sha256).join())
+      .digest('hex')
+      .slice(0, 12)}`
+  )
+const total = (files: readonly PackedFile[], what: 'bytes' | 'packed'): number =>
+  files.reduce((sum, file) => sum + file[what], 0)
 
 export async function listRuntimes(): Promise<Runtime[]> {
-  return (await packs()).map((one) => ({ name: one.name, version: one.version, packed: total(one.files, 'packed'), bytes: total(one.files, 'bytes'), here: existsSync(folderOf(one)) }))
+  return (await packs()).map((one) => ({
+    name: one.name,
+    version: one.version,
+    packed: total(one.files, 'packed'),
+    bytes: total(one.files, 'bytes'),
+    here: existsSync(folderOf(one))
+  }))
 }
 
 /** File by which a runtime is loaded, and its version, where it was fetched. */
@@ -55,7 +78,11 @@ export async function fetchedRuntime(name: RuntimeName): Promise<{ entry: string
 }
 
 /** Fetches the runtime that goes with this build. @throws RuntimeUnavailable and what `fetchPack` throws */
-export async function fetchRuntime(name: RuntimeName, signal: AbortSignal, onProgress: (share: number) => void): Promise<void> {
+export async function fetchRuntime(
+  name: RuntimeName,
+  signal: AbortSignal,
+  onProgress: (share: number) => void
+): Promise<void> {
   const wanted = (await packs()).find((one) => one.name === name)
   if (!wanted) throw unavailable('this build does not say where it is to be had')
   await fetchPack(wanted, signal, onProgress)
@@ -104,15 +131,24 @@ async function alone(name: RuntimeName, work: () => Promise<void>): Promise<void
   try {
     await withLock(runtimesFolder(), work, { name })
   } catch (fault) {
-    throw fault instanceof SmaltiError && fault.name === 'ProjectLocked' ? unavailable('another Smalti is fetching it') : fault
+    throw fault instanceof SmaltiError && fault.name === 'ProjectLocked'
+      ? unavailable('another Smalti is fetching it')
+      : fault
   }
 }
 
-async function fetchFile({ from, sha256, bytes, packed }: PackedFile, path: string, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<void> {
+async function fetchFile(
+  { from, sha256, bytes, packed }: PackedFile,
+  path: string,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void
+): Promise<void> {
   const stopped = (fault: unknown): Error => {
     if (signal.aborted) return new SmaltiError('Cancelled')
     const named = asSmaltiError(fault, path)
-    return named.name === 'InternalError' ? unavailable(`${dirname(from)} ${fault instanceof TypeError ? 'does not answer' : 'sent something else'}`) : named
+    return named.name === 'InternalError'
+      ? unavailable(`${dirname(from)} ${fault instanceof TypeError ? 'does not answer' : 'sent something else'}`)
+      : named
   }
   await makeFolder(dirname(path))
   await fillFileSafely(path, async (handle) => {

@@ -17,7 +17,13 @@ const SIDE = 1024
  * the images that both have labelled; one that shares none stays by itself.
  * @throws InvalidSetting where there is no such run, NothingSegmented where they have no labelled image in common
  */
-export async function schemeOfRun(project: Project, from: string, head: string, clusters: number, signal: AbortSignal): Promise<Scheme> {
+export async function schemeOfRun(
+  project: Project,
+  from: string,
+  head: string,
+  clusters: number,
+  signal: AbortSignal
+): Promise<Scheme> {
   const other = await openProject(project.folder, from)
   const [set, otherSet] = [labelSetOf(project), labelSetOf(other)]
   const [index, otherIndex] = [await loadLabelIndex(project, set), await loadLabelIndex(other, otherSet)]
@@ -27,11 +33,17 @@ export async function schemeOfRun(project: Project, from: string, head: string, 
   const counts = new Float64Array(256 * 256)
   let common = 0
   for (const image of index.images) {
-    const twin = otherIndex.images.find(({ path, width, height }) => path === image.path && width === image.width && height === image.height)
+    const twin = otherIndex.images.find(
+      ({ path, width, height }) => path === image.path && width === image.width && height === image.height
+    )
     if (!twin) continue
     if (signal.aborted) throw new SmaltiError('Cancelled')
     common++
-    countPairs(await smallLabels(storedHead(set, index, image, head)), await smallLabels(storedHead(otherSet, otherIndex, twin, head)), counts)
+    countPairs(
+      await smallLabels(storedHead(set, index, image, head)),
+      await smallLabels(storedHead(otherSet, otherIndex, twin, head)),
+      counts
+    )
   }
   if (common === 0) throw new SmaltiError('NothingSegmented', { path: `${project.folder} (${from})` })
   const owners = classesByOverlap(counts, clusters, placesOf(theirs))
@@ -39,7 +51,10 @@ export async function schemeOfRun(project: Project, from: string, head: string, 
   const taken = [...new Set(owners)].filter((place) => place !== undefined)
   const idOf = new Map(taken.map((place) => [place, owners.indexOf(place)]))
   return {
-    classes: [...taken.map((place) => ({ ...theirs.classes[place], id: idOf.get(place)! })), ...own.classes.filter((_, cluster) => owners[cluster] === undefined)],
+    classes: [
+      ...taken.map((place) => ({ ...theirs.classes[place], id: idOf.get(place)! })),
+      ...own.classes.filter((_, cluster) => owners[cluster] === undefined)
+    ],
     of: owners.map((place, cluster) => (place === undefined ? cluster : idOf.get(place)!))
   }
 }
@@ -50,7 +65,9 @@ async function smallLabels({ raster: path, table }: { raster: string; table?: Ui
   try {
     const found = raster.levels.findIndex(({ width, height }) => Math.max(width, height) <= SIDE)
     const level = found < 0 ? raster.levels.length - 1 : found
-    const { bands: [labels] } = await raster.read({ left: 0, top: 0, ...raster.levels[level] }, { level, bands: [0] })
+    const {
+      bands: [labels]
+    } = await raster.read({ left: 0, top: 0, ...raster.levels[level] }, { level, bands: [0] })
     return Uint8Array.from(labels, (label) => (table ? table[label] : label))
   } finally {
     await raster.close()

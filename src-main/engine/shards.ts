@@ -11,14 +11,32 @@ import { openLabels } from '../labels/source.ts'
 import { writeLabels } from '../labels/writeLabels.ts'
 import { readIfPresent, writeJsonSafely } from '../project/files.ts'
 import { withLock } from '../project/lock.ts'
-import { type LabelSet, type LabelledImage, heatmapPaths, placeOf, rasterNames, rasterPaths, saveLabelIndex } from '../project/labelSets.ts'
+import {
+  type LabelSet,
+  type LabelledImage,
+  heatmapPaths,
+  placeOf,
+  rasterNames,
+  rasterPaths,
+  saveLabelIndex
+} from '../project/labelSets.ts'
 import { blockRows, blocksOf, cellRowsAbove, tilesOf } from '../segmentation/segment.ts'
 import { linesOf, openLineFile } from '../project/lineFile.ts'
 import { headSums, joinedSums } from '../segmentation/clusterSums.ts'
 import { cleanRasters, rawPath } from './cleaning.ts'
 import { describeSet, openDescriber } from './describing.ts'
 import type { JobContext } from './job.ts'
-import { type Labeller, type Task, classesOf, entryOf, filesOf, heatmapFileOf, labelTasks, notesOf, taskOf } from './labelling.ts'
+import {
+  type Labeller,
+  type Task,
+  classesOf,
+  entryOf,
+  filesOf,
+  heatmapFileOf,
+  labelTasks,
+  notesOf,
+  taskOf
+} from './labelling.ts'
 import type { PreparedLabelling } from './labellingOf.ts'
 
 /** What a shard says of itself. */
@@ -32,7 +50,12 @@ const shardSummary = z.object({
   finished: z.boolean().default(true),
   skipped: z.array(skippedFile),
   /** What the shard was asked for, and merging has to do likewise. */
-  asked: z.object({ cleanUp: cleanUp.optional(), area: z.string().optional(), heatmaps: z.boolean().optional(), page: z.int().optional() })
+  asked: z.object({
+    cleanUp: cleanUp.optional(),
+    area: z.string().optional(),
+    heatmaps: z.boolean().optional(),
+    page: z.int().optional()
+  })
 })
 type ShardSummary = z.infer<typeof shardSummary>
 export type ShardOptions = ShardSummary['asked']
@@ -57,7 +80,12 @@ function piecesOf(labeller: Labeller, images: readonly CatalogueImage[], of: num
   const units = images.flatMap((image) => {
     const { plan } = taskOf(labeller, image)
     const [{ rows }, step] = [tilesOf(plan), blockRows(plan)]
-    return Array.from({ length: Math.ceil(rows / step) }, (_, b) => ({ image, from: b * step, to: Math.min(rows, (b + 1) * step), pixels: image.width * step * plan.tile }))
+    return Array.from({ length: Math.ceil(rows / step) }, (_, b) => ({
+      image,
+      from: b * step,
+      to: Math.min(rows, (b + 1) * step),
+      pixels: image.width * step * plan.tile
+    }))
   })
   const total = units.reduce((sum, { pixels }) => sum + pixels, 0)
   const shards: Piece[][] = Array.from({ length: of }, () => [])
@@ -81,27 +109,66 @@ const rowsOf = ({ from, to }: Piece): string => `.rows-${from}-${to}`
 const pieceName = (piece: Piece): string => piece.image.path + rowsOf(piece)
 
 /** Labels one shard's rows into rasters of their own. @throws as `labelTasks` does */
-export async function labelShard({ labeller, meta }: PreparedLabelling, set: LabelSet, images: readonly CatalogueImage[], shard: Shard, asked: ShardOptions, context: JobContext): Promise<{ images: number; labelled: number; skipped: SkippedFile[]; waitingShare: number }> {
+export async function labelShard(
+  { labeller, meta }: PreparedLabelling,
+  set: LabelSet,
+  images: readonly CatalogueImage[],
+  shard: Shard,
+  asked: ShardOptions,
+  context: JobContext
+): Promise<{ images: number; labelled: number; skipped: SkippedFile[]; waitingShare: number }> {
   const folder = shardFolder(set, labeller.key, shard)
   const heads = labeller.model.architecture.heads.map(({ name }) => name)
   const pieces = piecesOf(labeller, images, shard.of)[shard.number - 1]
   const names = rasterNames(images.map(({ path }) => path))
   const rasterOf = (piece: Piece): string => names.get(piece.image.path)! + rowsOf(piece)
-  const done = new Set((await readdir(folder, { recursive: true }).catch(() => [])).filter((name) => name.endsWith('.tif')).map((name) => join(folder, name)))
+  const done = new Set(
+    (await readdir(folder, { recursive: true }).catch(() => []))
+      .filter((name) => name.endsWith('.tif'))
+      .map((name) => join(folder, name))
+  )
   const nameOf = ({ image, fromRow, toRow }: Task): string => pieceName({ image, from: fromRow, to: toRow })
   const summed = new Set<string>()
   for await (const { piece } of linesOf(join(folder, SUMS), pieceSums)) summed.add(piece)
   await mkdir(folder, { recursive: true })
-  const summary: ShardSummary = { ...shard, key: labeller.key, step: meta.position.step, finished: false, skipped: [], asked }
+  const summary: ShardSummary = {
+    ...shard,
+    key: labeller.key,
+    step: meta.position.step,
+    finished: false,
+    skipped: [],
+    asked
+  }
   if (!(await readIfPresent(join(folder, SUMMARY)))) await writeJsonSafely(join(folder, SUMMARY), summary)
   const tasks = pieces
-    .map((piece): Task => taskOf(labeller, piece.image, { rasters: rasterPaths(folder, heads, rasterOf(piece)), heatmaps: asked.heatmaps ? heatmapPaths(folder, heads, rasterOf(piece)) : undefined }, piece))
+    .map((piece): Task =>
+      taskOf(
+        labeller,
+        piece.image,
+        {
+          rasters: rasterPaths(folder, heads, rasterOf(piece)),
+          heatmaps: asked.heatmaps ? heatmapPaths(folder, heads, rasterOf(piece)) : undefined
+        },
+        piece
+      )
+    )
     .filter((task) => !(filesOf(task).every((path) => done.has(path)) && summed.has(nameOf(task))))
   const skipped: SkippedFile[] = []
   const sums = await openLineFile<PieceSums>(join(folder, SUMS))
-  const { waitingShare } = await labelTasks(labeller, tasks, context, (task, heads) => sums.add({ piece: nameOf(task), heads }), (file) => void skipped.push(file)).finally(() => sums.close())
+  const { waitingShare } = await labelTasks(
+    labeller,
+    tasks,
+    context,
+    (task, heads) => sums.add({ piece: nameOf(task), heads }),
+    (file) => void skipped.push(file)
+  ).finally(() => sums.close())
   await writeJsonSafely(join(folder, SUMMARY), { ...summary, finished: true, skipped })
-  return { images: new Set(pieces.map(({ image }) => image.path)).size, labelled: tasks.length - skipped.length, skipped, waitingShare }
+  return {
+    images: new Set(pieces.map(({ image }) => image.path)).size,
+    labelled: tasks.length - skipped.length,
+    skipped,
+    waitingShare
+  }
 }
 
 const SHARD_FOLDER = /^([0-9a-f]{16})\.shard-(\d+)-of-(\d+)$/
@@ -123,7 +190,11 @@ async function shardSets(set: LabelSet): Promise<ShardSet[]> {
     const found = sets.get(`${key} ${of}`) ?? { key, of: Number(of), shards: [] }
     sets.set(`${key} ${of}`, found)
     const summary = await readIfPresent(join(set.folder, name, SUMMARY))
-    found.shards.push(summary ? shardSummary.parse(JSON.parse(summary.toString())) : { number: Number(number), of: Number(of), key, finished: false, skipped: [], asked: {} })
+    found.shards.push(
+      summary
+        ? shardSummary.parse(JSON.parse(summary.toString()))
+        : { number: Number(number), of: Number(of), key, finished: false, skipped: [], asked: {} }
+    )
   }
   return [...sets.values()]
 }
@@ -137,24 +208,39 @@ const finishedOf = ({ shards }: ShardSet): ShardSummary[] => shards.filter(({ fi
  */
 export async function shardsToMerge(set: LabelSet, step: number): Promise<ShardSet> {
   const sets = await shardSets(set)
-  if (sets.length === 0) throw new SmaltiError('ShardMissing', { missing: 'all shards; run segment --shard 1/n, 2/n … first' })
+  if (sets.length === 0)
+    throw new SmaltiError('ShardMissing', { missing: 'all shards; run segment --shard 1/n, 2/n … first' })
   const share = (found: ShardSet): number => finishedOf(found).length / found.of
-  const [best] = sets.filter(({ shards }) => shards.some((shard) => (shard.step ?? step) === step)).sort((a, b) => share(b) - share(a))
+  const [best] = sets
+    .filter(({ shards }) => shards.some((shard) => (shard.step ?? step) === step))
+    .sort((a, b) => share(b) - share(a))
   if (!best) throw outdatedShards()
   const numbers = new Set(finishedOf(best).map(({ number }) => number))
-  if (numbers.size < best.of) throw new SmaltiError('ShardMissing', { missing: Array.from({ length: best.of }, (_, i) => i + 1).filter((number) => !numbers.has(number)).map((number) => `${number}/${best.of}`).join(', ') })
+  if (numbers.size < best.of)
+    throw new SmaltiError('ShardMissing', {
+      missing: Array.from({ length: best.of }, (_, i) => i + 1)
+        .filter((number) => !numbers.has(number))
+        .map((number) => `${number}/${best.of}`)
+        .join(', ')
+    })
   return best
 }
 
-const outdatedShards = (): SmaltiError => new SmaltiError('ShardMissing', { missing: 'all shards of what the run learnt last; run them again' })
+const outdatedShards = (): SmaltiError =>
+  new SmaltiError('ShardMissing', { missing: 'all shards of what the run learnt last; run them again' })
 
 /** Removes shards of which `isNeedless`, unless somebody is writing one of their set. */
 export async function removeShards(set: LabelSet, isNeedless: (found: ShardSet) => boolean): Promise<void> {
   for (const found of await shardSets(set)) {
     if (!isNeedless(found)) continue
-    const folders = found.shards.map((shard) => ({ folder: shardFolder(set, found.key, shard), lock: shardLock(shard) }))
+    const folders = found.shards.map((shard) => ({
+      folder: shardFolder(set, found.key, shard),
+      lock: shardLock(shard)
+    }))
     const removeAll = folders.reduceRight(
-      (remove, { lock }) => () => withLock(set.project, remove, { name: lock }),
+      (remove, { lock }) =>
+        () =>
+          withLock(set.project, remove, { name: lock }),
       async (): Promise<void> => {
         for (const { folder } of folders) await rm(folder, { recursive: true, force: true })
       }
@@ -166,13 +252,24 @@ export async function removeShards(set: LabelSet, isNeedless: (found: ShardSet) 
 }
 
 /** Whether shards were labelled by an earlier checkpoint than the labels that are there now. */
-export const areOutdated = (step: number) => ({ shards }: ShardSet): boolean => shards.every((shard) => (shard.step ?? step) < step)
+export const areOutdated =
+  (step: number) =>
+  ({ shards }: ShardSet): boolean =>
+    shards.every((shard) => (shard.step ?? step) < step)
 
 /**
  * Makes the label rasters that an undivided segmentation would have made, byte for byte, from those of all shards.
  * @throws ShardMissing when the shards were made otherwise than what is merged now
  */
-export async function mergeShards({ labeller, meta }: PreparedLabelling, set: LabelSet, merged: ShardSet, sources: string[], images: readonly CatalogueImage[], skipped: readonly SkippedFile[], context: JobContext): Promise<{ images: number; shards: number; skipped: SkippedFile[] }> {
+export async function mergeShards(
+  { labeller, meta }: PreparedLabelling,
+  set: LabelSet,
+  merged: ShardSet,
+  sources: string[],
+  images: readonly CatalogueImage[],
+  skipped: readonly SkippedFile[],
+  context: JobContext
+): Promise<{ images: number; shards: number; skipped: SkippedFile[] }> {
   const { key, model } = labeller
   const { of } = merged
   if (merged.key !== key) throw outdatedShards()
@@ -185,23 +282,55 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
   const unreadable = new Set(passed.map(({ path }) => path))
   const entries: LabelledImage[] = []
   const sumsOfPieces = new Map<string, PieceSums['heads']>()
-  for (let number = 1; number <= of; number++) for await (const { piece, heads: sums } of linesOf(join(shardFolder(set, key, { number, of }), SUMS), pieceSums)) sumsOfPieces.set(piece, sums)
+  for (let number = 1; number <= of; number++)
+    for await (const { piece, heads: sums } of linesOf(join(shardFolder(set, key, { number, of }), SUMS), pieceSums))
+      sumsOfPieces.set(piece, sums)
   const describer = await openDescriber(labeller, set)
   try {
     for (const [i, image] of images.entries()) {
       context.onProgress({ stage: `Merging ${image.path}`, share: i / images.length })
       if (unreadable.has(image.path)) continue
-      const pieces = shards.flatMap((list, s) => list.filter((piece) => piece.image.path === image.path).map((piece): StoredPiece => ({ ...piece, folder: shardFolder(set, key, { number: s + 1, of }) })))
+      const pieces = shards.flatMap((list, s) =>
+        list
+          .filter((piece) => piece.image.path === image.path)
+          .map((piece): StoredPiece => ({ ...piece, folder: shardFolder(set, key, { number: s + 1, of }) }))
+      )
       const name = names.get(image.path)!
       const rasters = rasterPaths(key, heads, name)
       const heatmaps = keepsHeatmaps ? heatmapPaths(key, heads, name) : undefined
       for (const head of heads) {
-        await mergeLabels(labeller, image, head, pieces, (piece) => rasterPaths(piece.folder, heads, name + rowsOf(piece))[head], rawOrNot(placeOf(set, rasters[head])), context.signal)
-        if (heatmaps) await mergeHeatmaps(labeller, image, head, pieces, (piece) => heatmapPaths(piece.folder, heads, name + rowsOf(piece))[head], placeOf(set, heatmaps[head]), context.signal)
+        await mergeLabels(
+          labeller,
+          image,
+          head,
+          pieces,
+          (piece) => rasterPaths(piece.folder, heads, name + rowsOf(piece))[head],
+          rawOrNot(placeOf(set, rasters[head])),
+          context.signal
+        )
+        if (heatmaps)
+          await mergeHeatmaps(
+            labeller,
+            image,
+            head,
+            pieces,
+            (piece) => heatmapPaths(piece.folder, heads, name + rowsOf(piece))[head],
+            placeOf(set, heatmaps[head]),
+            context.signal
+          )
       }
-      if (cleaning) await cleanRasters(Object.fromEntries(Object.entries(rasters).map(([head, path]) => [head, placeOf(set, path)])), labeller, image, cleaning, context.signal)
+      if (cleaning)
+        await cleanRasters(
+          Object.fromEntries(Object.entries(rasters).map(([head, path]) => [head, placeOf(set, path)])),
+          labeller,
+          image,
+          cleaning,
+          context.signal
+        )
       const entry = entryOf(labeller, image, rasters, heatmaps)
-      const sums = Object.fromEntries(heads.map((head) => [head, joinedSums(pieces.map((piece) => sumsOfPieces.get(pieceName(piece))?.[head] ?? []))]))
+      const sums = Object.fromEntries(
+        heads.map((head) => [head, joinedSums(pieces.map((piece) => sumsOfPieces.get(pieceName(piece))?.[head] ?? []))])
+      )
       await describer.add(image, entry, sums, context.signal)
       entries.push(entry)
     }
@@ -210,7 +339,13 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
   }
   const unique = [...new Map(passed.map((file) => [file.path, file])).values()]
   await saveLabelIndex(set, {
-    step: meta.position.step, key, sources, images: entries, skipped: unique, partial: false, cleanUp: cleaning,
+    step: meta.position.step,
+    key,
+    sources,
+    images: entries,
+    skipped: unique,
+    partial: false,
+    cleanUp: cleaning,
     classes: classesOf(labeller),
     cuts: labeller.cuts
   })
@@ -220,7 +355,11 @@ export async function mergeShards({ labeller, meta }: PreparedLabelling, set: La
 }
 
 /** Opens the files of an image's pieces for as long as `work` needs them. */
-async function withPieces<T extends { close(): Promise<void> }>(pieces: readonly StoredPiece[], open: (piece: StoredPiece) => Promise<T>, work: (opened: readonly (StoredPiece & { file: T })[]) => Promise<void>): Promise<void> {
+async function withPieces<T extends { close(): Promise<void> }>(
+  pieces: readonly StoredPiece[],
+  open: (piece: StoredPiece) => Promise<T>,
+  work: (opened: readonly (StoredPiece & { file: T })[]) => Promise<void>
+): Promise<void> {
   const opened: (StoredPiece & { file: T })[] = []
   try {
     for (const piece of pieces) opened.push({ ...piece, file: await open(piece) })
@@ -230,37 +369,75 @@ async function withPieces<T extends { close(): Promise<void> }>(pieces: readonly
   }
 }
 
-function mergeLabels(labeller: Labeller, image: CatalogueImage, head: string, pieces: readonly StoredPiece[], pathOf: (piece: StoredPiece) => string, path: string, signal: AbortSignal): Promise<void> {
-  return withPieces(pieces, (piece) => openLabels(pathOf(piece)), async (opened) => {
-    const { plan } = taskOf(labeller, image)
-    const file = { width: image.width, height: image.height, tile: plan.tile, key: labeller.key, notes: await notesOf(labeller, image, head) }
-    await writeLabels(path, file, (window) => {
-      const row = window.top / plan.tile
-      const piece = opened.find(({ from, to }) => row >= from && row < to)!
-      return piece.file.read({ ...window, top: window.top - piece.from * plan.tile }, signal)
-    }, signal)
-  })
+function mergeLabels(
+  labeller: Labeller,
+  image: CatalogueImage,
+  head: string,
+  pieces: readonly StoredPiece[],
+  pathOf: (piece: StoredPiece) => string,
+  path: string,
+  signal: AbortSignal
+): Promise<void> {
+  return withPieces(
+    pieces,
+    (piece) => openLabels(pathOf(piece)),
+    async (opened) => {
+      const { plan } = taskOf(labeller, image)
+      const file = {
+        width: image.width,
+        height: image.height,
+        tile: plan.tile,
+        key: labeller.key,
+        notes: await notesOf(labeller, image, head)
+      }
+      await writeLabels(
+        path,
+        file,
+        (window) => {
+          const row = window.top / plan.tile
+          const piece = opened.find(({ from, to }) => row >= from && row < to)!
+          return piece.file.read({ ...window, top: window.top - piece.from * plan.tile }, signal)
+        },
+        signal
+      )
+    }
+  )
 }
 
 /** Gives the cells in the order in which an undivided segmentation gives them. */
-function mergeHeatmaps(labeller: Labeller, image: CatalogueImage, head: string, pieces: readonly StoredPiece[], pathOf: (piece: StoredPiece) => string, path: string, signal: AbortSignal): Promise<void> {
+function mergeHeatmaps(
+  labeller: Labeller,
+  image: CatalogueImage,
+  head: string,
+  pieces: readonly StoredPiece[],
+  pathOf: (piece: StoredPiece) => string,
+  path: string,
+  signal: AbortSignal
+): Promise<void> {
   const { architecture } = labeller.model
-  return withPieces(pieces, (piece) => openRaster(fileAt(pathOf(piece))), async (opened) => {
-    const whole = taskOf(labeller, image)
-    const writer = await HeatmapWriter.open(path, await heatmapFileOf(labeller, whole, head))
-    try {
-      for (const { from, to, file } of opened) {
-        const top = cellRowsAbove(whole.plan, architecture, from)
-        for (const block of blocksOf(whole.plan, architecture, from, to)) {
-          if (signal.aborted) throw new SmaltiError('Cancelled')
-          for (const { cells } of block.regions) if (cells.width * cells.height > 0) await writer.add(cells, await cellsOf(file, { ...cells, top: cells.top - top }, signal))
-          if (block.column + block.across === tilesOf(whole.plan).columns) await writer.endRows(cellRowsAbove(whole.plan, architecture, block.row + block.down))
+  return withPieces(
+    pieces,
+    (piece) => openRaster(fileAt(pathOf(piece))),
+    async (opened) => {
+      const whole = taskOf(labeller, image)
+      const writer = await HeatmapWriter.open(path, await heatmapFileOf(labeller, whole, head))
+      try {
+        for (const { from, to, file } of opened) {
+          const top = cellRowsAbove(whole.plan, architecture, from)
+          for (const block of blocksOf(whole.plan, architecture, from, to)) {
+            if (signal.aborted) throw new SmaltiError('Cancelled')
+            for (const { cells } of block.regions)
+              if (cells.width * cells.height > 0)
+                await writer.add(cells, await cellsOf(file, { ...cells, top: cells.top - top }, signal))
+            if (block.column + block.across === tilesOf(whole.plan).columns)
+              await writer.endRows(cellRowsAbove(whole.plan, architecture, block.row + block.down))
+          }
         }
+        await writer.finish()
+      } catch (fault) {
+        await writer.pause().catch(() => undefined)
+        throw fault
       }
-      await writer.finish()
-    } catch (fault) {
-      await writer.pause().catch(() => undefined)
-      throw fault
     }
-  })
+  )
 }

@@ -16,7 +16,8 @@ let last = 0
 /** Another engine, started by the shell. */
 export function startSibling(port: ParentPort): EngineProcess {
   const sibling = ++last
-  const ask = (what: SiblingRequest['ask']): void => port.postMessage({ kind: 'sibling', sibling, ask: what } satisfies SiblingRequest)
+  const ask = (what: SiblingRequest['ask']): void =>
+    port.postMessage({ kind: 'sibling', sibling, ask: what } satisfies SiblingRequest)
   const client = createClient((message) => ask({ message }))
   const end = (): void => ask('end')
   const gone = new Promise<void>((ended) => siblings.set(sibling, { ...client, ended }))

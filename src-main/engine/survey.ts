@@ -1,11 +1,24 @@
 import type { Backend } from '../backends/program.ts'
 import type { BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import { SmaltiError } from '../contract/errors.ts'
-import { type Picture, type PictureReader, VALID_SHARE, imageByArea, mostlyValid, scaledSize } from '../imagery/pictures.ts'
+import {
+  type Picture,
+  type PictureReader,
+  VALID_SHARE,
+  imageByArea,
+  mostlyValid,
+  scaledSize
+} from '../imagery/pictures.ts'
 import { standardise } from '../imagery/statistics.ts'
 import { type SurveyShape, coarseSide, rowPlaces, surveyProgram } from '../learning/inference.ts'
 import { type Points, pointsOf } from '../learning/kMeans.ts'
-import { type Architecture, outputStride, receptiveHalo, windowMargin, windowStep } from '../learning/network/architecture.ts'
+import {
+  type Architecture,
+  outputStride,
+  receptiveHalo,
+  windowMargin,
+  windowStep
+} from '../learning/network/architecture.ts'
 import type { FrozenTrunk } from '../learning/network/backbone.ts'
 import { foldWeights } from '../learning/network/forward.ts'
 import { type Uniform, integerBelow } from '../learning/random.ts'
@@ -39,12 +52,22 @@ export async function surveyPixels(
   { architecture, weights, subHeads, statistics, trunk }: SurveyedModel,
   reader: PictureReader,
   images: readonly CatalogueImage[],
-  { measured, window, uniform, signal }: { measured: SurveyShape['statistics']; window: number; uniform: Uniform; signal: AbortSignal }
+  {
+    measured,
+    window,
+    uniform,
+    signal
+  }: { measured: SurveyShape['statistics']; window: number; uniform: Uniform; signal: AbortSignal }
 ): Promise<Record<string, Points>> {
   const masked = images.some(({ gaps }) => gaps)
   const stride = outputStride(architecture)
   // Heads as they were learnt see no more than what is measured here.
-  const looking = { ...architecture, statistics: [...(architecture.statistics ?? []), ...Object.values(measured).flat()], guidedFilter: undefined, heads: [] }
+  const looking = {
+    ...architecture,
+    statistics: [...(architecture.statistics ?? []), ...Object.values(measured).flat()],
+    guidedFilter: undefined,
+    heads: []
+  }
   const step = windowStep(looking)
   const core = Math.max(step, Math.floor(Math.min(window, CORE) / step) * step)
   const halo = Math.ceil(receptiveHalo(looking) / step) * step
@@ -59,16 +82,28 @@ export async function surveyPixels(
       if (signal.aborted) throw new SmaltiError('Cancelled')
       const found = await drawWindow(reader, (share) => imageAt((w + share) / WINDOWS), { window: core, halo }, uniform)
       if (!found) continue
-      const { picture: { values, valid }, top, height } = found
+      const {
+        picture: { values, valid },
+        top,
+        height
+      } = found
       standardise(values, statistics)
       const mask = masked ? Float32Array.from(valid ?? new Uint8Array(side * side).fill(1)) : undefined
       const rows = architecture.upright && rowPlaces(architecture, { top: top - halo, window: side, margin, height })
       const backbone = trunk && (await trunk.features(values, side))
-      const outputs = await execution.run({ image: values, ...(mask && { valid: mask }), ...(rows && { rows }), ...(backbone && { backbone }) })
+      const outputs = await execution.run({
+        image: values,
+        ...(mask && { valid: mask }),
+        ...(rows && { rows }),
+        ...(backbone && { backbone })
+      })
       const cells = cellsWithin(valid, { side, halo, stride })
       // Of cells counted over the window, where they stand in what the program gives.
-      const place = (cell: number): number => (Math.floor(cell / (side / stride)) - margin / stride) * across + (cell % (side / stride)) - margin / stride
-      const drawn = Array.from({ length: Math.ceil(PIXELS / WINDOWS) }, () => place(cells[integerBelow(cells.length, uniform)]))
+      const place = (cell: number): number =>
+        (Math.floor(cell / (side / stride)) - margin / stride) * across + (cell % (side / stride)) - margin / stride
+      const drawn = Array.from({ length: Math.ceil(PIXELS / WINDOWS) }, () =>
+        place(cells[integerBelow(cells.length, uniform)])
+      )
       for (const [name, rows] of Object.entries(outputs)) {
         const columns = rows.length / across ** 2
         for (const at of drawn) (kept[name] ??= []).push(rows.slice(at * columns, (at + 1) * columns))
@@ -77,7 +112,8 @@ export async function surveyPixels(
   } finally {
     await execution.dispose()
   }
-  if (Object.keys(kept).length === 0) throw new SmaltiError('NoReadableImages', { path: images[0].path, files: images.length })
+  if (Object.keys(kept).length === 0)
+    throw new SmaltiError('NoReadableImages', { path: images[0].path, files: images.length })
   return Object.fromEntries(Object.entries(kept).map(([name, rows]) => [name, pointsOf(rows)]))
 }
 
@@ -89,7 +125,12 @@ interface Drawn {
 }
 
 /** A window at a random place, with its halo, of which at least half holds data, or undefined where the images drawn have none. */
-async function drawWindow(reader: PictureReader, imageAt: (share: number) => CatalogueImage, { window, halo }: { window: number; halo: number }, uniform: Uniform): Promise<Drawn | undefined> {
+async function drawWindow(
+  reader: PictureReader,
+  imageAt: (share: number) => CatalogueImage,
+  { window, halo }: { window: number; halo: number },
+  uniform: Uniform
+): Promise<Drawn | undefined> {
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const image = imageAt(uniform())
     const { width, height } = scaledSize(image, reader.scale)
@@ -97,7 +138,16 @@ async function drawWindow(reader: PictureReader, imageAt: (share: number) => Cat
     try {
       const inner = await reader.read(image, { left, top, width: window, height: window })
       if (!mostlyValid(inner.valid)) continue
-      return { picture: await reader.read(image, { left: left - halo, top: top - halo, width: window + 2 * halo, height: window + 2 * halo }), top, height }
+      return {
+        picture: await reader.read(image, {
+          left: left - halo,
+          top: top - halo,
+          width: window + 2 * halo,
+          height: window + 2 * halo
+        }),
+        top,
+        height
+      }
     } catch (fault) {
       if (fault instanceof SmaltiError && fault.name === 'UnreadableImage') return undefined
       throw fault
@@ -107,12 +157,17 @@ async function drawWindow(reader: PictureReader, imageAt: (share: number) => Cat
 }
 
 /** Cells of a window, without its halo, of which enough holds data. */
-function cellsWithin(valid: Uint8Array | undefined, { side, halo, stride }: { side: number; halo: number; stride: number }): number[] {
+function cellsWithin(
+  valid: Uint8Array | undefined,
+  { side, halo, stride }: { side: number; halo: number; stride: number }
+): number[] {
   const across = side / stride
   const [first, last] = [halo / stride, across - halo / stride]
   const cells: number[] = []
   for (let row = first; row < last; row++) {
-    for (let column = first; column < last; column++) if (!valid || validShare(valid, side, column * stride, row * stride, stride) >= VALID_SHARE) cells.push(row * across + column)
+    for (let column = first; column < last; column++)
+      if (!valid || validShare(valid, side, column * stride, row * stride, stride) >= VALID_SHARE)
+        cells.push(row * across + column)
   }
   return cells
 }

@@ -18,9 +18,16 @@ const UPRIGHT = 0.005
  * above and must not in views from above. Decided without labels, unless the user did.
  * @throws Cancelled
  */
-export async function judgeUpright(wanted: TrainingSettings['upright'], images: readonly CatalogueImage[], reader: PictureReader, statistics: BandStatistics, signal: AbortSignal): Promise<Upright> {
+export async function judgeUpright(
+  wanted: TrainingSettings['upright'],
+  images: readonly CatalogueImage[],
+  reader: PictureReader,
+  statistics: BandStatistics,
+  signal: AbortSignal
+): Promise<Upright> {
   if (wanted !== 'auto') return { used: wanted === 'yes', reason: 'as was asked for' }
-  if (images.some(({ placed }) => placed)) return { used: false, reason: 'the images are georeferenced, and so seen from above' }
+  if (images.some(({ placed }) => placed))
+    return { used: false, reason: 'the images are georeferenced, and so seen from above' }
   if (images.length < FEWEST) return { used: false, reason: `${images.length} images are too few to tell` }
   const step = Math.max(1, images.length / IMAGES)
   const looked: number[][][] = []
@@ -33,19 +40,35 @@ export async function judgeUpright(wanted: TrainingSettings['upright'], images: 
   if (looked.length < FEWEST) return { used: false, reason: `${looked.length} images are too few to tell` }
   const mean = slopes.sum / slopes.count
   const deviation = Math.sqrt(Math.max(slopes.squares / slopes.count - mean * mean, 1e-12))
-  const effect = rowEffect(looked.map((bins) => bins.map((features) => [...features.slice(0, -1), (features.at(-1)! - mean) / deviation])))
+  const effect = rowEffect(
+    looked.map((bins) => bins.map((features) => [...features.slice(0, -1), (features.at(-1)! - mean) / deviation]))
+  )
   const used = effect > UPRIGHT
-  return { used, effect, reason: `what pixels look like depends on their row ${used ? 'clearly' : 'hardly'} (${effect.toFixed(4)}; the limit is ${UPRIGHT})` }
+  return {
+    used,
+    effect,
+    reason: `what pixels look like depends on their row ${used ? 'clearly' : 'hardly'} (${effect.toFixed(4)}; the limit is ${UPRIGHT})`
+  }
 }
 
 /** Means of the bands and of the length of their gradient in the bins of an image, or undefined where some hold no data. */
-async function binsOf(image: CatalogueImage, reader: PictureReader, statistics: BandStatistics, slopes: { sum: number; squares: number; count: number }): Promise<number[][] | undefined> {
+async function binsOf(
+  image: CatalogueImage,
+  reader: PictureReader,
+  statistics: BandStatistics,
+  slopes: { sum: number; squares: number; count: number }
+): Promise<number[][] | undefined> {
   const { width, height } = scaledSize(image, reader.scale)
   const bins: number[][] = []
   for (let bin = 0; bin < ROW_BINS; bin++) {
     const rows = Math.max(2, Math.min(STRIP.rows, Math.floor(height / ROW_BINS)))
     const columns = Math.min(STRIP.columns, width)
-    const window = { left: Math.floor((width - columns) / 2), top: Math.floor(((bin + 0.5) * height) / ROW_BINS - rows / 2), width: columns, height: rows }
+    const window = {
+      left: Math.floor((width - columns) / 2),
+      top: Math.floor(((bin + 0.5) * height) / ROW_BINS - rows / 2),
+      width: columns,
+      height: rows
+    }
     let picture
     try {
       picture = await reader.read(image, window)
@@ -66,7 +89,8 @@ async function binsOf(image: CatalogueImage, reader: PictureReader, statistics: 
         for (let b = 0; b < statistics.length; b++) {
           const value = picture.values[b * plane + i]
           sums[b] += value
-          energy += (picture.values[b * plane + i + 1] - value) ** 2 + (picture.values[b * plane + i + columns] - value) ** 2
+          energy +=
+            (picture.values[b * plane + i + 1] - value) ** 2 + (picture.values[b * plane + i + columns] - value) ** 2
         }
         sums[statistics.length] += Math.sqrt(energy)
         slopes.squares += energy

@@ -36,7 +36,8 @@ export async function startWatch({ meta, reader }: SurveyedRun, path: string): P
   standardise(values, statistics)
   const masked = catalogue.images.some(({ gaps }) => gaps)
   const mask = masked ? Float32Array.from(valid ?? new Uint8Array(side * side).fill(1)) : undefined
-  const rows = architecture.upright && rowPlaces(architecture, { top: top - halo, window: side, margin, height: size.height })
+  const rows =
+    architecture.upright && rowPlaces(architecture, { top: top - halo, window: side, margin, height: size.height })
   const fed = { image: values, ...(mask && { valid: mask }), ...(rows && { rows }) }
   const backend = await inferenceBackend(settings.backend)
   let compiled: { execution: Execution; subHead: number } | undefined
@@ -51,7 +52,10 @@ export async function startWatch({ meta, reader }: SurveyedRun, path: string): P
     compiled = undefined
     await former?.execution.dispose()
     const subHeads = Object.fromEntries(architecture.heads.map(({ name }) => [name, name === head.name ? subHead : 0]))
-    const program = { ...surveyProgram(architecture, subHeads, { window: side, margin, masked, statistics: {} }), constantState: false }
+    const program = {
+      ...surveyProgram(architecture, subHeads, { window: side, margin, masked, statistics: {} }),
+      constantState: false
+    }
     compiled = { execution: await backend.compile(program, folded), subHead }
     return compiled.execution
   }
@@ -62,8 +66,21 @@ export async function startWatch({ meta, reader }: SurveyedRun, path: string): P
       const { [`heatmap${head.name}`]: heatmap } = await execution.run(fed)
       const across = coarseSide(architecture, { window: side, margin })
       const [first, cells] = [(halo - margin) / stride, core / stride]
-      const labels = Uint8Array.from({ length: cells * cells }, (_, i) => mostProbable(heatmap, ((first + Math.floor(i / cells)) * across + first + (i % cells)) * head.clusters, head.clusters))
-      return { path, ...inImage(image, size, { left, top, side: core }), columns: cells, rows: cells, clusters: head.clusters, labels }
+      const labels = Uint8Array.from({ length: cells * cells }, (_, i) =>
+        mostProbable(
+          heatmap,
+          ((first + Math.floor(i / cells)) * across + first + (i % cells)) * head.clusters,
+          head.clusters
+        )
+      )
+      return {
+        path,
+        ...inImage(image, size, { left, top, side: core }),
+        columns: cells,
+        rows: cells,
+        clusters: head.clusters,
+        labels
+      }
     },
     stop: async () => void (await compiled?.execution.dispose())
   }
@@ -76,7 +93,16 @@ function mostProbable(heatmap: Float32Array, from: number, clusters: number): nu
 }
 
 /** A square of the scaled image in pixels of the image itself. */
-function inImage({ width, height }: CatalogueImage, size: { width: number; height: number }, { left, top, side }: { left: number; top: number; side: number }): Pick<WatchedPicture, 'left' | 'top' | 'width' | 'height'> {
+function inImage(
+  { width, height }: CatalogueImage,
+  size: { width: number; height: number },
+  { left, top, side }: { left: number; top: number; side: number }
+): Pick<WatchedPicture, 'left' | 'top' | 'width' | 'height'> {
   const [x, y] = [width / size.width, height / size.height]
-  return { left: Math.round(left * x), top: Math.round(top * y), width: Math.round(side * x), height: Math.round(side * y) }
+  return {
+    left: Math.round(left * x),
+    top: Math.round(top * y),
+    width: Math.round(side * x),
+    height: Math.round(side * y)
+  }
 }

@@ -12,7 +12,9 @@ export interface WindowSourceConfig {
   keptBytes: number
 }
 
-export type WindowRequest = { kind: 'configure'; config: WindowSourceConfig } | { kind: 'read'; number: number; image: CatalogueImage; window: Window }
+export type WindowRequest =
+  | { kind: 'configure'; config: WindowSourceConfig }
+  | { kind: 'read'; number: number; image: CatalogueImage; window: Window }
 
 export type WindowReply =
   | { kind: 'read'; number: number; window: ReadWindow }
@@ -33,7 +35,11 @@ export interface WindowSource {
 }
 
 /** Reads windows on a thread of its own, ahead of who takes them. */
-export function startWindowSource(config: WindowSourceConfig, signal: AbortSignal, onCopying: (path: string, share: number) => void): WindowSource {
+export function startWindowSource(
+  config: WindowSourceConfig,
+  signal: AbortSignal,
+  onCopying: (path: string, share: number) => void
+): WindowSource {
   const worker = new Worker(new URL('./windows.js', import.meta.url), { workerData: NO_WORKER_OF_GEOTIFF })
   const windows = owedAnswers<ReadWindow>(signal)
   let queue: Promise<ReadWindow>[] = []

@@ -15,7 +15,9 @@ const answer = (reply: WindowReply, transfer: ArrayBuffer[] = []): void => port.
 port.on('message', (request: WindowRequest) => {
   if (request.kind === 'configure') {
     statistics = request.config.statistics
-    reader = new PictureReader(request.config.sight, request.config.keptBytes, ({ path }, share) => answer({ kind: 'copying', path, share }))
+    reader = new PictureReader(request.config.sight, request.config.keptBytes, ({ path }, share) =>
+      answer({ kind: 'copying', path, share })
+    )
     return
   }
   const { number, image, window } = request
@@ -25,10 +27,16 @@ port.on('message', (request: WindowRequest) => {
   void reader!.read(image, window).then(
     ({ values, valid }) => {
       standardise(values, statistics)
-      answer({ kind: 'read', number, window: { values, valid } }, [values.buffer as ArrayBuffer, ...(valid ? [valid.buffer as ArrayBuffer] : [])])
+      answer({ kind: 'read', number, window: { values, valid } }, [
+        values.buffer as ArrayBuffer,
+        ...(valid ? [valid.buffer as ArrayBuffer] : [])
+      ])
     },
     (fault: unknown) => {
-      const error = fault instanceof SmaltiError ? fault.toJSON() : { name: 'InternalError' as const, details: { reason: (fault as Error).message } }
+      const error =
+        fault instanceof SmaltiError
+          ? fault.toJSON()
+          : { name: 'InternalError' as const, details: { reason: (fault as Error).message } }
       answer({ kind: 'failed', number, error })
     }
   )

@@ -25,7 +25,11 @@ export function nearBoundary(classes: Uint8Array, width: number, reach: number, 
         if (from[next]) last = at
         if (at - last < reach) near[next] = 1
       }
-      for (let at = length - 1, last = Infinity, next = line * across + (length - 1) * step; at >= 0; at--, next -= step) {
+      for (
+        let at = length - 1, last = Infinity, next = line * across + (length - 1) * step;
+        at >= 0;
+        at--, next -= step
+      ) {
         if (from[next]) last = at
         if (last - at < reach) near[next] = 1
       }

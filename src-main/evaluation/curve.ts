@@ -19,7 +19,8 @@ export function decisionCurve({ count, joins }: ClusterTree, confusion: Confusio
     const found = [Math.max(...sizes[node])]
     for (let n = 2; n <= Math.min(most, best[a].length + best[b].length); n++) {
       let top = 0
-      for (let inA = Math.max(1, n - best[b].length); inA <= Math.min(best[a].length, n - 1); inA++) top = Math.max(top, best[a][inA - 1] + best[b][n - inA - 1])
+      for (let inA = Math.max(1, n - best[b].length); inA <= Math.min(best[a].length, n - 1); inA++)
+        top = Math.max(top, best[a][inA - 1] + best[b][n - inA - 1])
       found.push(top)
     }
     best[node] = found

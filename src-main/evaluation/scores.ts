@@ -32,7 +32,9 @@ export function score(confusion: Confusion, how: Mapping): Scores {
   const classSizes = columnsOf(confusion)
   const pixels = sum(classSizes)
   const mapping =
-    how === 'hungarian' ? bestAssignment(confusion) : confusion.map((row, c) => (clusterSizes[c] ? row.indexOf(Math.max(...row)) : -1))
+    how === 'hungarian'
+      ? bestAssignment(confusion)
+      : confusion.map((row, c) => (clusterSizes[c] ? row.indexOf(Math.max(...row)) : -1))
   const hits = mapping.map((k, c) => (k < 0 ? 0 : confusion[c][k]))
   return {
     accuracy: sum(hits) / pixels,
@@ -45,8 +47,14 @@ export function score(confusion: Confusion, how: Mapping): Scores {
   }
 }
 
-function normalisedInformation(confusion: Confusion, clusterSizes: number[], classSizes: number[], pixels: number): number {
-  const entropy = (sizes: number[]): number => -sum(sizes.map((size) => (size ? (size / pixels) * Math.log(size / pixels) : 0)))
+function normalisedInformation(
+  confusion: Confusion,
+  clusterSizes: number[],
+  classSizes: number[],
+  pixels: number
+): number {
+  const entropy = (sizes: number[]): number =>
+    -sum(sizes.map((size) => (size ? (size / pixels) * Math.log(size / pixels) : 0)))
   const [ofClusters, ofClasses] = [entropy(clusterSizes), entropy(classSizes)]
   const joint = entropy(confusion.flat())
   const mean = (ofClusters + ofClasses) / 2
@@ -62,7 +70,12 @@ function adjustedRand(confusion: Confusion, clusterSizes: number[], classSizes: 
   return most === expected ? 1 : (together - expected) / (most - expected)
 }
 
-function meanIntersectionOverUnion(confusion: Confusion, mapping: number[], clusterSizes: number[], classSizes: number[]): number {
+function meanIntersectionOverUnion(
+  confusion: Confusion,
+  mapping: number[],
+  clusterSizes: number[],
+  classSizes: number[]
+): number {
   const present = classSizes.flatMap((size, k) => (size ? [k] : []))
   const ratios = present.map((k) => {
     const members = mapping.flatMap((mapped, c) => (mapped === k ? [c] : []))

@@ -10,7 +10,11 @@ export interface LabelAreas {
 }
 
 /** Measures labels stripe by stripe. @throws Cancelled, UnreadableImage */
-export async function measureLabels(labels: LabelSource, ground: GroundAreas | undefined, signal: AbortSignal): Promise<LabelAreas> {
+export async function measureLabels(
+  labels: LabelSource,
+  ground: GroundAreas | undefined,
+  signal: AbortSignal
+): Promise<LabelAreas> {
   const pixels = new Float64Array(256)
   const squareMetres = ground && new Float64Array(256)
   for (const window of stripes(labels)) {
@@ -23,7 +27,10 @@ export async function measureLabels(labels: LabelSource, ground: GroundAreas | u
 }
 
 /** Opens an item's labels for as long as `work` needs them. */
-export async function withLabels<T>(item: { open(): Promise<LabelSource> }, work: (labels: LabelSource) => Promise<T>): Promise<T> {
+export async function withLabels<T>(
+  item: { open(): Promise<LabelSource> },
+  work: (labels: LabelSource) => Promise<T>
+): Promise<T> {
   const labels = await item.open()
   try {
     return await work(labels)

@@ -11,12 +11,19 @@ import { labelRows, writePng } from './pngMasks.ts'
 const idOf = (value: number): number => value + 1
 
 const categories = (classes: readonly ClusterClass[]): object[] =>
-  classes.map(({ name, colour }, value) => ({ id: idOf(value), name, supercategory: '', isthing: 0, color: rgbOf(colour) }))
+  classes.map(({ name, colour }, value) => ({
+    id: idOf(value),
+    name,
+    supercategory: '',
+    isthing: 0,
+    color: rgbOf(colour)
+  }))
 
 /** What readers copy into results. */
 const INFO = { info: { description: 'Labels exported by Smalti' }, licenses: [] }
 
-const imagesOf = (items: readonly ExportItem[]): object[] => items.map(({ path, width, height }, i) => ({ id: i + 1, file_name: path, width, height }))
+const imagesOf = (items: readonly ExportItem[]): object[] =>
+  items.map(({ path, width, height }, i) => ({ id: i + 1, file_name: path, width, height }))
 
 interface Segment {
   area: number
@@ -67,17 +74,28 @@ export const cocoPanoptic: ExportFormat = {
           values.forEach((value, i) => (colours[3 * i] = value === NO_LABEL ? 0 : idOf(value)))
           return colours
         }
-        await out.stream(pngName(item.stem), (handle) => writePng(handle, item, 'rgb', labelRows(labels, signal, painted)))
+        await out.stream(pngName(item.stem), (handle) =>
+          writePng(handle, item, 'rgb', labelRows(labels, signal, painted))
+        )
         const segments = [...(await segmentsOf(labels, signal))].sort(([a], [b]) => a - b)
         annotations.push({
           image_id: done + 1,
           file_name: `${item.stem}.png`,
-          segments_info: segments.map(([value, segment]) => ({ id: idOf(value), category_id: idOf(value), area: segment.area, bbox: boxOf(segment), iscrowd: 0 }))
+          segments_info: segments.map(([value, segment]) => ({
+            id: idOf(value),
+            category_id: idOf(value),
+            area: segment.area,
+            bbox: boxOf(segment),
+            iscrowd: 0
+          }))
         })
       })
       onProgress((done + 1) / items.length)
     }
-    await out.write('panoptic.json', JSON.stringify({ ...INFO, images: imagesOf(items), annotations, categories: categories(classes) }))
+    await out.write(
+      'panoptic.json',
+      JSON.stringify({ ...INFO, images: imagesOf(items), annotations, categories: categories(classes) })
+    )
   }
 }
 
@@ -92,17 +110,32 @@ export const cocoRle: ExportFormat = {
         const runs = await runLengths(labels, [...segments.keys()], signal)
         for (const [value, segment] of [...segments].sort(([a], [b]) => a - b)) {
           const segmentation = { size: [item.height, item.width], counts: compressed(runs.get(value)!) }
-          annotations.push({ id: annotations.length + 1, image_id: done + 1, category_id: idOf(value), area: segment.area, bbox: boxOf(segment), iscrowd: 0, segmentation })
+          annotations.push({
+            id: annotations.length + 1,
+            image_id: done + 1,
+            category_id: idOf(value),
+            area: segment.area,
+            bbox: boxOf(segment),
+            iscrowd: 0,
+            segmentation
+          })
         }
       })
       onProgress((done + 1) / items.length)
     }
-    await out.write('annotations.json', JSON.stringify({ ...INFO, images: imagesOf(items), annotations, categories: categories(classes) }))
+    await out.write(
+      'annotations.json',
+      JSON.stringify({ ...INFO, images: imagesOf(items), annotations, categories: categories(classes) })
+    )
   }
 }
 
 /** Lengths of runs outside and inside of each class by turns, column after column as COCO has them. */
-async function runLengths(labels: LabelSource & Size, values: readonly number[], signal: AbortSignal): Promise<Map<number, number[]>> {
+async function runLengths(
+  labels: LabelSource & Size,
+  values: readonly number[],
+  signal: AbortSignal
+): Promise<Map<number, number[]>> {
   const runs = new Map(values.map((value) => [value, [] as number[]]))
   const ends = new Map(values.map((value) => [value, 0]))
   let [current, at] = [NO_LABEL, 0]
@@ -138,7 +171,7 @@ function compressed(lengths: readonly number[]): string {
   let text = ''
   lengths.forEach((length, i) => {
     let x = i > 2 ? length - lengths[i - 2] : length
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       let bits = x % 32
       if (bits < 0) bits += 32
       x = Math.floor(x / 32)

@@ -26,7 +26,17 @@ export const csvAreas: ExportFormat = {
       const labelled = pixels.reduce((sum, count, label) => (label === NO_LABEL ? sum : sum + count), 0)
       classes.forEach(({ name }, value) => {
         const area = squareMetres ? String(Number(squareMetres[value].toPrecision(10))) : ''
-        rows.push([csvField(item.path), value, csvField(name), pixels[value], area, ((100 * pixels[value]) / Math.max(labelled, 1)).toFixed(4), squareMetres ? 'ellipsoid' : 'unknown'].join(','))
+        rows.push(
+          [
+            csvField(item.path),
+            value,
+            csvField(name),
+            pixels[value],
+            area,
+            ((100 * pixels[value]) / Math.max(labelled, 1)).toFixed(4),
+            squareMetres ? 'ellipsoid' : 'unknown'
+          ].join(',')
+        )
       })
       onProgress((done + 1) / items.length)
     }

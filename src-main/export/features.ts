@@ -23,8 +23,14 @@ export interface LabelFeature {
  * The patches of an image.
  * @param counted  1 for each pixel of a window that is to be part of one; all are when absent
  */
-export async function featuresOf(item: ExportItem, { classes, signal }: Pick<ExportContext, 'classes' | 'signal'>, counted?: (window: Window) => Uint8Array): Promise<LabelFeature[]> {
-  const patches = await withLabels(item, (labels) => polygonsOf(counted ? only(labels, counted) : labels, TOLERANCE, signal))
+export async function featuresOf(
+  item: ExportItem,
+  { classes, signal }: Pick<ExportContext, 'classes' | 'signal'>,
+  counted?: (window: Window) => Uint8Array
+): Promise<LabelFeature[]> {
+  const patches = await withLabels(item, (labels) =>
+    polygonsOf(counted ? only(labels, counted) : labels, TOLERANCE, signal)
+  )
   return patches.map((patch) => featureOf(patch, item, classes))
 }
 
@@ -38,7 +44,11 @@ function only(labels: LabelSource, counted: (window: Window) => Uint8Array): Lab
   }
 }
 
-function featureOf({ label, rings }: PatchPolygon, { path, ground }: ExportItem, classes: ExportContext['classes']): LabelFeature {
+function featureOf(
+  { label, rings }: PatchPolygon,
+  { path, ground }: ExportItem,
+  classes: ExportContext['classes']
+): LabelFeature {
   const pixels = Math.abs(rings.reduce((sum, ring) => sum + doubledArea(ring), 0)) / 2
   const { name, colour } = classes[label]
   return { image: path, value: label, name, colour, pixels, area: ground?.within(rings), rings }

@@ -14,8 +14,16 @@ export const flatGeobuf: ExportFormat = {
     // Its many modules are for this format alone.
     const geojson = await import('flatgeobuf/lib/mjs/geojson.js')
     for (const [done, item] of items.entries()) {
-      const features = (await featuresOf(item, { classes, signal })).map((feature) => ({ type: 'Feature', properties: propertiesOf(feature), geometry: { type: 'Polygon', coordinates: sceneRings(feature, item) } }))
-      if (features.length > 0) await out.write(nameOf(item.stem), await withSystem(geojson.serialize({ type: 'FeatureCollection', features } as never), item))
+      const features = (await featuresOf(item, { classes, signal })).map((feature) => ({
+        type: 'Feature',
+        properties: propertiesOf(feature),
+        geometry: { type: 'Polygon', coordinates: sceneRings(feature, item) }
+      }))
+      if (features.length > 0)
+        await out.write(
+          nameOf(item.stem),
+          await withSystem(geojson.serialize({ type: 'FeatureCollection', features } as never), item)
+        )
       onProgress((done + 1) / items.length)
     }
   }
@@ -27,7 +35,11 @@ const LENGTH = 4
 /** The same file with a header that also names the layer and says where its coordinates are: the library writes a number only. */
 async function withSystem(file: Uint8Array, { georeference, layer }: ExportItem): Promise<Uint8Array> {
   const system = georeference?.transform && systemOf(georeference.place)
-  const [{ Header }, { Crs }, { Column }] = await Promise.all([import('flatgeobuf/lib/mjs/flat-geobuf/header.js'), import('flatgeobuf/lib/mjs/flat-geobuf/crs.js'), import('flatgeobuf/lib/mjs/flat-geobuf/column.js')])
+  const [{ Header }, { Crs }, { Column }] = await Promise.all([
+    import('flatgeobuf/lib/mjs/flat-geobuf/header.js'),
+    import('flatgeobuf/lib/mjs/flat-geobuf/crs.js'),
+    import('flatgeobuf/lib/mjs/flat-geobuf/column.js')
+  ])
   const bytes = new flatbuffers.ByteBuffer(file.subarray(MAGIC))
   const before = Header.getSizePrefixedRootAsHeader(bytes)
   const builder = new flatbuffers.Builder()
@@ -54,7 +66,11 @@ async function withSystem(file: Uint8Array, { georeference, layer }: ExportItem)
   return Buffer.concat([file.subarray(0, MAGIC), builder.asUint8Array(), rest])
 }
 
-function crsIn(builder: flatbuffers.Builder, Crs: typeof CrsTable, { organisation, code, name, wkt }: SpatialReference): flatbuffers.Offset {
+function crsIn(
+  builder: flatbuffers.Builder,
+  Crs: typeof CrsTable,
+  { organisation, code, name, wkt }: SpatialReference
+): flatbuffers.Offset {
   const [organisationAt, nameAt, wktAt] = [organisation, name, wkt].map((text) => builder.createString(text))
   Crs.startCrs(builder)
   if (code !== undefined) {

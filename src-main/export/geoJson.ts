@@ -16,7 +16,9 @@ export const geoJson: ExportFormat = {
   async write({ out, items, classes, signal, onProgress }) {
     for (const [done, item] of items.entries()) {
       const { polygons, onEarth } = placerOf(item)
-      const features = (await featuresOf(item, { classes, signal }, onEarth)).flatMap((feature) => geographicFeature(feature, polygons(feature.rings)) ?? [])
+      const features = (await featuresOf(item, { classes, signal }, onEarth)).flatMap(
+        (feature) => geographicFeature(feature, polygons(feature.rings)) ?? []
+      )
       await out.stream(nameOf(item.stem), async (handle) => {
         await handle.appendFile('{"type":"FeatureCollection","features":[\n')
         for (let from = 0; from < features.length; from += AT_ONCE) {
@@ -34,17 +36,37 @@ export const geoJson: ExportFormat = {
 function placerOf({ path, georeference, ...size }: ExportItem): ToGeographic {
   const found = georeference && toGeographic(georeference, size)
   if (found) return found
-  const reason = !georeference?.transform ? 'its place on the ground is not known' : georeference.place.known ? 'no part of it lies on the earth' : georeference.place.reason
+  const reason = !georeference?.transform
+    ? 'its place on the ground is not known'
+    : georeference.place.known
+      ? 'no part of it lies on the earth'
+      : georeference.place.reason
   throw new SmaltiError('PlaceUnknown', { path, reason })
 }
 
 export type Properties = Record<string, string | number | null>
 
-export const propertiesOf = ({ image, value, name, colour, pixels, area }: LabelFeature): Properties => ({ image, value, name, colour, pixels, area: area ?? null })
+export const propertiesOf = ({ image, value, name, colour, pixels, area }: LabelFeature): Properties => ({
+  image,
+  value,
+  name,
+  colour,
+  pixels,
+  area: area ?? null
+})
 
 function geographicFeature(feature: LabelFeature, polygons: readonly Rings[]): object | undefined {
   if (polygons.length === 0) return undefined
   const rounded = (number: number): number => Number(number.toFixed(DIGITS))
-  const coordinates = polygons.map((rings) => rings.map((ring) => ring.map(([x, y]): [number, number] => [rounded(x), rounded(y)])))
-  return { type: 'Feature', properties: propertiesOf(feature), geometry: coordinates.length === 1 ? { type: 'Polygon', coordinates: coordinates[0] } : { type: 'MultiPolygon', coordinates } }
+  const coordinates = polygons.map((rings) =>
+    rings.map((ring) => ring.map(([x, y]): [number, number] => [rounded(x), rounded(y)]))
+  )
+  return {
+    type: 'Feature',
+    properties: propertiesOf(feature),
+    geometry:
+      coordinates.length === 1
+        ? { type: 'Polygon', coordinates: coordinates[0] }
+        : { type: 'MultiPolygon', coordinates }
+  }
 }

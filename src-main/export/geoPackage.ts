@@ -30,7 +30,8 @@ export const geoPackage: ExportFormat = {
         }
       } catch (fault) {
         // SQLite's own words for a disk that takes no more.
-        if (/disk I\/O error|database or disk is full/i.test((fault as Error).message)) throw new SmaltiError('DiskFull', { path: join(out.folder, FILE) })
+        if (/disk I\/O error|database or disk is full/i.test((fault as Error).message))
+          throw new SmaltiError('DiskFull', { path: join(out.folder, FILE) })
         throw fault
       } finally {
         database.close()
@@ -56,27 +57,54 @@ function referenceOf(database: sqlite.Database, place: Place): number {
   const system = systemOf(place)
   if (!system) return UNKNOWN_PLANE
   const { name, organisation, code, wkt } = system
-  const known = database.get('SELECT srs_id AS id FROM gpkg_spatial_ref_sys WHERE definition = ? OR (organization = ? AND organization_coordsys_id = ?)', [wkt, organisation, code ?? null]) as { id: number } | undefined
+  const known = database.get(
+    'SELECT srs_id AS id FROM gpkg_spatial_ref_sys WHERE definition = ? OR (organization = ? AND organization_coordsys_id = ?)',
+    [wkt, organisation, code ?? null]
+  ) as { id: number } | undefined
   if (known) return known.id
   const last = database.get('SELECT MAX(srs_id) AS id FROM gpkg_spatial_ref_sys') as { id: number }
   const id = organisation === 'EPSG' && code !== undefined ? code : Math.max(FIRST_OWN, last.id + 1)
-  database.run('INSERT INTO gpkg_spatial_ref_sys VALUES (?, ?, ?, ?, ?, NULL)', [name, id, organisation, code ?? id, wkt])
+  database.run('INSERT INTO gpkg_spatial_ref_sys VALUES (?, ?, ?, ?, ?, NULL)', [
+    name,
+    id,
+    organisation,
+    code ?? id,
+    wkt
+  ])
   return id
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-function writeLayer(database: sqlite.Database, item: ExportItem, name: string, features: readonly LabelFeature[]): void {
+function writeLayer(
+  database: sqlite.Database,
+  item: ExportItem,
+  name: string,
+  features: readonly LabelFeature[]
+): void {
   const srs = item.georeference?.transform ? referenceOf(database, item.georeference.place) : UNKNOWN_PLANE
   const placed = features.map((feature) => ({ ...feature, rings: sceneRings(feature, item) }))
-  const box = placed.flatMap(({ rings }) => rings[0]).reduce(([a, b, c, d], [x, y]) => [Math.min(a, x), Math.min(b, y), Math.max(c, x), Math.max(d, y)], [Infinity, Infinity, -Infinity, -Infinity])
-  database.run('INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)', [name, 'features', name, ...box.map((value) => (Number.isFinite(value) ? value : null)), srs])
+  const box = placed
+    .flatMap(({ rings }) => rings[0])
+    .reduce(
+      ([a, b, c, d], [x, y]) => [Math.min(a, x), Math.min(b, y), Math.max(c, x), Math.max(d, y)],
+      [Infinity, Infinity, -Infinity, -Infinity]
+    )
+  database.run(
+    'INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    [name, 'features', name, ...box.map((value) => (Number.isFinite(value) ? value : null)), srs]
+  )
   database.run('INSERT INTO gpkg_geometry_columns VALUES (?, ?, ?, ?, 0, 0)', [name, 'geom', 'POLYGON', srs])
-  database.exec(`CREATE TABLE ${quoted(name)} (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POLYGON, image TEXT, value INTEGER, name TEXT, colour TEXT, pixels DOUBLE, area DOUBLE)`)
+  database.exec(
+    `CREATE TABLE ${quoted(name)} (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POLYGON, image TEXT, value INTEGER, name TEXT, colour TEXT, pixels DOUBLE, area DOUBLE)`
+  )
   database.exec('BEGIN')
-  const insert = database.prepare(`INSERT INTO ${quoted(name)} (geom, image, value, name, colour, pixels, area) VALUES (?, ?, ?, ?, ?, ?, ?)`)
+  const insert = database.prepare(
+    `INSERT INTO ${quoted(name)} (geom, image, value, name, colour, pixels, area) VALUES (?, ?, ?, ?, ?, ?, ?)`
+  )
   try {
-    for (const { image, value, name: label, colour, pixels, area, rings } of placed) insert.run([polygonBlob(rings, srs), image, value, label, colour, pixels, area ?? null])
+    for (const { image, value, name: label, colour, pixels, area, rings } of placed)
+      insert.run([polygonBlob(rings, srs), image, value, label, colour, pixels, area ?? null])
   } finally {
     insert.finalize()
   }
@@ -91,7 +119,10 @@ function polygonBlob(rings: readonly (readonly [number, number])[][], srs: numbe
   blob.writeUInt8(0b00000011, 3)
   blob.writeInt32LE(srs, 4)
   const [xs, ys] = [rings[0].map(([x]) => x), rings[0].map(([, y]) => y)]
-  const extremes = [xs, ys].flatMap((values) => [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))])
+  const extremes = [xs, ys].flatMap((values) => [
+    values.reduce((a, b) => Math.min(a, b)),
+    values.reduce((a, b) => Math.max(a, b))
+  ])
   extremes.forEach((value, i) => blob.writeDoubleLE(value, 8 + 8 * i))
   blob.writeUInt8(1, 40)
   blob.writeUInt32LE(3, 41)

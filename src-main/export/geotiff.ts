@@ -10,27 +10,37 @@ import type { ExportContext, ExportFormat, ExportItem } from './format.ts'
 import { measureNames, otherMeasureNames, writeMeasures } from './measures.ts'
 import { throughRaster, writeOptimised } from './optimised.ts'
 
-const namesOf = (stem: string): { raster: string; table: string; style: string } => ({ raster: `${stem}.tif`, table: `${stem}.tif.aux.xml`, style: `${stem}.qml` })
+const namesOf = (stem: string): { raster: string; table: string; style: string } => ({
+  raster: `${stem}.tif`,
+  table: `${stem}.tif.aux.xml`,
+  style: `${stem}.qml`
+})
 
 /**
  * A label raster for a GIS: tiled, deflated, with overviews, in the order of a cloud-optimised GeoTIFF; the scene's
  * own tags; a colour table; beside it an attribute table that GDAL reads and a style that QGIS takes by its name.
  */
 export const labelGeoTiff: ExportFormat = {
-  files: (items, _, measures) => items.flatMap(({ stem }) => [...Object.values(namesOf(stem)), ...measureNames(stem, measures)]),
+  files: (items, _, measures) =>
+    items.flatMap(({ stem }) => [...Object.values(namesOf(stem)), ...measureNames(stem, measures)]),
   outdated: (items, measures) => items.flatMap(({ stem }) => otherMeasureNames(stem, measures)),
   async write(context) {
     const { out, items, classes, signal, onProgress } = context
     for (const [done, item] of items.entries()) {
       const names = namesOf(item.stem)
-      const notes: RasterNotes = { tags: item.georeference?.tags ?? [], colours: classes.map(({ colour }) => colour), nodata: NO_LABEL }
+      const notes: RasterNotes = {
+        tags: item.georeference?.tags ?? [],
+        colours: classes.map(({ colour }) => colour),
+        nodata: NO_LABEL
+      }
       const areas = await withLabels(item, (labels) => measureLabels(labels, item.ground, signal))
       await out.stream(names.raster, async (handle, path) => {
         if (item.raster) await writeOptimised(handle, item.raster, item, notes)
-        else await throughRaster(path, async (changed) => {
-          await relabelled(item, changed, notes, context)
-          await writeOptimised(handle, changed, item, notes)
-        })
+        else
+          await throughRaster(path, async (changed) => {
+            await relabelled(item, changed, notes, context)
+            await writeOptimised(handle, changed, item, notes)
+          })
       })
       await out.write(names.table, attributeTable(item, classes, areas))
       await out.write(names.style, qgisStyle(classes))
@@ -41,7 +51,12 @@ export const labelGeoTiff: ExportFormat = {
 }
 
 /** Labels that differ from the stored ones, as a raster of their own. */
-async function relabelled(item: ExportItem, path: string, notes: RasterNotes, { signal }: ExportContext): Promise<void> {
+async function relabelled(
+  item: ExportItem,
+  path: string,
+  notes: RasterNotes,
+  { signal }: ExportContext
+): Promise<void> {
   const file = { width: item.width, height: item.height, tile: tileSide(item), notes, key: basename(path) }
   await withLabels(item, (labels) => writeLabels(path, file, (window) => labels.read(window, signal), signal))
 }
@@ -58,11 +73,24 @@ const FIELDS: [name: string, type: 'integer' | 'real' | 'text', usage: number][]
 const TYPES = { integer: 0, real: 1, text: 2 }
 
 /** GDAL's raster attribute table: value, name, colour, pixels, and square metres on the ellipsoid where the scene's place is known. */
-function attributeTable({ georeference }: ExportItem, classes: readonly ClusterClass[], { pixels, squareMetres }: LabelAreas): string {
+function attributeTable(
+  { georeference }: ExportItem,
+  classes: readonly ClusterClass[],
+  { pixels, squareMetres }: LabelAreas
+): string {
   const known = squareMetres ? FIELDS : FIELDS.filter(([name]) => name !== 'Area')
-  const fields = known.map(([name, type, usage], i) => `      <FieldDefn index="${i}"><Name>${name}</Name><Type>${TYPES[type]}</Type><Usage>${usage}</Usage></FieldDefn>`)
+  const fields = known.map(
+    ([name, type, usage], i) =>
+      `      <FieldDefn index="${i}"><Name>${name}</Name><Type>${TYPES[type]}</Type><Usage>${usage}</Usage></FieldDefn>`
+  )
   const rows = classes.map(({ name, colour }, value) => {
-    const cells = [value, escapedXml(name), ...rgbOf(colour), pixels[value], ...(squareMetres ? [squareMetres[value]] : [])]
+    const cells = [
+      value,
+      escapedXml(name),
+      ...rgbOf(colour),
+      pixels[value],
+      ...(squareMetres ? [squareMetres[value]] : [])
+    ]
     return `      <Row index="${value}">${cells.map((cell) => `<F>${cell}</F>`).join('')}</Row>`
   })
   const wkt = georeference && systemText(georeference)
@@ -78,7 +106,10 @@ function systemText({ tags, place }: Georeference): string | undefined {
 
 /** QGIS' style of a raster with a colour for each value. */
 export function qgisStyle(classes: readonly ClusterClass[]): string {
-  const entries = classes.map(({ name, colour }, value) => `        <paletteEntry value="${value}" color="${colour}" alpha="255" label="${escapedXml(name)}"/>`)
+  const entries = classes.map(
+    ({ name, colour }, value) =>
+      `        <paletteEntry value="${value}" color="${colour}" alpha="255" label="${escapedXml(name)}"/>`
+  )
   return `<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>
 <qgis version="3.22" styleCategories="Symbology">
   <pipe>

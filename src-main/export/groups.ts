@@ -35,13 +35,17 @@ function folderOf({ groups }: Pick<Groups, 'groups'>, id: number): string {
   const number = String(id + 1).padStart(2, '0')
   const name = groups.find((group) => group.id === id)?.name ?? ''
   const safe = name === `Group ${id + 1}` ? '' : name.replace(/[^\p{L}\p{N} _-]+/gu, '').trim()
-  return safe === '' ? `group-${number}` : `group-${number} ${firstBytes(Array.from(safe).slice(0, 60).join(''), 200).trim()}`
+  return safe === ''
+    ? `group-${number}`
+    : `group-${number} ${firstBytes(Array.from(safe).slice(0, 60).join(''), 200).trim()}`
 }
 
 /** The table as CSV (RFC 4180): path, the group's number counted from 1, its name, confidence. */
 export function groupTable({ groups, images }: Groups): string {
   const names = new Map(groups.map(({ id, name }) => [id, csvField(name)]))
-  const rows = images.map(({ path, group, confidence }) => `${csvField(path)},${group + 1},${names.get(group)},${confidence.toFixed(4)}`)
+  const rows = images.map(
+    ({ path, group, confidence }) => `${csvField(path)},${group + 1},${names.get(group)},${confidence.toFixed(4)}`
+  )
   return `path,group,name,confidence\r\n${rows.join('\r\n')}\r\n`
 }
 
@@ -50,7 +54,12 @@ async function contactSheet({ groups, images }: Groups, passOver: (file: Skipped
   const { side, gap, across, stripe } = SHEET
   const colours = clusterColours(groups.length)
   const left = stripe + 2 * gap
-  const rows = groups.map(({ id }) => images.filter(({ group }) => group === id).sort((a, b) => b.confidence - a.confidence).slice(0, across))
+  const rows = groups.map(({ id }) =>
+    images
+      .filter(({ group }) => group === id)
+      .sort((a, b) => b.confidence - a.confidence)
+      .slice(0, across)
+  )
   const thumbnails = await Promise.all(
     rows.flatMap((row, line) =>
       row.map(async ({ path, file }, i) => {
@@ -69,37 +78,81 @@ async function contactSheet({ groups, images }: Groups, passOver: (file: Skipped
     left: gap,
     top: gap + line * (side + gap)
   }))
-  const canvas = { width: left + across * (side + gap), height: gap + groups.length * (side + gap), channels: 3 as const, background: '#ffffff' }
-  return sharp({ create: canvas }).composite([...stripes, ...thumbnails.flat()]).removeAlpha().png().toBuffer()
+  const canvas = {
+    width: left + across * (side + gap),
+    height: gap + groups.length * (side + gap),
+    channels: 3 as const,
+    background: '#ffffff'
+  }
+  return sharp({ create: canvas })
+    .composite([...stripes, ...thumbnails.flat()])
+    .removeAlpha()
+    .png()
+    .toBuffer()
 }
 
 /** Names of copies, by the path of the image: the path itself, unless some file system would take it for another's. */
 const copyNames = (images: readonly { path: string }[]): Map<string, string> =>
-  distinctNames(images.map(({ path }) => path), (path, level) => (level === 0 ? path : path.replace(/(\.[^./]*)?$/, `-${hashOf(path, digitsAt(level))}$1`)).split('/').map(portable).join('/'))
+  distinctNames(
+    images.map(({ path }) => path),
+    (path, level) =>
+      (level === 0 ? path : path.replace(/(\.[^./]*)?$/, `-${hashOf(path, digitsAt(level))}$1`))
+        .split('/')
+        .map(portable)
+        .join('/')
+  )
 
 /**
  * Looks whether groups may be written, wherever the images end up. Nothing is written.
  * @throws WouldOverwrite, AmongImages, InvalidSetting where an image at an address is to be copied
  */
-export async function checkGroupsFolder(out: string, images: readonly { path: string; file: string }[], groups: number, { copies, overwrite, territory }: GroupFiles): Promise<void> {
+export async function checkGroupsFolder(
+  out: string,
+  images: readonly { path: string; file: string }[],
+  groups: number,
+  { copies, overwrite, territory }: GroupFiles
+): Promise<void> {
   if (copies) refuseAddresses(images)
-  const present = Array.from({ length: copies ? groups : 0 }, (_, id) => folderOf({ groups: [] }, id)).filter((name) => existsSync(join(out, name)))
-  await checkOutFolder(out, [TABLE, CONTACT_SHEET, ...present.flatMap((name) => [...copyNames(images).values()].map((copy) => join(name, copy)))], territory, overwrite)
+  const present = Array.from({ length: copies ? groups : 0 }, (_, id) => folderOf({ groups: [] }, id)).filter((name) =>
+    existsSync(join(out, name))
+  )
+  await checkOutFolder(
+    out,
+    [
+      TABLE,
+      CONTACT_SHEET,
+      ...present.flatMap((name) => [...copyNames(images).values()].map((copy) => join(name, copy)))
+    ],
+    territory,
+    overwrite
+  )
 }
 
 function refuseAddresses(images: readonly { file: string }[]): void {
   const remote = images.find(({ file }) => isAddress(file))
-  if (remote) throw new SmaltiError('InvalidSetting', { setting: 'copies', reason: `only files are copied, and ${remote.file} is an address` })
+  if (remote)
+    throw new SmaltiError('InvalidSetting', {
+      setting: 'copies',
+      reason: `only files are copied, and ${remote.file} is an address`
+    })
 }
 
 /** Writes a table, a contact sheet and, if asked for, copies. An image that has gone is only in the table. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable */
-export async function writeGroups(groups: Groups, out: string, { copies, overwrite, territory }: GroupFiles): Promise<{ files: number; skipped: SkippedFile[] }> {
+export async function writeGroups(
+  groups: Groups,
+  out: string,
+  { copies, overwrite, territory }: GroupFiles
+): Promise<{ files: number; skipped: SkippedFile[] }> {
   const skipped = new Map<string, SkippedFile>()
   const passOver = (file: SkippedFile): void => void skipped.set(file.path, file)
   if (copies) refuseAddresses(groups.images)
   const nameOf = copyNames(groups.images)
-  const copied: (GroupedImage & { name: string })[] = copies ? groups.images.map((image) => ({ ...image, name: join(folderOf(groups, image.group), nameOf.get(image.path)!) })) : []
-  const renamed = copied.filter(({ path }) => nameOf.get(path) !== path).map(({ name, path }) => ({ file: name, image: path }))
+  const copied: (GroupedImage & { name: string })[] = copies
+    ? groups.images.map((image) => ({ ...image, name: join(folderOf(groups, image.group), nameOf.get(image.path)!) }))
+    : []
+  const renamed = copied
+    .filter(({ path }) => nameOf.get(path) !== path)
+    .map(({ name, path }) => ({ file: name, image: path }))
   const names = [TABLE, CONTACT_SHEET, ...(renamed.length > 0 ? [NAMES_FILE] : []), ...copied.map(({ name }) => name)]
   await using folder = await openOutFolder(out, names, territory, overwrite)
   await folder.write(TABLE, groupTable(groups))
@@ -110,7 +163,11 @@ export async function writeGroups(groups: Groups, out: string, { copies, overwri
     if (existsSync(file)) {
       await folder.stream(name, (_, temporary) => copyFile(file, temporary))
       files++
-    } else passOver({ path, reason: new SmaltiError('UnreadableImage', { path: file, reason: 'it is not there any more' }).message })
+    } else
+      passOver({
+        path,
+        reason: new SmaltiError('UnreadableImage', { path: file, reason: 'it is not there any more' }).message
+      })
   }
   // An image that is in another group now would be in both.
   const now = new Set(names)

@@ -15,12 +15,16 @@ const NAMES: Record<keyof Measures, (stem: string) => string> = {
 
 /** Names of the files that are written beside an image's labels. */
 export function measureNames(stem: string, measures: Measures): string[] {
-  return (Object.keys(NAMES) as (keyof Measures)[]).filter((measure) => measures[measure]).map((measure) => NAMES[measure](stem))
+  return (Object.keys(NAMES) as (keyof Measures)[])
+    .filter((measure) => measures[measure])
+    .map((measure) => NAMES[measure](stem))
 }
 
 /** Names of those that other labels may have left there, and that say nothing of these. */
 export function otherMeasureNames(stem: string, measures: Measures): string[] {
-  return (Object.keys(NAMES) as (keyof Measures)[]).filter((measure) => !measures[measure]).map((measure) => NAMES[measure](stem))
+  return (Object.keys(NAMES) as (keyof Measures)[])
+    .filter((measure) => !measures[measure])
+    .map((measure) => NAMES[measure](stem))
 }
 
 /**
@@ -28,25 +32,43 @@ export function otherMeasureNames(stem: string, measures: Measures): string[] {
  * pixel is; `probabilities`, on the network's, how probable each class is, a band each. Stored in steps of 1/254.
  * @throws Cancelled, DiskFull, FolderNotWritable
  */
-export async function writeMeasures(item: ExportItem, { out, classes, measures, signal }: ExportContext): Promise<void> {
+export async function writeMeasures(
+  item: ExportItem,
+  { out, classes, measures, signal }: ExportContext
+): Promise<void> {
   const steps = { nodata: NO_LABEL, step: 1 / SURE }
   if (measures.confidence) {
     const notes: RasterNotes = { ...steps, tags: item.georeference?.tags ?? [], names: ['Confidence'] }
     await using heatmap = scoped(await item.openHeatmap!())
     await using labels = scoped(await item.open())
     const confidence = confidenceOf(heatmap, labels)
-    await out.stream(NAMES.confidence(item.stem), (handle, path) => throughRaster(path, async (raster) => {
-      const file = { width: item.width, height: item.height, tile: tileSide(item), overviews: 'mean' as const, notes, key: basename(path) }
-      await writeLabels(raster, file, (window) => confidence.read(window, signal), signal)
-      await writeOptimised(handle, raster, item, notes)
-    }))
+    await out.stream(NAMES.confidence(item.stem), (handle, path) =>
+      throughRaster(path, async (raster) => {
+        const file = {
+          width: item.width,
+          height: item.height,
+          tile: tileSide(item),
+          overviews: 'mean' as const,
+          notes,
+          key: basename(path)
+        }
+        await writeLabels(raster, file, (window) => confidence.read(window, signal), signal)
+        await writeOptimised(handle, raster, item, notes)
+      })
+    )
   }
   if (measures.probabilities) {
     await using heatmap = scoped(await item.openHeatmap!())
-    const notes: RasterNotes = { ...steps, tags: item.georeference ? tagsOfCells(item.georeference, heatmap.cell) : [], names: classes.map(({ name }) => name) }
-    await out.stream(NAMES.probabilities(item.stem), (handle, path) => throughRaster(path, async (raster) => {
-      await writeHeatmap(raster, heatmap, { notes, key: basename(path) }, signal)
-      await writeOptimised(handle, raster, heatmap, notes)
-    }))
+    const notes: RasterNotes = {
+      ...steps,
+      tags: item.georeference ? tagsOfCells(item.georeference, heatmap.cell) : [],
+      names: classes.map(({ name }) => name)
+    }
+    await out.stream(NAMES.probabilities(item.stem), (handle, path) =>
+      throughRaster(path, async (raster) => {
+        await writeHeatmap(raster, heatmap, { notes, key: basename(path) }, signal)
+        await writeOptimised(handle, raster, heatmap, notes)
+      })
+    )
   }
 }

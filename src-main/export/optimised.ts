@@ -3,7 +3,14 @@ import { fileAt } from '../imagery/location.ts'
 import { openSource } from '../imagery/byteSource.ts'
 import { TAG, readDirectories } from '../imagery/formats/tiff/directory.ts'
 import type { Size } from '../imagery/raster.ts'
-import { type Placed, type RasterNotes, encodeDirectories, encodeHeader, headerBytes, needsBigTiff } from '../labels/tiffFile.ts'
+import {
+  type Placed,
+  type RasterNotes,
+  encodeDirectories,
+  encodeHeader,
+  headerBytes,
+  needsBigTiff
+} from '../labels/tiffFile.ts'
 import { discardUnfinished, writeWhole } from '../labels/writer.ts'
 
 /** Writes a raster of ours in the order of a cloud-optimised GeoTIFF: tiles as they are stored behind all directories, the smallest overview first. */
@@ -12,11 +19,21 @@ export async function writeOptimised(handle: FileHandle, path: string, size: Siz
   try {
     const directories = await readDirectories(source)
     const tile = (await directories[0].number(TAG.tileWidth))!
-    const stored = await Promise.all(directories.map(async (directory): Promise<Placed[]> => {
-      const [offsets, counts] = [(await directory.numbers(TAG.tileOffsets))!, (await directory.numbers(TAG.tileByteCounts))!]
-      return offsets.map((offset, i) => ({ offset, bytes: counts[i] }))
-    }))
-    const grid = { width: size.width, height: size.height, tile, bands: (await directories[0].number(TAG.samplesPerPixel)) ?? 1 }
+    const stored = await Promise.all(
+      directories.map(async (directory): Promise<Placed[]> => {
+        const [offsets, counts] = [
+          (await directory.numbers(TAG.tileOffsets))!,
+          (await directory.numbers(TAG.tileByteCounts))!
+        ]
+        return offsets.map((offset, i) => ({ offset, bytes: counts[i] }))
+      })
+    )
+    const grid = {
+      width: size.width,
+      height: size.height,
+      tile,
+      bands: (await directories[0].number(TAG.samplesPerPixel)) ?? 1
+    }
     const big = needsBigTiff(grid)
     const start = headerBytes(big)
     let end = start + encodeDirectories(start, grid, stored, notes).length
@@ -27,9 +44,14 @@ export async function writeOptimised(handle: FileHandle, path: string, size: Siz
         end += entry.bytes
       }
     }
-    await writeWhole(handle, Buffer.concat([encodeHeader(big, start), encodeDirectories(start, grid, placed, notes)]), 0)
+    await writeWhole(
+      handle,
+      Buffer.concat([encodeHeader(big, start), encodeDirectories(start, grid, placed, notes)]),
+      0
+    )
     for (let level = placed.length - 1; level >= 0; level--) {
-      for (const [i, { offset, bytes }] of stored[level].entries()) await writeWhole(handle, await source.read(offset, bytes), placed[level][i].offset)
+      for (const [i, { offset, bytes }] of stored[level].entries())
+        await writeWhole(handle, await source.read(offset, bytes), placed[level][i].offset)
     }
   } finally {
     await source.close()

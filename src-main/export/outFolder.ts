@@ -10,7 +10,10 @@ import { type Lock, takeLock } from '../project/lock.ts'
 /** Lists what exports wrote into a folder, so that they may write it again and nothing else. */
 const MANIFEST = '.smalti-export.json'
 const LOCK = '.smalti-export'
-const manifest = z.object({ format: z.literal(1), files: z.record(z.string(), z.object({ size: z.number(), modified: z.number() }).nullable()) })
+const manifest = z.object({
+  format: z.literal(1),
+  files: z.record(z.string(), z.object({ size: z.number(), modified: z.number() }).nullable())
+})
 type Written = z.infer<typeof manifest>['files']
 
 /** Where an export writes, and nothing but what it announced; no other export does until it is disposed of. */
@@ -40,28 +43,39 @@ export interface Territory {
  * be overwritten, and none may lie among the images. Nothing is written.
  * @throws WouldOverwrite, AmongImages, FolderNotWritable
  */
-export async function checkOutFolder(out: string, names: readonly string[], { sources, images, project }: Territory, overwrite: boolean): Promise<{ folder: string; written: Map<string, Written[string]> }> {
+export async function checkOutFolder(
+  out: string,
+  names: readonly string[],
+  { sources, images, project }: Territory,
+  overwrite: boolean
+): Promise<{ folder: string; written: Map<string, Written[string]> }> {
   const folder = await real(out)
-  const inside = (path: string, other: string): boolean => path === other || path.startsWith(other.endsWith(sep) ? other : other + sep)
+  const inside = (path: string, other: string): boolean =>
+    path === other || path.startsWith(other.endsWith(sep) ? other : other + sep)
   const own = project === undefined ? undefined : await real(project)
   const folders = [folder, ...new Set(names.map((name) => dirname(join(folder, name))))]
   for (const source of sources) {
     const place = await real(source)
     const isFolder = (await stat(place).catch(() => undefined))?.isDirectory()
-    const among = isFolder ? folders.find((path) => inside(path, place) && !(own !== undefined && own !== place && inside(path, own))) : undefined
+    const among = isFolder
+      ? folders.find((path) => inside(path, place) && !(own !== undefined && own !== place && inside(path, own)))
+      : undefined
     if (among !== undefined) throw new SmaltiError('AmongImages', { path: among === folder ? out : among })
   }
   const known = new Set<string>()
   for (const name of names) {
-    if (known.has(folded(name))) throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `two files would be called ${name}` })
+    if (known.has(folded(name)))
+      throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `two files would be called ${name}` })
     known.add(folded(name))
   }
-  if ((await stat(folder).catch(() => undefined))?.isDirectory() === false) throw new SmaltiError('FolderNotWritable', { path: out, reason: 'a file is in the way' })
+  if ((await stat(folder).catch(() => undefined))?.isDirectory() === false)
+    throw new SmaltiError('FolderNotWritable', { path: out, reason: 'a file is in the way' })
   const originals = new Set(await Promise.all(images.map(real)))
   const written = new Map(Object.entries(await readManifest(folder)))
   for (const name of names) {
     const path = join(folder, name)
-    if (relative(folder, path).startsWith('..')) throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `${name} leads out of the folder` })
+    if (relative(folder, path).startsWith('..'))
+      throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `${name} leads out of the folder` })
     const target = await real(path)
     if (originals.has(target)) throw new SmaltiError('AmongImages', { path })
     const found = await stat(path).catch(() => undefined)
@@ -75,7 +89,12 @@ export async function checkOutFolder(out: string, names: readonly string[], { so
  * Opens a folder for an export that will write files of these names, all of which are looked at before the first is
  * written. @throws FolderInUse, WouldOverwrite, AmongImages, DiskFull, FolderNotWritable
  */
-export async function openOutFolder(out: string, names: readonly string[], territory: Territory, overwrite: boolean): Promise<OutFolder> {
+export async function openOutFolder(
+  out: string,
+  names: readonly string[],
+  territory: Territory,
+  overwrite: boolean
+): Promise<OutFolder> {
   const { folder } = await checkOutFolder(out, names, territory, overwrite)
   await makeFolder(folder)
   const lock = await takeOutFolder(folder)
@@ -92,15 +111,24 @@ async function takeOutFolder(folder: string): Promise<Lock> {
   try {
     return await takeLock(folder, { name: LOCK, sweeps: false })
   } catch (fault) {
-    throw fault instanceof SmaltiError && fault.name === 'ProjectLocked' ? new SmaltiError('FolderInUse', fault.details) : fault
+    throw fault instanceof SmaltiError && fault.name === 'ProjectLocked'
+      ? new SmaltiError('FolderInUse', fault.details)
+      : fault
   }
 }
 
-async function lockedOutFolder(lock: Lock, out: string, names: readonly string[], territory: Territory, overwrite: boolean): Promise<OutFolder> {
+async function lockedOutFolder(
+  lock: Lock,
+  out: string,
+  names: readonly string[],
+  territory: Territory,
+  overwrite: boolean
+): Promise<OutFolder> {
   // Another export may have written here before the lock was taken.
   const { folder, written } = await checkOutFolder(out, names, territory, overwrite)
   const earlier = [...written.keys()]
-  const note = async (): Promise<void> => writeJsonSafely(join(folder, MANIFEST), { format: 1, files: Object.fromEntries(written) })
+  const note = async (): Promise<void> =>
+    writeJsonSafely(join(folder, MANIFEST), { format: 1, files: Object.fromEntries(written) })
   // What a kill leaves behind must be known as ours the next time.
   for (const name of names) written.set(name, null)
   await note()

@@ -33,18 +33,27 @@ const COLOUR_TYPE = { grey: 0, rgb: 2, palette: 3 } as const
  * Writes a PNG of 8 bits row by row, so that no picture is ever held.
  * @param rows  gives the bytes of some rows from the top to the bottom
  */
-export async function writePng(handle: FileHandle, { width, height }: Size, kind: keyof typeof COLOUR_TYPE, rows: AsyncIterable<Uint8Array>, palette?: Uint8Array): Promise<void> {
+export async function writePng(
+  handle: FileHandle,
+  { width, height }: Size,
+  kind: keyof typeof COLOUR_TYPE,
+  rows: AsyncIterable<Uint8Array>,
+  palette?: Uint8Array
+): Promise<void> {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width)
   header.writeUInt32BE(height, 4)
   header.set([8, COLOUR_TYPE[kind], 0, 0, 0], 8)
-  await handle.appendFile(Buffer.concat([SIGNATURE, chunk('IHDR', header), ...(palette ? [chunk('PLTE', palette)] : [])]))
+  await handle.appendFile(
+    Buffer.concat([SIGNATURE, chunk('IHDR', header), ...(palette ? [chunk('PLTE', palette)] : [])])
+  )
   const rowBytes = width * (kind === 'rgb' ? 3 : 1)
   const deflate = createDeflate({ level: 6 })
   const feeding = (async () => {
     for await (const part of rows) {
       const filtered = Buffer.alloc((part.length / rowBytes) * (rowBytes + 1))
-      for (let from = 0, to = 0; from < part.length; from += rowBytes, to += rowBytes + 1) filtered.set(part.subarray(from, from + rowBytes), to + 1)
+      for (let from = 0, to = 0; from < part.length; from += rowBytes, to += rowBytes + 1)
+        filtered.set(part.subarray(from, from + rowBytes), to + 1)
       if (!deflate.write(filtered)) await new Promise((resolve) => deflate.once('drain', resolve))
     }
     deflate.end()
@@ -56,14 +65,21 @@ export async function writePng(handle: FileHandle, { width, height }: Size, kind
 }
 
 /** An image's labels from the top to the bottom. @throws Cancelled */
-export async function* labelRows(labels: LabelSource, signal: AbortSignal, change: (values: Uint8Array) => Uint8Array = (values) => values): AsyncGenerator<Uint8Array> {
+export async function* labelRows(
+  labels: LabelSource,
+  signal: AbortSignal,
+  change: (values: Uint8Array) => Uint8Array = (values) => values
+): AsyncGenerator<Uint8Array> {
   for (const window of stripes(labels)) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
     yield change(await labels.read(window, signal))
   }
 }
 
-async function writeEach({ items, onProgress }: ExportContext, write: (item: ExportItem, labels: LabelSource) => Promise<void>): Promise<void> {
+async function writeEach(
+  { items, onProgress }: ExportContext,
+  write: (item: ExportItem, labels: LabelSource) => Promise<void>
+): Promise<void> {
   for (const [done, item] of items.entries()) {
     await withLabels(item, (labels) => write(item, labels))
     onProgress((done + 1) / items.length)
@@ -77,7 +93,9 @@ export const pngMasks: ExportFormat = {
   files: (items) => [...items.map(({ stem }) => nameOf(stem)), 'classes.json'],
   async write(context) {
     const { out, classes, signal } = context
-    await writeEach(context, (item, labels) => out.stream(nameOf(item.stem), (handle) => writePng(handle, item, 'grey', labelRows(labels, signal))))
+    await writeEach(context, (item, labels) =>
+      out.stream(nameOf(item.stem), (handle) => writePng(handle, item, 'grey', labelRows(labels, signal)))
+    )
     await out.write('classes.json', classesJson(classes))
   }
 }
@@ -89,7 +107,9 @@ export const palettePng: ExportFormat = {
     const { out, classes, signal } = context
     const palette = new Uint8Array(3 * 256)
     classes.forEach(({ colour }, i) => palette.set(rgbOf(colour), 3 * i))
-    await writeEach(context, (item, labels) => out.stream(nameOf(item.stem), (handle) => writePng(handle, item, 'palette', labelRows(labels, signal), palette)))
+    await writeEach(context, (item, labels) =>
+      out.stream(nameOf(item.stem), (handle) => writePng(handle, item, 'palette', labelRows(labels, signal), palette))
+    )
     await out.write('classes.json', classesJson(classes))
   }
 }
@@ -99,19 +119,26 @@ const CLASS_NAME = { characters: 80, bytes: 240 }
 
 /** A file name of a class: its number, and as much of its name as every file system takes. */
 export function classFileName(name: string, value: number): string {
-  const safe = Array.from(name.replace(/[\p{Cc}<>:"/\\|?*]+/gu, '_').trim()).slice(0, CLASS_NAME.characters).join('')
+  const safe = Array.from(name.replace(/[\p{Cc}<>:"/\\|?*]+/gu, '_').trim())
+    .slice(0, CLASS_NAME.characters)
+    .join('')
   return `${String(value).padStart(3, '0')} ${firstBytes(safe, CLASS_NAME.bytes)}`.replace(/[. ]+$/, '')
 }
 
 /** For each image and class a mask, 255 where the class is and 0 elsewhere. */
 export const pngPerClass: ExportFormat = {
-  files: (items, classes) => [...items.flatMap(({ stem }) => classes.map(({ name }, value) => `${stem}/${classFileName(name, value)}.png`)), 'classes.json'],
+  files: (items, classes) => [
+    ...items.flatMap(({ stem }) => classes.map(({ name }, value) => `${stem}/${classFileName(name, value)}.png`)),
+    'classes.json'
+  ],
   async write(context) {
     const { out, classes, signal } = context
     await writeEach(context, async (item, labels) => {
       for (const [value, { name }] of classes.entries()) {
         const only = (values: Uint8Array): Uint8Array => values.map((label) => (label === value ? 255 : 0))
-        await out.stream(`${item.stem}/${classFileName(name, value)}.png`, (handle) => writePng(handle, item, 'grey', labelRows(labels, signal, only)))
+        await out.stream(`${item.stem}/${classFileName(name, value)}.png`, (handle) =>
+          writePng(handle, item, 'grey', labelRows(labels, signal, only))
+        )
       }
     })
     await out.write('classes.json', classesJson(classes))

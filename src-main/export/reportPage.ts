@@ -7,7 +7,14 @@ export interface ReportContent {
   title: string
   /** When it was written. */
   date: Date
-  classes: readonly (ClusterClass & { ignored: boolean; clusters: readonly number[]; pixels: number; squareMetres?: number; confidence?: number; bands: readonly number[] })[]
+  classes: readonly (ClusterClass & {
+    ignored: boolean
+    clusters: readonly number[]
+    pixels: number
+    squareMetres?: number
+    confidence?: number
+    bands: readonly number[]
+  })[]
   bandNames: readonly string[]
   pictures: readonly { path: string; width: number; height: number; picture: Uint8Array; labels: Uint8Array }[]
   /** How many images there are of which some are shown. */
@@ -23,14 +30,27 @@ const dataUri = (bytes: Uint8Array): string => `data:image/webp;base64,${Buffer.
 const whole = new Intl.NumberFormat('en')
 
 /** A page that needs nothing but itself, and prints well. */
-export function reportPage({ title, date, classes, bandNames, pictures, images, history, facts, skipped, commands }: ReportContent): string {
+export function reportPage({
+  title,
+  date,
+  classes,
+  bandNames,
+  pictures,
+  images,
+  history,
+  facts,
+  skipped,
+  commands
+}: ReportContent): string {
   const total = classes.reduce((sum, { pixels, ignored }) => sum + (ignored ? 0 : pixels), 0)
   const placed = classes.some(({ squareMetres }) => squareMetres !== undefined)
-  const rows = classes.map(({ name, colour, ignored, clusters, pixels, squareMetres, confidence, bands }) =>
-    `<tr><td><i style="background:${colour}"></i>${escaped(name)}${ignored ? ' <small>ignored</small>' : ''}</td><td>${clusters.map((cluster) => cluster + 1).join(', ')}</td><td>${whole.format(pixels)}</td>${placed ? `<td>${squareMetres === undefined ? '' : (squareMetres / 1e4).toFixed(2)}</td>` : ''}<td>${ignored ? '' : `${((100 * pixels) / Math.max(total, 1)).toFixed(1)} %`}</td><td>${confidence === undefined ? '' : confidence.toFixed(2)}</td>${bands.map((value) => `<td>${value.toPrecision(4)}</td>`).join('')}</tr>`
+  const rows = classes.map(
+    ({ name, colour, ignored, clusters, pixels, squareMetres, confidence, bands }) =>
+      `<tr><td><i style="background:${colour}"></i>${escaped(name)}${ignored ? ' <small>ignored</small>' : ''}</td><td>${clusters.map((cluster) => cluster + 1).join(', ')}</td><td>${whole.format(pixels)}</td>${placed ? `<td>${squareMetres === undefined ? '' : (squareMetres / 1e4).toFixed(2)}</td>` : ''}<td>${ignored ? '' : `${((100 * pixels) / Math.max(total, 1)).toFixed(1)} %`}</td><td>${confidence === undefined ? '' : confidence.toFixed(2)}</td>${bands.map((value) => `<td>${value.toPrecision(4)}</td>`).join('')}</tr>`
   )
-  const figures = pictures.map(({ path, width, height, picture, labels }) =>
-    `<figure><div><img src="${dataUri(picture)}" alt="${escaped(path)}"><img src="${dataUri(labels)}" alt="Its classes"></div><figcaption>${escaped(path)}, ${width} × ${height}</figcaption></figure>`
+  const figures = pictures.map(
+    ({ path, width, height, picture, labels }) =>
+      `<figure><div><img src="${dataUri(picture)}" alt="${escaped(path)}"><img src="${dataUri(labels)}" alt="Its classes"></div><figcaption>${escaped(path)}, ${width} × ${height}</figcaption></figure>`
   )
   return `<!DOCTYPE html>
 <html lang="en">
@@ -88,7 +108,10 @@ function curve(history: readonly TrainingReport[]): string {
       const value = heads.find((head) => head.name === name)?.information ?? 0
       return `${((seconds / Math.max(last.seconds, 1e-9)) * WIDTH).toFixed(1)},${(HEIGHT * (1 - Math.max(0, value) / ceiling)).toFixed(1)}`
     })
-    return { line: `<polyline points="${points.join(' ')}" fill="none" stroke="${STROKES[i % STROKES.length]}" stroke-width="2"/>`, words: `head ${name}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats` }
+    return {
+      line: `<polyline points="${points.join(' ')}" fill="none" stroke="${STROKES[i % STROKES.length]}" stroke-width="2"/>`,
+      words: `head ${name}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`
+    }
   })
   return `<p class="quiet">Information over ${duration(last.seconds)} of training; ${lines.map(({ words }) => words).join('; ')}</p>
 <svg viewBox="0 -2 ${WIDTH} ${HEIGHT + 4}" role="img" aria-label="Information over the time of training"><path d="M0 0H${WIDTH}M0 ${HEIGHT}H${WIDTH}" stroke="#dedbd2"/>${lines.map(({ line }) => line).join('')}</svg>`

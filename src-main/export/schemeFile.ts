@@ -16,8 +16,11 @@ const schemeFile = z.object({ format: z.literal('smalti-classes-1'), scheme })
  * @throws WouldOverwrite, InvalidSetting, DiskFull, FolderNotWritable
  */
 export async function writeSchemeFile(path: string, classes: Scheme, overwrite: boolean): Promise<void> {
-  const content = isStyle(path) ? qgisStyle(classes.classes) : `${JSON.stringify({ format: 'smalti-classes-1', scheme: classes }, undefined, 2)}\n`
-  if (!overwrite && existsSync(path) && !(await isOurs(path))) throw new SmaltiError('WouldOverwrite', { path, option: '--overwrite' })
+  const content = isStyle(path)
+    ? qgisStyle(classes.classes)
+    : `${JSON.stringify({ format: 'smalti-classes-1', scheme: classes }, undefined, 2)}\n`
+  if (!overwrite && existsSync(path) && !(await isOurs(path)))
+    throw new SmaltiError('WouldOverwrite', { path, option: '--overwrite' })
   await makeFolder(dirname(path))
   await writeFileSafely(path, content)
 }
@@ -25,11 +28,20 @@ export async function writeSchemeFile(path: string, classes: Scheme, overwrite: 
 /** @throws InvalidSetting where the ending is neither */
 function isStyle(path: string): boolean {
   const ending = extname(path).toLowerCase()
-  if (ending !== '.json' && ending !== '.qml') throw new SmaltiError('InvalidSetting', { setting: 'file', reason: `${path} must end in .json (classes of a run) or .qml (names and colours for QGIS)` })
+  if (ending !== '.json' && ending !== '.qml')
+    throw new SmaltiError('InvalidSetting', {
+      setting: 'file',
+      reason: `${path} must end in .json (classes of a run) or .qml (names and colours for QGIS)`
+    })
   return ending === '.qml'
 }
 
-const isOurs = async (path: string): Promise<boolean> => schemeFile.safeParse(await readFile(path, 'utf8').then(JSON.parse).catch(() => undefined)).success
+const isOurs = async (path: string): Promise<boolean> =>
+  schemeFile.safeParse(
+    await readFile(path, 'utf8')
+      .then(JSON.parse)
+      .catch(() => undefined)
+  ).success
 
 /**
  * Classes from a file, for the clusters of a scheme. Those of as many clusters are taken as they are; a QGIS style
@@ -63,12 +75,21 @@ function restyled(now: Scheme, entries: readonly string[]): Scheme {
     const found = new RegExp(`\\b${name}="([^"]*)"`).exec(entry)?.[1]
     return found === undefined ? undefined : unescapedXml(found)
   }
-  const byValue = new Map(entries.map((entry) => [Number(attribute(entry, 'value')), { name: attribute(entry, 'label')?.trim(), colour: attribute(entry, 'color')?.slice(0, 7).toLowerCase() }]))
+  const byValue = new Map(
+    entries.map((entry) => [
+      Number(attribute(entry, 'value')),
+      { name: attribute(entry, 'label')?.trim(), colour: attribute(entry, 'color')?.slice(0, 7).toLowerCase() }
+    ])
+  )
   return {
     ...now,
     classes: now.classes.map((entry, value) => {
       const { name, colour } = byValue.get(value) ?? {}
-      return { ...entry, name: name || entry.name, colour: colour && /^#[0-9a-f]{6}$/.test(colour) ? colour : entry.colour }
+      return {
+        ...entry,
+        name: name || entry.name,
+        colour: colour && /^#[0-9a-f]{6}$/.test(colour) ? colour : entry.colour
+      }
     })
   }
 }

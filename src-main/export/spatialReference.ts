@@ -12,10 +12,13 @@ export interface SpatialReference {
 
 /** The coordinate system of a place, or undefined where there is no text of it. */
 export function systemOf(place: Place): SpatialReference | undefined {
-  if (!place.known) return place.wkt === undefined ? undefined : { name: 'unnamed', organisation: 'NONE', wkt: place.wkt }
+  if (!place.known)
+    return place.wkt === undefined ? undefined : { name: 'unnamed', organisation: 'NONE', wkt: place.wkt }
   const { crs } = place
   const wkt = crs.wkt('WKT1:GDAL') ?? crs.wkt('WKT2:2019')
   if (wkt === undefined) return undefined
   const [, organisation, code] = /^(\w+):(\d+)$/.exec(crs.code ?? '') ?? []
-  return code === undefined ? { name: crs.name, organisation: 'NONE', wkt } : { name: crs.name, organisation, code: Number(code), wkt }
+  return code === undefined
+    ? { name: crs.name, organisation: 'NONE', wkt }
+    : { name: crs.name, organisation, code: Number(code), wkt }
 }

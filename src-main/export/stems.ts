@@ -2,7 +2,18 @@ import { LONGEST_NAME, digitsAt, distinctNames, folded, hashOf, portable, shorte
 import { csvField } from './csv.ts'
 
 /** What formats put behind a stem. */
-export const ENDINGS = ['.tif', '.tif.aux.xml', '.qml', '.confidence.tif', '.probabilities.tif', '.png', '.geojson', '.fgb', '.npy', '.txt']
+export const ENDINGS = [
+  '.tif',
+  '.tif.aux.xml',
+  '.qml',
+  '.confidence.tif',
+  '.probabilities.tif',
+  '.png',
+  '.geojson',
+  '.fgb',
+  '.npy',
+  '.txt'
+]
 const LONGEST_STEM = LONGEST_NAME - Math.max(...ENDINGS.map((ending) => ending.length))
 /** Stems that would pass for what is written beside another's labels. */
 const BESIDE = /\.(confidence|probabilities)$/i
@@ -22,7 +33,9 @@ const CONTROLS = /[\p{Cc}\u2028\u2029]/gu
  */
 function listed(path: string): string {
   const parts = path.replace(CONTROLS, '_').split('/')
-  return parts.map((part, i) => (i + 1 < parts.length && (part === 'images' || part.endsWith('.')) ? `${part}_` : part)).join('/')
+  return parts
+    .map((part, i) => (i + 1 < parts.length && (part === 'images' || part.endsWith('.')) ? `${part}_` : part))
+    .join('/')
 }
 
 /**
@@ -44,9 +57,17 @@ export function stemsOf(paths: readonly string[], inList = false): Map<string, s
   const folders = new Set<string>()
   for (const path of paths) {
     const parts = nameAt(path, 0).split('/')
-    for (let depth = 1; depth < parts.length; depth++) if (ENDINGS.some((ending) => folded(parts[depth - 1]).endsWith(ending))) folders.add(folded(parts.slice(0, depth).join('/')))
+    for (let depth = 1; depth < parts.length; depth++)
+      if (ENDINGS.some((ending) => folded(parts[depth - 1]).endsWith(ending)))
+        folders.add(folded(parts.slice(0, depth).join('/')))
   }
-  return distinctNames(paths, nameAt, (stem, isNamed) => (BESIDE.test(stem) && isNamed(stem.replace(BESIDE, ''))) || (folders.size > 0 && ENDINGS.some((ending) => folders.has(folded(stem + ending)))))
+  return distinctNames(
+    paths,
+    nameAt,
+    (stem, isNamed) =>
+      (BESIDE.test(stem) && isNamed(stem.replace(BESIDE, ''))) ||
+      (folders.size > 0 && ENDINGS.some((ending) => folders.has(folded(stem + ending))))
+  )
 }
 
 /** Whether a stem is more than its image's path without ending. */
@@ -72,5 +93,7 @@ export function layersOf(stems: ReadonlyMap<string, string>): Map<string, string
     counts.set(folded(plain(path)), number)
     numbers.set(path, number)
   }
-  return distinctNames([...stems.keys()], (path, level) => (level === 0 ? plain(path) : `${plain(path)}_${level === 1 ? numbers.get(path)! : hashOf(path, digitsAt(level))}`))
+  return distinctNames([...stems.keys()], (path, level) =>
+    level === 0 ? plain(path) : `${plain(path)}_${level === 1 ? numbers.get(path)! : hashOf(path, digitsAt(level))}`
+  )
 }

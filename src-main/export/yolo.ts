@@ -21,7 +21,8 @@ function isInPlace(item: ExportItem, folder: string): boolean {
   const place = join(folder, imageName(item))
   return existsSync(place) && realpathSync.native(place) === realpathSync.native(item.file)
 }
-const copied = (items: readonly ExportItem[], folder: string): ExportItem[] => items.filter((item) => isThere(item) && !isInPlace(item, folder))
+const copied = (items: readonly ExportItem[], folder: string): ExportItem[] =>
+  items.filter((item) => isThere(item) && !isInPlace(item, folder))
 
 /**
  * A data set that Ultralytics trains on: for each image its labels, a copy beside them unless the image is there
@@ -33,23 +34,36 @@ const copied = (items: readonly ExportItem[], folder: string): ExportItem[] => i
  */
 export const yoloSegments: ExportFormat = {
   inList: true,
-  files: (items, _, __, folder) => [...items.map(labelsName), ...copied(items, folder).map(imageName), 'data.yaml', 'train.txt', 'val.txt'],
+  files: (items, _, __, folder) => [
+    ...items.map(labelsName),
+    ...copied(items, folder).map(imageName),
+    'data.yaml',
+    'train.txt',
+    'val.txt'
+  ],
   notes: (items) => {
     const missing = items.filter((item) => !isThere(item)).length
-    return missing > 0 ? [`${missing} ${missing === 1 ? 'image' : 'images'} could not be copied next to the labels: train.txt and val.txt leave ${missing === 1 ? 'it' : 'them'} out.`] : []
+    return missing > 0
+      ? [
+          `${missing} ${missing === 1 ? 'image' : 'images'} could not be copied next to the labels: train.txt and val.txt leave ${missing === 1 ? 'it' : 'them'} out.`
+        ]
+      : []
   },
   async write({ out, items, classes, signal, onProgress }) {
     const copies = new Set(copied(items, out.folder))
     for (const [done, item] of items.entries()) {
       const patches = await withLabels(item, (labels) => polygonsOf(labels, TOLERANCE, signal))
       const lines = patches.map(({ label, rings }) => {
-        const corners = withCuts(rings).map((value, i) => Number((value / (i % 2 ? item.height : item.width)).toFixed(DIGITS)))
+        const corners = withCuts(rings).map((value, i) =>
+          Number((value / (i % 2 ? item.height : item.width)).toFixed(DIGITS))
+        )
         return `${label} ${corners.join(' ')}\n`
       })
       await out.write(labelsName(item), lines.join(''))
       if (signal.aborted) throw new SmaltiError('Cancelled')
       // Where the file system can, the copy takes no room until one of the two is changed.
-      if (copies.has(item)) await out.stream(imageName(item), (_, temporary) => copyFile(item.file, temporary, constants.COPYFILE_FICLONE))
+      if (copies.has(item))
+        await out.stream(imageName(item), (_, temporary) => copyFile(item.file, temporary, constants.COPYFILE_FICLONE))
       onProgress((done + 1) / items.length)
     }
     const { train, val } = split(items.filter(isThere))
@@ -57,7 +71,9 @@ export const yoloSegments: ExportFormat = {
     await out.write('train.txt', list(train))
     await out.write('val.txt', list(val))
     const missing = items.filter((item) => !isThere(item))
-    const left = missing.map((item) => `# Not copied, and in neither list: ${quoted(item.path)} belongs at ${quoted(imageName(item))}\n`)
+    const left = missing.map(
+      (item) => `# Not copied, and in neither list: ${quoted(item.path)} belongs at ${quoted(imageName(item))}\n`
+    )
     const names = classes.map(({ name }, value) => `  ${value}: ${quoted(name)}\n`)
     const place = `# The folder of this file; change it after moving the folder.\npath: ${quoted(out.folder)}\n`
     await out.write('data.yaml', `${place}train: train.txt\nval: val.txt\n${left.join('')}names:\n${names.join('')}`)
@@ -74,7 +90,10 @@ function split<T>(images: readonly T[]): { train: T[]; val: T[] } {
 
 /** A string of YAML, which is one of JSON without what YAML calls a line end or not printable. */
 function quoted(text: string): string {
-  return JSON.stringify(text.replace(/\p{Surrogate}/gu, '\ufffd')).replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return JSON.stringify(text.replace(/\p{Surrogate}/gu, '\ufffd')).replace(
+    /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  )
 }
 
 function withCuts([outer, ...holes]: readonly number[][]): number[] {

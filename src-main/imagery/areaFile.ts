@@ -17,15 +17,32 @@ const crsMember = z.union([
 
 /** A geometry of any type; its coordinates and parts are read once the type is known. */
 const geometry = z.object({
-  type: z.enum(['Polygon', 'MultiPolygon', 'GeometryCollection', 'Point', 'MultiPoint', 'LineString', 'MultiLineString']),
+  type: z.enum([
+    'Polygon',
+    'MultiPolygon',
+    'GeometryCollection',
+    'Point',
+    'MultiPoint',
+    'LineString',
+    'MultiLineString'
+  ]),
   coordinates: z.unknown().optional(),
   geometries: z.array(z.unknown()).optional(),
   crs: z.unknown().optional()
 })
 type Geometry = z.infer<typeof geometry>
 
-const feature = z.object({ type: z.literal('Feature'), geometry: geometry.nullish(), properties: z.record(z.string(), z.unknown()).nullish(), crs: z.unknown().optional() })
-const document = z.union([z.object({ type: z.literal('FeatureCollection'), features: z.array(feature), crs: z.unknown().optional() }), feature, geometry])
+const feature = z.object({
+  type: z.literal('Feature'),
+  geometry: geometry.nullish(),
+  properties: z.record(z.string(), z.unknown()).nullish(),
+  crs: z.unknown().optional()
+})
+const document = z.union([
+  z.object({ type: z.literal('FeatureCollection'), features: z.array(feature), crs: z.unknown().optional() }),
+  feature,
+  geometry
+])
 
 /** Longitudes go on beyond 180° where something crosses it. */
 const MOST_LONGITUDE = 540
@@ -39,24 +56,39 @@ const MOST_NESTED = 100
  * @throws InvalidSetting naming `setting`, the file and what is wrong with it
  */
 export async function readArea(path: string, setting: string): Promise<Area> {
-  const refused = (reason: string): SmaltiError => new SmaltiError('InvalidSetting', { setting, reason: `${path} ${reason}` })
+  const refused = (reason: string): SmaltiError =>
+    new SmaltiError('InvalidSetting', { setting, reason: `${path} ${reason}` })
   const content = await readJsonText(path, refused)
   const parsed = document.safeParse(content)
   if (!parsed.success) throw refused(notGeoJson(content, parsed.error))
   const found = parsed.data
-  const features = found.type === 'FeatureCollection' ? found.features : [found.type === 'Feature' ? found : { geometry: found, properties: {}, crs: undefined }]
+  const features =
+    found.type === 'FeatureCollection'
+      ? found.features
+      : [found.type === 'Feature' ? found : { geometry: found, properties: {}, crs: undefined }]
   const systems = new Set<string | undefined>()
   const polygons = features.flatMap(({ geometry: shape, properties, crs }, i): Area['features'] =>
-    polygonsOf(shape, (reason) => refused(`can't be read: feature ${i + 1} ${reason}`)).map(({ polygons: parts, crs: own }) => {
-      systems.add(nameOf([own, crs, 'crs' in found ? found.crs : undefined], refused))
-      return { polygons: parts, properties: properties ?? {} }
-    })
+    polygonsOf(shape, (reason) => refused(`can't be read: feature ${i + 1} ${reason}`)).map(
+      ({ polygons: parts, crs: own }) => {
+        systems.add(nameOf([own, crs, 'crs' in found ? found.crs : undefined], refused))
+        return { polygons: parts, properties: properties ?? {} }
+      }
+    )
   )
   if (polygons.length === 0) throw refused('contains no polygon')
   if (systems.size > 1) throw refused('mixes coordinate systems; convert it to one')
   const [name] = systems
-  if (!(await placeOfName(name)).known) throw refused(`is in the coordinate system ${name}, which Smalti doesn't know; convert it to EPSG:4326`)
-  if (name === undefined && polygons.some(({ polygons: parts }) => parts.flat(2).some(([x, y]) => !(Math.abs(x) <= MOST_LONGITUDE && Math.abs(y) <= 90)))) throw refused('has coordinates that are not longitude and latitude, and names no coordinate system; convert it to EPSG:4326, or add its crs')
+  if (!(await placeOfName(name)).known)
+    throw refused(`is in the coordinate system ${name}, which Smalti doesn't know; convert it to EPSG:4326`)
+  if (
+    name === undefined &&
+    polygons.some(({ polygons: parts }) =>
+      parts.flat(2).some(([x, y]) => !(Math.abs(x) <= MOST_LONGITUDE && Math.abs(y) <= 90))
+    )
+  )
+    throw refused(
+      'has coordinates that are not longitude and latitude, and names no coordinate system; convert it to EPSG:4326, or add its crs'
+    )
   return name === undefined ? { features: polygons } : { crs: name, features: polygons }
 }
 
@@ -67,7 +99,11 @@ async function readJsonText(path: string, refused: Refused): Promise<unknown> {
   try {
     text = decoded(await readFile(path))
   } catch (fault) {
-    throw refused((fault as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : `can't be read: ${(fault as Error).message}`)
+    throw refused(
+      (fault as NodeJS.ErrnoException).code === 'ENOENT'
+        ? 'does not exist'
+        : `can't be read: ${(fault as Error).message}`
+    )
   }
   try {
     return JSON.parse(text)
@@ -78,21 +114,28 @@ async function readJsonText(path: string, refused: Refused): Promise<unknown> {
 
 /** Text of a file, by its byte order mark. */
 function decoded(bytes: Uint8Array): string {
-  const mark = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8'
+  const mark =
+    bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8'
   // The decoder drops the mark.
   return new TextDecoder(mark).decode(bytes)
 }
 
 /** Why a document is refused, by the formats that are taken for GeoJSON most often. */
 function notGeoJson(content: unknown, error: z.ZodError): string {
-  const { type, geometryType, features, annotations } = Object(content) as Partial<Record<'type' | 'geometryType' | 'features' | 'annotations', unknown>>
+  const { type, geometryType, features, annotations } = Object(content) as Partial<
+    Record<'type' | 'geometryType' | 'features' | 'annotations', unknown>
+  >
   const convert = 'convert it to GeoJSON, for example with ogr2ogr'
   if (type === 'Topology') return `is TopoJSON; ${convert}`
   if (geometryType !== undefined && features !== undefined) return `is Esri JSON; ${convert}`
   if (annotations !== undefined) return 'is a COCO file; convert it to masks or GeoJSON'
   if (type !== 'FeatureCollection') return "isn't GeoJSON with polygons"
-  const place = error.issues.flatMap((issue) => (issue.code === 'invalid_union' ? issue.errors.flat() : [issue])).find(({ path: [name] }) => name === 'features')
-  return typeof place?.path[1] === 'number' ? `isn't valid GeoJSON: feature ${place.path[1] + 1} can't be read` : "isn't valid GeoJSON"
+  const place = error.issues
+    .flatMap((issue) => (issue.code === 'invalid_union' ? issue.errors.flat() : [issue]))
+    .find(({ path: [name] }) => name === 'features')
+  return typeof place?.path[1] === 'number'
+    ? `isn't valid GeoJSON: feature ${place.path[1] + 1} can't be read`
+    : "isn't valid GeoJSON"
 }
 
 interface Part {
@@ -112,9 +155,14 @@ function polygonsOf(shape: Geometry | null | undefined, refused: Refused, depth 
     })
   }
   if (shape.type !== 'Polygon' && shape.type !== 'MultiPolygon') return []
-  const read = shape.type === 'Polygon' ? polygon.transform((rings) => [rings]).safeParse(shape.coordinates) : multiPolygon.safeParse(shape.coordinates)
+  const read =
+    shape.type === 'Polygon'
+      ? polygon.transform((rings) => [rings]).safeParse(shape.coordinates)
+      : multiPolygon.safeParse(shape.coordinates)
   if (!read.success) throw refused('has a polygon whose coordinates are invalid')
-  const polygons = read.data.filter(([outer]) => coversGround(outer)).map((rings) => rings.filter(coversGround).map(closed))
+  const polygons = read.data
+    .filter(([outer]) => coversGround(outer))
+    .map((rings) => rings.filter(coversGround).map(closed))
   return polygons.length > 0 ? [{ polygons, crs: shape.crs }] : []
 }
 
@@ -133,7 +181,8 @@ function nameOf(members: readonly unknown[], refused: Refused): string | undefin
   const given = members.find((member) => member !== undefined && member !== null)
   if (given === undefined) return undefined
   const parsed = crsMember.safeParse(given)
-  if (!parsed.success) throw refused("doesn't name its coordinate system in a way that Smalti reads; convert it to EPSG:4326")
+  if (!parsed.success)
+    throw refused("doesn't name its coordinate system in a way that Smalti reads; convert it to EPSG:4326")
   const { properties } = parsed.data
   return 'name' in properties ? properties.name : `EPSG:${properties.code}`
 }

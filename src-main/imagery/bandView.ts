@@ -21,7 +21,10 @@ const COLOURS: readonly BandRole[] = ['red', 'green', 'blue']
 /**
  * The chosen bands of a raster, or undefined where it lacks one. A grey image shows the same in red, green and blue.
  */
-export function viewBands(raster: Pick<Raster, 'bands' | 'palette'>, { roles, numbers }: BandChoice): BandView | undefined {
+export function viewBands(
+  raster: Pick<Raster, 'bands' | 'palette'>,
+  { roles, numbers }: BandChoice
+): BandView | undefined {
   const seen = visibleRoles(raster)
   const stored = raster.palette ? [] : raster.bands.flatMap(({ role }, b) => (role === 'alpha' ? [] : [b]))
   const taken = new Map<BandRole, number>()
@@ -36,7 +39,11 @@ export function viewBands(raster: Pick<Raster, 'bands' | 'palette'>, { roles, nu
       })
   if (places.some((place) => place < 0 || place >= seen.length)) return undefined
   const { palette } = raster
-  if (palette) return { needed: [0], make: ({ bands }) => places.map((place) => Uint8Array.from(bands[0], (value) => palette[place][value])) }
+  if (palette)
+    return {
+      needed: [0],
+      make: ({ bands }) => places.map((place) => Uint8Array.from(bands[0], (value) => palette[place][value]))
+    }
   if (stored.length > 0 && raster.bands[stored[0]].role === 'cyan') return fromInks(places, stored)
   const needed = [...new Set(places.map((place) => stored[place]))]
   return { needed, make: ({ bands }) => places.map((place) => bands[needed.indexOf(stored[place])]) }
@@ -47,7 +54,13 @@ const INKS = 4
 /** Red is what neither cyan nor black takes away, and so on. */
 function fromInks(places: readonly number[], stored: readonly number[]): BandView {
   const colours = places.filter((place) => place < 3)
-  const needed = [...new Set([...colours, ...(colours.length ? [3] : []), ...places.filter((place) => place >= 3).map((place) => place + 1)])].map((place) => stored[place])
+  const needed = [
+    ...new Set([
+      ...colours,
+      ...(colours.length ? [3] : []),
+      ...places.filter((place) => place >= 3).map((place) => place + 1)
+    ])
+  ].map((place) => stored[place])
   return {
     needed,
     make: ({ bands }) => {
@@ -56,7 +69,8 @@ function fromInks(places: readonly number[], stored: readonly number[]): BandVie
         if (place >= 3) return plane(place + INKS - 3)
         const [ink, black] = [plane(place), plane(3)]
         const result = emptySamples('uint8', ink.length)
-        for (let i = 0; i < ink.length; i++) result[i] = Math.round(((255 - (ink[i] & 255)) * (255 - (black[i] & 255))) / 255)
+        for (let i = 0; i < ink.length; i++)
+          result[i] = Math.round(((255 - (ink[i] & 255)) * (255 - (black[i] & 255))) / 255)
         return result
       })
     }

@@ -19,11 +19,18 @@ const NAMED = 5
 export function chooseBands(images: readonly CatalogueImage[], numbers?: readonly number[]): ChosenBands {
   const choice = numbers ? byNumbers(images, numbers) : inCommon(images)
   const usable = numbers ? images.filter(({ bands }) => numbers.every((number) => number <= bands.length)) : [...images]
-  const skipped = images.filter((image) => !usable.includes(image)).map(({ path, bands }) => ({ path, reason: `it has ${bands.length} of the bands ${numbers!.join(', ')}` }))
+  const skipped = images
+    .filter((image) => !usable.includes(image))
+    .map(({ path, bands }) => ({ path, reason: `it has ${bands.length} of the bands ${numbers!.join(', ')}` }))
   const eightBit = usable.filter(({ type }) => type === 'uint8')
   if (eightBit.length > 0 && eightBit.length < usable.length) {
-    const [fewer, others] = eightBit.length * 2 <= usable.length ? [eightBit, usable.filter(({ type }) => type !== 'uint8')] : [usable.filter(({ type }) => type !== 'uint8'), eightBit]
-    throw new SmaltiError('MixedImages', { reason: `${fewer.length} of ${usable.length} images have ${fewer[0].type} values, the others ${others[0].type}: ${listed(fewer)}` })
+    const [fewer, others] =
+      eightBit.length * 2 <= usable.length
+        ? [eightBit, usable.filter(({ type }) => type !== 'uint8')]
+        : [usable.filter(({ type }) => type !== 'uint8'), eightBit]
+    throw new SmaltiError('MixedImages', {
+      reason: `${fewer.length} of ${usable.length} images have ${fewer[0].type} values, the others ${others[0].type}: ${listed(fewer)}`
+    })
   }
   return { choice, images: usable, skipped }
 }
@@ -57,12 +64,22 @@ function inCommon(images: readonly CatalogueImage[]): BandChoice {
   const lost = coloured.length < images.length && !complete
   if (common.length === 0 || lost) {
     const kinds = new Map(images.map((image) => [image.bands.join(', '), image.path]))
-    throw new SmaltiError('MixedImages', { reason: `they have no bands in common: ${[...kinds].slice(0, NAMED).map(([bands, path]) => `${path} has ${bands}`).join('; ')}` })
+    throw new SmaltiError('MixedImages', {
+      reason: `they have no bands in common: ${[...kinds]
+        .slice(0, NAMED)
+        .map(([bands, path]) => `${path} has ${bands}`)
+        .join('; ')}`
+    })
   }
   return { roles: common }
 }
 
 function listed(images: readonly CatalogueImage[]): string {
   const more = images.length - NAMED
-  return images.slice(0, NAMED).map(({ path }) => path).join(', ') + (more > 0 ? ` and ${more} more` : '')
+  return (
+    images
+      .slice(0, NAMED)
+      .map(({ path }) => path)
+      .join(', ') + (more > 0 ? ` and ${more} more` : '')
+  )
 }

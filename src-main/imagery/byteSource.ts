@@ -14,7 +14,8 @@ export interface ByteSource {
   close(): Promise<void>
 }
 
-export const cutShort = (path: string): SmaltiError => new SmaltiError('UnreadableImage', { path, reason: 'the file is cut short' })
+export const cutShort = (path: string): SmaltiError =>
+  new SmaltiError('UnreadableImage', { path, reason: 'the file is cut short' })
 
 /** @param signal  ends the opening, not later reads. @throws UnreadableImage, Cancelled */
 export function openSource(location: Location, signal?: AbortSignal): Promise<ByteSource> {
@@ -57,14 +58,26 @@ async function openRemote(address: string, signal?: AbortSignal): Promise<ByteSo
   const page = (number: number, reading?: AbortSignal): Promise<Buffer> => {
     const from = number * PAGE
     const length = Math.min(PAGE, first.total - from)
-    return pages.get(String(number), { signal: reading, make: async (work) => (await fetchRange(address, from, length, first.version, work)).bytes })
+    return pages.get(String(number), {
+      signal: reading,
+      make: async (work) => (await fetchRange(address, from, length, first.version, work)).bytes
+    })
   }
   return {
     name: address,
     size: first.total,
     async read(offset, length, reading) {
       if (offset + length > first.total) throw cutShort(address)
-      if (length > SMALL) return (await fetchRange(address, offset, length, first.version, reading ? AbortSignal.any([reading, open.signal]) : open.signal)).bytes
+      if (length > SMALL)
+        return (
+          await fetchRange(
+            address,
+            offset,
+            length,
+            first.version,
+            reading ? AbortSignal.any([reading, open.signal]) : open.signal
+          )
+        ).bytes
       const [from, to] = [Math.floor(offset / PAGE), Math.floor((offset + length - 1) / PAGE)]
       const parts = await Promise.all(Array.from({ length: to - from + 1 }, (_, i) => page(from + i, reading)))
       return Buffer.concat(parts).subarray(offset - from * PAGE, offset - from * PAGE + length)
@@ -84,17 +97,34 @@ interface Fetched {
 }
 
 /** A range by HTTP, asked for again when the connection drops. @throws UnreadableImage, Cancelled */
-async function fetchRange(address: string, offset: number, length: number, version: string | undefined, signal?: AbortSignal): Promise<Fetched> {
+async function fetchRange(
+  address: string,
+  offset: number,
+  length: number,
+  version: string | undefined,
+  signal?: AbortSignal
+): Promise<Fetched> {
   const refused = (reason: string): SmaltiError => new SmaltiError('UnreadableImage', { path: address, reason })
   for (let attempt = 1; ; attempt++) {
     if (signal?.aborted) throw new SmaltiError('Cancelled')
     try {
       const limit = AbortSignal.timeout(LIMIT)
-      const response = await fetchFollowing(address, { headers: { range: `bytes=${offset}-${offset + length - 1}` }, signal: signal ? AbortSignal.any([signal, limit]) : limit }, refused)
+      const response = await fetchFollowing(
+        address,
+        {
+          headers: { range: `bytes=${offset}-${offset + length - 1}` },
+          signal: signal ? AbortSignal.any([signal, limit]) : limit
+        },
+        refused
+      )
       if (response.status >= 500) throw new Error(`the server answers ${response.status}`)
       if (response.status !== 206) {
         await response.body?.cancel()
-        throw refused(response.ok ? 'the server sends no parts of files (range requests)' : `the server answers ${response.status} ${response.statusText}`.trim())
+        throw refused(
+          response.ok
+            ? 'the server sends no parts of files (range requests)'
+            : `the server answers ${response.status} ${response.statusText}`.trim()
+        )
       }
       const total = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1])
       if (!Number.isSafeInteger(total)) throw refused('the server does not say how long the file is')

@@ -74,7 +74,9 @@ export async function readCatalogue(
 
 /** What of some sources looks like an image by its name: known at once, whatever their number. @throws as `readCatalogue` does */
 export async function listImages(sources: readonly string[]): Promise<Pick<CatalogueImage, 'path' | 'file'>[]> {
-  return (await filesOf(sources)).filter(({ file, reason }) => reason === undefined && (isAddress(file) || isImageName(file))).map(({ path, file }) => ({ path, file }))
+  return (await filesOf(sources))
+    .filter(({ file, reason }) => reason === undefined && (isAddress(file) || isImageName(file)))
+    .map(({ path, file }) => ({ path, file }))
 }
 
 /** Files of all sources, each once; with several sources, paths begin with the source's name. */
@@ -103,7 +105,11 @@ async function filesOf(sources: readonly string[]): Promise<Found[]> {
       add(basename(source), source)
       continue
     }
-    if (await isProject(source)) throw new SmaltiError('InvalidSetting', { setting: 'images', reason: `${source} is a Smalti project, not a folder of images` })
+    if (await isProject(source))
+      throw new SmaltiError('InvalidSetting', {
+        setting: 'images',
+        reason: `${source} is a Smalti project, not a folder of images`
+      })
     const prefix = sources.length > 1 ? `${basename(source)}/` : ''
     for (const { path, ...more } of await filesBelow(source)) add(prefix + path, join(source, path), more)
   }
@@ -136,7 +142,10 @@ async function filesBelow(folder: string): Promise<Omit<Found, 'file'>[]> {
       visited.add(real)
       return readdir(path, { withFileTypes: true })
     })().catch((fault: NodeJS.ErrnoException) => {
-      const reason = fault.code === 'EACCES' || fault.code === 'EPERM' ? 'the folder cannot be read: its permissions forbid it' : `the folder cannot be read (${fault.code ?? fault.message})`
+      const reason =
+        fault.code === 'EACCES' || fault.code === 'EPERM'
+          ? 'the folder cannot be read: its permissions forbid it'
+          : `the folder cannot be read (${fault.code ?? fault.message})`
       if (path === folder) throw new SmaltiError('FolderUnreadable', { path, reason })
       found.push({ path: relative(folder, path).split(sep).join('/'), reason })
       return []
@@ -144,13 +153,22 @@ async function filesBelow(folder: string): Promise<Omit<Found, 'file'>[]> {
     if (path !== folder && entries.some(({ name }) => name === PROJECT_FILE)) return
     const stem = (name: string): string => name.replace(/\.[^.]*$/, '')
     // A companion adds an ending to its image's name, or takes the place of the image's own.
-    const accompanied = new Set(entries.filter(({ name }) => COMPANIONS.test(name)).flatMap(({ name }) => [...name.matchAll(/\./g)].map(({ index }) => name.slice(0, index))))
+    const accompanied = new Set(
+      entries
+        .filter(({ name }) => COMPANIONS.test(name))
+        .flatMap(({ name }) => [...name.matchAll(/\./g)].map(({ index }) => name.slice(0, index)))
+    )
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (entry.name.startsWith('.')) continue
       const inside = join(path, entry.name)
       const target = entry.isSymbolicLink() ? await stat(inside).catch(() => undefined) : entry
       if (target?.isDirectory()) await visit(inside)
-      else if ((!target || target.isFile()) && !COMPANIONS.test(entry.name)) found.push({ path: relative(folder, inside).split(sep).join('/'), reason: target ? undefined : 'the link leads nowhere', alone: !accompanied.has(stem(entry.name)) })
+      else if ((!target || target.isFile()) && !COMPANIONS.test(entry.name))
+        found.push({
+          path: relative(folder, inside).split(sep).join('/'),
+          reason: target ? undefined : 'the link leads nowhere',
+          alone: !accompanied.has(stem(entry.name))
+        })
     }
   }
   await visit(folder)
@@ -180,8 +198,16 @@ async function inspectTiff(location: Location, signal: AbortSignal, page?: numbe
   try {
     const { width, height, bands, gaps, notice } = raster
     const roles = visibleRoles(raster)
-    if (roles.length === 0) throw new SmaltiError('UnreadableImage', { path: nameOf(location), reason: 'it has no band but alpha' })
-    return { width, height, bands: roles, type: raster.palette || roles.length > bands.length ? 'uint8' : bands[0].type, gaps: gaps || undefined, ...withNotice(placeOf(await raster.georeference(), raster), notice) }
+    if (roles.length === 0)
+      throw new SmaltiError('UnreadableImage', { path: nameOf(location), reason: 'it has no band but alpha' })
+    return {
+      width,
+      height,
+      bands: roles,
+      type: raster.palette || roles.length > bands.length ? 'uint8' : bands[0].type,
+      gaps: gaps || undefined,
+      ...withNotice(placeOf(await raster.georeference(), raster), notice)
+    }
   } finally {
     await raster.close()
   }
@@ -189,19 +215,40 @@ async function inspectTiff(location: Location, signal: AbortSignal, page?: numbe
 
 async function inspectPicture(file: string, alone = false, page?: number): Promise<Seen> {
   const { width, height, roles, type, gaps } = await inspectPhotograph(file, page)
-  return { width, height, bands: roles.filter((role) => role !== 'alpha'), type, gaps: gaps || undefined, ...placeOf(alone ? undefined : await sidecarGeoreferenceOf(file), { width, height }) }
+  return {
+    width,
+    height,
+    bands: roles.filter((role) => role !== 'alpha'),
+    type,
+    gaps: gaps || undefined,
+    ...placeOf(alone ? undefined : await sidecarGeoreferenceOf(file), { width, height })
+  }
 }
 
 /** Adds what the reader says of the file to the warning. */
 function withNotice<T extends Pick<CatalogueImage, 'warning'>>(seen: T, notice: string | undefined): T {
-  return notice === undefined ? seen : { ...seen, warning: seen.warning === undefined ? notice : `${notice}; ${seen.warning}` }
+  return notice === undefined
+    ? seen
+    : { ...seen, warning: seen.warning === undefined ? notice : `${notice}; ${seen.warning}` }
 }
 
-function placeOf(georeference: Georeference | undefined, size: { width: number; height: number }): Pick<CatalogueImage, 'gsd' | 'placed' | 'warning'> {
+function placeOf(
+  georeference: Georeference | undefined,
+  size: { width: number; height: number }
+): Pick<CatalogueImage, 'gsd' | 'placed' | 'warning'> {
   const gsd = groundSamplingDistance(georeference, size)
-  return { gsd: gsd !== undefined && gsd > 0 && Number.isFinite(gsd) ? gsd : undefined, placed: georeference?.transform ? true : undefined, warning: georeference && warningOf(georeference) }
+  return {
+    gsd: gsd !== undefined && gsd > 0 && Number.isFinite(gsd) ? gsd : undefined,
+    placed: georeference?.transform ? true : undefined,
+    warning: georeference && warningOf(georeference)
+  }
 }
 
 function warningOf({ transform, place, warning }: Georeference): string | undefined {
-  return warning ?? (transform && !place.known ? `place unknown: ${place.reason}. Areas are not measured, and GeoJSON can't be written` : undefined)
+  return (
+    warning ??
+    (transform && !place.known
+      ? `place unknown: ${place.reason}. Areas are not measured, and GeoJSON can't be written`
+      : undefined)
+  )
 }

@@ -10,10 +10,16 @@ import { isTiff, locationOf } from './location.ts'
 import { named } from './pictures.ts'
 import type { Raster } from './raster.ts'
 
-export type ImageHeader = Pick<Raster, 'width' | 'height' | 'bands' | 'gaps' | 'levels' | 'notice'> & { georeference?: Georeference }
+export type ImageHeader = Pick<Raster, 'width' | 'height' | 'bands' | 'gaps' | 'levels' | 'notice'> & {
+  georeference?: Georeference
+}
 
 /** What an image's header and the files beside it say. @throws UnreadableImage, Cancelled */
-export async function detailsOf({ path, file }: Pick<ImageDetails, 'path' | 'file'>, page: number | undefined, signal: AbortSignal): Promise<ImageDetails> {
+export async function detailsOf(
+  { path, file }: Pick<ImageDetails, 'path' | 'file'>,
+  page: number | undefined,
+  signal: AbortSignal
+): Promise<ImageDetails> {
   try {
     const { width, height, bands, gaps, levels, georeference, notice } = await headerOf(file, page, signal)
     const { read, ignored } = georeference?.sidecars ?? { read: [], ignored: [] }
@@ -23,7 +29,11 @@ export async function detailsOf({ path, file }: Pick<ImageDetails, 'path' | 'fil
       width,
       height,
       overviews: levels.length - 1,
-      bands: bands.map(({ role, type, nodata }) => ({ role, type, nodata: nodata === undefined ? undefined : String(nodata) })),
+      bands: bands.map(({ role, type, nodata }) => ({
+        role,
+        type,
+        nodata: nodata === undefined ? undefined : String(nodata)
+      })),
       gaps,
       place: georeference && placeOf(georeference, { width, height }),
       read: read.map((name) => basename(name)),
@@ -47,12 +57,22 @@ export async function headerOf(file: string, page: number | undefined, signal: A
     }
   }
   const { width, height, roles, type, gaps } = await inspectPhotograph(file, page)
-  return { width, height, bands: roles.map((role) => ({ role, type })), gaps, levels: [{ width, height }], georeference: await sidecarGeoreferenceOf(file) }
+  return {
+    width,
+    height,
+    bands: roles.map((role) => ({ role, type })),
+    gaps,
+    levels: [{ width, height }],
+    georeference: await sidecarGeoreferenceOf(file)
+  }
 }
 
 function placeOf(georeference: Georeference, size: Size): ImageDetails['place'] {
   const { transform, place } = georeference
-  const pixel: [number, number] | undefined = transform && [Math.hypot(transform[1], transform[4]), Math.hypot(transform[2], transform[5])]
+  const pixel: [number, number] | undefined = transform && [
+    Math.hypot(transform[1], transform[4]),
+    Math.hypot(transform[2], transform[5])
+  ]
   if (!place.known) return { pixel, unknown: place.reason }
   const { crs } = place
   const about = { pixel, crs: { name: crs.name, code: crs.code, unit: crs.unit.name, geographic: crs.geographic } }
@@ -60,7 +80,8 @@ function placeOf(georeference: Georeference, size: Size): ImageDetails['place'] 
   const middle = Float64Array.from(toWorld(transform, size.width / 2, size.height / 2))
   crs.toLonLat(middle)
   const gsd = groundSamplingDistance(georeference, size)
-  if (middle.some(Number.isNaN)) return { ...about, unknown: gsd === undefined ? 'its coordinates are not on the earth' : undefined, gsd }
+  if (middle.some(Number.isNaN))
+    return { ...about, unknown: gsd === undefined ? 'its coordinates are not on the earth' : undefined, gsd }
   const [longitude, latitude] = middle
   return { ...about, longitude, latitude, accuracy: crs.accuracyAt(longitude, latitude), gsd }
 }

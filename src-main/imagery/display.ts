@@ -30,26 +30,41 @@ export interface Shown {
 export type Lend = <T>(work: (shown: Shown) => Promise<T>) => Promise<T>
 
 /** Opens an image for one use. @throws UnreadableImage, Cancelled */
-export const shownOnce = (file: string, look: Look = {}, signal?: AbortSignal): Lend => async (work) => {
-  await using raster = scoped(await openToShow(file, { page: look.page, signal }))
-  return await work(await shownAs(raster, look, signal))
-}
+export const shownOnce =
+  (file: string, look: Look = {}, signal?: AbortSignal): Lend =>
+  async (work) => {
+    await using raster = scoped(await openToShow(file, { page: look.page, signal }))
+    return await work(await shownAs(raster, look, signal))
+  }
 
 /** Opens an image to show it. @throws UnreadableImage, Cancelled */
-export const openToShow = async (file: string, options: OpenOptions): Promise<Raster> => withOverview(await openRaster(locationOf(file), options))
+export const openToShow = async (file: string, options: OpenOptions): Promise<Raster> =>
+  withOverview(await openRaster(locationOf(file), options))
 
 /** An image as it is shown. @throws UnreadableImage, Cancelled */
 export async function shownAs(raster: Raster, look: Look = {}, signal?: AbortSignal): Promise<Shown> {
-  const shown: Shown = { raster, shown: bandsShown(visibleRoles(raster), look), stretch: Array.from({ length: 3 }, () => ({ low: 0, high: 255 })) }
+  const shown: Shown = {
+    raster,
+    shown: bandsShown(visibleRoles(raster), look),
+    stretch: Array.from({ length: 3 }, () => ({ low: 0, high: 255 }))
+  }
   const clip = look.clip ?? (raster.bands[0].type !== 'uint8' && !raster.palette ? CLIPPED : undefined)
   return clip === undefined ? shown : { ...shown, stretch: await measure(shown, clip, signal) }
 }
 
 function bandsShown(seen: readonly BandRole[], { bands }: Look): BandChoice {
   const numbers = bands?.split(',').map(Number)
-  if (numbers?.every((number) => number >= 1 && number <= seen.length)) return { roles: numbers.map((number) => seen[number - 1]), numbers }
+  if (numbers?.every((number) => number >= 1 && number <= seen.length))
+    return { roles: numbers.map((number) => seen[number - 1]), numbers }
   const colours = (['red', 'green', 'blue'] as BandRole[]).filter((role) => seen.includes(role))
-  return { roles: colours.length === 3 ? colours : seen.length >= 3 && seen.every((role) => role === 'other') ? seen.slice(0, 3) : [seen[0]] }
+  return {
+    roles:
+      colours.length === 3
+        ? colours
+        : seen.length >= 3 && seen.every((role) => role === 'other')
+          ? seen.slice(0, 3)
+          : [seen[0]]
+  }
 }
 
 async function measure(shown: Shown, clip: number, signal?: AbortSignal): Promise<Stretch[]> {
@@ -58,14 +73,21 @@ async function measure(shown: Shown, clip: number, signal?: AbortSignal): Promis
   const size = { width: Math.max(1, Math.round(width * factor)), height: Math.max(1, Math.round(height * factor)) }
   const { bands, valid } = await readShown(shown, size, { left: 0, top: 0, ...size }, signal)
   return bands.map((band) => {
-    const values = Float32Array.from(band).filter((_, i) => !valid || valid[i]).sort()
+    const values = Float32Array.from(band)
+      .filter((_, i) => !valid || valid[i])
+      .sort()
     const at = (share: number): number => values[Math.min(values.length - 1, Math.floor(share * values.length))] ?? 0
     const [low, high] = [at(clip), at(1 - clip)]
     return { low, high: high > low ? high : low + 1 }
   })
 }
 
-function readShown({ raster, shown }: Shown, size: Size, window: Window, signal?: AbortSignal): ReturnType<typeof readScaled> {
+function readShown(
+  { raster, shown }: Shown,
+  size: Size,
+  window: Window,
+  signal?: AbortSignal
+): ReturnType<typeof readScaled> {
   return readScaled(raster, viewBands(raster, shown)!, size, window, signal)
 }
 
@@ -90,14 +112,31 @@ export async function shownWindow(shown: Shown, size: Size, window: Window, sign
  * @param lend  lends the image, where libvips does not read its file
  * @throws UnreadableImage, Cancelled
  */
-export async function thumbnailOf(file: string, side: number, { look = {}, signal, lend = shownOnce(file, look, signal) }: { look?: Look; lend?: Lend; signal?: AbortSignal } = {}): Promise<Sharp> {
+export async function thumbnailOf(
+  file: string,
+  side: number,
+  { look = {}, signal, lend = shownOnce(file, look, signal) }: { look?: Look; lend?: Lend; signal?: AbortSignal } = {}
+): Promise<Sharp> {
   // libvips makes photographs small while it decodes them.
-  if (!isTiff(locationOf(file)) && look.bands === undefined && look.clip === undefined) return sharp(file, { limitInputPixels: false }).autoOrient().resize(side, side, { fit: 'cover' }).toColourspace('srgb').removeAlpha()
+  if (!isTiff(locationOf(file)) && look.bands === undefined && look.clip === undefined)
+    return sharp(file, { limitInputPixels: false })
+      .autoOrient()
+      .resize(side, side, { fit: 'cover' })
+      .toColourspace('srgb')
+      .removeAlpha()
   return lend(async (shown) => {
     const { width, height } = shown.raster
     const factor = side / Math.min(width, height)
-    const size = { width: Math.max(side, Math.round(width * factor)), height: Math.max(side, Math.round(height * factor)) }
-    const window = { left: Math.floor((size.width - side) / 2), top: Math.floor((size.height - side) / 2), width: side, height: side }
+    const size = {
+      width: Math.max(side, Math.round(width * factor)),
+      height: Math.max(side, Math.round(height * factor))
+    }
+    const window = {
+      left: Math.floor((size.width - side) / 2),
+      top: Math.floor((size.height - side) / 2),
+      width: side,
+      height: side
+    }
     const picture = await shownWindow(shown, size, window, signal)
     return sharp(await picture.flatten({ background: '#ffffff' }).png().toBuffer())
   })

@@ -46,10 +46,12 @@ export async function georeferenceOf(directory: Directory, path?: string): Promi
     const values = field.type === ASCII ? await directory.text(tag) : await directory.numbers(tag)
     if (values !== undefined && values.length > 0) tags.push({ tag, type: field.type, values })
   }
-  const numbers = (tag: number): number[] | undefined => tags.find((entry) => entry.tag === tag)?.values as number[] | undefined
+  const numbers = (tag: number): number[] | undefined =>
+    tags.find((entry) => entry.tag === tag)?.values as number[] | undefined
   const directoryOfKeys = numbers(TAG.geoKeys)
   const texts = tags.find(({ tag }) => tag === TAG.geoTexts)?.values
-  const keys = directoryOfKeys && geoKeysOf(directoryOfKeys, numbers(TAG.geoDoubles), typeof texts === 'string' ? texts : '')
+  const keys =
+    directoryOfKeys && geoKeysOf(directoryOfKeys, numbers(TAG.geoDoubles), typeof texts === 'string' ? texts : '')
   const point = keys?.get(KEY.rasterType) === PIXEL_IS_POINT
   const own = shifted(transformOf(numbers(TAG.transformation), numbers(TAG.pixelScale), numbers(TAG.tiePoints)), point)
   const places = { transform: own, place: keys && namesSystem(keys) ? await placeOfKeys(keys) : undefined, tags }
@@ -80,35 +82,66 @@ interface Own {
 }
 
 /** @param order  from what the pixels' places are taken, the first that says them */
-async function withSidecars(path: string | undefined, own: Own, order: readonly Origin[]): Promise<Georeference | undefined> {
-  const [notes, world, projection] = path === undefined ? [] : await Promise.all([auxiliaryOf(path), worldFileOf(path), projectionFileOf(path)])
-  const transforms: Record<Origin, Transform | undefined> = { notes: notes?.transform, own: own.transform, world: world?.transform }
+async function withSidecars(
+  path: string | undefined,
+  own: Own,
+  order: readonly Origin[]
+): Promise<Georeference | undefined> {
+  const [notes, world, projection] =
+    path === undefined ? [] : await Promise.all([auxiliaryOf(path), worldFileOf(path), projectionFileOf(path)])
+  const transforms: Record<Origin, Transform | undefined> = {
+    notes: notes?.transform,
+    own: own.transform,
+    world: world?.transform
+  }
   const origin = order.find((name) => transforms[name])
   const transform = origin && transforms[origin]
   const place = notes?.place ?? own.place ?? projection?.place
   if (!transform && !place && own.tags.length === 0 && !notes?.controlPoints) return undefined
-  const isRead = (sidecar: Sidecar): boolean => (sidecar.transform !== undefined && sidecar.transform === transform) || (sidecar.place !== undefined && sidecar.place === place)
+  const isRead = (sidecar: Sidecar): boolean =>
+    (sidecar.transform !== undefined && sidecar.transform === transform) ||
+    (sidecar.place !== undefined && sidecar.place === place)
   const beside = [notes, world, projection].filter((sidecar) => sidecar !== undefined)
-  const files = (read: boolean): string[] => beside.filter((sidecar) => isRead(sidecar) === read).map(({ file }) => file)
+  const files = (read: boolean): string[] =>
+    beside.filter((sidecar) => isRead(sidecar) === read).map(({ file }) => file)
   return {
     transform,
     place: place ?? UNNAMED,
     tags: await tagsOf(own, transform, place),
     sidecars: { read: files(true), ignored: files(false) },
-    warning: !transform && notes?.controlPoints ? 'its place is given by ground control points; areas and scales on the ground are not known' : undefined
+    warning:
+      !transform && notes?.controlPoints
+        ? 'its place is given by ground control points; areas and scales on the ground are not known'
+        : undefined
   }
 }
 
 /** A file's tags as they are, where they say all; else tags that say what its sidecars say, as far as tags can. */
-async function tagsOf(own: Own, transform: Transform | undefined, place: Place | undefined): Promise<readonly GeoTag[]> {
+async function tagsOf(
+  own: Own,
+  transform: Transform | undefined,
+  place: Place | undefined
+): Promise<readonly GeoTag[]> {
   if (transform === own.transform && place === own.place) return own.tags
   if (!transform) return own.tags
-  const system = place === own.place ? own.tags.filter(({ tag }) => SYSTEM_TAGS.includes(tag)) : place?.known ? keyTags(place.crs) : []
+  const system =
+    place === own.place
+      ? own.tags.filter(({ tag }) => SYSTEM_TAGS.includes(tag))
+      : place?.known
+        ? keyTags(place.crs)
+        : []
   return [...transformTags(transform), ...asCorners(system)]
 }
 
-function transformOf(matrix?: readonly number[], scale?: readonly number[], ties?: readonly number[]): Transform | undefined {
-  if (matrix && matrix.length === 16) return matrix[0] * matrix[5] === matrix[1] * matrix[4] ? undefined : [matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5]]
+function transformOf(
+  matrix?: readonly number[],
+  scale?: readonly number[],
+  ties?: readonly number[]
+): Transform | undefined {
+  if (matrix && matrix.length === 16)
+    return matrix[0] * matrix[5] === matrix[1] * matrix[4]
+      ? undefined
+      : [matrix[3], matrix[0], matrix[1], matrix[7], matrix[4], matrix[5]]
   if (!scale || scale.length < 2 || !ties || ties.length < 6 || scale[0] === 0 || scale[1] === 0) return undefined
   const [column, row, , x, y] = ties
   // As in GDAL, north is up whatever the sign.
@@ -131,26 +164,58 @@ const LARGEST_CODE = 65535
 /** GeoKeys that name a CRS: by EPSG's code, else as GDAL writes what keys cannot say, by ESRI's text. */
 function keyTags(crs: Crs): GeoTag[] {
   const code = Number(/^EPSG:(\d+)$/.exec(crs.code ?? '')?.[1])
-  if (code <= LARGEST_CODE) return [keyDirectory([[KEY.model, crs.geographic ? MODEL.geographic : MODEL.projected], [KEY.rasterType, PIXEL_IS_AREA], [crs.geographic ? KEY.geographic : KEY.projected, code]])]
+  if (code <= LARGEST_CODE)
+    return [
+      keyDirectory([
+        [KEY.model, crs.geographic ? MODEL.geographic : MODEL.projected],
+        [KEY.rasterType, PIXEL_IS_AREA],
+        [crs.geographic ? KEY.geographic : KEY.projected, code]
+      ])
+    ]
   const esri = crs.geographic ? undefined : crs.wkt('WKT1:ESRI')
   if (esri === undefined || !/^[\x20-\x7e]*$/.test(esri)) return []
   const citation = `ESRI PE String = ${esri}|`
-  return [keyDirectory([[KEY.model, USER_DEFINED], [KEY.rasterType, PIXEL_IS_AREA]], { key: KEY.projectedCitation, length: citation.length }), { tag: TAG.geoTexts, type: ASCII, values: citation }]
+  return [
+    keyDirectory(
+      [
+        [KEY.model, USER_DEFINED],
+        [KEY.rasterType, PIXEL_IS_AREA]
+      ],
+      { key: KEY.projectedCitation, length: citation.length }
+    ),
+    { tag: TAG.geoTexts, type: ASCII, values: citation }
+  ]
 }
 
-function keyDirectory(shorts: readonly (readonly [key: number, value: number])[], text?: { key: number; length: number }): GeoTag {
-  const entries = [...shorts.map(([key, value]) => [key, 0, 1, value]), ...(text ? [[text.key, TAG.geoTexts, text.length, 0]] : [])].sort(([a], [b]) => a - b)
+function keyDirectory(
+  shorts: readonly (readonly [key: number, value: number])[],
+  text?: { key: number; length: number }
+): GeoTag {
+  const entries = [
+    ...shorts.map(([key, value]) => [key, 0, 1, value]),
+    ...(text ? [[text.key, TAG.geoTexts, text.length, 0]] : [])
+  ].sort(([a], [b]) => a - b)
   return { tag: TAG.geoKeys, type: SHORT, values: [1, 1, 0, entries.length, ...entries.flat()] }
 }
 
 /** Keys of a raster whose transform names corners. */
 function asCorners(system: readonly GeoTag[]): GeoTag[] {
-  return system.map((entry) => (entry.tag === TAG.geoKeys ? { ...entry, values: (entry.values as number[]).map((value, i, keys) => (i % 4 === 3 && i > 3 && keys[i - 3] === KEY.rasterType ? PIXEL_IS_AREA : value)) } : entry))
+  return system.map((entry) =>
+    entry.tag === TAG.geoKeys
+      ? {
+          ...entry,
+          values: (entry.values as number[]).map((value, i, keys) =>
+            i % 4 === 3 && i > 3 && keys[i - 3] === KEY.rasterType ? PIXEL_IS_AREA : value
+          )
+        }
+      : entry
+  )
 }
 
 /** The tags that say a transform. */
 export function transformTags([x, xc, xr, y, yc, yr]: Transform): GeoTag[] {
-  if (xr !== 0 || yc !== 0 || xc <= 0 || yr >= 0) return [{ tag: TAG.transformation, type: DOUBLE, values: [xc, xr, 0, x, yc, yr, 0, y, 0, 0, 0, 0, 0, 0, 0, 1] }]
+  if (xr !== 0 || yc !== 0 || xc <= 0 || yr >= 0)
+    return [{ tag: TAG.transformation, type: DOUBLE, values: [xc, xr, 0, x, yc, yr, 0, y, 0, 0, 0, 0, 0, 0, 0, 1] }]
   return [
     { tag: TAG.pixelScale, type: DOUBLE, values: [xc, -yr, 0] },
     { tag: TAG.tiePoints, type: DOUBLE, values: [0, 0, 0, x, y, 0] }
@@ -163,5 +228,8 @@ export function tagsOfCells({ transform, tags }: Georeference, cell: Size): GeoT
   if (!transform) return []
   const [x, xc, xr, y, yc, yr] = transform
   const system = tags.filter(({ tag }) => SYSTEM_TAGS.includes(tag))
-  return [...transformTags([x, xc * cell.width, xr * cell.height, y, yc * cell.width, yr * cell.height]), ...asCorners(system)]
+  return [
+    ...transformTags([x, xc * cell.width, xr * cell.height, y, yc * cell.width, yr * cell.height]),
+    ...asCorners(system)
+  ]
 }

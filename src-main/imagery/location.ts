@@ -3,7 +3,8 @@ import { SmaltiError } from '../contract/errors.ts'
 import { isAddress } from '../contract/sources.ts'
 
 /** Where the bytes of an image are. A path is never read as an address, whatever characters it has. */
-export type Location = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'address'; readonly url: URL }
+export type Location =
+  { readonly kind: 'file'; readonly path: string } | { readonly kind: 'address'; readonly url: URL }
 
 /** A file of this computer. */
 export const fileAt = (path: string): Location => ({ kind: 'file', path })
@@ -11,7 +12,8 @@ export const fileAt = (path: string): Location => ({ kind: 'file', path })
 /** What a catalogue, or a person, calls the place of an image. @throws UnreadableImage where an address is malformed */
 export function locationOf(source: string): Location {
   if (!isAddress(source)) return fileAt(source)
-  if (!URL.canParse(source)) throw new SmaltiError('UnreadableImage', { path: source, reason: 'it is not a valid address' })
+  if (!URL.canParse(source))
+    throw new SmaltiError('UnreadableImage', { path: source, reason: 'it is not a valid address' })
   return { kind: 'address', url: new URL(source) }
 }
 
@@ -31,4 +33,5 @@ export function fileNameOf(location: Location): string {
 }
 
 /** Whether the image there is read as a TIFF: by its ending, or because servers are asked for nothing else. */
-export const isTiff = (location: Location): boolean => location.kind === 'address' || /^\.tiff?$/i.test(extname(location.path))
+export const isTiff = (location: Location): boolean =>
+  location.kind === 'address' || /^\.tiff?$/i.test(extname(location.path))

@@ -37,9 +37,18 @@ export const isImageName = (path: string): boolean => isTiff(fileAt(path)) || PH
 
 /** Formats that users will try, and how to bring them here. */
 const REFUSED: [RegExp, string][] = [
-  [/\.(jp2|j2k|jpx)$/i, 'JPEG 2000 is not read; gdal_translate -co TILED=YES -co COMPRESS=DEFLATE makes a GeoTIFF of it'],
-  [/\.(ecw|sid|img|vrt|hdf|h5|nc|ntf|bil|bsq|grd|asc)$/i, 'this raster format is not read; gdal_translate -co TILED=YES -co COMPRESS=DEFLATE makes a GeoTIFF of it'],
-  [/\.(heic|heif|avif|jxl|gif|bmp|psd|dng|cr2|nef|arw|raw)$/i, 'this image format is not read; export it as PNG, JPEG or TIFF']
+  [
+    /\.(jp2|j2k|jpx)$/i,
+    'JPEG 2000 is not read; gdal_translate -co TILED=YES -co COMPRESS=DEFLATE makes a GeoTIFF of it'
+  ],
+  [
+    /\.(ecw|sid|img|vrt|hdf|h5|nc|ntf|bil|bsq|grd|asc)$/i,
+    'this raster format is not read; gdal_translate -co TILED=YES -co COMPRESS=DEFLATE makes a GeoTIFF of it'
+  ],
+  [
+    /\.(heic|heif|avif|jxl|gif|bmp|psd|dng|cr2|nef|arw|raw)$/i,
+    'this image format is not read; export it as PNG, JPEG or TIFF'
+  ]
 ]
 
 /** Why a file is passed over, from its name alone. */
@@ -52,18 +61,25 @@ export function refusedName(path: string): string {
  * themselves and is too large to be held is first copied, streaming, into tiles.
  * @throws UnreadableImage with the reason in words, Cancelled
  */
-export async function openRaster(location: Location, { copies, signal, page, stored = false }: OpenOptions = {}): Promise<Raster> {
+export async function openRaster(
+  location: Location,
+  { copies, signal, page, stored = false }: OpenOptions = {}
+): Promise<Raster> {
   if (location.kind === 'address') return openTiff(location, { signal, page })
   const { path } = location
   if (isTiff(location)) return openTiff(location, { signal, page })
   const { width, height } = await inspectPhotograph(path, page)
   if (width * height <= WHOLE_PIXELS) return openPhotograph(path, stored)
-  if (!copies) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
+  if (!copies)
+    throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
   return openTiff(fileAt(await tiledCopy(path, width * height, copies, signal)), { signal, beside: path })
 }
 
 /** Where an image lies, from its header alone. */
-export async function georeferenceOfFile({ file, placed, page }: Pick<CatalogueImage, 'file' | 'placed' | 'page'>, signal?: AbortSignal): Promise<Georeference | undefined> {
+export async function georeferenceOfFile(
+  { file, placed, page }: Pick<CatalogueImage, 'file' | 'placed' | 'page'>,
+  signal?: AbortSignal
+): Promise<Georeference | undefined> {
   const location = locationOf(file)
   if (!isTiff(location)) return placed ? sidecarGeoreferenceOf(nameOf(location)) : undefined
   const raster = await openTiff(location, { page, signal })
@@ -78,7 +94,12 @@ export async function georeferenceOfFile({ file, placed, page }: Pick<CatalogueI
 const making = sharedWork<undefined>({ most: 0 })
 
 /** Path of the tiled copy of an image, once it is made. */
-async function tiledCopy(path: string, pixels: number, { folder, onProgress }: Copies, signal?: AbortSignal): Promise<string> {
+async function tiledCopy(
+  path: string,
+  pixels: number,
+  { folder, onProgress }: Copies,
+  signal?: AbortSignal
+): Promise<string> {
   const { size, mtimeMs } = await stat(path)
   const name = createHash('sha256').update(`${path}\n${size}\n${mtimeMs}`).digest('hex').slice(0, 24)
   const copy = join(folder, `${name}.tif`)
@@ -89,7 +110,11 @@ async function tiledCopy(path: string, pixels: number, { folder, onProgress }: C
     make: async (work) => {
       await makeFolder(folder)
       // Other threads, processes and machines may want the same copy.
-      await withLock(folder, async () => ((await isMade()) ? undefined : makeCopy(path, copy, pixels, onProgress)), { name, patience: Infinity, signal: work })
+      await withLock(folder, async () => ((await isMade()) ? undefined : makeCopy(path, copy, pixels, onProgress)), {
+        name,
+        patience: Infinity,
+        signal: work
+      })
       return undefined
     }
   })
@@ -99,18 +124,35 @@ async function tiledCopy(path: string, pixels: number, { folder, onProgress }: C
 const WATCHED = 250
 
 /** Tiles and their halves, uncompressed, so that the file's size tells how far it is. The decoder can't be stopped: what it has begun is finished. */
-async function makeCopy(path: string, copy: string, pixels: number, onProgress?: (share: number) => void): Promise<void> {
+async function makeCopy(
+  path: string,
+  copy: string,
+  pixels: number,
+  onProgress?: (share: number) => void
+): Promise<void> {
   const { channels, type } = await inspectPhotograph(path)
   const expected = pixels * channels * (type === 'uint16' ? 2 : 1) * (4 / 3)
   await fillFileSafely(copy, async (handle, temporary) => {
-    const watch = setInterval(() => void handle.stat().then(({ size }) => onProgress?.(Math.min(size / expected, 0.99)), () => undefined), WATCHED)
+    const watch = setInterval(
+      () =>
+        void handle.stat().then(
+          ({ size }) => onProgress?.(Math.min(size / expected, 0.99)),
+          () => undefined
+        ),
+      WATCHED
+    )
     try {
       const picture = sharp(path, { limitInputPixels: false, failOn: 'truncated', sequentialRead: true }).autoOrient()
-      await picture.tiff({ tile: true, tileWidth: 256, tileHeight: 256, pyramid: true, compression: 'none', bigtiff: true }).toFile(temporary)
+      await picture
+        .tiff({ tile: true, tileWidth: 256, tileHeight: 256, pyramid: true, compression: 'none', bigtiff: true })
+        .toFile(temporary)
     } catch (fault) {
-      if (/no space|ENOSPC|write error/i.test((fault as Error).message)) throw new SmaltiError('DiskFull', { path: copy })
+      if (/no space|ENOSPC|write error/i.test((fault as Error).message))
+        throw new SmaltiError('DiskFull', { path: copy })
       const named = asSmaltiError(fault, copy)
-      throw named.name === 'InternalError' ? new SmaltiError('UnreadableImage', { path, reason: reasonOf(fault) }) : named
+      throw named.name === 'InternalError'
+        ? new SmaltiError('UnreadableImage', { path, reason: reasonOf(fault) })
+        : named
     } finally {
       clearInterval(watch)
     }

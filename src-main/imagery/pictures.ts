@@ -96,7 +96,10 @@ export class PictureReader {
     readonly onCopy: (image: CatalogueImage, share: number) => void = () => undefined
   ) {
     this.bands = sight.bands.roles.length
-    this.#pieces = sharedWork({ most: keptBytes, sizeOf: ({ bands, valid }) => bands.reduce((sum, { byteLength }) => sum + byteLength, valid?.byteLength ?? 0) })
+    this.#pieces = sharedWork({
+      most: keptBytes,
+      sizeOf: ({ bands, valid }) => bands.reduce((sum, { byteLength }) => sum + byteLength, valid?.byteLength ?? 0)
+    })
   }
 
   get scale(): Scale {
@@ -113,9 +116,13 @@ export class PictureReader {
     const rows = Int32Array.from({ length: window.height }, (_, r) => mirrored(window.top + r, size.height))
     const across = Math.ceil(size.width / PIECE)
     const pieces = new Map<number, Values>()
-    const piecesAlong = (places: Int32Array): number[] => [...new Set(Array.from(places, (place) => Math.floor(place / PIECE)))]
+    const piecesAlong = (places: Int32Array): number[] => [
+      ...new Set(Array.from(places, (place) => Math.floor(place / PIECE)))
+    ]
     const wanted = piecesAlong(rows).flatMap((row) => piecesAlong(columns).map((column) => row * across + column))
-    await Promise.all(wanted.map(async (piece) => pieces.set(piece, await this.#piece(image, size, piece, across, signal))))
+    await Promise.all(
+      wanted.map(async (piece) => pieces.set(piece, await this.#piece(image, size, piece, across, signal)))
+    )
     return this.#assembled(pieces, columns, rows, across)
   }
 
@@ -126,7 +133,10 @@ export class PictureReader {
 
   /** Lets go of what is kept of an image that will not be read again. */
   async forget({ path }: CatalogueImage): Promise<void> {
-    await Promise.all([this.#pieces.forget((key) => key.startsWith(`${path}\n`)), this.#open.forget((key) => key === path)])
+    await Promise.all([
+      this.#pieces.forget((key) => key.startsWith(`${path}\n`)),
+      this.#open.forget((key) => key === path)
+    ])
   }
 
   /** Closes all files; what is read afterwards opens them again. */
@@ -146,7 +156,7 @@ export class PictureReader {
     for (let r = 0; r < height; r++) {
       const pieceRow = Math.floor(rows[r] / PIECE) * across
       const rowWithin = rows[r] % PIECE
-      for (let c = 0; c < width; ) {
+      for (let c = 0; c < width;) {
         const piece = pieces.get(pieceRow + pieceColumn[c])!
         let end = c + 1
         // Runs end where the picture is mirrored, too.
@@ -175,7 +185,8 @@ export class PictureReader {
   #piece(image: CatalogueImage, size: Size, piece: number, across: number, signal?: AbortSignal): Promise<Values> {
     const [left, top] = [(piece % across) * PIECE, Math.floor(piece / across) * PIECE]
     const window = { left, top, width: Math.min(PIECE, size.width - left), height: Math.min(PIECE, size.height - top) }
-    const make = (reading: AbortSignal): Promise<Values> => this.#using(image, reading, (opened) => this.#make(opened, size, window, reading))
+    const make = (reading: AbortSignal): Promise<Values> =>
+      this.#using(image, reading, (opened) => this.#make(opened, size, window, reading))
     return this.#pieces.get(`${image.path}\n${piece}`, { signal, make })
   }
 
@@ -183,7 +194,8 @@ export class PictureReader {
     const found = await readScaled(raster, view, size, window, signal)
     if (!rings) return found
     const inside = new Uint8Array(window.width * window.height)
-    for (const ring of rings) fillRings(ring, window, { x: size.width / raster.width, y: size.height / raster.height }, inside, 1)
+    for (const ring of rings)
+      fillRings(ring, window, { x: size.width / raster.width, y: size.height / raster.height }, inside, 1)
     if (found.valid) for (let i = 0; i < inside.length; i++) inside[i] &= found.valid[i]
     return { ...found, valid: inside.includes(0) ? inside : undefined }
   }
@@ -199,14 +211,35 @@ export class PictureReader {
 
   async #openImage(image: CatalogueImage, signal: AbortSignal): Promise<OpenImage> {
     const { area, bands, copies } = this.sight
-    const raster = await openRaster(locationOf(image.file), { page: image.page, signal, copies: copies === undefined ? undefined : { folder: copies, onProgress: (share) => this.onCopy(image, share) } })
+    const raster = await openRaster(locationOf(image.file), {
+      page: image.page,
+      signal,
+      copies: copies === undefined ? undefined : { folder: copies, onProgress: (share) => this.onCopy(image, share) }
+    })
     try {
       if (raster.width !== image.width || raster.height !== image.height) {
-        throw new SmaltiError('UnreadableImage', { path: image.path, reason: `it has changed: it measures ${raster.width} × ${raster.height} now, and measured ${image.width} × ${image.height}` })
+        throw new SmaltiError('UnreadableImage', {
+          path: image.path,
+          reason: `it has changed: it measures ${raster.width} × ${raster.height} now, and measured ${image.width} × ${image.height}`
+        })
       }
       const view = viewBands(raster, bands)
-      if (!view) throw new SmaltiError('UnreadableImage', { path: image.path, reason: `it lacks bands that are looked at (${(bands.numbers ?? bands.roles).join(', ')})` })
-      return { raster, view, rings: area && (await inPixels(area, { width: raster.width, height: raster.height, georeference: await raster.georeference() }, image.path)) }
+      if (!view)
+        throw new SmaltiError('UnreadableImage', {
+          path: image.path,
+          reason: `it lacks bands that are looked at (${(bands.numbers ?? bands.roles).join(', ')})`
+        })
+      return {
+        raster,
+        view,
+        rings:
+          area &&
+          (await inPixels(
+            area,
+            { width: raster.width, height: raster.height, georeference: await raster.georeference() },
+            image.path
+          ))
+      }
     } catch (fault) {
       await raster.close()
       throw fault
@@ -224,9 +257,17 @@ function scaledFloats(from: Float32Array, start: number, to: Float32Array, low: 
 
 /** A fault under the image's own name, with a reason in words. */
 export function named(fault: unknown, path: string): unknown {
-  if (fault instanceof SmaltiError) return fault.name === 'UnreadableImage' ? new SmaltiError('UnreadableImage', { ...fault.details, path }) : fault
+  if (fault instanceof SmaltiError)
+    return fault.name === 'UnreadableImage' ? new SmaltiError('UnreadableImage', { ...fault.details, path }) : fault
   const { code, message } = fault as NodeJS.ErrnoException
-  const reason = code === 'ENOENT' ? 'the file is gone' : code === 'EACCES' || code === 'EPERM' ? 'its permissions forbid reading' : code === 'EMFILE' ? 'too many files are open' : message
+  const reason =
+    code === 'ENOENT'
+      ? 'the file is gone'
+      : code === 'EACCES' || code === 'EPERM'
+        ? 'its permissions forbid reading'
+        : code === 'EMFILE'
+          ? 'too many files are open'
+          : message
   return new SmaltiError('UnreadableImage', { path, reason })
 }
 
@@ -271,6 +312,7 @@ function borrow({ width, height, bands, values }: Picture, valid: Uint8Array, ra
   }
   for (let i = 0; i < plane; i++) {
     if (valid[i]) continue
-    for (let b = 0; b < bands; b++) values[b * plane + i] = weights[i] > 0 ? values[b * plane + i] / weights[i] : (ranges[b]?.mean ?? 0.5)
+    for (let b = 0; b < bands; b++)
+      values[b * plane + i] = weights[i] > 0 ? values[b * plane + i] / weights[i] : (ranges[b]?.mean ?? 0.5)
   }
 }

@@ -4,7 +4,8 @@ import type { Size, Window } from './grid.ts'
 
 export type { Size, Window }
 
-export type Samples = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array
+export type Samples =
+  Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array
 
 export interface Band {
   type: SampleType
@@ -62,13 +63,19 @@ export function emptySamples(type: SampleType, length: number): Samples {
 /** The least and the largest number of a type of integers. */
 export function rangeOf(type: SampleType): { low: number; high: number } {
   const bits = 8 * bytesOf(type)
-  return type.startsWith('uint') ? { low: 0, high: 2 ** bits - 1 } : { low: -(2 ** (bits - 1)), high: 2 ** (bits - 1) - 1 }
+  return type.startsWith('uint')
+    ? { low: 0, high: 2 ** bits - 1 }
+    : { low: -(2 ** (bits - 1)), high: 2 ** (bits - 1) - 1 }
 }
 
 /** Bytes, in the machine's order, seen as samples; copied only where they do not lie on the type's boundary. */
 export function samplesOf(type: SampleType, bytes: Uint8Array): Samples {
   const aligned = bytes.byteOffset % bytesOf(type) === 0 ? bytes : bytes.slice()
-  return new ARRAYS[type](aligned.buffer as ArrayBuffer, aligned.byteOffset, Math.floor(aligned.byteLength / bytesOf(type)))
+  return new ARRAYS[type](
+    aligned.buffer as ArrayBuffer,
+    aligned.byteOffset,
+    Math.floor(aligned.byteLength / bytesOf(type))
+  )
 }
 
 /** How many bands or pixels an image may claim before it is called absurd. */
@@ -78,6 +85,7 @@ export const MOST_SIDE = 2 ** 24
 /** Why no program of this kind could read such a size, or undefined where it can. */
 export function absurdSize({ width, height }: Size): string | undefined {
   if (width < 1 || height < 1) return `it claims ${width} × ${height} pixels`
-  if (width > MOST_SIDE || height > MOST_SIDE || width * height > 2 ** 40) return `it claims ${width} × ${height} pixels, which no image has`
+  if (width > MOST_SIDE || height > MOST_SIDE || width * height > 2 ** 40)
+    return `it claims ${width} × ${height} pixels, which no image has`
   return undefined
 }

@@ -31,7 +31,11 @@ export function withOverview(raster: Raster): Raster {
     levels: [{ width, height }, size],
     async read(window, options = {}) {
       if (options.level !== 1) return raster.read(window, options)
-      return cut(await copies.get('', { signal: options.signal, make: (signal) => reducedCopy(raster, size, factor, signal) }), window, options.bands)
+      return cut(
+        await copies.get('', { signal: options.signal, make: (signal) => reducedCopy(raster, size, factor, signal) }),
+        window,
+        options.bands
+      )
     },
     close: async () => {
       await copies.close()
@@ -41,10 +45,21 @@ export function withOverview(raster: Raster): Raster {
 }
 
 async function reducedCopy(raster: Raster, size: Size, factor: number, signal: AbortSignal): Promise<Patch> {
-  const copy: Patch = { ...size, bands: raster.bands.map(({ type }) => emptySamples(raster.palette ? 'uint8' : type, size.width * size.height)), valid: raster.gaps ? new Uint8Array(size.width * size.height) : undefined }
+  const copy: Patch = {
+    ...size,
+    bands: raster.bands.map(({ type }) => emptySamples(raster.palette ? 'uint8' : type, size.width * size.height)),
+    valid: raster.gaps ? new Uint8Array(size.width * size.height) : undefined
+  }
   const step = Math.max(factor, Math.floor(SIDE / factor) * factor)
   const windows: Window[] = []
-  for (let top = 0; top < raster.height; top += step) for (let left = 0; left < raster.width; left += step) windows.push({ left, top, width: Math.min(step, raster.width - left), height: Math.min(step, raster.height - top) })
+  for (let top = 0; top < raster.height; top += step)
+    for (let left = 0; left < raster.width; left += step)
+      windows.push({
+        left,
+        top,
+        width: Math.min(step, raster.width - left),
+        height: Math.min(step, raster.height - top)
+      })
   const readers = Array.from({ length: AT_ONCE }, async () => {
     for (let window = windows.shift(); window; window = windows.shift()) {
       if (signal.aborted) throw new SmaltiError('Cancelled')
@@ -65,14 +80,27 @@ function reduceInto(copy: Patch, patch: Patch, { left, top }: Window, factor: nu
       const [y0, x0] = [row * factor, column * factor]
       const [y1, x1] = [Math.min(y0 + factor, patch.height), Math.min(x0 + factor, patch.width)]
       let [all, count] = [0, 0]
-      if (valid) for (let y = y0; y < y1; y += SPARSE) for (let x = x0; x < x1; x += SPARSE, all++) count += valid[y * patch.width + x]
+      if (valid)
+        for (let y = y0; y < y1; y += SPARSE)
+          for (let x = x0; x < x1; x += SPARSE, all++) count += valid[y * patch.width + x]
       if (copy.valid) copy.valid[to] = Number(!valid || count >= VALID_SHARE * all)
-      patch.bands.forEach((band, b) => (copy.bands[b][to] = single ? band[y0 * patch.width + x0] : meanOf(band, valid, patch.width, { x0, y0, x1, y1 }, copy.bands[b])))
+      patch.bands.forEach(
+        (band, b) =>
+          (copy.bands[b][to] = single
+            ? band[y0 * patch.width + x0]
+            : meanOf(band, valid, patch.width, { x0, y0, x1, y1 }, copy.bands[b]))
+      )
     }
   }
 }
 
-function meanOf(band: Samples, valid: Uint8Array | undefined, width: number, { x0, y0, x1, y1 }: { x0: number; y0: number; x1: number; y1: number }, like: Samples): number {
+function meanOf(
+  band: Samples,
+  valid: Uint8Array | undefined,
+  width: number,
+  { x0, y0, x1, y1 }: { x0: number; y0: number; x1: number; y1: number },
+  like: Samples
+): number {
   let [sum, count] = [0, 0]
   for (let y = y0; y < y1; y += SPARSE) {
     for (let i = y * width + x0; i < y * width + x1; i += SPARSE) {
@@ -88,7 +116,11 @@ function meanOf(band: Samples, valid: Uint8Array | undefined, width: number, { x
 function cut(copy: Patch, { left, top, width, height }: Window, wanted?: readonly number[]): Patch {
   const part = <T extends Samples>(plane: T): T => {
     const result = new (plane.constructor as new (length: number) => T)(width * height)
-    for (let r = 0; r < height; r++) result.set(plane.subarray((top + r) * copy.width + left, (top + r) * copy.width + left + width) as never, r * width)
+    for (let r = 0; r < height; r++)
+      result.set(
+        plane.subarray((top + r) * copy.width + left, (top + r) * copy.width + left + width) as never,
+        r * width
+      )
     return result
   }
   const bands = wanted ? wanted.map((b) => copy.bands[b]) : copy.bands

@@ -21,11 +21,18 @@ const VALID_SHARE = 0.5
  * @param size    of the whole picture on the wanted grid
  * @param window  on that grid, inside it
  */
-export async function readScaled(raster: Raster, view: BandView, size: Size, window: Window, signal?: AbortSignal): Promise<Values> {
+export async function readScaled(
+  raster: Raster,
+  view: BandView,
+  size: Size,
+  window: Window,
+  signal?: AbortSignal
+): Promise<Values> {
   const level = levelFor(raster, size)
   const stored = raster.levels[level]
   const [ratioX, ratioY] = [stored.width / size.width, stored.height / size.height]
-  if (ratioX === 1 && ratioY === 1) return asValues(await raster.read(window, { level, bands: view.needed, signal }), view)
+  if (ratioX === 1 && ratioY === 1)
+    return asValues(await raster.read(window, { level, bands: view.needed, signal }), view)
   const [boxX, boxY] = [ratioX, ratioY].map((ratio) => Math.max(1, Math.floor(ratio + 1e-9)))
   const columns = kernels(window.left, window.width, ratioX / boxX, Math.ceil(stored.width / boxX))
   const rows = kernels(window.top, window.height, ratioY / boxY, Math.ceil(stored.height / boxY))
@@ -53,7 +60,14 @@ function plain(samples: Samples): Uint8Array | Float32Array {
 }
 
 /** Means of valid pixels over boxes, a part of the rows at a time. */
-async function readBoxes(raster: Raster, view: BandView, level: number, boxes: Window, box: { x: number; y: number }, signal?: AbortSignal): Promise<Values> {
+async function readBoxes(
+  raster: Raster,
+  view: BandView,
+  level: number,
+  boxes: Window,
+  box: { x: number; y: number },
+  signal?: AbortSignal
+): Promise<Values> {
   const stored = raster.levels[level]
   const pixels = boxes.width * boxes.height
   const result: Values = { width: boxes.width, height: boxes.height, bands: [] }
@@ -70,20 +84,27 @@ async function readBoxes(raster: Raster, view: BandView, level: number, boxes: W
     if (result.bands.length === 0) result.bands = part.bands.map(() => new Float32Array(pixels))
     if (part.valid && !result.valid) result.valid = new Uint8Array(pixels).fill(1)
     for (let r = 0; r < rows; r++) {
-      for (let c = 0; c < boxes.width; c++) meanOfBox(part, result, { row: r * box.y, column: c * box.x, to: (from + r) * boxes.width + c }, box)
+      for (let c = 0; c < boxes.width; c++)
+        meanOfBox(part, result, { row: r * box.y, column: c * box.x, to: (from + r) * boxes.width + c }, box)
     }
   }
   return result
 }
 
-function meanOfBox(part: Values, result: Values, at: { row: number; column: number; to: number }, box: { x: number; y: number }): void {
+function meanOfBox(
+  part: Values,
+  result: Values,
+  at: { row: number; column: number; to: number },
+  box: { x: number; y: number }
+): void {
   const [bottom, right] = [Math.min(at.row + box.y, part.height), Math.min(at.column + box.x, part.width)]
   const { valid } = part
   const all = (bottom - at.row) * (right - at.column)
   let count = all
   if (valid) {
     count = 0
-    for (let r = at.row; r < bottom; r++) for (let i = r * part.width + at.column; i < r * part.width + right; i++) count += valid[i]
+    for (let r = at.row; r < bottom; r++)
+      for (let i = r * part.width + at.column; i < r * part.width + right; i++) count += valid[i]
     if (count < VALID_SHARE * all) result.valid![at.to] = 0
   }
   part.bands.forEach((band, b) => {
@@ -142,15 +163,34 @@ function interpolated({ width: across, height: down, bands, valid }: Values, col
   const share = valid && convolved(Float32Array.from(valid), across, down, columns, rows)
   const eightBit = bands[0] instanceof Uint8Array
   const results = bands.map((band) => {
-    const values = convolved(valid ? Float32Array.from(band, (value, i) => (valid[i] ? value : 0)) : band, across, down, columns, rows)
+    const values = convolved(
+      valid ? Float32Array.from(band, (value, i) => (valid[i] ? value : 0)) : band,
+      across,
+      down,
+      columns,
+      rows
+    )
     if (share) for (let i = 0; i < values.length; i++) values[i] = share[i] >= VALID_SHARE ? values[i] / share[i] : 0
     // Rounded and cut to what the file could hold.
     return eightBit ? Uint8Array.from(new Uint8ClampedArray(values)) : values
   })
-  return { width, height, bands: results, valid: share?.some((value) => value < VALID_SHARE) ? Uint8Array.from(share, (value) => Number(value >= VALID_SHARE)) : undefined }
+  return {
+    width,
+    height,
+    bands: results,
+    valid: share?.some((value) => value < VALID_SHARE)
+      ? Uint8Array.from(share, (value) => Number(value >= VALID_SHARE))
+      : undefined
+  }
 }
 
-function convolved(plane: Uint8Array | Float32Array, across: number, down: number, columns: Kernels, rows: Kernels): Float32Array {
+function convolved(
+  plane: Uint8Array | Float32Array,
+  across: number,
+  down: number,
+  columns: Kernels,
+  rows: Kernels
+): Float32Array {
   const [width, height] = [columns.starts.length, rows.starts.length]
   const narrowed = new Float32Array(width * down)
   for (let c = 0; c < width; c++) {

@@ -48,7 +48,11 @@ interface Entry<V> {
  * go of the caller's own share; the work itself is aborted when its last caller has left, and started again by the next.
  * A failure reaches those who wait for it and isn't remembered.
  */
-export function sharedWork<V>({ most, sizeOf = () => 1, end = () => Promise.resolve() }: SharedWorkOptions<V>): SharedWork<V> {
+export function sharedWork<V>({
+  most,
+  sizeOf = () => 1,
+  end = () => Promise.resolve()
+}: SharedWorkOptions<V>): SharedWork<V> {
   const entries = new Map<string, Entry<V>>()
   let kept = 0
 
@@ -98,7 +102,10 @@ export function sharedWork<V>({ most, sizeOf = () => 1, end = () => Promise.reso
   }
 
   async function ended({ value }: Entry<V>): Promise<void> {
-    const made = await value.then((found) => ({ found }), () => undefined)
+    const made = await value.then(
+      (found) => ({ found }),
+      () => undefined
+    )
     if (made) await end(made.found)
   }
 

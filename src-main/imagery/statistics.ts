@@ -32,7 +32,9 @@ export async function sampleStatistics(
 ): Promise<BandStatistics> {
   const bands = sight.bands.roles.length
   const units = images[0].type === 'uint8' ? { low: 0, high: 255 } : { low: 0, high: 1 }
-  const reader = new PictureReader({ ...sight, ranges: Array(bands).fill(units) }, undefined, (image, share) => onProgress(share, image))
+  const reader = new PictureReader({ ...sight, ranges: Array(bands).fill(units) }, undefined, (image, share) =>
+    onProgress(share, image)
+  )
   const values = Array.from({ length: bands }, () => createSample())
   let read = 0
   const step = Math.max(1, images.length / SAMPLED_IMAGES)
@@ -62,7 +64,8 @@ export async function sampleStatistics(
 
 function count({ bands, values, valid, width, height }: Picture, samples: ReturnType<typeof createSample>[]): void {
   const plane = width * height
-  for (let b = 0; b < bands; b++) for (let i = 0; i < plane; i += PIXEL_STEP) if (!valid || valid[i]) samples[b].add(values[b * plane + i])
+  for (let b = 0; b < bands; b++)
+    for (let i = 0; i < plane; i += PIXEL_STEP) if (!valid || valid[i]) samples[b].add(values[b * plane + i])
 }
 
 interface Fixed {
@@ -72,7 +75,11 @@ interface Fixed {
 }
 
 /** Values drawn evenly from all that come, in bounded memory: from ever so many one is kept. */
-function createSample(): { add(value: number): void; count(): number; statistics(fixed?: Fixed): BandStatistics[number] } {
+function createSample(): {
+  add(value: number): void
+  count(): number
+  statistics(fixed?: Fixed): BandStatistics[number]
+} {
   let kept: number[] = []
   let [every, seen, sum, squares] = [1, 0, 0, 0]
   return {

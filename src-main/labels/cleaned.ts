@@ -23,14 +23,23 @@ interface PatchMeasure {
 
 function measureOf({ value, unit }: PatchSize, ground: GroundAreas | undefined): PatchMeasure {
   if (unit === 'px') return { least: Math.ceil(value) }
-  if (!ground) throw new SmaltiError('InvalidSetting', { setting: 'sieve', reason: 'square metres need images whose place on the ground is known; give pixels (200px)' })
+  if (!ground)
+    throw new SmaltiError('InvalidSetting', {
+      setting: 'sieve',
+      reason: 'square metres need images whose place on the ground is known; give pixels (200px)'
+    })
   // A patch of just so much ground stays, whatever its sum is rounded to.
   return { least: value * (1 - 1e-9), pixel: (column, row) => ground.at(column, row) }
 }
 
 function grown(window: Window, by: number, { width, height }: Size): Window {
   const [left, top] = [Math.max(0, window.left - by), Math.max(0, window.top - by)]
-  return { left, top, width: Math.min(width, window.left + window.width + by) - left, height: Math.min(height, window.top + window.height + by) - top }
+  return {
+    left,
+    top,
+    width: Math.min(width, window.left + window.width + by) - left,
+    height: Math.min(height, window.top + window.height + by) - top
+  }
 }
 
 function cut(values: Uint8Array, from: Window, window: Window): Uint8Array {
@@ -97,7 +106,8 @@ function sieved(source: LabelSource, measure: PatchMeasure): LabelSource {
         const wide = grown(window, reach, source)
         const values = await source.read(wide, signal)
         const whole = wide.width === source.width && wide.height === source.height
-        if (sieveWindow(values, wide, window, source, measure) || whole || reach >= FARTHEST_REACH) return cut(values, wide, window)
+        if (sieveWindow(values, wide, window, source, measure) || whole || reach >= FARTHEST_REACH)
+          return cut(values, wide, window)
       }
     }
   }
@@ -113,7 +123,13 @@ interface Patches {
 }
 
 /** Joins the small patches of a window, in place. @returns whether the inner window is certain */
-function sieveWindow(values: Uint8Array, wide: Window, inner: Window, { width, height }: Size, { least, pixel }: PatchMeasure): boolean {
+function sieveWindow(
+  values: Uint8Array,
+  wide: Window,
+  inner: Window,
+  { width, height }: Size,
+  { least, pixel }: PatchMeasure
+): boolean {
   const patches = patchesOf(values, wide, { width, height }, pixel)
   const { of, sizes, labels, open } = patches
   // What lies off the earth measures nothing, and is not small.
@@ -155,7 +171,7 @@ function sieveWindow(values: Uint8Array, wide: Window, inner: Window, { width, h
     waiting = waiting.filter((patch) => !joined.has(patch))
   }
   const unsure = new Set(small.filter((patch) => open[patch]))
-  for (let spread = [...unsure]; spread.length > 0; ) {
+  for (let spread = [...unsure]; spread.length > 0;) {
     const next: number[] = []
     for (const patch of spread) {
       for (const other of borders.get(patch)?.keys() ?? []) {
@@ -171,7 +187,8 @@ function sieveWindow(values: Uint8Array, wide: Window, inner: Window, { width, h
   for (let r = 0; r < wide.height; r++) {
     for (let c = 0, i = r * wide.width; c < wide.width; c++, i++) {
       const patch = of[i]
-      if (unsure.has(patch) && r >= top && r < top + inner.height && c >= left && c < left + inner.width) certain = false
+      if (unsure.has(patch) && r >= top && r < top + inner.height && c >= left && c < left + inner.width)
+        certain = false
       const label = joined.get(patch)
       if (label !== undefined) values[i] = label
     }
@@ -207,7 +224,12 @@ function patchesOf(values: Uint8Array, window: Window, image: Size, pixel: Patch
   const sizes: number[] = []
   const labels: number[] = []
   const open: boolean[] = []
-  const edges = { left: window.left > 0, top: window.top > 0, right: window.left + width < image.width, bottom: window.top + height < image.height }
+  const edges = {
+    left: window.left > 0,
+    top: window.top > 0,
+    right: window.left + width < image.width,
+    bottom: window.top + height < image.height
+  }
   for (let r = 0, i = 0; r < height; r++) {
     for (let c = 0; c < width; c++, i++) {
       const at = root(i)
@@ -220,7 +242,13 @@ function patchesOf(values: Uint8Array, window: Window, image: Size, pixel: Patch
         of[i] = of[at]
       }
       sizes[of[i]] += pixel ? pixel(window.left + c, window.top + r) : 1
-      if ((c === 0 && edges.left) || (r === 0 && edges.top) || (c === width - 1 && edges.right) || (r === height - 1 && edges.bottom)) open[of[i]] = true
+      if (
+        (c === 0 && edges.left) ||
+        (r === 0 && edges.top) ||
+        (c === width - 1 && edges.right) ||
+        (r === height - 1 && edges.bottom)
+      )
+        open[of[i]] = true
     }
   }
   return { of, sizes, labels, open }

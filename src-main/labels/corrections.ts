@@ -19,7 +19,8 @@ export interface Layer {
 }
 
 /** The layer of some tiles of a file of corrections; undefined where there is none. */
-export const layerOf = (file: string, tiles: readonly CorrectedTile[]): Layer | undefined => (tiles.length === 0 ? undefined : { tiles, read: (tile) => readTile(file, tile) })
+export const layerOf = (file: string, tiles: readonly CorrectedTile[]): Layer | undefined =>
+  tiles.length === 0 ? undefined : { tiles, read: (tile) => readTile(file, tile) }
 
 async function readTile(file: string, { offset, bytes }: CorrectedTile): Promise<Uint8Array> {
   try {
@@ -41,7 +42,12 @@ async function readTile(file: string, { offset, bytes }: CorrectedTile): Promise
 /** A tile of a layer as it is stored. */
 export const encodedTile = (content: Uint8Array): Uint8Array => deflateSync(content, { level: 6 })
 
-export const tileArea = ({ column, row }: Pick<CorrectedTile, 'column' | 'row'>): Window => ({ left: column * SIDE, top: row * SIDE, width: SIDE, height: SIDE })
+export const tileArea = ({ column, row }: Pick<CorrectedTile, 'column' | 'row'>): Window => ({
+  left: column * SIDE,
+  top: row * SIDE,
+  width: SIDE,
+  height: SIDE
+})
 
 /** What two windows have in common; undefined where it is nothing. */
 export function overlap(a: Window, b: Window): Window | undefined {
@@ -85,13 +91,23 @@ export function corrected(source: LabelSource, layer: Layer | undefined, table?:
 export async function correctSmaller(labels: Uint8Array, window: Window, step: number, layer: Layer): Promise<void> {
   for (const tile of layer.tiles) {
     const area = tileArea(tile)
-    const cells = { left: Math.floor(area.left / step), top: Math.floor(area.top / step), width: Math.max(1, SIDE / step), height: Math.max(1, SIDE / step) }
+    const cells = {
+      left: Math.floor(area.left / step),
+      top: Math.floor(area.top / step),
+      width: Math.max(1, SIDE / step),
+      height: Math.max(1, SIDE / step)
+    }
     const common = overlap(cells, window)
     if (!common) continue
     const painted = await layer.read(tile)
     for (let y = common.top; y < common.top + common.height; y++) {
       for (let x = common.left; x < common.left + common.width; x++) {
-        const value = mostOf(painted, { left: x * step - area.left, top: y * step - area.top, width: Math.min(step, SIDE), height: Math.min(step, SIDE) })
+        const value = mostOf(painted, {
+          left: x * step - area.left,
+          top: y * step - area.top,
+          width: Math.min(step, SIDE),
+          height: Math.min(step, SIDE)
+        })
         if (value !== UNTOUCHED) labels[(y - window.top) * window.width + x - window.left] = value
       }
     }
@@ -102,7 +118,9 @@ export async function correctSmaller(labels: Uint8Array, window: Window, step: n
 function mostOf(painted: Uint8Array, { left, top, width, height }: Window): number {
   if (width === 1 && height === 1) return painted[top * SIDE + left]
   const counts = new Map<number, number>()
-  for (let y = Math.max(0, top); y < Math.min(SIDE, top + height); y++) for (let x = Math.max(0, left); x < Math.min(SIDE, left + width); x++) counts.set(painted[y * SIDE + x], (counts.get(painted[y * SIDE + x]) ?? 0) + 1)
+  for (let y = Math.max(0, top); y < Math.min(SIDE, top + height); y++)
+    for (let x = Math.max(0, left); x < Math.min(SIDE, left + width); x++)
+      counts.set(painted[y * SIDE + x], (counts.get(painted[y * SIDE + x]) ?? 0) + 1)
   let most = UNTOUCHED
   for (const [value, count] of counts) if (count > (counts.get(most) ?? 0)) most = value
   return most

@@ -62,7 +62,8 @@ export class HeatmapWriter {
       for (let column = Math.floor(cells.left / tile); column * tile < cells.left + cells.width; column++) {
         const whole = this.#join(column, row, { ...cells, top }, planes)
         if (!whole) continue
-        for (let band = 0; band < this.#file.clusters; band++) await this.#raster.write(column, row, whole.subarray(band * tile * tile, (band + 1) * tile * tile), band)
+        for (let band = 0; band < this.#file.clusters; band++)
+          await this.#raster.write(column, row, whole.subarray(band * tile * tile, (band + 1) * tile * tile), band)
       }
     }
   }
@@ -72,7 +73,10 @@ export class HeatmapWriter {
     const { width, height, clusters } = this.#file
     const [tile, key] = [this.#tile, `${column} ${row}`]
     const [left, top] = [Math.max(cells.left, column * tile), Math.max(cells.top, row * tile)]
-    const [right, bottom] = [Math.min(cells.left + cells.width, (column + 1) * tile), Math.min(cells.top + cells.height, (row + 1) * tile)]
+    const [right, bottom] = [
+      Math.min(cells.left + cells.width, (column + 1) * tile),
+      Math.min(cells.top + cells.height, (row + 1) * tile)
+    ]
     let begun = this.#pending.get(key)
     if (!begun) {
       const missing = Math.min(tile, width - column * tile) * Math.min(tile, height - row * tile)
@@ -82,7 +86,10 @@ export class HeatmapWriter {
     for (let k = 0; k < clusters; k++) {
       for (let y = top; y < bottom; y++) {
         const from = (k * cells.height + y - cells.top) * cells.width - cells.left
-        begun.planes.set(planes.subarray(from + left, from + right), (k * tile + y - row * tile) * tile + left - column * tile)
+        begun.planes.set(
+          planes.subarray(from + left, from + right),
+          (k * tile + y - row * tile) * tile + left - column * tile
+        )
       }
     }
     begun.missing -= (right - left) * (bottom - top)
@@ -132,7 +139,11 @@ export interface Heatmap extends Size {
  * @param classOf  the class of each cluster, whose probabilities are added up; clusters without one (255) are left out
  * @throws UnreadableImage
  */
-export async function openHeatmap(path: string, cell: Size, classOf?: { table: Uint8Array; classes: number }): Promise<Heatmap> {
+export async function openHeatmap(
+  path: string,
+  cell: Size,
+  classOf?: { table: Uint8Array; classes: number }
+): Promise<Heatmap> {
   const raster = await openRaster(fileAt(path))
   return {
     width: raster.width,
@@ -147,7 +158,11 @@ export async function openHeatmap(path: string, cell: Size, classOf?: { table: U
   }
 }
 
-function addedUp(planes: Uint8Array, pixels: number, { table, classes }: { table: Uint8Array; classes: number }): Uint8Array {
+function addedUp(
+  planes: Uint8Array,
+  pixels: number,
+  { table, classes }: { table: Uint8Array; classes: number }
+): Uint8Array {
   const sums = new Uint16Array(classes * pixels)
   for (let k = 0; k * pixels < planes.length; k++) {
     if (table[k] === NO_LABEL) continue
@@ -158,7 +173,12 @@ function addedUp(planes: Uint8Array, pixels: number, { table, classes }: { table
 }
 
 /** Writes a heatmap of classes as a raster of its own. @throws Cancelled, DiskFull, FolderNotWritable, UnreadableImage */
-export async function writeHeatmap(path: string, heatmap: Heatmap, { notes, key }: Pick<HeatmapFile, 'notes' | 'key'>, signal: AbortSignal): Promise<void> {
+export async function writeHeatmap(
+  path: string,
+  heatmap: Heatmap,
+  { notes, key }: Pick<HeatmapFile, 'notes' | 'key'>,
+  signal: AbortSignal
+): Promise<void> {
   const { width, height, classes } = heatmap
   const writer = await HeatmapWriter.open(path, { width, height, top: 0, clusters: classes, notes, key })
   try {
@@ -193,13 +213,22 @@ export function confidenceOf(heatmap: Heatmap, labels: LabelSource): LabelSource
       const weights = new Float32Array(cells.width)
       for (let y = 0, at = 0; y < window.height; y++) {
         const [upper, down] = [rows.before[y] * cells.width, rows.weight[y]]
-        blendRows(planes, { classes, pixels, width: cells.width }, upper, cells.height > 1 ? upper + cells.width : upper, down, blended, weights)
+        blendRows(
+          planes,
+          { classes, pixels, width: cells.width },
+          upper,
+          cells.height > 1 ? upper + cells.width : upper,
+          down,
+          blended,
+          weights
+        )
         for (let x = 0; x < window.width; x++, at++) {
           if (confidence[at] === NO_LABEL) continue
           const [before, across] = [columns.before[x], columns.weight[x]]
           const whole = weights[before] * (1 - across) + weights[before + right] * across
           let most = 0
-          for (let k = before; k < blended.length; k += cells.width) most = Math.max(most, blended[k] * (1 - across) + blended[k + right] * across)
+          for (let k = before; k < blended.length; k += cells.width)
+            most = Math.max(most, blended[k] * (1 - across) + blended[k + right] * across)
           confidence[at] = whole > 0 ? Math.round(most / whole) : NO_LABEL
         }
       }
@@ -213,16 +242,30 @@ export function confidenceOf(heatmap: Heatmap, labels: LabelSource): LabelSource
 }
 
 /** A row between two rows of cells, each cell weighed by whether it holds data; and those weights. */
-function blendRows(planes: Uint8Array, { classes, pixels, width }: { classes: number; pixels: number; width: number }, upper: number, lower: number, down: number, blended: Float32Array, weights: Float32Array): void {
+function blendRows(
+  planes: Uint8Array,
+  { classes, pixels, width }: { classes: number; pixels: number; width: number },
+  upper: number,
+  lower: number,
+  down: number,
+  blended: Float32Array,
+  weights: Float32Array
+): void {
   for (let c = 0; c < width; c++) {
     const [above, below] = [planes[upper + c] === NO_LABEL ? 0 : 1 - down, planes[lower + c] === NO_LABEL ? 0 : down]
     weights[c] = above + below
-    for (let k = 0; k < classes; k++) blended[k * width + c] = above * planes[k * pixels + upper + c] + below * planes[k * pixels + lower + c]
+    for (let k = 0; k < classes; k++)
+      blended[k * width + c] = above * planes[k * pixels + upper + c] + below * planes[k * pixels + lower + c]
   }
 }
 
 /** Cells about some pixels along an axis: which are needed, and for each pixel the one before, counted from the first, with the weight of the next. */
-function placementsIn(start: number, length: number, cell: number, cells: number): { first: number; count: number; before: Int32Array; weight: Float32Array } {
+function placementsIn(
+  start: number,
+  length: number,
+  cell: number,
+  cells: number
+): { first: number; count: number; before: Int32Array; weight: Float32Array } {
   const { before, weight } = placements(length, cells, (i) => (start + i + 0.5) / cell - 0.5)
   const first = before[0]
   const count = Math.min(before[length - 1] + 2, cells) - first

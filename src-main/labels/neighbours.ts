@@ -14,7 +14,12 @@ export interface LabelCounts {
 }
 
 /** Counts labels 0…count − 1 over an image of any size, stripe by stripe. @throws Cancelled, UnreadableImage */
-export async function countNeighbours(labels: LabelSource, count: number, ground: GroundAreas | undefined, signal: AbortSignal): Promise<LabelCounts> {
+export async function countNeighbours(
+  labels: LabelSource,
+  count: number,
+  ground: GroundAreas | undefined,
+  signal: AbortSignal
+): Promise<LabelCounts> {
   const pixels = new Float64Array(256)
   const pairs = new Float64Array(256 * 256)
   const squareMetres = ground && new Float64Array(256)
@@ -34,7 +39,8 @@ export async function countNeighbours(labels: LabelSource, count: number, ground
     above = stripe.slice((window.height - 1) * width)
   }
   const symmetric = new Float64Array(count * count)
-  for (let a = 0; a < Math.min(count, NO_LABEL); a++) for (let b = 0; b < count; b++) symmetric[a * count + b] = pairs[a * 256 + b] + pairs[b * 256 + a]
+  for (let a = 0; a < Math.min(count, NO_LABEL); a++)
+    for (let b = 0; b < count; b++) symmetric[a * count + b] = pairs[a * 256 + b] + pairs[b * 256 + a]
   return { pixels: pixels.slice(0, count), pairs: symmetric, squareMetres: squareMetres?.slice(0, count) }
 }
 
@@ -48,7 +54,14 @@ function countRuns(counts: Float64Array, labels: Uint8Array): void {
   }
 }
 
-function countPairs(pairs: Float64Array, a: Uint8Array, fromA: number, b: Uint8Array, fromB: number, length: number): void {
+function countPairs(
+  pairs: Float64Array,
+  a: Uint8Array,
+  fromA: number,
+  b: Uint8Array,
+  fromB: number,
+  length: number
+): void {
   let [pair, begun] = [-1, 0]
   for (let i = 0; i < length; i++) {
     const next = a[fromA + i] * 256 + b[fromB + i]

@@ -67,7 +67,9 @@ export async function polygonsOf(labels: LabelSource, tolerance: number, signal:
     if (doubledArea(ring) < 0) found.outer.push(ring)
     else found.holes.push(ring)
   }
-  return [...patches].sort(([a], [b]) => a - b).map(([patch, { outer, holes }]) => ({ label: patchLabels[patch], rings: [...outer, ...holes] }))
+  return [...patches]
+    .sort(([a], [b]) => a - b)
+    .map(([patch, { outer, holes }]) => ({ label: patchLabels[patch], rings: [...outer, ...holes] }))
 }
 
 /** Milliseconds after which others of this thread, such as who wants to cancel, have their turn. */
@@ -109,7 +111,14 @@ async function bordersOf(labels: LabelSource, signal: AbortSignal): Promise<Bord
   const fromAbove: (End | undefined)[] = Array<End | undefined>(width + 1).fill(undefined)
 
   const begin = (x: number, y: number, left: number, right: number, node: number): Border => {
-    const border = { towardsFirst: [], towardsLast: [x, y], left, right, firstNode: node, lastNode: -1 } as unknown as Border
+    const border = {
+      towardsFirst: [],
+      towardsLast: [x, y],
+      left,
+      right,
+      firstNode: node,
+      lastNode: -1
+    } as unknown as Border
     border.first = { border, last: false }
     border.last = { border, last: true }
     corners++
@@ -135,7 +144,8 @@ async function bordersOf(labels: LabelSource, signal: AbortSignal): Promise<Bord
     if (!a.last) reverse(a.border)
     if (b.last) reverse(b.border)
     const [one, other] = [a.border, b.border]
-    for (let i = other.towardsFirst.length - 2; i >= 0; i -= 2) one.towardsLast.push(other.towardsFirst[i], other.towardsFirst[i + 1])
+    for (let i = other.towardsFirst.length - 2; i >= 0; i -= 2)
+      one.towardsLast.push(other.towardsFirst[i], other.towardsFirst[i + 1])
     for (const value of other.towardsLast) one.towardsLast.push(value)
     one.last = other.last
     one.last.border = one
@@ -151,7 +161,7 @@ async function bordersOf(labels: LabelSource, signal: AbortSignal): Promise<Bord
       const [a, b, c, d] = [above.labels[x], above.labels[x + 1], below.labels[x], below.labels[x + 1]]
       const [top, bottom, left, right] = [a !== b, c !== d, a !== c, b !== d]
       const count = Number(top) + Number(bottom) + Number(left) + Number(right)
-      if (count === 0 || (count === 2 && (top === bottom))) continue
+      if (count === 0 || (count === 2 && top === bottom)) continue
       const down = fromAbove[x]
       if (count > 2) {
         const node = nodes.push([undefined, undefined, undefined, undefined]) - 1
@@ -223,10 +233,17 @@ interface Row {
   patches: Int32Array
 }
 
-const emptyRow = (width: number): Row => ({ labels: new Int16Array(width + 2).fill(NOTHING), patches: new Int32Array(width + 2).fill(-1) })
+const emptyRow = (width: number): Row => ({
+  labels: new Int16Array(width + 2).fill(NOTHING),
+  patches: new Int32Array(width + 2).fill(-1)
+})
 
 /** Numbers 4-connected patches row by row, by union–find. */
-function createPatches(width: number): { labels: number[]; root(patch: number): number; nextRow(values: Uint8Array, above: Row): Row } {
+function createPatches(width: number): {
+  labels: number[]
+  root(patch: number): number
+  nextRow(values: Uint8Array, above: Row): Row
+} {
   const labels: number[] = []
   const parents: number[] = []
   const root = (patch: number): number => {
@@ -302,7 +319,10 @@ function simplified(corners: number[], tolerance: number): number[] {
       const [px, py] = [corners[2 * i] - x, corners[2 * i + 1] - y]
       // Beyond the ends of a span it is the distance to the end that counts.
       const along = length > 0 ? (px * dx + py * dy) / length : 0
-      const distance = along < 0 || along > length || length === 0 ? Math.min(Math.hypot(px, py), Math.hypot(px - dx, py - dy)) : Math.abs(px * dy - py * dx) / length
+      const distance =
+        along < 0 || along > length || length === 0
+          ? Math.min(Math.hypot(px, py), Math.hypot(px - dx, py - dy))
+          : Math.abs(px * dy - py * dx) / length
       if (distance > most) [farthest, most] = [i, distance]
     }
     if (farthest < 0) continue
@@ -326,7 +346,12 @@ interface Ring {
 }
 
 /** Rings of all patches, each with its patch to the left of its way, touching itself nowhere. */
-async function ringsOf(borders: readonly Border[], nodes: Borders['nodes'], rootOf: (patch: number) => number, pace: () => Promise<void> | undefined): Promise<Ring[]> {
+async function ringsOf(
+  borders: readonly Border[],
+  nodes: Borders['nodes'],
+  rootOf: (patch: number) => number,
+  pace: () => Promise<void> | undefined
+): Promise<Ring[]> {
   const numbers = new Map(borders.map((border, i) => [border, i]))
   const used = new Uint8Array(2 * borders.length)
   const rings: Ring[] = []
@@ -364,7 +389,9 @@ async function ringsOf(borders: readonly Border[], nodes: Borders['nodes'], root
         const turn = pace()
         if (turn) await turn
         const direction = (slot + 2) % 4
-        const next = [3, 0, 1].map((quarter) => nodes[node][(direction + quarter) % 4]).find((end) => end !== undefined)!
+        const next = [3, 0, 1]
+          .map((quarter) => nodes[node][(direction + quarter) % 4])
+          .find((end) => end !== undefined)!
         step = { border: numbers.get(next.border)!, forward: !next.last }
       }
     }

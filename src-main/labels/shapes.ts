@@ -13,7 +13,8 @@ export function boundsOf(shape: Drawn, { width, height }: Size): Window | undefi
   const [points, reach] = shape.kind === 'brush' ? [shape.line, shape.radius] : [shape.ring, 0]
   const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)]
   const least = (values: number[]): number => Math.max(0, Math.floor(values.reduce((a, b) => Math.min(a, b)) - reach))
-  const most = (values: number[], side: number): number => Math.min(side, Math.ceil(values.reduce((a, b) => Math.max(a, b)) + reach))
+  const most = (values: number[], side: number): number =>
+    Math.min(side, Math.ceil(values.reduce((a, b) => Math.max(a, b)) + reach))
   const [left, top, right, bottom] = [least(xs), least(ys), most(xs, width), most(ys, height)]
   return right > left && bottom > top ? { left, top, width: right - left, height: bottom - top } : undefined
 }
@@ -27,10 +28,19 @@ export function drawn(shape: Drawn, window: Window): Uint8Array {
 }
 
 /** Marks what lies within a radius of a straight piece of a line. */
-function stamp(mask: Uint8Array, { left, top, width, height }: Window, [x0, y0]: Pixel, [x1, y1]: Pixel, radius: number): void {
+function stamp(
+  mask: Uint8Array,
+  { left, top, width, height }: Window,
+  [x0, y0]: Pixel,
+  [x1, y1]: Pixel,
+  radius: number
+): void {
   const [dx, dy] = [x1 - x0, y1 - y0]
   const length = dx * dx + dy * dy
-  const span = (a: number, b: number, from: number, side: number): [number, number] => [Math.max(0, Math.floor(Math.min(a, b) - radius - from)), Math.min(side, Math.ceil(Math.max(a, b) + radius - from))]
+  const span = (a: number, b: number, from: number, side: number): [number, number] => [
+    Math.max(0, Math.floor(Math.min(a, b) - radius - from)),
+    Math.min(side, Math.ceil(Math.max(a, b) + radius - from))
+  ]
   const [[firstX, lastX], [firstY, lastY]] = [span(x0, x1, left, width), span(y0, y1, top, height)]
   for (let y = firstY; y < lastY; y++) {
     for (let x = firstX; x < lastX; x++) {
@@ -50,27 +60,50 @@ const MOST_TILES = 256
  * @param classOf  class of each label
  * @throws InvalidSetting where the area is too large, Cancelled, UnreadableImage
  */
-export async function connected(labels: LabelSource, [x, y]: Pixel, classOf: Uint8Array, side: number, signal: AbortSignal): Promise<Map<string, Uint8Array>> {
+export async function connected(
+  labels: LabelSource,
+  [x, y]: Pixel,
+  classOf: Uint8Array,
+  side: number,
+  signal: AbortSignal
+): Promise<Map<string, Uint8Array>> {
   const [column, row] = [Math.floor(x), Math.floor(y)]
   const found = new Map<string, Uint8Array>()
   if (column < 0 || row < 0 || column >= labels.width || row >= labels.height) return found
   const wanted = classOf[(await labels.read({ left: column, top: row, width: 1, height: 1 }, signal))[0]]
   if (wanted === NO_LABEL) return found
-  const waiting = new Map<string, number[]>([[`${Math.floor(column / side)} ${Math.floor(row / side)}`, [(row % side) * side + (column % side)]]])
+  const waiting = new Map<string, number[]>([
+    [`${Math.floor(column / side)} ${Math.floor(row / side)}`, [(row % side) * side + (column % side)]]
+  ])
   for (const [key, seeds] of waiting) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
     waiting.delete(key)
     const [tileColumn, tileRow] = key.split(' ').map(Number)
-    const window = { left: tileColumn * side, top: tileRow * side, width: Math.min(side, labels.width - tileColumn * side), height: Math.min(side, labels.height - tileRow * side) }
+    const window = {
+      left: tileColumn * side,
+      top: tileRow * side,
+      width: Math.min(side, labels.width - tileColumn * side),
+      height: Math.min(side, labels.height - tileRow * side)
+    }
     if (window.width <= 0 || window.height <= 0 || tileColumn < 0 || tileRow < 0) continue
     const mask = found.get(key) ?? new Uint8Array(side * side)
     const fresh = seeds.filter((at) => mask[at] === 0)
     if (fresh.length === 0) continue
     const values = await labels.read(window, signal)
-    const spread = spreadIn(mask, fresh, window, side, (at) => classOf[values[Math.floor(at / side) * window.width + (at % side)]] === wanted)
+    const spread = spreadIn(
+      mask,
+      fresh,
+      window,
+      side,
+      (at) => classOf[values[Math.floor(at / side) * window.width + (at % side)]] === wanted
+    )
     if (!mask.includes(1)) continue
     found.set(key, mask)
-    if (found.size > MOST_TILES) throw new SmaltiError('InvalidSetting', { setting: 'fill', reason: `the area is larger than ${Math.round((MOST_TILES * side * side) / 1e6)} megapixels; merge the classes, or draw round a part of it` })
+    if (found.size > MOST_TILES)
+      throw new SmaltiError('InvalidSetting', {
+        setting: 'fill',
+        reason: `the area is larger than ${Math.round((MOST_TILES * side * side) / 1e6)} megapixels; merge the classes, or draw round a part of it`
+      })
     for (const [dx, dy, at] of spread) {
       const neighbour = `${tileColumn + dx} ${tileRow + dy}`
       const known = waiting.get(neighbour)
@@ -82,7 +115,13 @@ export async function connected(labels: LabelSource, [x, y]: Pixel, classOf: Uin
 }
 
 /** Grows a mask within a tile; returns where it goes on in the tiles beside: the step to them and the place in them. */
-function spreadIn(mask: Uint8Array, seeds: readonly number[], { width, height }: Size, side: number, belongs: (at: number) => boolean): [dx: number, dy: number, at: number][] {
+function spreadIn(
+  mask: Uint8Array,
+  seeds: readonly number[],
+  { width, height }: Size,
+  side: number,
+  belongs: (at: number) => boolean
+): [dx: number, dy: number, at: number][] {
   const beyond: [number, number, number][] = []
   const stack = [...seeds]
   while (stack.length > 0) {

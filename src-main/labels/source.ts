@@ -21,7 +21,9 @@ export async function openLabels(path: string): Promise<LabelSource> {
 
 /** Labels with each value replaced by another, by a table of 256 if there is one. */
 export function translated(source: LabelSource, table: Uint8Array | undefined): LabelSource {
-  return !table ? source : { ...source, read: async (window, signal) => (await source.read(window, signal)).map((value) => table[value]) }
+  return !table
+    ? source
+    : { ...source, read: async (window, signal) => (await source.read(window, signal)).map((value) => table[value]) }
 }
 
 /** Rows that are read at a time where labels are gone through from top to bottom. */

@@ -47,7 +47,7 @@ export function tileSide({ width, height }: Size): number {
 /** Sizes of a raster and its overviews, each half of the one before, until one fits a tile. */
 export function pyramidOf({ width, height, tile }: TileGrid): Size[] {
   const sizes = [{ width, height }]
-  for (let last = sizes[0]; Math.max(last.width, last.height) > tile; ) {
+  for (let last = sizes[0]; Math.max(last.width, last.height) > tile;) {
     last = { width: Math.ceil(last.width / 2), height: Math.ceil(last.height / 2) }
     sizes.push(last)
   }
@@ -73,11 +73,32 @@ export function needsBigTiff({ width, height, tile, bands = 1 }: TileGrid): bool
 
 /** Field types of TIFF 6.0 and BigTIFF. */
 export const TYPE = { ascii: 2, short: 3, long: 4, double: 12, long8: 16 } as const
-const BYTES: Record<number, number> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8 }
+const BYTES: Record<number, number> = {
+  1: 1,
+  2: 1,
+  3: 2,
+  4: 4,
+  5: 8,
+  6: 1,
+  7: 1,
+  8: 2,
+  9: 4,
+  10: 8,
+  11: 4,
+  12: 8,
+  16: 8
+}
 
 export type Field = [tag: number, type: number, values: readonly number[] | string]
 
-function fieldsOf(level: number, size: Size, { tile, bands = 1 }: TileGrid, tiles: readonly Placed[], { tags, colours, nodata, names, step }: RasterNotes, big: boolean): Field[] {
+function fieldsOf(
+  level: number,
+  size: Size,
+  { tile, bands = 1 }: TileGrid,
+  tiles: readonly Placed[],
+  { tags, colours, nodata, names, step }: RasterNotes,
+  big: boolean
+): Field[] {
   const place = big ? TYPE.long8 : TYPE.long
   const fields: Field[] = [
     [254, TYPE.long, [level > 0 ? 1 : 0]],
@@ -96,7 +117,11 @@ function fieldsOf(level: number, size: Size, { tile, bands = 1 }: TileGrid, tile
   ]
   if (colours) {
     const table = colours.map(rgbOf)
-    fields.push([320, TYPE.short, [0, 1, 2].flatMap((channel) => Array.from({ length: 256 }, (_, i) => (table[i]?.[channel] ?? 0) * 257))])
+    fields.push([
+      320,
+      TYPE.short,
+      [0, 1, 2].flatMap((channel) => Array.from({ length: 256 }, (_, i) => (table[i]?.[channel] ?? 0) * 257))
+    ])
   }
   // Not colours, not transparency: bands of their own.
   if (bands > 1) fields.push([338, TYPE.short, Array<number>(bands - 1).fill(0)])
@@ -109,15 +134,22 @@ function fieldsOf(level: number, size: Size, { tile, bands = 1 }: TileGrid, tile
 /** What GDAL and QGIS read of bands beyond the standard's fields: names, and what a stored step is worth. */
 function gdalMetadata(bands: number, names: readonly string[] = [], step?: number): string {
   const items = Array.from({ length: bands }, (_, band) => {
-    const name = names[band] === undefined ? '' : `<Item name="DESCRIPTION" sample="${band}" role="description">${escapedXml(names[band])}</Item>`
-    return step === undefined ? name : `${name}<Item name="SCALE" sample="${band}" role="scale">${step}</Item><Item name="OFFSET" sample="${band}" role="offset">0</Item>`
+    const name =
+      names[band] === undefined
+        ? ''
+        : `<Item name="DESCRIPTION" sample="${band}" role="description">${escapedXml(names[band])}</Item>`
+    return step === undefined
+      ? name
+      : `${name}<Item name="SCALE" sample="${band}" role="scale">${step}</Item><Item name="OFFSET" sample="${band}" role="offset">0</Item>`
   })
   return `<GDALMetadata>${items.join('')}</GDALMetadata>`
 }
 
 /** Text of XML, line ends and all; characters that XML cannot express are replaced. */
 export function escapedXml(text: string): string {
-  return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu, '\ufffd').replace(/[&<>"'\r\n\t]/g, (character) => `&#${character.charCodeAt(0)};`)
+  return text
+    .replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu, '\ufffd')
+    .replace(/[&<>"'\r\n\t]/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 
 export const headerBytes = (big: boolean): number => (big ? 16 : 8)
@@ -140,12 +172,22 @@ export function encodeHeader(big: boolean, directory: number): Buffer {
  * The directories of a raster and its overviews, each followed by its values, to be placed at `start`. Their length
  * does not depend on where the tiles lie.
  */
-export function encodeDirectories(start: number, grid: TileGrid, tiles: readonly (readonly Placed[])[], notes: RasterNotes): Buffer {
+export function encodeDirectories(
+  start: number,
+  grid: TileGrid,
+  tiles: readonly (readonly Placed[])[],
+  notes: RasterNotes
+): Buffer {
   const parts: Buffer[] = []
   const [sizes, big] = [pyramidOf(grid), needsBigTiff(grid)]
   let at = start
   sizes.forEach((size, level) => {
-    const part = encodeDirectory(at, fieldsOf(level, size, grid, tiles[level], notes, big), level < sizes.length - 1, big)
+    const part = encodeDirectory(
+      at,
+      fieldsOf(level, size, grid, tiles[level], notes, big),
+      level < sizes.length - 1,
+      big
+    )
     parts.push(part)
     at += part.length
   })
@@ -205,7 +247,13 @@ function encodeValues(type: number, values: readonly number[] | string): Buffer 
 type OfFour = (...four: [number, number, number, number]) => number
 
 /** Half of a tile, each 2×2 values made one by `ofFour`, four alike staying what they are. Written into a quarter of the parent's tile. */
-export function halve(values: Uint8Array, side: number, into: Uint8Array, quarter: { column: number; row: number }, ofFour: OfFour): void {
+export function halve(
+  values: Uint8Array,
+  side: number,
+  into: Uint8Array,
+  quarter: { column: number; row: number },
+  ofFour: OfFour
+): void {
   const half = side / 2
   for (let r = 0; r < half; r++) {
     let from = 2 * r * side

@@ -5,14 +5,24 @@ import { tilesAlong } from './tiffFile.ts'
 import { type RasterFile, RasterWriter } from './writer.ts'
 
 /** Writes a label raster from whatever gives its windows. @throws Cancelled, DiskFull, FolderNotWritable */
-export async function writeLabels(path: string, file: RasterFile, read: (window: Window) => Promise<Uint8Array>, signal: AbortSignal): Promise<void> {
+export async function writeLabels(
+  path: string,
+  file: RasterFile,
+  read: (window: Window) => Promise<Uint8Array>,
+  signal: AbortSignal
+): Promise<void> {
   const { width, height, tile } = file
   const writer = await RasterWriter.open(path, file)
   try {
     for (let row = writer.rowsDone; row < tilesAlong(height, tile); row++) {
       for (let column = 0; column < tilesAlong(width, tile); column++) {
         if (signal.aborted) throw new SmaltiError('Cancelled')
-        const window = { left: column * tile, top: row * tile, width: Math.min(tile, width - column * tile), height: Math.min(tile, height - row * tile) }
+        const window = {
+          left: column * tile,
+          top: row * tile,
+          width: Math.min(tile, width - column * tile),
+          height: Math.min(tile, height - row * tile)
+        }
         await writer.write(column, row, padded(await read(window), window, tile))
       }
       await writer.endRows(row + 1)

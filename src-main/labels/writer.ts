@@ -5,7 +5,21 @@ import { inflate } from 'node:zlib'
 import { asSmaltiError } from '../contract/errors.ts'
 import { NO_LABEL } from '../contract/labels.ts'
 import { syncFolder } from '../project/files.ts'
-import { type Placed, type RasterNotes, type TileGrid, encodeDirectories, encodeHeader, halve, headerBytes, meanOf, mostFrequent, needsBigTiff, packTile, pyramidOf, tilesAlong } from './tiffFile.ts'
+import {
+  type Placed,
+  type RasterNotes,
+  type TileGrid,
+  encodeDirectories,
+  encodeHeader,
+  halve,
+  headerBytes,
+  meanOf,
+  mostFrequent,
+  needsBigTiff,
+  packTile,
+  pyramidOf,
+  tilesAlong
+} from './tiffFile.ts'
 
 const inflated = promisify(inflate)
 /** Tiles that are packed at a time. */
@@ -78,7 +92,12 @@ export class RasterWriter {
       await mkdir(dirname(path), { recursive: true })
       const lines = await readJournal(path, file)
       const resumed = lines !== undefined
-      const writer = new RasterWriter(path, file, await openFile(growing(path), resumed ? 'r+' : 'w+'), await openFile(journalOf(path), resumed ? 'r+' : 'w'))
+      const writer = new RasterWriter(
+        path,
+        file,
+        await openFile(growing(path), resumed ? 'r+' : 'w+'),
+        await openFile(journalOf(path), resumed ? 'r+' : 'w')
+      )
       if (lines) await writer.#resume(lines)
       else await writer.#begin()
       return writer
@@ -139,10 +158,19 @@ export class RasterWriter {
     let parent = this.#pending.get(key)
     if (!parent) {
       const along = (first: number, length: number): number => Math.min(2, tilesAlong(length, tile) - first)
-      parent = { values: new Uint8Array(tile * tile).fill(NO_LABEL), missing: along(column & ~1, width) * along(row & ~1, height) }
+      parent = {
+        values: new Uint8Array(tile * tile).fill(NO_LABEL),
+        missing: along(column & ~1, width) * along(row & ~1, height)
+      }
       this.#pending.set(key, parent)
     }
-    halve(values, tile, parent.values, { column: column & 1, row: row & 1 }, overviews === 'mean' ? meanOf : mostFrequent)
+    halve(
+      values,
+      tile,
+      parent.values,
+      { column: column & 1, row: row & 1 },
+      overviews === 'mean' ? meanOf : mostFrequent
+    )
     if (--parent.missing > 0) return undefined
     this.#pending.delete(key)
     return parent.values
@@ -259,7 +287,10 @@ const identity = ({ width, height, tile, bands, key }: RasterFile): object => ({
 /** What the journal tells, if it was begun for the same raster; the line that a kill cut off does not count. */
 async function readJournal(path: string, file: RasterFile): Promise<JournalLine[] | undefined> {
   const text = await readFile(journalOf(path), 'utf8').catch(() => undefined)
-  const started = await stat(growing(path)).then(() => true, () => false)
+  const started = await stat(growing(path)).then(
+    () => true,
+    () => false
+  )
   if (text === undefined || !started) return undefined
   const [first, ...lines] = text.split('\n').slice(0, -1)
   if (first !== JSON.stringify(identity(file))) return undefined
@@ -278,13 +309,14 @@ async function readTile(handle: FileHandle, { offset, bytes }: Placed, side: num
   const packed = Buffer.alloc(bytes)
   await handle.read(packed, 0, bytes, offset)
   const values = await inflated(packed)
-  for (let row = 0; row < values.length; row += side) for (let i = row + 1; i < row + side; i++) values[i] = (values[i] + values[i - 1]) & 255
+  for (let row = 0; row < values.length; row += side)
+    for (let i = row + 1; i < row + side; i++) values[i] = (values[i] + values[i - 1]) & 255
   return values
 }
 
 /** A full disk may take a part of what it is given. */
 export async function writeWhole(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
     done += bytesWritten
   }

@@ -2,8 +2,25 @@ import type { ClusterTree, MapPlace } from '../contract/classes.ts'
 import { scaledToPlane } from '../classes/map.ts'
 import { cutTree } from '../classes/tree.ts'
 import { clusterTree } from './clusterTree.ts'
-import { type Clustering, type Moments, type Points, beside, columnMoments, kMeans, kMeansFrom, squaredDistance, standardised } from './kMeans.ts'
-import { type Architecture, featureChannels, mergeParameter, refitParameters, rowInFeatures, trunkChannels } from './network/architecture.ts'
+import {
+  type Clustering,
+  type Moments,
+  type Points,
+  beside,
+  columnMoments,
+  kMeans,
+  kMeansFrom,
+  squaredDistance,
+  standardised
+} from './kMeans.ts'
+import {
+  type Architecture,
+  featureChannels,
+  mergeParameter,
+  refitParameters,
+  rowInFeatures,
+  trunkChannels
+} from './network/architecture.ts'
 import type { Uniform } from './random.ts'
 
 /** Softness of k-means' assignments in finished heads, in units of the mean squared distance to the nearest centre. */
@@ -29,7 +46,9 @@ function nearestCentre(
   const sharpness = 1 / (temperature * Math.max(inertia / count, 1e-6))
   const filter = centres.map((centre, i) => (2 * centre * sharpness) / deviation[i % width])
   const bias = new Float32Array(centres.length / width)
-  centres.forEach((centre, i) => (bias[Math.floor(i / width)] -= centre * centre * sharpness + filter[i] * mean[i % width]))
+  centres.forEach(
+    (centre, i) => (bias[Math.floor(i / width)] -= centre * centre * sharpness + filter[i] * mean[i % width])
+  )
   return { filter, bias }
 }
 
@@ -47,7 +66,10 @@ function weighed({ mean, deviation }: Moments, blocks: readonly { width: number;
 /** Moments by which features are standardised before they are clustered. */
 function clusteringMoments(architecture: Architecture, features: Points): Moments {
   const rows = Number(rowInFeatures(architecture))
-  return weighed(columnMoments(features), [{ width: features.width - rows, weight: 1 }, { width: rows, weight: ROW_WEIGHT }])
+  return weighed(columnMoments(features), [
+    { width: features.width - rows, weight: 1 },
+    { width: rows, weight: ROW_WEIGHT }
+  ])
 }
 
 /**
@@ -56,7 +78,12 @@ function clusteringMoments(architecture: Architecture, features: Points): Moment
  * @param features     sampled pixels; the last `features.width` of the features that the heads see
  * @param temperature  in units of the features' mean squared distance to their nearest centre
  */
-export function kMeansHeads(architecture: Architecture, features: Points, temperature: number, uniform: Uniform): HeadWeights {
+export function kMeansHeads(
+  architecture: Architecture,
+  features: Points,
+  temperature: number,
+  uniform: Uniform
+): HeadWeights {
   const moments = clusteringMoments(architecture, features)
   const points = standardised(features, moments)
   const { width } = features
@@ -80,11 +107,20 @@ export function kMeansHeads(architecture: Architecture, features: Points, temper
 }
 
 /** Features as `kMeansHeads` clusters them. */
-export const clusteringSpace = (architecture: Architecture, features: Points): Points => standardised(features, clusteringMoments(architecture, features))
+export const clusteringSpace = (architecture: Architecture, features: Points): Points =>
+  standardised(features, clusteringMoments(architecture, features))
 
 /** What a head of `kMeansHeads` makes of the features. */
-export function kMeansAssignment(architecture: Architecture, head: string, features: Points, weights: HeadWeights): Assignment {
-  return { space: clusteringSpace(architecture, features), heatmap: softAssignment(features, weights[`head${head}/filter`], weights[`head${head}/bias`]) }
+export function kMeansAssignment(
+  architecture: Architecture,
+  head: string,
+  features: Points,
+  weights: HeadWeights
+): Assignment {
+  return {
+    space: clusteringSpace(architecture, features),
+    heatmap: softAssignment(features, weights[`head${head}/filter`], weights[`head${head}/bias`])
+  }
 }
 
 /**
@@ -93,7 +129,14 @@ export function kMeansAssignment(architecture: Architecture, head: string, featu
  * @param statistics  sampled pixels
  * @param share       factor on the random start of the trunk's part
  */
-export function warmHeads(architecture: Architecture, random: HeadWeights, statistics: Points, temperature: number, share: number, uniform: Uniform): HeadWeights {
+export function warmHeads(
+  architecture: Architecture,
+  random: HeadWeights,
+  statistics: Points,
+  temperature: number,
+  share: number,
+  uniform: Uniform
+): HeadWeights {
   const heads = kMeansHeads(architecture, statistics, temperature, uniform)
   const [channels, fromTrunk] = [featureChannels(architecture), trunkChannels(architecture)]
   for (const [name, values] of Object.entries(heads)) {
@@ -128,19 +171,41 @@ export interface Assignment {
  */
 export function refittedHead(
   head: Architecture['heads'][number],
-  { features, statistics, rows, share, placed }: { features: Points; statistics: Points; rows?: Points; share: number; placed: boolean },
+  {
+    features,
+    statistics,
+    rows,
+    share,
+    placed
+  }: { features: Points; statistics: Points; rows?: Points; share: number; placed: boolean },
   heatmap: Points,
   uniform: Uniform
 ): Assignment & { weights: HeadWeights } {
-  const blocks = [{ points: features, weight: rows && !placed ? TRUNK_OF_UPRIGHT : 1 }, { points: statistics, weight: share }, ...(rows ? [{ points: rows, weight: ROW_WEIGHT * share }] : [])]
+  const blocks = [
+    { points: features, weight: rows && !placed ? TRUNK_OF_UPRIGHT : 1 },
+    { points: statistics, weight: share },
+    ...(rows ? [{ points: rows, weight: ROW_WEIGHT * share }] : [])
+  ]
   const points = blocks.map((block) => block.points).reduce(beside)
-  const moments = weighed(columnMoments(points), blocks.map(({ points: { width }, weight }) => ({ width, weight })))
+  const moments = weighed(
+    columnMoments(points),
+    blocks.map(({ points: { width }, weight }) => ({ width, weight }))
+  )
   const scaled = standardised(points, moments)
   const settled = kMeansFrom(scaled, clusterMeans(scaled, heatmap))
   const anew = rows && kMeans(scaled, heatmap.width, uniform)
-  const { filter, bias } = nearestCentre(anew && anew.inertia < settled.inertia ? anew : settled, scaled, moments, ASSIGNMENT_TEMPERATURE)
+  const { filter, bias } = nearestCentre(
+    anew && anew.inertia < settled.inertia ? anew : settled,
+    scaled,
+    moments,
+    ASSIGNMENT_TEMPERATURE
+  )
   const names = refitParameters(head.name)
-  return { weights: { [names.filter]: filter, [names.bias]: bias }, space: scaled, heatmap: softAssignment(points, filter, bias) }
+  return {
+    weights: { [names.filter]: filter, [names.bias]: bias },
+    space: scaled,
+    heatmap: softAssignment(points, filter, bias)
+  }
 }
 
 /** Softmax of a 1×1 convolution of the points. */
@@ -198,7 +263,9 @@ export function treeOfClusters({ space, heatmap }: Assignment, looks: Points, up
 export function mapOfClusters({ heatmap }: Assignment, looks: Points): MapPlace[] {
   const means = clusterMeans(standardised(looks, columnMoments(looks)), heatmap)
   const [count, width] = [heatmap.width, looks.width]
-  const apart = Float64Array.from({ length: count * count }, (_, k) => Math.sqrt(squaredDistance(means, Math.floor(k / count) * width, means, (k % count) * width, width)))
+  const apart = Float64Array.from({ length: count * count }, (_, k) =>
+    Math.sqrt(squaredDistance(means, Math.floor(k / count) * width, means, (k % count) * width, width))
+  )
   return scaledToPlane(apart, count)
 }
 
@@ -212,7 +279,9 @@ function massesOf({ values, count, width }: Points): number[] {
 export function mergedGroups({ heads }: Architecture, name: string, weights: Record<string, Float32Array>): number[] {
   const { clusters } = heads.find((head) => head.name === name)!
   const matrix = weights[mergeParameter(name)]
-  return Array.from({ length: matrix.length / clusters }, (_, c) => matrix.subarray(c * clusters, (c + 1) * clusters).indexOf(1))
+  return Array.from({ length: matrix.length / clusters }, (_, c) =>
+    matrix.subarray(c * clusters, (c + 1) * clusters).indexOf(1)
+  )
 }
 
 /** The matrix of a head that is a cut of its source's tree. */

@@ -15,7 +15,11 @@ const SMALLEST_MASS = 1e-9
  * @param means   of the clusters
  * @param masses  shares of the pixels
  */
-export function clusterTree({ values, count, width }: Points, masses: readonly number[], linkage: Linkage): ClusterTree {
+export function clusterTree(
+  { values, count, width }: Points,
+  masses: readonly number[],
+  linkage: Linkage
+): ClusterTree {
   const sizes = Array.from({ length: count }, (_, i) => (linkage === 'ward' ? Math.max(masses[i], SMALLEST_MASS) : 1))
   const between = (i: number, j: number): number => {
     const squared = squaredDistance(values, i * width, values, j * width, width)
@@ -34,9 +38,11 @@ export function clusterTree({ values, count, width }: Points, masses: readonly n
     // Lance and Williams 1967.
     for (let k = 0; k < count; k++) {
       if (node[k] < 0 || k === a || k === b) continue
-      const joined = linkage === 'ward'
-        ? ((sizes[a] + sizes[k]) * cost[a][k] + (sizes[b] + sizes[k]) * cost[b][k] - sizes[k] * least) / (sizes[a] + sizes[b] + sizes[k])
-        : (sizes[a] * cost[a][k] + sizes[b] * cost[b][k]) / (sizes[a] + sizes[b])
+      const joined =
+        linkage === 'ward'
+          ? ((sizes[a] + sizes[k]) * cost[a][k] + (sizes[b] + sizes[k]) * cost[b][k] - sizes[k] * least) /
+            (sizes[a] + sizes[b] + sizes[k])
+          : (sizes[a] * cost[a][k] + sizes[b] * cost[b][k]) / (sizes[a] + sizes[b])
       cost[a][k] = cost[k][a] = joined
     }
     sizes[a] += sizes[b]

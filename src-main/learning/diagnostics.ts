@@ -26,7 +26,8 @@ function statisticsStep(width: number): Program {
   const layers = { ...dense('mine1', width, UNITS), ...dense('mine2', UNITS, UNITS), ...dense('mine3', UNITS, 1) }
   const names = Object.keys(layers)
   const state: Record<string, Shape> = { mean: [1] }
-  for (const name of names) for (const part of ['', '/moment1', '/moment2']) state[`${name}${part}`] = layers[name].shape
+  for (const name of names)
+    for (const part of ['', '/moment1', '/moment2']) state[`${name}${part}`] = layers[name].shape
   return {
     name: 'statistics network',
     inputs: { joint: [BATCH, width], independent: [BATCH, width], rate: [1] },
@@ -36,7 +37,11 @@ function statisticsStep(width: number): Program {
       const measured: NamedTensors = {}
       const loss = (...values: tf.Tensor[]): tf.Scalar => {
         const current = { ...weights, ...Object.fromEntries(names.map((name, i) => [name, values[i]])) }
-        const statistics = (x: tf.Tensor): tf.Tensor => tf.minimum(applied('mine3', current, tf.relu(applied('mine2', current, tf.relu(applied('mine1', current, x))))), HIGHEST)
+        const statistics = (x: tf.Tensor): tf.Tensor =>
+          tf.minimum(
+            applied('mine3', current, tf.relu(applied('mine2', current, tf.relu(applied('mine1', current, x))))),
+            HIGHEST
+          )
         const joint = tf.mean(statistics(fed.joint))
         const independent = tf.mean(tf.exp(statistics(fed.independent)))
         measured.ofJoint = tf.keep(tf.reshape(joint, [1]))
@@ -44,7 +49,9 @@ function statisticsStep(width: number): Program {
         return tf.sum(tf.sub(tf.div(independent, held(weights.mean)), joint))
       }
       const { grads } = tf.valueAndGrads(loss)(names.map((name) => weights[name]))
-      const next: NamedTensors = { mean: tf.add(tf.mul(weights.mean, 1 - RENEWED), tf.mul(measured.ofIndependent, RENEWED)) }
+      const next: NamedTensors = {
+        mean: tf.add(tf.mul(weights.mean, 1 - RENEWED), tf.mul(measured.ofIndependent, RENEWED))
+      }
       names.forEach((name, i) => adam(name, weights, grads[i], fed.rate, next))
       return { outputs: measured, state: next }
     }
@@ -55,16 +62,24 @@ function statisticsStep(width: number): Program {
 type Draw = (into: Float32Array, uniform: Uniform, from: number, count: number) => void
 
 /** Divergence of joint from independent draws in nats, as points that were not learnt from tell it; never below 0. */
-async function divergence(backend: Backend, points: Points, independent: Draw, uniform: Uniform, signal: AbortSignal): Promise<number> {
+async function divergence(
+  backend: Backend,
+  points: Points,
+  independent: Draw,
+  uniform: Uniform,
+  signal: AbortSignal
+): Promise<number> {
   const { values, width, count } = points
   const program = statisticsStep(width)
   const normal = normalFrom(uniform)
-  const start = Object.fromEntries(Object.entries(program.state).map(([name, shape]) => {
-    const length = shape.reduce((a, b) => a * b, 1)
-    const filled = name === 'mean' ? new Float32Array(1).fill(1) : new Float32Array(length)
-    if (name.endsWith('/weights')) filled.forEach((_, i) => (filled[i] = Math.sqrt(2 / shape[0]) * normal()))
-    return [name, filled]
-  }))
+  const start = Object.fromEntries(
+    Object.entries(program.state).map(([name, shape]) => {
+      const length = shape.reduce((a, b) => a * b, 1)
+      const filled = name === 'mean' ? new Float32Array(1).fill(1) : new Float32Array(length)
+      if (name.endsWith('/weights')) filled.forEach((_, i) => (filled[i] = Math.sqrt(2 / shape[0]) * normal()))
+      return [name, filled]
+    })
+  )
   const execution = await backend.compile(program, start)
   const learnt = Math.floor(count * (1 - HELD_OUT))
   const run = async (from: number, many: number, rate: number): Promise<{ joint: number; independent: number }> => {
@@ -112,7 +127,13 @@ const scaled = (points: Points): Points => standardised(points, columnMoments(po
  * What two descriptions of the same things tell of each other, I(X; Y) in nats: a lower bound by MINE (Belghazi et al. 2018),
  * of the joint draws from X and Y drawn apart. @param x, y  the same count of rows
  */
-export async function mutualInformation(backend: Backend, x: Points, y: Points, uniform: Uniform, signal: AbortSignal): Promise<number> {
+export async function mutualInformation(
+  backend: Backend,
+  x: Points,
+  y: Points,
+  uniform: Uniform,
+  signal: AbortSignal
+): Promise<number> {
   const points = shuffled(beside(scaled(x), scaled(y)), uniform)
   const { values, width } = points
   const apart: Draw = (into, random, from, count) => {
@@ -127,7 +148,12 @@ export async function mutualInformation(backend: Backend, x: Points, y: Points, 
  * How much the dimensions of features depend on each other, in nats: their total correlation, the neural dependency measure
  * (NDM) of Hjelm et al. 2019, §4.1: the divergence of the features from themselves with every dimension drawn apart.
  */
-export async function dependency(backend: Backend, features: Points, uniform: Uniform, signal: AbortSignal): Promise<number> {
+export async function dependency(
+  backend: Backend,
+  features: Points,
+  uniform: Uniform,
+  signal: AbortSignal
+): Promise<number> {
   const points = shuffled(scaled(features), uniform)
   const { values, width } = points
   const apart: Draw = (into, random, from, count) => {

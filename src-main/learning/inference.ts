@@ -1,7 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { NamedTensors, Program, Shape } from '../backends/program.ts'
 import { type Architecture, filterBorder, outputStride, parametersOf, windowMargin } from './network/architecture.ts'
-import { type SeenWindow, guidedHeatmap, headOutputs, inferenceFeatures, inferencePass, lookedAt, measured, rowMap } from './network/forward.ts'
+import {
+  type SeenWindow,
+  guidedHeatmap,
+  headOutputs,
+  inferenceFeatures,
+  inferencePass,
+  lookedAt,
+  measured,
+  rowMap
+} from './network/forward.ts'
 
 export interface InferenceShape {
   /** Side of the square window read, in input pixels, a multiple of the network's stride. */
@@ -13,7 +22,10 @@ export interface InferenceShape {
 }
 
 /** Side of what the heads see of a window, in output pixels: all but its margin. */
-export function coarseSide(architecture: Architecture, { window, margin = windowMargin(architecture) }: Pick<InferenceShape, 'window' | 'margin'>): number {
+export function coarseSide(
+  architecture: Architecture,
+  { window, margin = windowMargin(architecture) }: Pick<InferenceShape, 'window' | 'margin'>
+): number {
   return (window - 2 * margin) / outputStride(architecture)
 }
 
@@ -28,9 +40,24 @@ function windowInputs(architecture: Architecture, shape: InferenceShape): Record
   }
 }
 
-const backboneShape = ({ stride, channels }: NonNullable<Architecture['backbone']>, window: number): Shape => [1, window / stride, window / stride, channels]
+const backboneShape = ({ stride, channels }: NonNullable<Architecture['backbone']>, window: number): Shape => [
+  1,
+  window / stride,
+  window / stride,
+  channels
+]
 
-const seenBy = (architecture: Architecture, { margin = windowMargin(architecture) }: InferenceShape, fed: NamedTensors): SeenWindow => ({ images: fed.image as tf.Tensor4D, valid: fed.valid as tf.Tensor4D | undefined, margin, rows: fed.rows, backbone: fed.backbone as tf.Tensor4D | undefined })
+const seenBy = (
+  architecture: Architecture,
+  { margin = windowMargin(architecture) }: InferenceShape,
+  fed: NamedTensors
+): SeenWindow => ({
+  images: fed.image as tf.Tensor4D,
+  valid: fed.valid as tf.Tensor4D | undefined,
+  margin,
+  rows: fed.rows,
+  backbone: fed.backbone as tf.Tensor4D | undefined
+})
 
 /**
  * The network applied to one window.
@@ -43,7 +70,11 @@ const seenBy = (architecture: Architecture, { margin = windowMargin(architecture
  *
  * @param subHeads  which sub-head of each head is used
  */
-export function inferenceProgram(architecture: Architecture, subHeads: Record<string, number>, shape: InferenceShape): Program {
+export function inferenceProgram(
+  architecture: Architecture,
+  subHeads: Record<string, number>,
+  shape: InferenceShape
+): Program {
   const side = coarseSide(architecture, shape) - 2 * filterBorder(architecture)
   const guided = architecture.guidedFilter !== undefined
   return {
@@ -51,7 +82,10 @@ export function inferenceProgram(architecture: Architecture, subHeads: Record<st
     inputs: windowInputs(architecture, shape),
     state: foldedShapes(architecture),
     constantState: true,
-    outputs: [...architecture.heads.flatMap(({ name }) => [`heatmap${name}`, ...(guided ? [`slopes${name}`] : [])]), ...(guided ? ['guide'] : [])],
+    outputs: [
+      ...architecture.heads.flatMap(({ name }) => [`heatmap${name}`, ...(guided ? [`slopes${name}`] : [])]),
+      ...(guided ? ['guide'] : [])
+    ],
     evaluate(fed, weights) {
       const seen = seenBy(architecture, shape, fed)
       const heatmaps = inferencePass(architecture, weights, seen)
@@ -89,7 +123,11 @@ export interface SurveyShape extends InferenceShape {
  * `inferenceProgram`'s; outputs `features` [pixels, `featureChannels`], the statistics [pixels, S], for upright images `row`
  * [pixels, 1], and for each head X that learns `heatmapX` [pixels, C] of its chosen sub-head.
  */
-export function surveyProgram(architecture: Architecture, subHeads: Record<string, number>, shape: SurveyShape): Program {
+export function surveyProgram(
+  architecture: Architecture,
+  subHeads: Record<string, number>,
+  shape: SurveyShape
+): Program {
   const heads = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
   const rows = (map: tf.Tensor4D): tf.Tensor => tf.reshape(map, [-1, map.shape[3]])
   return {
@@ -97,12 +135,18 @@ export function surveyProgram(architecture: Architecture, subHeads: Record<strin
     inputs: windowInputs(architecture, shape),
     state: foldedShapes(architecture),
     constantState: true,
-    outputs: ['features', ...Object.keys(shape.statistics), ...(architecture.upright ? ['row'] : []), ...heads.map(({ name }) => `heatmap${name}`)],
+    outputs: [
+      'features',
+      ...Object.keys(shape.statistics),
+      ...(architecture.upright ? ['row'] : []),
+      ...heads.map(({ name }) => `heatmap${name}`)
+    ],
     evaluate(fed, weights) {
       const { features, around } = lookedAt(architecture, weights, seenBy(architecture, shape, fed))
       const heatmaps = headOutputs(architecture, weights, features)
       const outputs: NamedTensors = { features: rows(features) }
-      for (const [name, boxes] of Object.entries(shape.statistics)) outputs[name] = rows(measured(architecture, boxes, around))
+      for (const [name, boxes] of Object.entries(shape.statistics))
+        outputs[name] = rows(measured(architecture, boxes, around))
       if (architecture.upright) outputs.row = rows(rowMap(architecture, around))
       for (const { name } of heads) outputs[`heatmap${name}`] = rows(heatmaps[name][subHeads[name]])
       return { outputs, state: {} }
@@ -116,7 +160,15 @@ export function surveyProgram(architecture: Architecture, subHeads: Record<strin
  * @param top     the window's first row in the image
  * @param height  of the image
  */
-export function rowPlaces(architecture: Architecture, { top, window, height, margin = windowMargin(architecture) }: Pick<InferenceShape, 'window' | 'margin'> & { top: number; height: number }): Float32Array {
+export function rowPlaces(
+  architecture: Architecture,
+  {
+    top,
+    window,
+    height,
+    margin = windowMargin(architecture)
+  }: Pick<InferenceShape, 'window' | 'margin'> & { top: number; height: number }
+): Float32Array {
   const stride = outputStride(architecture)
   return Float32Array.from({ length: coarseSide(architecture, { window, margin }) }, (_, i) => {
     const share = (top + margin + (i + 0.5) * stride) / height
@@ -126,7 +178,10 @@ export function rowPlaces(architecture: Architecture, { top, window, height, mar
 }
 
 /** Features of whole images: input `images` [n, bands, side, side]; output `features` [n, `featureChannels`]. */
-export function wholeImageProgram(architecture: Architecture, { images, side }: { images: number; side: number }): Program {
+export function wholeImageProgram(
+  architecture: Architecture,
+  { images, side }: { images: number; side: number }
+): Program {
   return {
     name: 'whole images',
     inputs: { images: [images, architecture.bands, side, side] },

@@ -26,7 +26,8 @@ export function pointsOf(rows: readonly Float32Array[]): Points {
 /** Some of the columns. */
 export function columnsOf({ values, count, width }: Points, columns: readonly number[]): Points {
   const chosen = new Float32Array(count * columns.length)
-  for (let i = 0; i < count; i++) columns.forEach((column, d) => (chosen[i * columns.length + d] = values[i * width + column]))
+  for (let i = 0; i < count; i++)
+    columns.forEach((column, d) => (chosen[i * columns.length + d] = values[i * width + column]))
   return { values: chosen, count, width: columns.length }
 }
 
@@ -72,7 +73,10 @@ export function columnMoments({ values, count, width }: Points): Moments {
 
 /** Each column with mean 0 and deviation 1. */
 export function standardised(points: Points, { mean, deviation }: Moments): Points {
-  return { ...points, values: points.values.map((value, i) => (value - mean[i % points.width]) / deviation[i % points.width]) }
+  return {
+    ...points,
+    values: points.values.map((value, i) => (value - mean[i % points.width]) / deviation[i % points.width])
+  }
 }
 
 /**
@@ -149,7 +153,7 @@ export function kMeansFrom({ values, count, width }: Points, start: Float32Array
           if (k === former) continue
           const from = k * width
           let found = 0
-          for (let d = 0; d < width && found <= second; ) {
+          for (let d = 0; d < width && found <= second;) {
             for (const end = Math.min(d + PART, width); d < end; d++) {
               const apart = values[at + d] - centres[from + d]
               found += apart * apart
@@ -172,7 +176,8 @@ export function kMeansFrom({ values, count, width }: Points, start: Float32Array
     if (changed <= SETTLED * count) break
     const moved = centresOf({ values, count, width }, assigned, distance, clusters)
     let farthest = 0
-    for (let k = 0; k < clusters; k++) farthest = Math.max(farthest, squaredDistance(moved, k * width, centres, k * width, width))
+    for (let k = 0; k < clusters; k++)
+      farthest = Math.max(farthest, squaredDistance(moved, k * width, centres, k * width, width))
     const nearer = Math.sqrt(farthest) * (1 + MARGIN)
     for (let i = 0; i < count; i++) others[i] -= nearer
     centres = moved
@@ -180,7 +185,12 @@ export function kMeansFrom({ values, count, width }: Points, start: Float32Array
   return { centres, assigned, inertia }
 }
 
-function centresOf({ values, count, width }: Points, assigned: Int32Array, distance: Float64Array, clusters: number): Float32Array {
+function centresOf(
+  { values, count, width }: Points,
+  assigned: Int32Array,
+  distance: Float64Array,
+  clusters: number
+): Float32Array {
   const sums = new Float64Array(clusters * width)
   const sizes = new Float64Array(clusters)
   for (let i = 0; i < count; i++) {

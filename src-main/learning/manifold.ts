@@ -59,7 +59,10 @@ function embeddingStep(channels: number): Program {
     state: { places: shape, 'places/moment1': shape, 'places/moment2': shape },
     outputs: ['information'],
     evaluate(fed, weights) {
-      const loss = (places: tf.Tensor): tf.Scalar => tf.neg(latentInformation(latentOf(fed.activity as tf.Tensor2D, centred(places as tf.Tensor2D), SHARPEST), fed.noise))
+      const loss = (places: tf.Tensor): tf.Scalar =>
+        tf.neg(
+          latentInformation(latentOf(fed.activity as tf.Tensor2D, centred(places as tf.Tensor2D), SHARPEST), fed.noise)
+        )
       const { value, grads } = tf.valueAndGrads(loss)([weights.places])
       const next: NamedTensors = {}
       adam('places', weights, grads[0], fed.rate, next)
@@ -75,11 +78,21 @@ function embeddingStep(channels: number): Program {
  * @param activity  a softmax over channels for each input, [count, N]
  * @param start     where the channels begin
  */
-export async function embedChannels(backend: Backend, activity: Points, start: readonly MapPlace[], uniform: Uniform, signal: AbortSignal): Promise<MapPlace[]> {
+export async function embedChannels(
+  backend: Backend,
+  activity: Points,
+  start: readonly MapPlace[],
+  uniform: Uniform,
+  signal: AbortSignal
+): Promise<MapPlace[]> {
   const { values, width, count } = activity
   const zeros = (): Float32Array => new Float32Array(width * AXES)
   const spread = Math.sqrt(start.reduce((sum, { x, y }) => sum + x * x + y * y, 0) / (AXES * width)) || 1
-  const execution = await backend.compile(embeddingStep(width), { places: Float32Array.from(start.flatMap(({ x, y }) => [x / spread, y / spread])), 'places/moment1': zeros(), 'places/moment2': zeros() })
+  const execution = await backend.compile(embeddingStep(width), {
+    places: Float32Array.from(start.flatMap(({ x, y }) => [x / spread, y / spread])),
+    'places/moment1': zeros(),
+    'places/moment2': zeros()
+  })
   const normal = normalFrom(uniform)
   try {
     for (let step = 1; step <= STEPS && !signal.aborted; step++) {
@@ -88,7 +101,11 @@ export async function embedChannels(backend: Backend, activity: Points, start: r
         const row = integerBelow(count, uniform)
         batch.set(values.subarray(row * width, (row + 1) * width), i * width)
       }
-      await execution.run({ activity: batch, noise: Float32Array.from({ length: BATCH * AXES }, normal), rate: Float32Array.of(correctedRate(RATE * (1 - step / (STEPS + 1)), step)) })
+      await execution.run({
+        activity: batch,
+        noise: Float32Array.from({ length: BATCH * AXES }, normal),
+        rate: Float32Array.of(correctedRate(RATE * (1 - step / (STEPS + 1)), step))
+      })
     }
     const { places } = await execution.readState()
     return Array.from({ length: width }, (_, i) => ({ x: places[AXES * i], y: places[AXES * i + 1] }))

@@ -16,10 +16,15 @@ export function mapOfPoints(points: Points, uniform: Uniform): MapPlace[] {
   const { values, count, width } = points
   const landmarks = Math.min(LANDMARKS, count)
   const { centres } = kMeans(points, landmarks, uniform)
-  const between = Float64Array.from({ length: landmarks * landmarks }, (_, i) => Math.sqrt(squaredDistance(centres, Math.floor(i / landmarks) * width, centres, (i % landmarks) * width, width)))
+  const between = Float64Array.from({ length: landmarks * landmarks }, (_, i) =>
+    Math.sqrt(squaredDistance(centres, Math.floor(i / landmarks) * width, centres, (i % landmarks) * width, width))
+  )
   const places = scaledToPlane(between, landmarks)
   const nearest = Array.from({ length: count }, (_, i) =>
-    Array.from({ length: landmarks }, (_, landmark) => ({ landmark, squared: squaredDistance(values, i * width, centres, landmark * width, width) }))
+    Array.from({ length: landmarks }, (_, landmark) => ({
+      landmark,
+      squared: squaredDistance(values, i * width, centres, landmark * width, width)
+    }))
       .sort((a, b) => a.squared - b.squared)
       .slice(0, NEAREST)
   )
@@ -27,7 +32,8 @@ export function mapOfPoints(points: Points, uniform: Uniform): MapPlace[] {
   return nearest.map((found) => {
     const weights = found.map(({ squared }) => Math.exp((found[0].squared - squared) / (2 * variance)))
     const total = weights.reduce((a, b) => a + b, 0)
-    const mean = (axis: 'x' | 'y'): number => weights.reduce((sum, weight, k) => sum + weight * places[found[k].landmark][axis], 0) / total
+    const mean = (axis: 'x' | 'y'): number =>
+      weights.reduce((sum, weight, k) => sum + weight * places[found[k].landmark][axis], 0) / total
     return { x: mean('x'), y: mean('y') }
   })
 }

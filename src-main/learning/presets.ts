@@ -1,5 +1,11 @@
 import type { Preset, TrainingSettings } from '../contract/settings.ts'
-import { type GroupMethod, LEARNT_METHODS, type LearntMethod, type Recipe, type ViewRecipe } from '../contract/recipe.ts'
+import {
+  type GroupMethod,
+  LEARNT_METHODS,
+  type LearntMethod,
+  type Recipe,
+  type ViewRecipe
+} from '../contract/recipe.ts'
 import { type Architecture, trunk } from './network/architecture.ts'
 
 const STILL: ViewRecipe = {
@@ -71,7 +77,11 @@ const PUBLISHED: Omit<Recipe, 'lambda' | 'rate' | 'pairs' | 'crop' | 'sobel' | '
   minutes: 30
 }
 const COCO_VIEWS: ViewRecipe = { ...STILL, flips: { rows: false, columns: true }, jitter: JITTER }
-const POTSDAM_VIEWS: ViewRecipe = { ...STILL, flips: { rows: false, columns: true }, jitter: { brightness: 0.1, contrast: 0.1, saturation: 0.1, hue: 0.1 } }
+const POTSDAM_VIEWS: ViewRecipe = {
+  ...STILL,
+  flips: { rows: false, columns: true },
+  jitter: { brightness: 0.1, contrast: 0.1, saturation: 0.1, hue: 0.1 }
+}
 const COCO = { ...PUBLISHED, sobel: true, crop: 128, radius: 10, rate: 1e-4, views: COCO_VIEWS }
 const POTSDAM = { ...PUBLISHED, sobel: false, crop: 200, views: POTSDAM_VIEWS }
 
@@ -107,7 +117,12 @@ const RECIPES: Record<Preset, Recipe> = {
 const FEATURES_SHARE = 1
 
 /** The preset's recipe with the user's changes. */
-export function recipeOf({ preset, method: asked, features, recipe = {} }: Pick<TrainingSettings, 'preset' | 'method' | 'features' | 'recipe'>): Recipe {
+export function recipeOf({
+  preset,
+  method: asked,
+  features,
+  recipe = {}
+}: Pick<TrainingSettings, 'preset' | 'method' | 'features' | 'recipe'>): Recipe {
   const method = features ? 'features' : asked
   const base = method === undefined ? RECIPES[preset] : withMethod(RECIPES[preset], method)
   return { ...base, ...recipe, views: { ...base.views, ...recipe.views } }
@@ -125,7 +140,14 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
       return { ...base, method, layers: RECIPES.preview.layers, statistics: RECIPES.preview.statistics }
     case 'random-cnn':
     case 'random-cnn-kmeans':
-      return { ...base, ...(base.method !== 'information' && SMALL), method, statistics: [], kuwahara: null, guidedFilter: null }
+      return {
+        ...base,
+        ...(base.method !== 'information' && SMALL),
+        method,
+        statistics: [],
+        kuwahara: null,
+        guidedFilter: null
+      }
     case 'sift':
       return { ...base, ...PLAIN, method, layers: RECIPES.preview.layers }
     case 'deep-infomax':
@@ -135,15 +157,30 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
     case 'adaptive':
     case 'embedded':
       // Many small crops: these methods compare images with each other.
-      return { ...RECIPES.quick, ...PLAIN, method, headB: 'trained', crop: 64, pairs: 16, views: { ...RECIPES.quick.views } }
+      return {
+        ...RECIPES.quick,
+        ...PLAIN,
+        method,
+        headB: 'trained',
+        crop: 64,
+        pairs: 16,
+        views: { ...RECIPES.quick.views }
+      }
     case 'features':
-      return { ...RECIPES.quick, method, layers: RECIPES.preview.layers, statistics: [], refit: { boxes: WIDER_BOXES, share: FEATURES_SHARE } }
+      return {
+        ...RECIPES.quick,
+        method,
+        layers: RECIPES.preview.layers,
+        statistics: [],
+        refit: { boxes: WIDER_BOXES, share: FEATURES_SHARE }
+      }
     case 'information':
       return base.method === method ? base : { ...RECIPES.quick }
   }
 }
 
-export const isLearnt = (method: Recipe['method']): method is LearntMethod => (LEARNT_METHODS as readonly string[]).includes(method)
+export const isLearnt = (method: Recipe['method']): method is LearntMethod =>
+  (LEARNT_METHODS as readonly string[]).includes(method)
 
 /** What the trunk of a recipe is learnt by first: the other method's own recipe, with that trunk. */
 export function pretrainingRecipe({ pretrain, layers, width, sobel }: Recipe): Recipe | undefined {
@@ -151,7 +188,13 @@ export function pretrainingRecipe({ pretrain, layers, width, sobel }: Recipe): R
 }
 
 /** @param upright  whether the row of a pixel counts, where anything is clustered by its statistics */
-export function architectureOf(recipe: Recipe, bands: number, settings: Pick<TrainingSettings, 'classes' | 'over'>, upright = false, backbone?: Architecture['backbone']): Architecture {
+export function architectureOf(
+  recipe: Recipe,
+  bands: number,
+  settings: Pick<TrainingSettings, 'classes' | 'over'>,
+  upright = false,
+  backbone?: Architecture['backbone']
+): Architecture {
   const { subHeads } = recipe
   const refitted = isLearnt(recipe.method) || recipe.method === 'features'
   const byStatistics = refitted ? recipe.refit !== null : recipe.method === 'kmeans-patches'
@@ -196,17 +239,33 @@ const GROUP_RECIPE: Omit<Recipe, 'crop'> = {
   minutes: 15
 }
 /** Deep InfoMax on whole images: channels of the paper's encoder, and images that are mirrored and cut but keep their colours, which are to be told. */
-const GROUP_INFOMAX: Omit<Recipe, 'crop'> = { ...GROUP_RECIPE, method: 'deep-infomax', layers: '64s2,128s2,256', width: 1, pairs: 32, rate: 1e-3, views: { ...STILL, flips: { rows: false, columns: true } } }
+const GROUP_INFOMAX: Omit<Recipe, 'crop'> = {
+  ...GROUP_RECIPE,
+  method: 'deep-infomax',
+  layers: '64s2,128s2,256',
+  width: 1,
+  pairs: 32,
+  rate: 1e-3,
+  views: { ...STILL, flips: { rows: false, columns: true } }
+}
 
 /** How whole images are learnt from, by the method. */
 export function groupRecipe(method: GroupMethod): Omit<Recipe, 'crop'> {
-  return method === 'deep-infomax' ? GROUP_INFOMAX : method === 'adaptive' || method === 'exemplar' ? { ...GROUP_RECIPE, method } : GROUP_RECIPE
+  return method === 'deep-infomax'
+    ? GROUP_INFOMAX
+    : method === 'adaptive' || method === 'exemplar'
+      ? { ...GROUP_RECIPE, method }
+      : GROUP_RECIPE
 }
 
 /** Over-clusters for each group. */
 const OVER_GROUPS = 6
 
-export function groupArchitecture({ layers, width, subHeads }: Omit<Recipe, 'crop'>, bands: number, groups: number): Architecture {
+export function groupArchitecture(
+  { layers, width, subHeads }: Omit<Recipe, 'crop'>,
+  bands: number,
+  groups: number
+): Architecture {
   return {
     bands,
     wholeImage: true,

@@ -9,7 +9,9 @@ const DISCARDED = 32
 
 /** A stream of uniform numbers that depends on the seed and the stream's numbers alone. */
 export function uniformFrom(seed: number, ...stream: number[]): Uniform {
-  const generator = xoroshiro128plus(stream.reduce((hash, part) => Math.imul(hash ^ part, 0x9e3779b1) ^ (hash >>> 15), seed | 0))
+  const generator = xoroshiro128plus(
+    stream.reduce((hash, part) => Math.imul(hash ^ part, 0x9e3779b1) ^ (hash >>> 15), seed | 0)
+  )
   for (let i = 0; i < DISCARDED; i++) generator.next()
   return () => uniformInt(generator, 0, 0x3fffffff) / 0x40000000
 }

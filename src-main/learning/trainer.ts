@@ -97,12 +97,17 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
   let mostInformative = run.memory?.best ?? { state: saved.state, information: 0 }
   let risen = run.memory?.risen ?? { information: 0, progress: 0 }
   let [lastReport, lastLook, lastCheckpoint, failures, waited] = [-Infinity, -Infinity, position.seconds, 0, 0]
-  const progress = (): number => Math.max(position.step / (limit.steps ?? Infinity), position.seconds / (limit.seconds ?? Infinity))
+  const progress = (): number =>
+    Math.max(position.step / (limit.steps ?? Infinity), position.seconds / (limit.seconds ?? Infinity))
   const save = async (finished: boolean): Promise<void> => {
     saved = { position: { ...position, history: [...position.history] }, state: await execution.readState() }
     const information = position.history.at(-1)?.heads[0].information ?? 0
     const goesBack = finished && mostInformative.information > WORTH_GOING_BACK * information
-    await run.onCheckpoint(saved.position, goesBack ? mostInformative.state : saved.state, finished, { joints: joints.copy(), best: mostInformative, risen })
+    await run.onCheckpoint(saved.position, goesBack ? mostInformative.state : saved.state, finished, {
+      joints: joints.copy(),
+      best: mostInformative,
+      risen
+    })
     lastCheckpoint = position.seconds
   }
   let candidates = Math.floor(progress() * CANDIDATES)
@@ -137,8 +142,12 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
     position.step++
     position.seconds += (performance.now() - started) / 1e3
     if (!outputs.loss.every(Number.isFinite)) {
-      if (++failures > FAILURES_ALLOWED) throw new SmaltiError('TrainingDiverged', { step: position.step, times: failures })
-      Object.assign(position, saved.position, { history: [...saved.position.history], rateFactor: position.rateFactor / 2 })
+      if (++failures > FAILURES_ALLOWED)
+        throw new SmaltiError('TrainingDiverged', { step: position.step, times: failures })
+      Object.assign(position, saved.position, {
+        history: [...saved.position.history],
+        rateFactor: position.rateFactor / 2
+      })
       await execution.writeState(saved.state)
       next = batchOf(position.step + 1)
       continue
@@ -147,10 +156,18 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
     if (Math.floor(progress() * CANDIDATES) > candidates) {
       candidates = Math.floor(progress() * CANDIDATES)
       const { information } = joints.report().heads[0]
-      if (information >= mostInformative.information) mostInformative = { state: await execution.readState(), information }
+      if (information >= mostInformative.information)
+        mostInformative = { state: await execution.readState(), information }
     }
     if (position.seconds - lastReport >= REPORT_SECONDS || progress() >= until) {
-      const report = { ...joints.report(), step: position.step, seconds: position.seconds, progress: Math.min(progress(), 1), waitingShare: waited / 1e3 / position.seconds, rateFactor: position.rateFactor }
+      const report = {
+        ...joints.report(),
+        step: position.step,
+        seconds: position.seconds,
+        progress: Math.min(progress(), 1),
+        waitingShare: waited / 1e3 / position.seconds,
+        rateFactor: position.rateFactor
+      }
       position.history = thinned([...position.history.map(withoutJoint), report])
       run.onReport(report)
       const { information } = report.heads[0]
@@ -173,7 +190,9 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
 
 /** What stays of a report when a newer one comes. */
 export function withoutJoint(report: TrainingReport): TrainingReport {
-  return report.heads.some(({ joint }) => joint) ? { ...report, heads: report.heads.map((head) => ({ ...head, joint: undefined })) } : report
+  return report.heads.some(({ joint }) => joint)
+    ? { ...report, heads: report.heads.map((head) => ({ ...head, joint: undefined })) }
+    : report
 }
 
 function thinned(history: TrainingReport[]): TrainingReport[] {
@@ -181,16 +200,27 @@ function thinned(history: TrainingReport[]): TrainingReport[] {
   return history.length <= REPORTS_KEPT ? history : history.filter((_, i) => i >= half || i % 2 === 0)
 }
 
-function feedOf({ architecture, recipe, feed: own }: TrainingRun, batch: Batch, position: TrainingPosition, progress: number): NamedArrays {
+function feedOf(
+  { architecture, recipe, feed: own }: TrainingRun,
+  batch: Batch,
+  position: TrainingPosition,
+  progress: number
+): NamedArrays {
   const warm = Math.min(1, (position.step + 1) / WARM_UP_STEPS)
   const through = Math.min(progress, 1)
   const cosine = FINAL_RATE + ((1 - FINAL_RATE) * (1 + Math.cos(Math.PI * through))) / 2
   const rate = recipe.rate * position.rateFactor * warm * cosine
-  const feed: NamedArrays = { ...batch, rate: Float32Array.of(correctedRate(rate, position.step + 1)), ...own?.(batch, position.step + 1, through) }
+  const feed: NamedArrays = {
+    ...batch,
+    rate: Float32Array.of(correctedRate(rate, position.step + 1)),
+    ...own?.(batch, position.step + 1, through)
+  }
   if (own) return feed
   for (const { name } of architecture.heads) {
     const lambda = name === 'B' ? recipe.lambda.B : recipe.lambda.A
-    feed[lambdaInput(name)] = Float32Array.of(typeof lambda === 'number' ? lambda : lambda[0] + through * (lambda[1] - lambda[0]))
+    feed[lambdaInput(name)] = Float32Array.of(
+      typeof lambda === 'number' ? lambda : lambda[0] + through * (lambda[1] - lambda[0])
+    )
   }
   return feed
 }
@@ -202,7 +232,11 @@ interface AveragedJoints {
 }
 
 /** The joints of the last steps, averaged, and what they say of each head's most informative sub-head. */
-function averagedJoints(architecture: Architecture, ceiling: number | undefined, known: NamedArrays = {}): AveragedJoints {
+function averagedJoints(
+  architecture: Architecture,
+  ceiling: number | undefined,
+  known: NamedArrays = {}
+): AveragedJoints {
   const averages: NamedArrays = { ...known }
   const trained = architecture.heads.filter(({ mergedFrom }) => mergedFrom === undefined)
   return {
@@ -211,17 +245,41 @@ function averagedJoints(architecture: Architecture, ceiling: number | undefined,
       for (const [name, joint] of Object.entries(outputs)) {
         if (name === 'loss') continue
         const average = averages[name]
-        averages[name] = average ? average.map((value, i) => JOINT_DECAY * value + (1 - JOINT_DECAY) * joint[i]) : Float32Array.from(joint)
+        averages[name] = average
+          ? average.map((value, i) => JOINT_DECAY * value + (1 - JOINT_DECAY) * joint[i])
+          : Float32Array.from(joint)
       }
     },
     report() {
       // Without joints there is one number, which stands for the first head.
-      if (ceiling !== undefined) return { heads: [{ name: trained[0].name, subHead: 0, information: averages[ESTIMATE][0], ceiling, entropy: ceiling, conditionalEntropy: ceiling - averages[ESTIMATE][0], masses: [] }] }
+      if (ceiling !== undefined)
+        return {
+          heads: [
+            {
+              name: trained[0].name,
+              subHead: 0,
+              information: averages[ESTIMATE][0],
+              ceiling,
+              entropy: ceiling,
+              conditionalEntropy: ceiling - averages[ESTIMATE][0],
+              masses: []
+            }
+          ]
+        }
       return {
         heads: trained.map(({ name, clusters, subHeads }) => {
           const summaries = Array.from({ length: subHeads }, (_, s) => summariseJoint(averages[jointOutput(name, s)]))
-          const best = summaries.reduce((top, summary, s) => (summary.information > summaries[top].information ? s : top), 0)
-          return { name, subHead: best, ceiling: Math.log(clusters), ...summaries[best], joint: Array.from(averages[jointOutput(name, best)]) }
+          const best = summaries.reduce(
+            (top, summary, s) => (summary.information > summaries[top].information ? s : top),
+            0
+          )
+          return {
+            name,
+            subHead: best,
+            ceiling: Math.log(clusters),
+            ...summaries[best],
+            joint: Array.from(averages[jointOutput(name, best)])
+          }
         })
       }
     }

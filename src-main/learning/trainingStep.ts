@@ -30,7 +30,10 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
   const coarse = architecture.wholeImage ? 1 : crop / outputStride(architecture)
   const objective = objectiveOf(architecture, shape)
   const parameters = { ...parametersOf(architecture), ...objective.parameters }
-  const trained = Object.keys(parameters).filter((name) => parameters[name].trained && (!name.startsWith('head') || objective.headParts.some((part) => name.endsWith(part))))
+  const trained = Object.keys(parameters).filter(
+    (name) =>
+      parameters[name].trained && (!name.startsWith('head') || objective.headParts.some((part) => name.endsWith(part)))
+  )
   const state: Record<string, Shape> = {}
   for (const [name, { shape: sides }] of Object.entries(parameters)) state[name] = sides
   for (const name of trained) {
@@ -45,7 +48,11 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
     rows: [pairs, displacements, coarse, coarse],
     columns: [pairs, displacements, coarse, coarse],
     ...(warped
-      ? { corners: [pairs, coarse, coarse, CORNERS], cornerWeights: [pairs, coarse, coarse, CORNERS], valid: [pairs, coarse, coarse] }
+      ? {
+          corners: [pairs, coarse, coarse, CORNERS],
+          cornerWeights: [pairs, coarse, coarse, CORNERS],
+          valid: [pairs, coarse, coarse]
+        }
       : { transposed: [pairs] }),
     rate: [1],
     ...objective.inputs
@@ -71,7 +78,8 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
     const next: NamedTensors = {}
     trained.forEach((name, i) => {
       adam(name, weights, shortened[i], fed.rate, next)
-      if (averaging > 0) next[averageOf(name)] = tf.add(tf.mul(weights[averageOf(name)], averaging), tf.mul(next[name], 1 - averaging))
+      if (averaging > 0)
+        next[averageOf(name)] = tf.add(tf.mul(weights[averageOf(name)], averaging), tf.mul(next[name], 1 - averaging))
     })
     for (const [name, moment] of Object.entries(moments)) {
       next[name] = tf.add(tf.mul(weights[name], RUNNING_DECAY), tf.mul(moment, 1 - RUNNING_DECAY))
@@ -98,7 +106,13 @@ function clipped(gradients: tf.Tensor[], longest: number): tf.Tensor[] {
 /**
  * Adam (Kingma and Ba 2015, in the efficient order of §2) with moments kept as plain decayed sums, `m̃ = β₁m̃ + g` and `ṽ = β₂ṽ + g²`: the factors (1−β) are part of `correctedRate` and of ε, which saves two passes over every weight.
  */
-export function adam(name: string, weights: NamedTensors, gradient: tf.Tensor, rate: tf.Tensor, next: NamedTensors): void {
+export function adam(
+  name: string,
+  weights: NamedTensors,
+  gradient: tf.Tensor,
+  rate: tf.Tensor,
+  next: NamedTensors
+): void {
   const moment1 = tf.add(tf.mul(weights[`${name}/moment1`], ADAM.beta1), gradient)
   const moment2 = tf.add(tf.mul(weights[`${name}/moment2`], ADAM.beta2), tf.mul(gradient, gradient))
   const spread = tf.add(tf.sqrt(moment2), ADAM.epsilon / Math.sqrt(1 - ADAM.beta2))
@@ -117,7 +131,8 @@ export function correctedRate(rate: number, step: number): number {
 export function initialState(program: Program, weights: Record<string, Float32Array>): Record<string, Float32Array> {
   return Object.fromEntries(
     Object.entries(program.state).map(([name, shape]) => {
-      const known = weights[name] ?? (name.endsWith('/average') ? weights[name.slice(0, -'/average'.length)] : undefined)
+      const known =
+        weights[name] ?? (name.endsWith('/average') ? weights[name.slice(0, -'/average'.length)] : undefined)
       return [name, known ?? new Float32Array(shape.reduce((a, b) => a * b, 1))]
     })
   )

@@ -35,7 +35,11 @@ export async function writeCheckpoint(path: string, { meta, arrays }: Checkpoint
   const digest = createHash('sha256')
   for (const body of bodies) digest.update(body)
   const header = Buffer.from(
-    JSON.stringify({ digest: digest.digest('hex'), meta, arrays: entries.map(([name, values]) => ({ name, length: values.length })) })
+    JSON.stringify({
+      digest: digest.digest('hex'),
+      meta,
+      arrays: entries.map(([name, values]) => ({ name, length: values.length }))
+    })
   )
   const length = Buffer.alloc(4)
   length.writeUInt32LE(header.length)
@@ -95,7 +99,11 @@ function headerLengthOf(bytes: Buffer): number {
 function decode(bytes: Buffer): Checkpoint {
   const start = MAGIC.length + 4
   const headerLength = headerLengthOf(bytes)
-  const { digest, meta, arrays: entries } = HEADER.parse(JSON.parse(bytes.subarray(start, start + headerLength).toString()))
+  const {
+    digest,
+    meta,
+    arrays: entries
+  } = HEADER.parse(JSON.parse(bytes.subarray(start, start + headerLength).toString()))
   const body = bytes.subarray(start + headerLength)
   if (createHash('sha256').update(body).digest('hex') !== digest) throw new Error('it is damaged')
   const values = new Float32Array(body.buffer.slice(body.byteOffset, body.byteOffset + body.byteLength))

@@ -17,10 +17,12 @@ export function firstBytes(text: string, bytes: number): string {
 }
 
 /** Hexadecimal digits that stand for a text. */
-export const hashOf = (text: string, digits = 8): string => createHash('sha256').update(text).digest('hex').slice(0, digits)
+export const hashOf = (text: string, digits = 8): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, digits)
 
 /** A name that fits: one of more bytes ends in a hash. */
-export const shortened = (name: string, bytes: number, hash: string): string => (bytesOf(name) <= bytes ? name : `${firstBytes(name, bytes - hash.length - 1)}-${hash}`)
+export const shortened = (name: string, bytes: number, hash: string): string =>
+  bytesOf(name) <= bytes ? name : `${firstBytes(name, bytes - hash.length - 1)}-${hash}`
 
 const foldedLetter = (letter: string): string => {
   const upper = letter.toUpperCase()
@@ -31,8 +33,13 @@ const foldedLetter = (letter: string): string => {
 /** A path as the least discerning file system knows it: without letter case, letters composed, no dots or spaces at a component's end. */
 export function folded(path: string): string {
   const composed = path.normalize('NFC')
-  const letters = /^[\x00-\x7f]*$/.test(composed) ? composed.toLowerCase() : Array.from(composed, foldedLetter).join('').normalize('NFC')
-  return letters.split('/').map((part) => part.replace(/[. ]+$/, '')).join('/')
+  const letters = /^[\x00-\x7f]*$/.test(composed)
+    ? composed.toLowerCase()
+    : Array.from(composed, foldedLetter).join('').normalize('NFC')
+  return letters
+    .split('/')
+    .map((part) => part.replace(/[. ]+$/, ''))
+    .join('/')
 }
 
 /** Windows keeps these for devices, whatever ending follows. */
@@ -55,7 +62,11 @@ export const digitsAt = (level: number): number => Math.min(64, 8 * Math.max(1, 
  * @param nameAt  a path's name; from level 2 on it contains a hash of the path with `digitsAt` digits
  * @param isTaken  whether something else has a name already; `isNamed` tells whether a path has it
  */
-export function distinctNames(paths: readonly string[], nameAt: (path: string, level: number) => string, isTaken: (name: string, isNamed: (name: string) => boolean) => boolean = () => false): Map<string, string> {
+export function distinctNames(
+  paths: readonly string[],
+  nameAt: (path: string, level: number) => string,
+  isTaken: (name: string, isNamed: (name: string) => boolean) => boolean = () => false
+): Map<string, string> {
   const levels = new Map(paths.map((path) => [path, 0]))
   for (;;) {
     const names = new Map([...levels].map(([path, level]) => [path, nameAt(path, level)]))

@@ -15,27 +15,32 @@ export const TEMPORARY_BYTES = '.0123456789ab-4294967295-01234567.partial'.lengt
 const BESIDE_BYTES = '.raster.rows'.length
 /** What stands before the ending of a temporary name: the path itself, or a hash where its name is too long to grow. */
 const temporaryStem = (path: string): string =>
-  bytesOf(basename(path)) + TEMPORARY_BYTES + BESIDE_BYTES <= LONGEST_NAME ? path : join(dirname(path), hashOf(basename(path), 32))
+  bytesOf(basename(path)) + TEMPORARY_BYTES + BESIDE_BYTES <= LONGEST_NAME
+    ? path
+    : join(dirname(path), hashOf(basename(path), 32))
 /** A name for a file or folder that is being written, which no other process or thread uses. */
 export const temporaryName = (path: string): string => temporaryStem(path) + ending()
 const UNFINISHED = /\.([0-9a-f]{12}-\d+)-\w+\.partial$/
 
 /** Removes what processes of this machine that have ended had begun to write below a folder, as far as it may. */
 export async function removeUnfinished(folder: string): Promise<void> {
-  for (const name of await readdir(folder, { recursive: true }).catch(() => [])) await removeIfUnfinished(join(folder, name))
+  for (const name of await readdir(folder, { recursive: true }).catch(() => []))
+    await removeIfUnfinished(join(folder, name))
 }
 
 /** The same of some files; others beside them are not ours. */
 export async function removeUnfinishedOf(paths: readonly string[]): Promise<void> {
   const ours = new Set(paths.map(temporaryStem))
   for (const folder of new Set(paths.map((path) => dirname(path)))) {
-    for (const name of await readdir(folder).catch(() => [])) if (ours.has(join(folder, name.replace(UNFINISHED, '')))) await removeIfUnfinished(join(folder, name))
+    for (const name of await readdir(folder).catch(() => []))
+      if (ours.has(join(folder, name.replace(UNFINISHED, '')))) await removeIfUnfinished(join(folder, name))
   }
 }
 
 async function removeIfUnfinished(path: string): Promise<void> {
   const tag = UNFINISHED.exec(path)?.[1]
-  if (tag !== undefined && (await endedHere(tag))) await rm(path, { recursive: true, force: true }).catch(() => undefined)
+  if (tag !== undefined && (await endedHere(tag)))
+    await rm(path, { recursive: true, force: true }).catch(() => undefined)
 }
 
 /**
@@ -45,7 +50,8 @@ async function removeIfUnfinished(path: string): Promise<void> {
  */
 export function writeFileSafely(path: string, parts: Uint8Array | string | readonly Uint8Array[]): Promise<void> {
   return fillFileSafely(path, async (handle) => {
-    for (const part of typeof parts === 'string' ? [Buffer.from(parts)] : parts instanceof Uint8Array ? [parts] : parts) await handle.writeFile(part)
+    for (const part of typeof parts === 'string' ? [Buffer.from(parts)] : parts instanceof Uint8Array ? [parts] : parts)
+      await handle.writeFile(part)
   })
 }
 
@@ -54,7 +60,10 @@ export function writeFileSafely(path: string, parts: Uint8Array | string | reado
  * @param fill  writes it, by its handle or by the temporary name
  * @throws DiskFull, FolderNotWritable and what `fill` throws
  */
-export async function fillFileSafely(path: string, fill: (handle: FileHandle, temporary: string) => Promise<void>): Promise<void> {
+export async function fillFileSafely(
+  path: string,
+  fill: (handle: FileHandle, temporary: string) => Promise<void>
+): Promise<void> {
   const temporary = temporaryName(path)
   try {
     const handle = await open(temporary, 'w+')
@@ -114,9 +123,15 @@ export async function readIfPresent(path: string): Promise<Buffer | undefined> {
 }
 
 /** A path that a system can be asked for. */
-export const pathText = z.string().min(1).refine((path) => !path.includes('\0'), 'is no path')
+export const pathText = z
+  .string()
+  .min(1)
+  .refine((path) => !path.includes('\0'), 'is no path')
 
 const SEPARATORS = process.platform === 'win32' ? /[\\/]/ : '/'
 
 /** A path below a folder: a project that somebody else made cannot lead out of where an export is asked to go. */
-export const pathBelow = pathText.refine((path) => !isAbsolute(path) && !path.split(SEPARATORS).includes('..'), 'leads out of its folder')
+export const pathBelow = pathText.refine(
+  (path) => !isAbsolute(path) && !path.split(SEPARATORS).includes('..'),
+  'leads out of its folder'
+)

@@ -9,7 +9,11 @@ import { type Project, readJson } from './project.ts'
 /** Lock of the groups alone, and for how many milliseconds whoever comes meanwhile waits. */
 export const GROUPS_LOCK = { name: 'groups', patience: 5000 }
 
-const foundFile = groupHistory.pick({ groups: true }).extend({ images: z.array(groupedImage.extend({ path: pathBelow, file: pathText })), format: z.literal(2), /** Tells one sorting from the next. */ id: z.string() })
+const foundFile = groupHistory.pick({ groups: true }).extend({
+  images: z.array(groupedImage.extend({ path: pathBelow, file: pathText })),
+  format: z.literal(2),
+  /** Tells one sorting from the next. */ id: z.string()
+})
 /** Apart from what was found, which may be long: an edit writes little. */
 const editsFile = groupHistory.pick({ edits: true, done: true }).extend({ format: z.literal(2), of: z.string() })
 
@@ -28,12 +32,18 @@ export async function loadGroups(project: Project): Promise<GroupHistory | undef
 }
 
 /** Keeps images that were sorted anew; what was made of former groups no longer counts. @throws DiskFull, FolderNotWritable */
-export async function saveFoundGroups(project: Project, { groups, images }: Pick<GroupHistory, 'groups' | 'images'>): Promise<void> {
+export async function saveFoundGroups(
+  project: Project,
+  { groups, images }: Pick<GroupHistory, 'groups' | 'images'>
+): Promise<void> {
   await writeFileSafely(foundPath(project), JSON.stringify({ format: 2, id: randomUUID(), groups, images }))
 }
 
 /** @throws DiskFull, FolderNotWritable, ProjectUnreadable */
-export async function saveGroupEdits(project: Project, { edits, done }: Pick<GroupHistory, 'edits' | 'done'>): Promise<void> {
+export async function saveGroupEdits(
+  project: Project,
+  { edits, done }: Pick<GroupHistory, 'edits' | 'done'>
+): Promise<void> {
   const found = await readJson(project.folder, foundPath(project), foundFile)
   if (found) await writeJsonSafely(editsPath(project), { format: 2, of: found.id, edits, done })
 }

@@ -22,7 +22,9 @@ const labelledImage = z.object({
   /** Label rasters below the set's folder, by head. */
   rasters: z.record(z.string(), pathBelow),
   /** Heatmaps likewise, if they were kept, and how many pixels of the image one of theirs covers. */
-  heatmaps: z.object({ cell: z.object({ width: z.number(), height: z.number() }), rasters: z.record(z.string(), pathBelow) }).optional()
+  heatmaps: z
+    .object({ cell: z.object({ width: z.number(), height: z.number() }), rasters: z.record(z.string(), pathBelow) })
+    .optional()
 })
 export type LabelledImage = z.infer<typeof labelledImage>
 
@@ -57,7 +59,9 @@ const formerIndex = z.object({
   format: z.literal(1),
   step: z.int(),
   folder: z.string(),
-  images: z.array(z.object({ path: z.string(), width: z.int(), height: z.int(), masks: z.record(z.string(), z.string()) })),
+  images: z.array(
+    z.object({ path: z.string(), width: z.int(), height: z.int(), masks: z.record(z.string(), z.string()) })
+  ),
   skipped: z.array(skippedFile),
   classes: z.record(z.string(), z.array(clusterClass))
 })
@@ -74,8 +78,14 @@ const TRAINING_SET = 'training'
 
 /** The set of the run's own images, or that of others, which lies beside it. */
 export function labelSetOf(project: Project, sources?: readonly string[]): LabelSet {
-  const own = sources === undefined || (sources.length === project.sources.length && sources.every((source, i) => source === project.sources[i]))
-  const name = own ? TRAINING_SET : `${basename(sources[0]).replace(/[^\p{L}\p{N}._-]/gu, '_').slice(0, 60)}-${createHash('sha256').update(sources.join('\n')).digest('hex').slice(0, 8)}`
+  const own =
+    sources === undefined ||
+    (sources.length === project.sources.length && sources.every((source, i) => source === project.sources[i]))
+  const name = own
+    ? TRAINING_SET
+    : `${basename(sources[0])
+        .replace(/[^\p{L}\p{N}._-]/gu, '_')
+        .slice(0, 60)}-${createHash('sha256').update(sources.join('\n')).digest('hex').slice(0, 8)}`
   return { project: project.folder, name, folder: join(runFolder(project), 'labels', name) }
 }
 
@@ -97,18 +107,39 @@ export function rasterNames(images: readonly string[]): Map<string, string> {
     return [...parts.slice(0, -1), shortened(parts.at(-1)!, LONGEST_RASTER, hash)].join('/')
   }
   // A folder of images may be called as another's raster: a.jpg.tif/b.jpg beside a.jpg.
-  const folders = new Set(images.flatMap((path) => path.split('/').slice(0, -1).map((_, i, parts) => folded(parts.slice(0, i + 1).map(portable).join('/')))))
+  const folders = new Set(
+    images.flatMap((path) =>
+      path
+        .split('/')
+        .slice(0, -1)
+        .map((_, i, parts) =>
+          folded(
+            parts
+              .slice(0, i + 1)
+              .map(portable)
+              .join('/')
+          )
+        )
+    )
+  )
   return distinctNames(images, nameAt, (name) => folders.has(folded(`${name}.tif`)))
 }
 
 /** Where an image's label rasters, and its heatmaps, lie below a folder, by head. @param name  of `rasterNames` */
-export const rasterPaths = (folder: string, heads: readonly string[], name: string): Record<string, string> => Object.fromEntries(heads.map((head) => [head, `${folder}/${head}/${name}.tif`]))
-export const heatmapPaths = (folder: string, heads: readonly string[], name: string): Record<string, string> => rasterPaths(`${folder}/heatmaps`, heads, name)
+export const rasterPaths = (folder: string, heads: readonly string[], name: string): Record<string, string> =>
+  Object.fromEntries(heads.map((head) => [head, `${folder}/${head}/${name}.tif`]))
+export const heatmapPaths = (folder: string, heads: readonly string[], name: string): Record<string, string> =>
+  rasterPaths(`${folder}/heatmaps`, heads, name)
 
 export const placeOf = ({ folder }: LabelSet, path: string): string => join(folder, path)
 
 /** Where the labels of a head lie, its heatmap likewise, and what stands for which of its labels where it is a cut of another. */
-export function storedHead(set: LabelSet, { cuts = {} }: Pick<LabelIndex, 'cuts'>, { rasters, heatmaps }: LabelledImage, head: string): { raster: string; heatmap?: string; table?: Uint8Array } {
+export function storedHead(
+  set: LabelSet,
+  { cuts = {} }: Pick<LabelIndex, 'cuts'>,
+  { rasters, heatmaps }: LabelledImage,
+  head: string
+): { raster: string; heatmap?: string; table?: Uint8Array } {
   const stored = cuts[head]?.of ?? head
   return {
     raster: placeOf(set, rasters[stored]),
@@ -135,7 +166,16 @@ export async function loadLabelIndex(project: Project, set: LabelSet): Promise<L
     file: join(former.folder, image.path),
     rasters: Object.fromEntries(Object.entries(masks).map(([head, mask]) => [head, join('..', mask)]))
   }))
-  return { format: 2, step: former.step, key: 'format-1', sources: [former.folder], images, skipped: former.skipped, partial: false, classes: former.classes }
+  return {
+    format: 2,
+    step: former.step,
+    key: 'format-1',
+    sources: [former.folder],
+    images,
+    skipped: former.skipped,
+    partial: false,
+    classes: former.classes
+  }
 }
 
 /** When a set's index was written, in milliseconds; undefined where there is none. */
@@ -147,7 +187,8 @@ export async function labelsChanged(set: LabelSet): Promise<number | undefined> 
 export async function saveLabelIndex(set: LabelSet, index: Omit<LabelIndex, 'format'>): Promise<void> {
   await writeJsonSafely(indexPath(set), { format: 2, ...index })
   await rm(donePath(set, index.key), { force: true })
-  for (const name of await readdir(set.folder)) if (KEY.test(name) && name !== index.key) await rm(join(set.folder, name), { recursive: true, force: true })
+  for (const name of await readdir(set.folder))
+    if (KEY.test(name) && name !== index.key) await rm(join(set.folder, name), { recursive: true, force: true })
 }
 
 const KEY = /^[0-9a-f]{16}$/
@@ -156,7 +197,8 @@ const KEY = /^[0-9a-f]{16}$/
 export async function removeOrphans(set: LabelSet, former: LabelIndex, images: ReadonlySet<string>): Promise<void> {
   for (const { path, rasters, heatmaps } of former.images) {
     if (images.has(path)) continue
-    for (const raster of [...Object.values(rasters), ...Object.values(heatmaps?.rasters ?? {})]) if (!raster.startsWith('..')) await rm(placeOf(set, raster), { force: true })
+    for (const raster of [...Object.values(rasters), ...Object.values(heatmaps?.rasters ?? {})])
+      if (!raster.startsWith('..')) await rm(placeOf(set, raster), { force: true })
   }
 }
 
@@ -164,11 +206,16 @@ export async function removeOrphans(set: LabelSet, former: LabelIndex, images: R
  * Images that are labelled already under a key: those of the index and those that a segmentation told before it was
  * cut off.
  */
-export async function labelledSoFar(set: LabelSet, key: string, index: LabelIndex | undefined): Promise<Map<string, LabelledImage>> {
+export async function labelledSoFar(
+  set: LabelSet,
+  key: string,
+  index: LabelIndex | undefined
+): Promise<Map<string, LabelledImage>> {
   const known = new Map((index?.key === key ? index.images : []).map((image) => [image.path, image]))
   for await (const image of linesOf(donePath(set, key), labelledImage)) known.set(image.path, image)
   return known
 }
 
 /** A list to which finished images are added as they come. @throws DiskFull, FolderNotWritable */
-export const openDoneList = (set: LabelSet, key: string): Promise<LineFile<LabelledImage>> => openLineFile(donePath(set, key))
+export const openDoneList = (set: LabelSet, key: string): Promise<LineFile<LabelledImage>> =>
+  openLineFile(donePath(set, key))

@@ -52,7 +52,10 @@ export interface Lock extends AsyncDisposable {
  * ended is taken over, by one taker only, and files that processes of this machine had half written are removed.
  * @throws ProjectLocked, Cancelled, FolderNotWritable, DiskFull
  */
-export async function takeLock(folder: string, { name = 'project', patience = 0, signal, onTakeover, sweeps = true }: LockOptions = {}): Promise<Lock> {
+export async function takeLock(
+  folder: string,
+  { name = 'project', patience = 0, signal, onTakeover, sweeps = true }: LockOptions = {}
+): Promise<Lock> {
   const path = join(folder, `${name}.lock`)
   const own: Record = { ...THIS_WORKER, id: randomUUID() }
   const takenOver = await take(path, own, folder, patience, signal)
@@ -84,7 +87,11 @@ export async function takeLock(folder: string, { name = 'project', patience = 0,
  * @param work  its signal aborts when another took the lock over
  * @throws as `takeLock`, and whatever `work` throws
  */
-export async function withLock<T>(folder: string, work: (lost: AbortSignal) => Promise<T>, options: LockOptions = {}): Promise<T> {
+export async function withLock<T>(
+  folder: string,
+  work: (lost: AbortSignal) => Promise<T>,
+  options: LockOptions = {}
+): Promise<T> {
   await using lock = await takeLock(folder, options)
   try {
     const done = await work(lock.lost)
@@ -97,11 +104,21 @@ export async function withLock<T>(folder: string, work: (lost: AbortSignal) => P
 
 async function lockedBy(path: string, folder: string): Promise<SmaltiError> {
   const holder = (await found(path))?.holder
-  return new SmaltiError('ProjectLocked', { path: folder, process: holder?.process, host: holder && holder.host !== THIS_WORKER.host ? machineOf(holder) : undefined })
+  return new SmaltiError('ProjectLocked', {
+    path: folder,
+    process: holder?.process,
+    host: holder && holder.host !== THIS_WORKER.host ? machineOf(holder) : undefined
+  })
 }
 
 /** Takes a lock, waiting for it as long as asked. @returns the lock that was taken over, if any */
-async function take(path: string, own: Record, folder: string, patience: number, signal: AbortSignal | undefined): Promise<Found | undefined> {
+async function take(
+  path: string,
+  own: Record,
+  folder: string,
+  patience: number,
+  signal: AbortSignal | undefined
+): Promise<Found | undefined> {
   const until = performance.now() + patience
   const draft = temporaryName(path)
   try {
@@ -165,7 +182,7 @@ async function takeOver(path: string, draft: string): Promise<Found | 'held' | '
   const former = await found(path)
   if (!former) return (await placed(draft, path)) ? 'free' : 'held'
   const claims: string[] = []
-  for (let [at, last]: [string, Found] = [path, former]; ; ) {
+  for (let [at, last]: [string, Found] = [path, former]; ;) {
     if (!(await isOver(at, last))) return 'held'
     const claim = `${path}.after-${last.id}`
     claims.push(claim)

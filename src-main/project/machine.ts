@@ -27,7 +27,10 @@ function ifReadable(read: () => string): string {
 
 /** Machines may have the same name; containers on one machine share its boot, not its process numbers. */
 function hostOf(): string {
-  const [machine, space] = [ifReadable(() => readFileSync('/etc/machine-id', 'utf8')), ifReadable(() => readlinkSync('/proc/self/ns/pid'))]
+  const [machine, space] = [
+    ifReadable(() => readFileSync('/etc/machine-id', 'utf8')),
+    ifReadable(() => readlinkSync('/proc/self/ns/pid'))
+  ]
   return process.env.SMALTI_HOST ?? [hostname(), machine, space].filter(Boolean).join(' ')
 }
 
@@ -82,7 +85,8 @@ export async function hasEnded({ host, boot, process: pid, started, thread }: Wo
   return thread === 0 || (pid === THIS_WORKER.process && thread === THIS_WORKER.thread) ? false : undefined
 }
 
-const digest = (text: string, length: number): string => createHash('sha256').update(text).digest('hex').slice(0, length)
+const digest = (text: string, length: number): string =>
+  createHash('sha256').update(text).digest('hex').slice(0, length)
 const [HOST, BOOT] = [digest(THIS_WORKER.host, 8), digest(THIS_WORKER.boot, 4)]
 
 /** A process of a machine in a few letters, for names of files. */

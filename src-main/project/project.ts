@@ -2,13 +2,29 @@ import { existsSync } from 'node:fs'
 import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type BandRole, type Catalogue, area, bandChoice, bandStatistics, catalogue, catalogueImage } from '../contract/imagery.ts'
+import {
+  type BandRole,
+  type Catalogue,
+  area,
+  bandChoice,
+  bandStatistics,
+  catalogue,
+  catalogueImage
+} from '../contract/imagery.ts'
 import { clusterMap, clusterTree } from '../contract/classes.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { BACKEND_CHOICES, trainingSettings } from '../contract/settings.ts'
 import { architecture, trainingReport, upright } from '../contract/training.ts'
 import { type Checkpoint, checkpointNotes, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import { makeFolder, pathBelow, pathText, readIfPresent, temporaryName, writeFileSafely, writeJsonSafely } from './files.ts'
+import {
+  makeFolder,
+  pathBelow,
+  pathText,
+  readIfPresent,
+  temporaryName,
+  writeFileSafely,
+  writeJsonSafely
+} from './files.ts'
 
 /** Version of the format on disk. A newer one is refused, an older one is read as what it means today. */
 const FORMAT = 2
@@ -25,7 +41,9 @@ const projectFile = z.union([
     /** Folder name below `runs/` of the run in use. */
     run: runName.optional()
   }),
-  z.object({ format: z.literal(1), images: pathText, run: runName.optional() }).transform(({ images, run }) => ({ format: FORMAT, sources: [images], run }))
+  z
+    .object({ format: z.literal(1), images: pathText, run: runName.optional() })
+    .transform(({ images, run }) => ({ format: FORMAT, sources: [images], run }))
 ])
 
 /** What a checkpoint says besides its weights, and the run's catalogue: all that is needed to go on, or to segment. */
@@ -44,12 +62,18 @@ export const runMeta = z.object({
   map: clusterMap.optional(),
   position: z.object({ step: z.int(), seconds: z.number(), rateFactor: z.number(), history: z.array(trainingReport) }),
   /** What training remembers besides its weights, see `TrainingMemory`. */
-  memory: z.object({ bestInformation: z.number(), risen: z.object({ information: z.number(), progress: z.number() }) }).optional(),
+  memory: z
+    .object({ bestInformation: z.number(), risen: z.object({ information: z.number(), progress: z.number() }) })
+    .optional(),
   finished: z.boolean()
 })
 export type RunMeta = z.infer<typeof runMeta>
 
-const oldCatalogue = z.object({ folder: z.string(), images: z.array(z.object({ path: z.string(), width: z.int(), height: z.int(), bands: z.int() })), skipped: z.array(z.unknown()) })
+const oldCatalogue = z.object({
+  folder: z.string(),
+  images: z.array(z.object({ path: z.string(), width: z.int(), height: z.int(), bands: z.int() })),
+  skipped: z.array(z.unknown())
+})
 
 /** A checkpoint's notes as they are today. Those of format 1 counted bands and named one folder. */
 function upToDate(notes: unknown): unknown {
@@ -57,8 +81,17 @@ function upToDate(notes: unknown): unknown {
   if (typeof meta.bands !== 'number') return notes
   const roles = (count: number): BandRole[] => (count === 1 ? ['grey'] : ['red', 'green', 'blue'])
   const old = oldCatalogue.parse(meta.catalogue)
-  const images = old.images.map(({ bands, ...image }) => ({ ...image, file: join(old.folder, image.path), bands: roles(bands), type: 'uint8' }))
-  return { ...meta, bands: { roles: roles(meta.bands) }, catalogue: { sources: [old.folder], images, skipped: old.skipped } }
+  const images = old.images.map(({ bands, ...image }) => ({
+    ...image,
+    file: join(old.folder, image.path),
+    bands: roles(bands),
+    type: 'uint8'
+  }))
+  return {
+    ...meta,
+    bands: { roles: roles(meta.bands) },
+    catalogue: { sources: [old.folder], images, skipped: old.skipped }
+  }
 }
 
 /** Whether a run has anything to segment with. */
@@ -67,7 +100,10 @@ export function isTrained({ position, finished }: { position: { step: number }; 
 }
 
 /** Of each head the sub-head that tells most, by the run's last report. */
-export function chosenSubHeads({ architecture, position }: Pick<RunMeta, 'architecture' | 'position'>): Record<string, number> {
+export function chosenSubHeads({
+  architecture,
+  position
+}: Pick<RunMeta, 'architecture' | 'position'>): Record<string, number> {
   const report = position.history.at(-1)
   const chosen = (name: string): number => report?.heads.find((head) => head.name === name)?.subHead ?? 0
   return Object.fromEntries(architecture.heads.map(({ name, mergedFrom }) => [name, chosen(mergedFrom ?? name)]))
@@ -83,7 +119,8 @@ export interface Project {
 export async function openProject(folder: string, run?: string): Promise<Project> {
   const found = await readJson(folder, join(folder, PROJECT_FILE), projectFile)
   if (!found) throw new SmaltiError('ProjectNotFound', { path: folder })
-  if (run !== undefined && !(RUN.test(run) && existsSync(join(folder, 'runs', run)))) throw new SmaltiError('InvalidSetting', { setting: 'run', reason: `the project has none called ${run}` })
+  if (run !== undefined && !(RUN.test(run) && existsSync(join(folder, 'runs', run))))
+    throw new SmaltiError('InvalidSetting', { setting: 'run', reason: `the project has none called ${run}` })
   return { folder, sources: found.sources, run: run ?? found.run }
 }
 
@@ -125,7 +162,8 @@ const UNLEARNT = 'unlearnt'
 export async function removeUnlearnt({ folder }: Project): Promise<void> {
   const { run: current } = await openProject(folder)
   for (const run of await readdir(join(folder, 'runs')).catch(() => [])) {
-    if (RUN.test(run) && run !== current && existsSync(join(folder, 'runs', run, UNLEARNT))) await rm(join(folder, 'runs', run), { recursive: true, force: true })
+    if (RUN.test(run) && run !== current && existsSync(join(folder, 'runs', run, UNLEARNT)))
+      await rm(join(folder, 'runs', run), { recursive: true, force: true })
   }
 }
 
@@ -184,7 +222,8 @@ async function stillThere(folder: string): Promise<void> {
 
 /** What a run's checkpoint says besides its weights and its catalogue, neither of which is read; undefined before the first one. @throws Error when it is damaged */
 export async function loadRunNotes(project: Project): Promise<unknown> {
-  const notes = (await checkpointNotes(checkpointPath(project))) ?? (await checkpointNotes(formerCheckpointPath(project)))
+  const notes =
+    (await checkpointNotes(checkpointPath(project))) ?? (await checkpointNotes(formerCheckpointPath(project)))
   if (!notes) await stillThere(project.folder)
   return notes && upToDate(notes)
 }
@@ -201,10 +240,15 @@ export async function loadRun(project: Project): Promise<{ meta: RunMeta; arrays
   const images = await readIfPresent(cataloguePath(project))
   try {
     const notes = checkpoint.meta as object
-    const meta = runMeta.parse(upToDate(images ? { ...notes, catalogue: JSON.parse(images.toString()) as unknown } : notes))
+    const meta = runMeta.parse(
+      upToDate(images ? { ...notes, catalogue: JSON.parse(images.toString()) as unknown } : notes)
+    )
     return { meta, arrays: checkpoint.arrays }
   } catch (fault) {
-    throw new SmaltiError('CheckpointUnreadable', { path, reason: fault instanceof z.ZodError ? z.prettifyError(fault) : (fault as Error).message })
+    throw new SmaltiError('CheckpointUnreadable', {
+      path,
+      reason: fault instanceof z.ZodError ? z.prettifyError(fault) : (fault as Error).message
+    })
   }
 }
 
@@ -229,8 +273,10 @@ export async function readJson<T>(folder: string, path: string, schema: z.ZodTyp
     throw new SmaltiError('ProjectUnreadable', { path: folder, reason: (fault as Error).message })
   }
   const format = z.object({ format: z.number() }).safeParse(content)
-  if (format.success && format.data.format > FORMAT) throw new SmaltiError('ProjectTooNew', { path: folder, found: format.data.format, known: FORMAT })
+  if (format.success && format.data.format > FORMAT)
+    throw new SmaltiError('ProjectTooNew', { path: folder, found: format.data.format, known: FORMAT })
   const parsed = schema.safeParse(content)
-  if (!parsed.success) throw new SmaltiError('ProjectUnreadable', { path: folder, reason: z.prettifyError(parsed.error) })
+  if (!parsed.success)
+    throw new SmaltiError('ProjectUnreadable', { path: folder, reason: z.prettifyError(parsed.error) })
   return parsed.data
 }

@@ -15,15 +15,28 @@ const placed = z.looseObject({ sources: z.array(z.string()), images: z.array(z.l
  */
 export async function relocate(project: Project, to: string): Promise<Project> {
   const [from, ...more] = project.sources
-  const moved = (path: string): string => (path === from ? to : path.startsWith(from + sep) ? join(to, relative(from, path)) : path)
+  const moved = (path: string): string =>
+    path === from ? to : path.startsWith(from + sep) ? join(to, relative(from, path)) : path
   const catalogues = await filesBelow(join(project.folder, 'runs'), /(^|[\\/])(catalogue|labels)\.json$/)
-  const contents = await Promise.all(catalogues.map(async (path) => ({ path, content: await readJson(project.folder, path, placed).catch(() => undefined) })))
-  const files = contents.flatMap(({ content }) => content?.images.map(({ file }) => moved(file)) ?? []).filter((file) => file.startsWith(to + sep))
+  const contents = await Promise.all(
+    catalogues.map(async (path) => ({
+      path,
+      content: await readJson(project.folder, path, placed).catch(() => undefined)
+    }))
+  )
+  const files = contents
+    .flatMap(({ content }) => content?.images.map(({ file }) => moved(file)) ?? [])
+    .filter((file) => file.startsWith(to + sep))
   const known = files.filter((file) => existsSync(file)).length
-  if (more.length > 0 || !isAbsolute(from) || existsSync(from) || 2 * known < files.length) throw new SmaltiError('OtherImages', { path: project.folder, images: project.sources.join(', ') })
+  if (more.length > 0 || !isAbsolute(from) || existsSync(from) || 2 * known < files.length)
+    throw new SmaltiError('OtherImages', { path: project.folder, images: project.sources.join(', ') })
   for (const { path, content } of contents) {
     if (!content) continue
-    await writeJsonSafely(path, { ...content, sources: content.sources.map(moved), images: content.images.map((image) => ({ ...image, file: moved(image.file) })) })
+    await writeJsonSafely(path, {
+      ...content,
+      sources: content.sources.map(moved),
+      images: content.images.map((image) => ({ ...image, file: moved(image.file) }))
+    })
   }
   const changed = { ...project, sources: [to] }
   await saveProject(changed)

@@ -7,7 +7,16 @@ import { trainingSettings } from '../contract/settings.ts'
 import { trainingReport } from '../contract/training.ts'
 import { writeJsonSafely } from './files.ts'
 import { labelSetOf, loadLabelIndex } from './labelSets.ts'
-import { type Project, RUN, checkpointPath, isTrained, loadRunNotes, readJson, runFolder, saveProject } from './project.ts'
+import {
+  type Project,
+  RUN,
+  checkpointPath,
+  isTrained,
+  loadRunNotes,
+  readJson,
+  runFolder,
+  saveProject
+} from './project.ts'
 
 /** What a run is called by its user. */
 const runFile = z.object({ format: z.literal(2), name: z.string() })
@@ -17,7 +26,8 @@ const runFilePath = (project: Project): string => join(runFolder(project), 'run.
 const diagnosisPath = (project: Project): string => join(runFolder(project), 'diagnosis.json')
 
 /** @throws DiskFull, FolderNotWritable */
-export const saveDiagnosis = (project: Project, found: Diagnosis): Promise<void> => writeJsonSafely(diagnosisPath(project), { format: 2, ...found })
+export const saveDiagnosis = (project: Project, found: Diagnosis): Promise<void> =>
+  writeJsonSafely(diagnosisPath(project), { format: 2, ...found })
 
 /** What is known of the features that a run has after so many steps. */
 export async function loadDiagnosis(project: Project, steps: number): Promise<Diagnosis | undefined> {
@@ -34,13 +44,20 @@ const notes = z.object({
 
 /** The runs of a project that have learnt something, the newest first; damaged ones are left out. @throws ProjectUnreadable, ProjectTooNew */
 export async function listRuns(project: Project): Promise<RunSummary[]> {
-  const names = (await readdir(join(project.folder, 'runs')).catch(() => [])).filter((name) => RUN.test(name)).sort().reverse()
+  const names = (await readdir(join(project.folder, 'runs')).catch(() => []))
+    .filter((name) => RUN.test(name))
+    .sort()
+    .reverse()
   const summaries: RunSummary[] = []
   for (const run of names) {
     const own = { ...project, run }
     const found = notes.safeParse(await loadRunNotes(own).catch(() => undefined))
     if (!found.success || !isTrained(found.data)) continue
-    const { settings, position: { step, seconds, history }, finished } = found.data
+    const {
+      settings,
+      position: { step, seconds, history },
+      finished
+    } = found.data
     const head = history.at(-1)?.heads[0]
     const index = await loadLabelIndex(own, labelSetOf(own))
     summaries.push({
@@ -66,7 +83,11 @@ export async function listRuns(project: Project): Promise<RunSummary[]> {
 
 const named = (runs: readonly RunSummary[], run: string): RunSummary => {
   const found = runs.find((entry) => entry.run === run)
-  if (!found) throw new SmaltiError('InvalidSetting', { setting: 'run', reason: `the project has none called ${run}; it has ${runs.map((entry) => entry.run).join(', ')}` })
+  if (!found)
+    throw new SmaltiError('InvalidSetting', {
+      setting: 'run',
+      reason: `the project has none called ${run}; it has ${runs.map((entry) => entry.run).join(', ')}`
+    })
   return found
 }
 

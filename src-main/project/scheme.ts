@@ -31,7 +31,9 @@ export async function loadScheme(project: Project, head: string): Promise<Scheme
 }
 
 /** What the labels become that one table after the other is applied to; either may be missing. */
-export const following = (first: Uint8Array | undefined, second: Uint8Array | undefined): Uint8Array | undefined => (first && second ? first.map((value) => second[value]) : (first ?? second))
+export const following = (first: Uint8Array | undefined, second: Uint8Array | undefined): Uint8Array | undefined =>
+  first && second ? first.map((value) => second[value]) : (first ?? second)
 
 /** Place of each cluster's class in the scheme's list; ignored classes have no label. */
-export const tableOf = (scheme: Scheme): Uint8Array => placesOf(scheme).map((place) => (scheme.classes[place]?.ignored ? NO_LABEL : place))
+export const tableOf = (scheme: Scheme): Uint8Array =>
+  placesOf(scheme).map((place) => (scheme.classes[place]?.ignored ? NO_LABEL : place))

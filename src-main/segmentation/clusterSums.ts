@@ -65,7 +65,10 @@ export interface CellView {
 }
 
 /** Mean bands of cells, from the planes of the window that holds them. */
-export function meanBands(cells: Window, { values, valid, window, stride }: { values: Float32Array; valid?: Uint8Array; window: Window; stride: number }): Float32Array {
+export function meanBands(
+  cells: Window,
+  { values, valid, window, stride }: { values: Float32Array; valid?: Uint8Array; window: Window; stride: number }
+): Float32Array {
   const pixels = window.width * window.height
   const count = values.length / pixels
   const means = new Float32Array(cells.width * cells.height * count)
@@ -92,7 +95,12 @@ export function meanBands(cells: Window, { values, valid, window, stride }: { va
  *
  * @param first  the heatmap's cell of row and column 0 of the view
  */
-export function sumsOf({ cells, cell, bands }: CellView, { values, side, clusters }: Heatmap, winners: Uint8Array, first: { row: number; column: number }): ClusterSums {
+export function sumsOf(
+  { cells, cell, bands }: CellView,
+  { values, side, clusters }: Heatmap,
+  winners: Uint8Array,
+  first: { row: number; column: number }
+): ClusterSums {
   const count = bands.length / (cells.width * cells.height)
   const found: (Sums | undefined)[] = []
   for (let r = 0, i = 0; r < cells.height; r++) {
@@ -101,7 +109,13 @@ export function sumsOf({ cells, cell, bands }: CellView, { values, side, cluster
       const [row, column] = [first.row + r, first.column + c]
       const at = row * side + column
       const k = winners[at]
-      const sums = (found[k] ??= { cluster: k, cells: 0, confidence: 0, bands: Array<number>(count).fill(0), patches: [] })
+      const sums = (found[k] ??= {
+        cluster: k,
+        cells: 0,
+        confidence: 0,
+        bands: Array<number>(count).fill(0),
+        patches: []
+      })
       const probability = Math.min(Math.max(values[at * clusters + k], 0), 1)
       sums.cells++
       sums.confidence += probability
@@ -110,7 +124,11 @@ export function sumsOf({ cells, cell, bands }: CellView, { values, side, cluster
       if (sums.patches.length === PATCHES && score <= sums.patches[PATCHES - 1].score) continue
       if (row < 2 || column < 2 || row > side - 3 || column > side - 3) continue
       if ([-2, -1, 1, 2].some((d) => winners[at + d] !== k || winners[at + d * side] !== k)) continue
-      keep(sums.patches, { x: Math.floor((cells.left + c + 0.5) * cell.width), y: Math.floor((cells.top + r + 0.5) * cell.height), score })
+      keep(sums.patches, {
+        x: Math.floor((cells.left + c + 0.5) * cell.width),
+        y: Math.floor((cells.top + r + 0.5) * cell.height),
+        score
+      })
     }
   }
   return found.filter((sums) => sums !== undefined)

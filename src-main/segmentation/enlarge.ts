@@ -40,7 +40,8 @@ export interface Places {
 /** Mean of the planes of an image, the guide of its heatmaps. */
 export function meanOfPlanes(planes: Float32Array, pixels: number): Float32Array {
   const mean = planes.slice(0, pixels)
-  for (let from = pixels; from < planes.length; from += pixels) for (let i = 0; i < pixels; i++) mean[i] += planes[from + i]
+  for (let from = pixels; from < planes.length; from += pixels)
+    for (let i = 0; i < pixels; i++) mean[i] += planes[from + i]
   const share = pixels / planes.length
   for (let i = 0; i < pixels; i++) mean[i] *= share
   return mean
@@ -53,7 +54,14 @@ export function meanOfPlanes(planes: Float32Array, pixels: number): Float32Array
  *
  * @param into  labels of a larger picture, row-major with `width`; `area` of it is written
  */
-export function enlargeLabels({ values, side, clusters, models }: Heatmap, winners: Uint8Array, { rows, columns, full }: Places, into: Uint8Array, width: number, area: Window): void {
+export function enlargeLabels(
+  { values, side, clusters, models }: Heatmap,
+  winners: Uint8Array,
+  { rows, columns, full }: Places,
+  into: Uint8Array,
+  width: number,
+  area: Window
+): void {
   const below = side > 1 ? side : 0
   const right = side > 1 ? 1 : 0
   const runs = runsOf(columns.before, area.width)
@@ -80,7 +88,9 @@ export function enlargeLabels({ values, side, clusters, models }: Heatmap, winne
           const [upper, lower] = [at + end * right, at + end * right + below]
           const [u, l] = [upper * clusters + k, lower * clusters + k]
           const [su, sl] = models ? [models.slopes[u], models.slopes[l]] : [0, 0]
-          const [vu, vl] = models ? [values[u] - su * models.guide[upper], values[l] - sl * models.guide[lower]] : [values[u], values[l]]
+          const [vu, vl] = models
+            ? [values[u] - su * models.guide[upper], values[l] - sl * models.guide[lower]]
+            : [values[u], values[l]]
           lines[base + 1 + end] = vu + down * (vl - vu)
           lines[base + 3 + end] = su + down * (sl - su)
         }

@@ -6,7 +6,13 @@ import { BORROWED, type Scale, scaledSize } from '../imagery/pictures.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 import { sharedWork } from '../imagery/sharedWork.ts'
 import { inferenceProgram, rowPlaces } from '../learning/inference.ts'
-import { type Architecture, heatmapMargin, outputStride, receptiveHalo, windowStep } from '../learning/network/architecture.ts'
+import {
+  type Architecture,
+  heatmapMargin,
+  outputStride,
+  receptiveHalo,
+  windowStep
+} from '../learning/network/architecture.ts'
 import type { FrozenTrunk } from '../learning/network/backbone.ts'
 import { foldWeights } from '../learning/network/forward.ts'
 import { type HeadSums, meanBands, sumsOf } from './clusterSums.ts'
@@ -71,7 +77,13 @@ export interface Plan {
  * the network sees and continues the image mirrored, so that labels do not depend on where windows lie. Where the
  * image is scaled down, a window covers several tiles; where it is enlarged, a part of one.
  */
-export function planOf(architecture: Architecture, image: CatalogueImage, scale: Scale, tile: number, covered = receptiveHalo(architecture) > WIDE_HALO ? COVERED_WITH_WIDE_HALO : COVERED): Plan {
+export function planOf(
+  architecture: Architecture,
+  image: CatalogueImage,
+  scale: Scale,
+  tile: number,
+  covered = receptiveHalo(architecture) > WIDE_HALO ? COVERED_WITH_WIDE_HALO : COVERED
+): Plan {
   const step = windowStep(architecture)
   const scaled = scaledSize(image, scale)
   const ratio = Math.max(scaled.width / image.width, scaled.height / image.height)
@@ -95,7 +107,10 @@ function haloOf(architecture: Architecture, { gaps }: Pick<CatalogueImage, 'gaps
 }
 
 /** Tiles across and down an image. */
-export const tilesOf = ({ image, tile }: Plan): { columns: number; rows: number } => ({ columns: Math.ceil(image.width / tile), rows: Math.ceil(image.height / tile) })
+export const tilesOf = ({ image, tile }: Plan): { columns: number; rows: number } => ({
+  columns: Math.ceil(image.width / tile),
+  rows: Math.ceil(image.height / tile)
+})
 
 /** Blocks of an image between two rows of tiles, the first of which begins a block, row by row of blocks. */
 export function* blocksOf(plan: Plan, architecture: Architecture, fromRow: number, toRow: number): Generator<Block> {
@@ -108,8 +123,17 @@ export function* blocksOf(plan: Plan, architecture: Architecture, fromRow: numbe
       const regions: Region[] = []
       for (let top = row * tile; top < Math.min((row + down) * tile, image.height); top += covered) {
         for (let left = column * tile; left < Math.min((column + across) * tile, image.width); left += covered) {
-          const area = { left, top, width: Math.min(covered, image.width - left), height: Math.min(covered, image.height - top) }
-          regions.push({ area, window: windowOf(plan, architecture, left, top), cells: cellsIn(plan, architecture, area) })
+          const area = {
+            left,
+            top,
+            width: Math.min(covered, image.width - left),
+            height: Math.min(covered, image.height - top)
+          }
+          regions.push({
+            area,
+            window: windowOf(plan, architecture, left, top),
+            cells: cellsIn(plan, architecture, area)
+          })
         }
       }
       yield { column, row, across, down, regions }
@@ -124,7 +148,12 @@ function windowOf({ image, scaled, side }: Plan, architecture: Architecture, lef
   const step = windowStep(architecture)
   const halo = haloOf(architecture, image)
   const start = (at: number, ratio: number): number => Math.floor((at * ratio - halo) / step) * step
-  return { left: start(left, scaled.width / image.width), top: start(top, scaled.height / image.height), width: side, height: side }
+  return {
+    left: start(left, scaled.width / image.width),
+    top: start(top, scaled.height / image.height),
+    width: side,
+    height: side
+  }
 }
 
 /** The network's resolution over an image: cells across and down, and how many pixels of the full image one covers. */
@@ -145,7 +174,8 @@ export function cellGrid({ image, scaled }: Plan, architecture: Architecture): C
 function cellsIn(plan: Plan, architecture: Architecture, { left, top, width, height }: Window): Window {
   const { image } = plan
   const grid = cellGrid(plan, architecture)
-  const first = (at: number, length: number, cell: number, cells: number): number => (at >= length ? cells : Math.max(0, Math.ceil(at / cell - 0.5)))
+  const first = (at: number, length: number, cell: number, cells: number): number =>
+    at >= length ? cells : Math.max(0, Math.ceil(at / cell - 0.5))
   const column = first(left, image.width, grid.cell.width, grid.width)
   const row = first(top, image.height, grid.cell.height, grid.height)
   return {
@@ -208,33 +238,83 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
       )
       for (const { area, window, cells } of block.regions) {
         const { values, valid } = await timed(read())
-        const planes = (of: (name: string, clusters: number) => Uint8Array): CellProbabilities => Object.fromEntries(architecture.heads.map(({ name, clusters }) => [name, of(name, clusters)]))
+        const planes = (of: (name: string, clusters: number) => Uint8Array): CellProbabilities =>
+          Object.fromEntries(architecture.heads.map(({ name, clusters }) => [name, of(name, clusters)]))
         if (valid && !valid.includes(1)) {
-          if (sink.cells) await timed(sink.cells(cells, planes((_, clusters) => new Uint8Array(clusters * cells.width * cells.height).fill(NO_LABEL))))
+          if (sink.cells)
+            await timed(
+              sink.cells(
+                cells,
+                planes((_, clusters) => new Uint8Array(clusters * cells.width * cells.height).fill(NO_LABEL))
+              )
+            )
           continue
         }
         const masked = image.gaps === true
         const ones = masked ? Float32Array.from(valid ?? new Uint8Array(window.width ** 2).fill(1)) : undefined
-        const rows = architecture.upright && rowPlaces(architecture, { top: window.top, window: window.width, height: plan.scaled.height })
+        const rows =
+          architecture.upright &&
+          rowPlaces(architecture, { top: window.top, window: window.width, height: plan.scaled.height })
         const backbone = trunk && (await trunk.features(values, window.width))
-        const make = (): Promise<Execution> => backend.compile(inferenceProgram(architecture, subHeads, { window: window.width, masked }), folded)
-        const heatmaps = await compiled.use(`${window.width} ${masked}`, { make }, (network) => network.run({ image: values, ...(ones && { valid: ones }), ...(rows && { rows }), ...(backbone && { backbone }) }))
+        const make = (): Promise<Execution> =>
+          backend.compile(inferenceProgram(architecture, subHeads, { window: window.width, masked }), folded)
+        const heatmaps = await compiled.use(`${window.width} ${masked}`, { make }, (network) =>
+          network.run({
+            image: values,
+            ...(ones && { valid: ones }),
+            ...(rows && { rows }),
+            ...(backbone && { backbone })
+          })
+        )
         const covered = coveredBy(window)
-        const full = architecture.guidedFilter && { values: meanOfPlanes(values, window.width ** 2), side: window.width }
-        const view = sink.sums && { cells, cell: cellGrid(plan, architecture).cell, bands: meanBands(cells, { values, valid, window, stride }) }
+        const full = architecture.guidedFilter && {
+          values: meanOfPlanes(values, window.width ** 2),
+          side: window.width
+        }
+        const view = sink.sums && {
+          cells,
+          cell: cellGrid(plan, architecture).cell,
+          bands: meanBands(cells, { values, valid, window, stride })
+        }
         const first = { row: cells.top - covered.top / stride, column: cells.left - covered.left / stride }
         const sums: HeadSums = {}
         for (const { name, clusters } of architecture.heads) {
-          const heatmap = { values: heatmaps[`heatmap${name}`], side: covered.width / stride, clusters, models: full && { slopes: heatmaps[`slopes${name}`], guide: heatmaps.guide } }
+          const heatmap = {
+            values: heatmaps[`heatmap${name}`],
+            side: covered.width / stride,
+            clusters,
+            models: full && { slopes: heatmaps[`slopes${name}`], guide: heatmaps.guide }
+          }
           const winners = strongest(heatmap)
           if (view) sums[name] = sumsOf(view, heatmap, winners, first)
-          enlarge(plan, block, { area, window, covered }, { ...heatmap, winners }, full, tiles.map((labels) => labels[name]))
+          enlarge(
+            plan,
+            block,
+            { area, window, covered },
+            { ...heatmap, winners },
+            full,
+            tiles.map((labels) => labels[name])
+          )
         }
         sink.sums?.(sums)
         if (valid) blank(plan, block, area, window, valid, tiles)
-        if (sink.cells) await timed(sink.cells(cells, planes((name, clusters) => cellPlanes({ values: heatmaps[`heatmap${name}`], side: covered.width / stride, clusters }, cells, { window, covered, stride }, valid))))
+        if (sink.cells)
+          await timed(
+            sink.cells(
+              cells,
+              planes((name, clusters) =>
+                cellPlanes(
+                  { values: heatmaps[`heatmap${name}`], side: covered.width / stride, clusters },
+                  cells,
+                  { window, covered, stride },
+                  valid
+                )
+              )
+            )
+          )
       }
-      for (const [i, labels] of tiles.entries()) await timed(sink.tile(block.column + (i % block.across), block.row + Math.floor(i / block.across), labels))
+      for (const [i, labels] of tiles.entries())
+        await timed(sink.tile(block.column + (i % block.across), block.row + Math.floor(i / block.across), labels))
     },
     waited: () => waited,
     dispose: () => compiled.close()
@@ -247,43 +327,78 @@ export function createSegmenter(backend: Backend, { architecture, weights, subHe
   }
 
   /** Writes the labels of an area into the tiles that it lies in, from a heatmap that covers a part of a window. */
-  function enlarge({ image, scaled, tile }: Plan, block: Block, { area, window, covered }: Record<'area' | 'window' | 'covered', Window>, { winners, ...heatmap }: Heatmap & { winners: Uint8Array }, guide: Pick<FullGuide, 'values' | 'side'> | undefined, tiles: readonly Uint8Array[]): void {
-    const along = (start: number, length: number, ratio: number, origin: number): Placement => placements(length, heatmap.side, (i) => ((start + i + 0.5) * ratio - origin) / stride - 0.5)
-    const inWindow = (start: number, length: number, ratio: number, origin: number): Placement => placements(length, window.width, (i) => (start + i + 0.5) * ratio - origin - 0.5)
+  function enlarge(
+    { image, scaled, tile }: Plan,
+    block: Block,
+    { area, window, covered }: Record<'area' | 'window' | 'covered', Window>,
+    { winners, ...heatmap }: Heatmap & { winners: Uint8Array },
+    guide: Pick<FullGuide, 'values' | 'side'> | undefined,
+    tiles: readonly Uint8Array[]
+  ): void {
+    const along = (start: number, length: number, ratio: number, origin: number): Placement =>
+      placements(length, heatmap.side, (i) => ((start + i + 0.5) * ratio - origin) / stride - 0.5)
+    const inWindow = (start: number, length: number, ratio: number, origin: number): Placement =>
+      placements(length, window.width, (i) => (start + i + 0.5) * ratio - origin - 0.5)
     for (let row = Math.floor(area.top / tile); row * tile < area.top + area.height; row++) {
       const [top, bottom] = [Math.max(area.top, row * tile), Math.min(area.top + area.height, (row + 1) * tile)]
       const down = [top, bottom - top, scaled.height / image.height] as const
       const rows = along(...down, covered.top)
       const guideRows = inWindow(...down, window.top)
       for (let column = Math.floor(area.left / tile); column * tile < area.left + area.width; column++) {
-        const [left, right] = [Math.max(area.left, column * tile), Math.min(area.left + area.width, (column + 1) * tile)]
+        const [left, right] = [
+          Math.max(area.left, column * tile),
+          Math.min(area.left + area.width, (column + 1) * tile)
+        ]
         const across = [left, right - left, scaled.width / image.width] as const
         const columns = along(...across, covered.left)
         const full = guide && { ...guide, rows: guideRows, columns: inWindow(...across, window.left) }
         const within = { left: left - column * tile, top: top - row * tile, width: right - left, height: bottom - top }
-        enlargeLabels(heatmap, winners, { rows, columns, full }, tiles[(row - block.row) * block.across + column - block.column], tile, within)
+        enlargeLabels(
+          heatmap,
+          winners,
+          { rows, columns, full },
+          tiles[(row - block.row) * block.across + column - block.column],
+          tile,
+          within
+        )
       }
     }
   }
 }
 
 /** Takes the labels away where there is no data. */
-function blank({ image, scaled, tile }: Plan, block: Block, area: Window, window: Window, valid: Uint8Array, tiles: readonly TileLabels[]): void {
+function blank(
+  { image, scaled, tile }: Plan,
+  block: Block,
+  area: Window,
+  window: Window,
+  valid: Uint8Array,
+  tiles: readonly TileLabels[]
+): void {
   const [across, down] = [scaled.width / image.width, scaled.height / image.height]
-  const columns = Int32Array.from({ length: area.width }, (_, c) => Math.min(Math.floor((area.left + c + 0.5) * across), scaled.width - 1) - window.left)
+  const columns = Int32Array.from(
+    { length: area.width },
+    (_, c) => Math.min(Math.floor((area.left + c + 0.5) * across), scaled.width - 1) - window.left
+  )
   for (let y = area.top; y < area.top + area.height; y++) {
     const from = (Math.min(Math.floor((y + 0.5) * down), scaled.height - 1) - window.top) * window.width
     for (let c = 0; c < area.width; c++) {
       if (valid[from + columns[c]]) continue
       const x = area.left + c
       const [row, column] = [Math.floor(y / tile), Math.floor(x / tile)]
-      for (const plane of Object.values(tiles[(row - block.row) * block.across + column - block.column])) plane[(y - row * tile) * tile + x - column * tile] = NO_LABEL
+      for (const plane of Object.values(tiles[(row - block.row) * block.across + column - block.column]))
+        plane[(y - row * tile) * tile + x - column * tile] = NO_LABEL
     }
   }
 }
 
 /** Planes of the probabilities of some cells; cells none of whose pixels holds data have none. */
-function cellPlanes({ values, side, clusters }: Heatmap, cells: Window, { window, covered, stride }: { window: Window; covered: Window; stride: number }, valid?: Uint8Array): Uint8Array {
+function cellPlanes(
+  { values, side, clusters }: Heatmap,
+  cells: Window,
+  { window, covered, stride }: { window: Window; covered: Window; stride: number },
+  valid?: Uint8Array
+): Uint8Array {
   const planes = new Uint8Array(clusters * cells.width * cells.height)
   for (let r = 0; r < cells.height; r++) {
     const y = (cells.top + r) * stride
@@ -291,13 +406,17 @@ function cellPlanes({ values, side, clusters }: Heatmap, cells: Window, { window
       const x = (cells.left + c) * stride
       const there = !valid || holdsData(valid, window.width, x - window.left, y - window.top, stride)
       const from = (((y - covered.top) / stride) * side + (x - covered.left) / stride) * clusters
-      for (let k = 0; k < clusters; k++) planes[(k * cells.height + r) * cells.width + c] = there ? Math.round(Math.min(Math.max(values[from + k], 0), 1) * SURE) : NO_LABEL
+      for (let k = 0; k < clusters; k++)
+        planes[(k * cells.height + r) * cells.width + c] = there
+          ? Math.round(Math.min(Math.max(values[from + k], 0), 1) * SURE)
+          : NO_LABEL
     }
   }
   return planes
 }
 
 function holdsData(valid: Uint8Array, width: number, left: number, top: number, side: number): boolean {
-  for (let y = top; y < top + side; y++) if (valid.subarray(y * width + left, y * width + left + side).includes(1)) return true
+  for (let y = top; y < top + side; y++)
+    if (valid.subarray(y * width + left, y * width + left + side).includes(1)) return true
   return false
 }

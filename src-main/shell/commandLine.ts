@@ -17,5 +17,9 @@ export async function runAsCommandLine(args: readonly string[]): Promise<void> {
   await app.whenReady()
   heedSignals()
   const { runCommandLine } = await import('../cli/commandLine.ts')
-  await runCommandLine(args, () => startEngine({ quiet: true }), (code) => app.exit(code))
+  await runCommandLine(
+    args,
+    () => startEngine({ quiet: true }),
+    (code) => app.exit(code)
+  )
 }

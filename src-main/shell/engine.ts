@@ -7,14 +7,21 @@ import { type SiblingNews, siblingRequest } from '../contract/messages.ts'
 /** Characters of an engine's own complaints that are kept, to be shown if it crashes. */
 const KEPT_OUTPUT = 4000
 
-const fork = (stdio: 'inherit' | 'pipe'): UtilityProcess => utilityProcess.fork(fileURLToPath(new URL('./engine.js', import.meta.url)), [], { serviceName: 'Smalti engine', stdio: stdio === 'inherit' ? stdio : ['ignore', 'ignore', 'pipe'] })
+const fork = (stdio: 'inherit' | 'pipe'): UtilityProcess =>
+  utilityProcess.fork(fileURLToPath(new URL('./engine.js', import.meta.url)), [], {
+    serviceName: 'Smalti engine',
+    stdio: stdio === 'inherit' ? stdio : ['ignore', 'ignore', 'pipe']
+  })
 
 /**
  * Starts an engine as a utility process, and the further ones that it asks for.
  * @param quiet    what it complains of is shown only if it crashes
  * @param onEnded  with the exit code
  */
-export function startEngine({ quiet = false, onEnded }: { quiet?: boolean; onEnded?: (code: number) => void } = {}): EngineProcess {
+export function startEngine({
+  quiet = false,
+  onEnded
+}: { quiet?: boolean; onEnded?: (code: number) => void } = {}): EngineProcess {
   const child = fork(quiet ? 'pipe' : 'inherit')
   const client = createClient((message) => child.postMessage(message))
   const siblings = serveSiblings(child)
@@ -45,7 +52,8 @@ function serveSiblings(engine: UtilityProcess): { receive(message: unknown): boo
   const running = new Map<number, UtilityProcess>()
   const start = (sibling: number): void => {
     const child = fork('pipe')
-    const tell = (news: SiblingNews['news']): void => engine.postMessage({ kind: 'sibling', sibling, news } satisfies SiblingNews)
+    const tell = (news: SiblingNews['news']): void =>
+      engine.postMessage({ kind: 'sibling', sibling, news } satisfies SiblingNews)
     running.set(sibling, child)
     child.on('message', (message: unknown) => tell({ message }))
     child.on('exit', (code) => {

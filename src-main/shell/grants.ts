@@ -67,4 +67,5 @@ const formerExports = (): string[] => kept(EXPORTS, z.array(z.string())) ?? []
 export const grantFormerExports = (): void => grant(...formerExports())
 
 /** Remembers where an export went. */
-export const rememberExport = (folder: string): void => keep(EXPORTS, [folder, ...formerExports().filter((other) => other !== folder)].slice(0, MOST))
+export const rememberExport = (folder: string): void =>
+  keep(EXPORTS, [folder, ...formerExports().filter((other) => other !== folder)].slice(0, MOST))

@@ -1,6 +1,15 @@
 import { stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
-import { BrowserWindow, type IpcMainEvent, type IpcMainInvokeEvent, type OpenDialogOptions, app, dialog, ipcMain, shell } from 'electron'
+import {
+  BrowserWindow,
+  type IpcMainEvent,
+  type IpcMainInvokeEvent,
+  type OpenDialogOptions,
+  app,
+  dialog,
+  ipcMain,
+  shell
+} from 'electron'
 import { z } from 'zod'
 import type { EngineClient } from '../contract/client.ts'
 import { COMMANDS, type CommandName, parsedInput } from '../contract/commands.ts'
@@ -38,13 +47,23 @@ export interface Work {
   stop(): Promise<void>
 }
 /** Commands that take long, in words. */
-const LONG: Partial<Record<CommandName, string>> = { train: 'A training is running. What it has learnt by now is kept, and it can be continued.', segment: 'Images are being segmented. Those that are done are kept.', export: 'An export is running, and would be incomplete.', group: 'Images are being grouped, which would begin anew.' }
+const LONG: Partial<Record<CommandName, string>> = {
+  train: 'A training is running. What it has learnt by now is kept, and it can be continued.',
+  segment: 'Images are being segmented. Those that are done are kept.',
+  export: 'An export is running, and would be incomplete.',
+  group: 'Images are being grouped, which would begin anew.'
+}
 
 /** Commands whose answers name files and folders that go with what was asked for. */
 const NAMING: ReadonlySet<CommandName> = new Set(['openProject', 'sample', 'area', 'groups', 'relocate'])
 
 /** Answers the window's requests. Every argument is checked before it is used. */
-export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: PictureHost, opened: Opened, updates: Updates): Work {
+export function answerWindow(
+  engine: Pick<EngineClient, 'call'>,
+  pictures: PictureHost,
+  opened: Opened,
+  updates: Updates
+): Work {
   const running = new Map<string, { name: CommandName; controller: AbortController; ended: Promise<unknown> }>()
   const key = (sender: number, call: number): string => `${sender}:${call}`
 
@@ -53,7 +72,11 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
     const [call, name, input] = z.tuple([callNumber, commandName, z.unknown()]).parse(args)
     const controller = new AbortController()
     let end = (): void => undefined
-    running.set(key(event.sender.id, call), { name, controller, ended: new Promise<void>((resolve) => (end = resolve)) })
+    running.set(key(event.sender.id, call), {
+      name,
+      controller,
+      ended: new Promise<void>((resolve) => (end = resolve))
+    })
     try {
       const parsed = parsedInput(name, input) as { out?: string; plan?: boolean }
       if (name === 'export') await letExport(event, parsed)
@@ -84,10 +107,18 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
   })
   /** A folder that was typed for an export is the user's word only if they say so outside of the page; a plan writes nothing. */
   async function letExport(event: IpcMainInvokeEvent, { out, plan }: { out?: string; plan?: boolean }): Promise<void> {
-    if (out !== undefined && !isAbsolute(out)) throw new SmaltiError('InvalidSetting', { setting: 'Folder of the export', reason: 'give its whole path' })
+    if (out !== undefined && !isAbsolute(out))
+      throw new SmaltiError('InvalidSetting', { setting: 'Folder of the export', reason: 'give its whole path' })
     if (plan || out === undefined || mayName(out)) return
     const owner = BrowserWindow.fromWebContents(event.sender)
-    const question = { type: 'question' as const, message: 'Write the export into this folder?', detail: out, buttons: ['Write', 'Cancel'], defaultId: 0, cancelId: 1 }
+    const question = {
+      type: 'question' as const,
+      message: 'Write the export into this folder?',
+      detail: out,
+      buttons: ['Write', 'Cancel'],
+      defaultId: 0,
+      cancelId: 1
+    }
     const { response } = await (owner ? dialog.showMessageBox(owner, question) : dialog.showMessageBox(question))
     if (response !== 0) throw new SmaltiError('Cancelled')
     grant(out)
@@ -95,7 +126,9 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
   /** What the user chooses in the system's dialog; nothing when the user thinks better of it. */
   async function chosen(event: IpcMainInvokeEvent, options: OpenDialogOptions): Promise<string[]> {
     const owner = BrowserWindow.fromWebContents(event.sender)
-    const { canceled, filePaths } = await (owner ? dialog.showOpenDialog(owner, options) : dialog.showOpenDialog(options))
+    const { canceled, filePaths } = await (owner
+      ? dialog.showOpenDialog(owner, options)
+      : dialog.showOpenDialog(options))
     if (canceled) return []
     grantImages(filePaths)
     return filePaths
@@ -111,7 +144,13 @@ export function answerWindow(engine: Pick<EngineClient, 'call'>, pictures: Pictu
   ipcMain.handle(CHANNELS.chooseFile, async (event, title: unknown, endings: unknown) => {
     fromOwnPage(event)
     const extensions = z.array(z.string().regex(/^\w+$/)).max(10).parse(endings)
-    return (await chosen(event, { title: text.parse(title), properties: ['openFile'], filters: [{ name: extensions.join(', '), extensions }] }))[0]
+    return (
+      await chosen(event, {
+        title: text.parse(title),
+        properties: ['openFile'],
+        filters: [{ name: extensions.join(', '), extensions }]
+      })
+    )[0]
   })
   ipcMain.handle(CHANNELS.sampleFolder, (event) => {
     fromOwnPage(event)

@@ -15,7 +15,8 @@ import { rememberBounds } from './windowState.ts'
 
 declareScheme()
 // Nothing is asked of the network that the user did not ask for.
-for (const service of ['disable-component-update', 'disable-background-networking', 'disable-domain-reliability']) app.commandLine.appendSwitch(service)
+for (const service of ['disable-component-update', 'disable-background-networking', 'disable-domain-reliability'])
+  app.commandLine.appendSwitch(service)
 
 /** How long what is broken off may take to be kept, in milliseconds. */
 const PATIENCE = 15_000
@@ -54,12 +55,21 @@ function askBeforeClosing(window: BrowserWindow, work: Work): void {
     if (reason === undefined && !stopping) return
     event.preventDefault()
     if (stopping) return
-    void dialog.showMessageBox(window, { type: 'question', message: 'Quit now?', detail: reason, buttons: ['Stop and quit', 'Keep working'], defaultId: 1, cancelId: 1 }).then(async ({ response }) => {
-      if (response !== 0) return
-      stopping = true
-      await Promise.race([work.stop(), new Promise((resolve) => setTimeout(resolve, PATIENCE))])
-      window.destroy()
-    })
+    void dialog
+      .showMessageBox(window, {
+        type: 'question',
+        message: 'Quit now?',
+        detail: reason,
+        buttons: ['Stop and quit', 'Keep working'],
+        defaultId: 1,
+        cancelId: 1
+      })
+      .then(async ({ response }) => {
+        if (response !== 0) return
+        stopping = true
+        await Promise.race([work.stop(), new Promise((resolve) => setTimeout(resolve, PATIENCE))])
+        window.destroy()
+      })
   })
 }
 

@@ -18,7 +18,8 @@ function item(name: ActionName): MenuItemConstructorOptions {
     }
   }
 }
-const of = (menu: string): MenuItemConstructorOptions[] => ACTION_NAMES.filter((name) => ACTIONS[name].menu === menu).map(item)
+const of = (menu: string): MenuItemConstructorOptions[] =>
+  ACTION_NAMES.filter((name) => ACTIONS[name].menu === menu).map(item)
 
 /** All that the window can do, and the usual entries of the platform. */
 export function applicationMenu(updates: Updates, onCopyReport: () => void): Menu {
@@ -36,10 +37,19 @@ export function applicationMenu(updates: Updates, onCopyReport: () => void): Men
       submenu: [
         ...of('Help'),
         separator,
-        { label: 'Copy report', toolTip: 'Versions, backends and names of errors, without paths; nothing is sent', click: onCopyReport },
+        {
+          label: 'Copy report',
+          toolTip: 'Versions, backends and names of errors, without paths; nothing is sent',
+          click: onCopyReport
+        },
         separator,
         { label: 'Look for updates now', click: () => void updates.look() },
-        { label: 'Look for updates by itself', type: 'checkbox', checked: updates.automatic, click: ({ checked }) => void (updates.automatic = checked) }
+        {
+          label: 'Look for updates by itself',
+          type: 'checkbox',
+          checked: updates.automatic,
+          click: ({ checked }) => void (updates.automatic = checked)
+        }
       ]
     }
   ])

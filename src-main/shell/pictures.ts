@@ -35,7 +35,10 @@ export function createPictureHost(): PictureHost {
 
   function started(): UtilityProcess {
     if (child) return child
-    const made = utilityProcess.fork(fileURLToPath(new URL('./pictures.js', import.meta.url)), [], { serviceName: 'Smalti pictures', stdio: 'inherit' })
+    const made = utilityProcess.fork(fileURLToPath(new URL('./pictures.js', import.meta.url)), [], {
+      serviceName: 'Smalti pictures',
+      stdio: 'inherit'
+    })
     made.on('message', (message) => {
       const answer = fromPictures.parse(message)
       const waiting = pending.get(answer.id)

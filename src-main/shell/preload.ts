@@ -5,7 +5,9 @@ const api: WindowApi = {
   run: (call, name, input) => ipcRenderer.invoke(CHANNELS.run, call, name, input),
   cancel: (call) => ipcRenderer.send(CHANNELS.cancel, call),
   onProgress: (listener) => {
-    ipcRenderer.on(CHANNELS.progress, (_event, call: number, progress: Parameters<typeof listener>[1]) => listener(call, progress))
+    ipcRenderer.on(CHANNELS.progress, (_event, call: number, progress: Parameters<typeof listener>[1]) =>
+      listener(call, progress)
+    )
   },
   onAction: (listener) => {
     ipcRenderer.on(CHANNELS.action, (_event, name: Parameters<typeof listener>[0]) => listener(name))

@@ -8,7 +8,9 @@ import type { RecentImages } from '../contract/window.ts'
 import { keep, kept } from './kept.ts'
 
 /** Which project is kept of which images (their sources, one a line); a folder is known again by its identity when it was renamed. */
-const memory = z.array(z.object({ images: z.string(), identity: z.string().optional(), project: z.string(), cover: z.string().optional() }))
+const memory = z.array(
+  z.object({ images: z.string(), identity: z.string().optional(), project: z.string(), cover: z.string().optional() })
+)
 type Memory = z.infer<typeof memory>
 
 const MOST = 200
@@ -17,7 +19,8 @@ const PROJECTS = 'projects.json'
 const load = (): Memory => kept(PROJECTS, memory) ?? []
 
 /** Whether all of some images' sources are still there; an address is not asked for. */
-const areThere = (images: string): boolean => images.split('\n').every((source) => isAddress(source) || existsSync(source))
+const areThere = (images: string): boolean =>
+  images.split('\n').every((source) => isAddress(source) || existsSync(source))
 
 /** What a folder keeps when it is renamed or moved on its disk. */
 function identityOf(folder: string): string | undefined {
@@ -33,7 +36,9 @@ function identityOf(folder: string): string | undefined {
 export function projectFolderFor(images: string, remembered: boolean): string {
   const known = load()
   const identity = identityOf(images)
-  const same = known.find((entry) => entry.images === images) ?? known.find((entry) => identity !== undefined && entry.identity === identity && !existsSync(entry.images))
+  const same =
+    known.find((entry) => entry.images === images) ??
+    known.find((entry) => identity !== undefined && entry.identity === identity && !existsSync(entry.images))
   if (remembered && same && existsSync(same.project)) return same.project
   const mark = createHash('sha256').update(images).digest('hex').slice(0, 6)
   const [first, ...more] = images.split('\n')
@@ -46,7 +51,10 @@ export function projectFolderFor(images: string, remembered: boolean): string {
 
 /** Images that were opened last, as far as they are still there. */
 export function recentImages(): RecentImages[] {
-  return load().filter(({ images }) => areThere(images)).slice(0, SHOWN).map(({ images, project, cover }) => ({ images, project, cover }))
+  return load()
+    .filter(({ images }) => areThere(images))
+    .slice(0, SHOWN)
+    .map(({ images, project, cover }) => ({ images, project, cover }))
 }
 
 /** @param cover  file of an image that stands for all */

@@ -8,12 +8,20 @@ import { Abandoned, type PictureHost } from './pictures.ts'
 
 export const SCHEME = 'smalti'
 const RENDERER = fileURLToPath(new URL('../renderer', import.meta.url))
-const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.png': 'image/png' }
+const TYPES: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png'
+}
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' smalti: data:; connect-src 'self' smalti:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 export function declareScheme(): void {
-  protocol.registerSchemesAsPrivileged([{ scheme: SCHEME, privileges: { standard: true, secure: true, supportFetchAPI: true, corsEnabled: true } }])
+  protocol.registerSchemesAsPrivileged([
+    { scheme: SCHEME, privileges: { standard: true, secure: true, supportFetchAPI: true, corsEnabled: true } }
+  ])
 }
 
 /**
@@ -38,13 +46,24 @@ export function handleScheme(pictures: PictureHost): void {
 }
 
 function picture({ type, bytes, width, height }: MadePicture): Response {
-  const size: Record<string, string> = width === undefined ? {} : { 'x-width': String(width), 'x-height': String(height) }
-  return new Response(new Uint8Array(bytes), { headers: { 'content-type': type, 'cache-control': 'max-age=3600', 'access-control-allow-origin': '*', 'access-control-expose-headers': 'x-width, x-height', ...size } })
+  const size: Record<string, string> =
+    width === undefined ? {} : { 'x-width': String(width), 'x-height': String(height) }
+  return new Response(new Uint8Array(bytes), {
+    headers: {
+      'content-type': type,
+      'cache-control': 'max-age=3600',
+      'access-control-allow-origin': '*',
+      'access-control-expose-headers': 'x-width, x-height',
+      ...size
+    }
+  })
 }
 
 async function serveFile(pathname: string): Promise<Response> {
   const path = normalize(join(RENDERER, decodeURIComponent(pathname)))
   if (!path.startsWith(RENDERER + sep)) throw new Error('outside the application')
   const type = TYPES[extname(path)] ?? 'application/octet-stream'
-  return new Response(new Uint8Array(await readFile(path)), { headers: { 'content-type': type, 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff' } })
+  return new Response(new Uint8Array(await readFile(path)), {
+    headers: { 'content-type': type, 'content-security-policy': POLICY, 'x-content-type-options': 'nosniff' }
+  })
 }

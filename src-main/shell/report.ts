@@ -22,5 +22,12 @@ export async function copyReport(engine: Pick<EngineClient, 'call'>): Promise<vo
     ],
     (fault: unknown) => [asSmaltiError(fault).message]
   )
-  clipboard.writeText([...about, '', faults.length > 0 ? 'What went wrong since the start:' : 'Nothing went wrong since the start.', ...faults].join('\n'))
+  clipboard.writeText(
+    [
+      ...about,
+      '',
+      faults.length > 0 ? 'What went wrong since the start:' : 'Nothing went wrong since the start.',
+      ...faults
+    ].join('\n')
+  )
 }

@@ -16,12 +16,21 @@ export function checkSignature(text: string, signature: string, key: string): vo
   }
   const bytes = Buffer.from(signature.trim(), 'base64')
   if (bytes.length !== 64) refuse('its description is not signed')
-  if (!verify(null, Buffer.from(text), createPublicKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'spki' }), bytes)) refuse('its description is signed by someone else, or was changed')
+  if (
+    !verify(
+      null,
+      Buffer.from(text),
+      createPublicKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'spki' }),
+      bytes
+    )
+  )
+    refuse('its description is signed by someone else, or was changed')
 }
 
 /** Updates come by https, or from this machine itself. */
 export function checkFeed(address: string): URL {
   const url = new URL(address)
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && url.hostname === '127.0.0.1')) throw new SmaltiError('UpdateNotTrusted', { reason: 'its address is not encrypted' })
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && url.hostname === '127.0.0.1'))
+    throw new SmaltiError('UpdateNotTrusted', { reason: 'its address is not encrypted' })
   return url
 }

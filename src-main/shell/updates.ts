@@ -9,7 +9,9 @@ import { keep, kept } from './kept.ts'
 import { SIGNATURE_ENDING, checkFeed, checkSignature } from './signedFeed.ts'
 
 /** Where a release looks for later ones, and the key that these are signed with; other builds have none. */
-const release = z.object({ smaltiUpdates: z.object({ feed: z.string(), key: z.string(), firstLook: z.number().optional() }) })
+const release = z.object({
+  smaltiUpdates: z.object({ feed: z.string(), key: z.string(), firstLook: z.number().optional() })
+})
 const settings = z.object({ updates: z.boolean() })
 /** Milliseconds after the start, and between looking. */
 const [FIRST, EVERY] = [20_000, 24 * 3600_000]
@@ -36,11 +38,15 @@ export function createUpdates(tell: (news: UpdateNews) => void): Updates {
     if (!found.success) throw new SmaltiError('UpdateFailed', { reason: 'this build has nowhere to look for any' })
     const { feed, key } = found.data.smaltiUpdates
     const url = checkFeed(feed).href
-    const [{ default: electronUpdater }, { default: generic }] = await Promise.all([import('electron-updater'), import('electron-updater/out/providers/GenericProvider.js')])
+    const [{ default: electronUpdater }, { default: generic }] = await Promise.all([
+      import('electron-updater'),
+      import('electron-updater/out/providers/GenericProvider.js')
+    ])
     /** The generic feed, of which nothing is believed before its signature is. */
     class SignedFeed extends generic.GenericProvider {
       protected override async httpRequest(address: URL, ...more: unknown[]): Promise<string | null> {
-        const ask = (of: URL): Promise<string | null> => (super.httpRequest as (of: URL, ...rest: unknown[]) => Promise<string | null>)(of, ...more)
+        const ask = (of: URL): Promise<string | null> =>
+          (super.httpRequest as (of: URL, ...rest: unknown[]) => Promise<string | null>)(of, ...more)
         const text = (await ask(address)) ?? ''
         const signature = new URL(address)
         signature.pathname += SIGNATURE_ENDING
@@ -49,23 +55,34 @@ export function createUpdates(tell: (news: UpdateNews) => void): Updates {
       }
     }
     const { autoUpdater } = electronUpdater
-    Object.assign(autoUpdater, { autoDownload: false, autoInstallOnAppQuit: false, allowDowngrade: false, disableWebInstaller: true, logger: null })
+    Object.assign(autoUpdater, {
+      autoDownload: false,
+      autoInstallOnAppQuit: false,
+      allowDowngrade: false,
+      disableWebInstaller: true,
+      logger: null
+    })
     autoUpdater.setFeedURL({ provider: 'custom', url, updateProvider: SignedFeed as never })
     autoUpdater.on('download-progress', ({ percent }) => tell({ state: 'downloading', share: percent / 100 }))
     // What goes wrong is told by whoever asked.
     autoUpdater.on('error', () => undefined)
     return autoUpdater
   }
-  const ready = (): Promise<AppUpdater> => (updater ??= started().catch((fault: unknown) => ((updater = undefined), Promise.reject(fault as Error))))
+  const ready = (): Promise<AppUpdater> =>
+    (updater ??= started().catch((fault: unknown) => ((updater = undefined), Promise.reject(fault as Error))))
   const named = (fault: unknown): UpdateNews => {
-    const { message } = fault instanceof SmaltiError ? fault : new SmaltiError('UpdateFailed', { reason: (fault as Error).message.split('\n')[0] })
+    const { message } =
+      fault instanceof SmaltiError
+        ? fault
+        : new SmaltiError('UpdateFailed', { reason: (fault as Error).message.split('\n')[0] })
     return { state: 'failed', reason: message }
   }
 
   async function look(asked: boolean): Promise<void> {
     try {
       const result = await (await ready()).checkForUpdates()
-      if (result?.isUpdateAvailable) tell({ state: 'found', version: result.updateInfo.version, notes: notesOf(result.updateInfo.releaseNotes) })
+      if (result?.isUpdateAvailable)
+        tell({ state: 'found', version: result.updateInfo.version, notes: notesOf(result.updateInfo.releaseNotes) })
       else if (asked) tell({ state: 'none', version: app.getVersion() })
     } catch (fault) {
       // Without a network nobody wants to hear of it, unless they asked; a feed that cannot be trusted everybody should.
@@ -98,4 +115,7 @@ export function createUpdates(tell: (news: UpdateNews) => void): Updates {
   }
 }
 
-const notesOf = (notes: string | { note: string | null }[] | null | undefined): string => (typeof notes === 'string' ? notes : (notes ?? []).map(({ note }) => note ?? '').join('\n')).replace(/<[^>]*>/g, '').trim()
+const notesOf = (notes: string | { note: string | null }[] | null | undefined): string =>
+  (typeof notes === 'string' ? notes : (notes ?? []).map(({ note }) => note ?? '').join('\n'))
+    .replace(/<[^>]*>/g, '')
+    .trim()

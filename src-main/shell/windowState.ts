@@ -14,10 +14,12 @@ export const rememberBounds = (): { bounds: Partial<Rectangle>; follow(window: B
 
 function load(): Partial<Rectangle> {
   const bounds = kept(WINDOW, rectangle)
-  const visible = bounds && screen.getAllDisplays().some(({ workArea: area }) => {
-    const across = Math.min(bounds.x + bounds.width, area.x + area.width) - Math.max(bounds.x, area.x)
-    const down = Math.min(bounds.y + bounds.height, area.y + area.height) - Math.max(bounds.y, area.y)
-    return across > 100 && down > 100
-  })
+  const visible =
+    bounds &&
+    screen.getAllDisplays().some(({ workArea: area }) => {
+      const across = Math.min(bounds.x + bounds.width, area.x + area.width) - Math.max(bounds.x, area.x)
+      const down = Math.min(bounds.y + bounds.height, area.y + area.height) - Math.max(bounds.y, area.y)
+      return across > 100 && down > 100
+    })
   return visible ? bounds : DEFAULT
 }

@@ -21,30 +21,60 @@ interface Action {
 const opened = (): string | undefined => (project.images === undefined ? 'Open images first.' : undefined)
 const idle = (): string | undefined => (jobs.busy ? 'A job is running.' : undefined)
 const labelled = (): string | undefined => opened() ?? (labels.images.length === 0 ? 'Segment first.' : undefined)
-const selectedAny = (): string | undefined => labelled() ?? (classes.selected.length === 0 ? 'Select a class first.' : undefined)
+const selectedAny = (): string | undefined =>
+  labelled() ?? (classes.selected.length === 0 ? 'Select a class first.' : undefined)
 const picture = (): string | undefined => (view.stage ? undefined : 'Open a picture first.')
 /** Labels of the picture that is shown. */
-const onLabels = (): string | undefined => picture() ?? (view.shown !== undefined && labels.paths.has(view.shown) ? undefined : 'This image has no labels yet.')
-const withHeatmap = (): string | undefined => onLabels() ?? (labels.withHeatmaps.has(view.shown!) ? undefined : 'Segment again with probabilities kept.')
+const onLabels = (): string | undefined =>
+  picture() ?? (view.shown !== undefined && labels.paths.has(view.shown) ? undefined : 'This image has no labels yet.')
+const withHeatmap = (): string | undefined =>
+  onLabels() ?? (labels.withHeatmaps.has(view.shown!) ? undefined : 'Segment again with probabilities kept.')
 const groupsShown = (): boolean => view.grouped && view.shown === undefined
 const brush = (): string | undefined => (painting.tool === 'brush' ? undefined : 'Take the brush first.')
 const imageShown = (): CatalogueImage | undefined => project.catalogue?.images.find(({ path }) => path === view.shown)
 const paths = (): string[] => project.catalogue?.images.map(({ path }) => path) ?? []
-const neighbour = (by: number): string | undefined => (view.shown === undefined ? undefined : paths()[paths().indexOf(view.shown) + by])
+const neighbour = (by: number): string | undefined =>
+  view.shown === undefined ? undefined : paths()[paths().indexOf(view.shown) + by]
 
 const ALL: Record<ActionName, Action> = {
   open: { lacks: idle, run: () => void project.chooseImages() },
   project: { lacks: () => opened() ?? idle(), run: () => void project.chooseFolder() },
   export: { lacks: () => labelled() ?? idle(), run: () => exporting.open() },
-  train: { lacks: () => opened() ?? idle() ?? (training.ready ? undefined : 'A setting is not possible; it says why.'), run: () => void training.train() },
-  segment: { lacks: () => opened() ?? idle() ?? (project.trained ? undefined : 'Train first; even a minute gives a picture.'), run: () => void labels.segment() },
-  pause: { lacks: () => (jobs.running && jobs.pausable ? undefined : 'Nothing runs that can be paused.'), run: () => void jobs.setPaused(!jobs.running?.paused) },
+  train: {
+    lacks: () => opened() ?? idle() ?? (training.ready ? undefined : 'A setting is not possible; it says why.'),
+    run: () => void training.train()
+  },
+  segment: {
+    lacks: () => opened() ?? idle() ?? (project.trained ? undefined : 'Train first; even a minute gives a picture.'),
+    run: () => void labels.segment()
+  },
+  pause: {
+    lacks: () => (jobs.running && jobs.pausable ? undefined : 'Nothing runs that can be paused.'),
+    run: () => void jobs.setPaused(!jobs.running?.paused)
+  },
   stop: { lacks: () => (jobs.running ? undefined : 'Nothing runs.'), run: () => jobs.stop() },
   // Of what is looked at.
-  undo: { lacks: () => ((groupsShown() ? grouping.undoName !== undefined : classes.canUndo) ? undefined : 'Nothing to undo.'), run: () => (groupsShown() ? grouping.undo(1) : classes.undo()) },
-  redo: { lacks: () => ((groupsShown() ? grouping.redoName !== undefined : classes.canRedo) ? undefined : 'Nothing to redo.'), run: () => (groupsShown() ? grouping.undo(-1) : classes.redo()) },
-  merge: { lacks: () => labelled() ?? (classes.selected.length > 1 ? undefined : 'Select two classes or more: Ctrl-click in the list or on the picture.'), run: () => classes.mergeSelected() },
-  split: { lacks: () => selectedAny() ?? (classes.splittable === undefined ? 'Select one class of several clusters.' : undefined), run: () => classes.splitSelected() },
+  undo: {
+    lacks: () => ((groupsShown() ? grouping.undoName !== undefined : classes.canUndo) ? undefined : 'Nothing to undo.'),
+    run: () => (groupsShown() ? grouping.undo(1) : classes.undo())
+  },
+  redo: {
+    lacks: () => ((groupsShown() ? grouping.redoName !== undefined : classes.canRedo) ? undefined : 'Nothing to redo.'),
+    run: () => (groupsShown() ? grouping.undo(-1) : classes.redo())
+  },
+  merge: {
+    lacks: () =>
+      labelled() ??
+      (classes.selected.length > 1
+        ? undefined
+        : 'Select two classes or more: Ctrl-click in the list or on the picture.'),
+    run: () => classes.mergeSelected()
+  },
+  split: {
+    lacks: () =>
+      selectedAny() ?? (classes.splittable === undefined ? 'Select one class of several clusters.' : undefined),
+    run: () => classes.splitSelected()
+  },
   rename: { lacks: selectedAny, run: () => (view.naming = classes.selected.at(-1)) },
   hide: { lacks: selectedAny, run: () => classes.hideSelected() },
   ignore: { lacks: selectedAny, run: () => classes.ignoreSelected() },
@@ -59,7 +89,10 @@ const ALL: Record<ActionName, Action> = {
   smaller: { lacks: brush, run: () => painting.resize(0.8) },
   larger: { lacks: brush, run: () => painting.resize(1.25) },
   gallery: {
-    lacks: () => (view.shown === undefined && !view.grouped && classes.selected.length === 0 && painting.tool === 'pan' ? 'All images are shown.' : undefined),
+    lacks: () =>
+      view.shown === undefined && !view.grouped && classes.selected.length === 0 && painting.tool === 'pan'
+        ? 'All images are shown.'
+        : undefined,
     run() {
       // What was begun ends first: a shape, the tool, the selection, then the picture.
       if (view.stage?.cancelShape()) return
@@ -71,18 +104,36 @@ const ALL: Record<ActionName, Action> = {
       else view.shown = undefined
     }
   },
-  previous: { lacks: () => picture() ?? (neighbour(-1) === undefined ? 'This is the first image.' : undefined), run: () => view.show(neighbour(-1)) },
-  next: { lacks: () => picture() ?? (neighbour(1) === undefined ? 'This is the last image.' : undefined), run: () => view.show(neighbour(1)) },
+  previous: {
+    lacks: () => picture() ?? (neighbour(-1) === undefined ? 'This is the first image.' : undefined),
+    run: () => view.show(neighbour(-1))
+  },
+  next: {
+    lacks: () => picture() ?? (neighbour(1) === undefined ? 'This is the last image.' : undefined),
+    run: () => view.show(neighbour(1))
+  },
   fit: { lacks: picture, run: () => view.stage?.fit() },
   actualSize: { lacks: picture, run: () => view.stage?.actualSize() },
   zoomIn: { lacks: picture, run: () => view.stage?.zoomBy(1.25) },
   zoomOut: { lacks: picture, run: () => view.stage?.zoomBy(0.8) },
-  outlines: { lacks: () => picture() ?? labelled(), run: () => (view.style = view.style === 'filled' ? 'outlined' : 'filled') },
-  heatmap: { lacks: withHeatmap, run: () => (view.overlay = view.overlay === 'probability' ? 'classes' : 'probability') },
-  confidence: { lacks: withHeatmap, run: () => (view.overlay = view.overlay === 'confidence' ? 'classes' : 'confidence') },
+  outlines: {
+    lacks: () => picture() ?? labelled(),
+    run: () => (view.style = view.style === 'filled' ? 'outlined' : 'filled')
+  },
+  heatmap: {
+    lacks: withHeatmap,
+    run: () => (view.overlay = view.overlay === 'probability' ? 'classes' : 'probability')
+  },
+  confidence: {
+    lacks: withHeatmap,
+    run: () => (view.overlay = view.overlay === 'confidence' ? 'classes' : 'confidence')
+  },
   peek: { lacks: () => picture() ?? labelled(), run: () => (view.peeking = true) },
   blink: { lacks: onLabels, run: () => (view.blinking = !view.blinking) },
-  graticule: { lacks: () => picture() ?? (imageShown()?.placed ? undefined : 'Where this image lies on the ground is not known.'), run: () => (view.graticule = !view.graticule) },
+  graticule: {
+    lacks: () => picture() ?? (imageShown()?.placed ? undefined : 'Where this image lies on the ground is not known.'),
+    run: () => (view.graticule = !view.graticule)
+  },
   heads: { lacks: labelled, run: () => (view.head = view.head === 'A' ? 'B' : 'A') },
   commands: { lacks: () => undefined, run: () => (view.sheet = 'commands') },
   shortcuts: { lacks: () => undefined, run: () => (view.sheet = 'shortcuts') }
@@ -105,7 +156,9 @@ const byKey = new Map<string, ActionName>([
     if (keys === undefined) return []
     const parts = keys.length > 1 ? keys.split('+') : [keys]
     const last = parts.at(-1)!
-    return [[[...parts.slice(0, -1), NAMES[last] ?? (last.length === 1 ? last.toLowerCase() : last)].join('+'), name] as const]
+    return [
+      [[...parts.slice(0, -1), NAMES[last] ?? (last.length === 1 ? last.toLowerCase() : last)].join('+'), name] as const
+    ]
   })
 ])
 
@@ -121,4 +174,6 @@ export function onKey(event: KeyboardEvent): void {
 }
 
 /** Fields that have an undo and a selection of their own. */
-const typesText = (target: EventTarget | null): boolean => target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && ['text', 'number', 'search'].includes(target.type))
+const typesText = (target: EventTarget | null): boolean =>
+  target instanceof HTMLTextAreaElement ||
+  (target instanceof HTMLInputElement && ['text', 'number', 'search'].includes(target.type))

@@ -4,7 +4,13 @@ import { type DescribedClass, describedClasses } from '../../src-main/classes/de
 import { EMPTY_HISTORY, atStep, schemeNow, withCorrection, withEdit } from '../../src-main/classes/history.ts'
 import { placesOf } from '../../src-main/classes/scheme.ts'
 import { stateId } from '../../src-main/classes/stateId.ts'
-import type { ClassHistory, CorrectionShape, CorrectionTarget, Scheme, SchemeEdit } from '../../src-main/contract/classes.ts'
+import type {
+  ClassHistory,
+  CorrectionShape,
+  CorrectionTarget,
+  Scheme,
+  SchemeEdit
+} from '../../src-main/contract/classes.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
@@ -53,7 +59,9 @@ class Classes {
   readonly #describedKept = $derived(describedClasses(this.kept, this.described, this.#moved))
   /** Of the scheme that is kept, whatever is tried out. */
   readonly keptListed = $derived(listed(this.#describedKept))
-  readonly listed = $derived(this.#preview ? listed(describedClasses(this.scheme, this.described, this.#moved)) : this.keptListed)
+  readonly listed = $derived(
+    this.#preview ? listed(describedClasses(this.scheme, this.described, this.#moved)) : this.keptListed
+  )
   /** Class of each label, by its place in the list; hidden and ignored classes have theirs too. */
   readonly places = $derived(placesOf(this.scheme))
 
@@ -73,17 +81,29 @@ class Classes {
   }
 
   /** Of each class the share of its border, 0…1, that it has with each other, in the list's order. */
-  readonly borders = $derived(this.#describedKept.map(({ beside }) => this.#describedKept.map(({ id }) => beside.find((entry) => entry.id === id)?.share ?? 0)))
+  readonly borders = $derived(
+    this.#describedKept.map(({ beside }) =>
+      this.#describedKept.map(({ id }) => beside.find((entry) => entry.id === id)?.share ?? 0)
+    )
+  )
 
   /** Gives every class a colour that is far from all others, and farthest from its neighbours'. */
   recolourAll(): void {
     const colours = distantColours(this.borders)
-    this.edit({ kind: 'replace', name: 'Colours far apart', scheme: { ...this.kept, classes: this.kept.classes.map((entry, i) => ({ ...entry, colour: colours[i] })) } })
+    this.edit({
+      kind: 'replace',
+      name: 'Colours far apart',
+      scheme: { ...this.kept, classes: this.kept.classes.map((entry, i) => ({ ...entry, colour: colours[i] })) }
+    })
   }
 
   /** Tells one state of an image's corrections from another; undefined where nothing is corrected. */
   correctionsOf(path: string): string | undefined {
-    return correctedTiles(this.#stored, view.head, path).map(({ offset }) => offset).join(' ') || undefined
+    return (
+      correctedTiles(this.#stored, view.head, path)
+        .map(({ offset }) => offset)
+        .join(' ') || undefined
+    )
   }
 
   /** Lets the engine correct labels by hand; resolves when that is kept, or refused, which is shown. */
@@ -108,7 +128,7 @@ class Classes {
 
   /** Does something to the classes once what is being corrected is kept. */
   #later(change: () => void): void {
-    void this.#sending.then(() => this.#correcting > 0 ? this.#later(change) : change())
+    void this.#sending.then(() => (this.#correcting > 0 ? this.#later(change) : change()))
   }
 
   /** A class that the network did not find, to be painted. */
@@ -141,7 +161,8 @@ class Classes {
 
   /** Shows what an edit would make, until it is made or dropped. */
   preview(edit: SchemeEdit | undefined): void {
-    this.#preview = edit && schemeNow(withEdit(this.#history, view.head, this.count, edit, this.tree), view.head, this.count)
+    this.#preview =
+      edit && schemeNow(withEdit(this.#history, view.head, this.count, edit, this.tree), view.head, this.count)
   }
 
   mergeSelected(): void {
@@ -205,7 +226,10 @@ class Classes {
 
   toggle(id: number, extend: boolean): void {
     if (!extend) this.selected = this.selected.length === 1 && this.selected[0] === id ? [] : [id]
-    else this.selected = this.selected.includes(id) ? this.selected.filter((other) => other !== id) : [...this.selected, id]
+    else
+      this.selected = this.selected.includes(id)
+        ? this.selected.filter((other) => other !== id)
+        : [...this.selected, id]
   }
 
   /** Of what was selected, what is still there. */

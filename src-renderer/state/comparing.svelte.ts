@@ -26,7 +26,15 @@ class Comparing {
   #colours = $state.raw<ReadonlyMap<number, string>>(new Map())
 
   readonly other = $derived(this.#other)
-  readonly scheme = $derived(this.#other && { ...this.#other.scheme, classes: this.#other.scheme.classes.map((entry) => ({ ...entry, colour: this.#colours.get(entry.id) ?? entry.colour })) })
+  readonly scheme = $derived(
+    this.#other && {
+      ...this.#other.scheme,
+      classes: this.#other.scheme.classes.map((entry) => ({
+        ...entry,
+        colour: this.#colours.get(entry.id) ?? entry.colour
+      }))
+    }
+  )
 
   /** Compares with a run, or ends that. */
   async toggle({ run: name, name: called }: RunSummary): Promise<void> {
@@ -51,7 +59,11 @@ class Comparing {
   /** Address of the other run's labels of a tile. */
   tile(path: string, place: { level: number; column: number; row: number }): string {
     const { run: name, head } = this.#other!
-    return pictureUrl('labels', { project: project.folder!, run: name, head, path, ...place }, { version: project.version })
+    return pictureUrl(
+      'labels',
+      { project: project.folder!, run: name, head, path, ...place },
+      { version: project.version }
+    )
   }
 
   /** Gives the other run's classes the colours of those with which they share most of a picture, each once. */
@@ -59,13 +71,24 @@ class Comparing {
     const other = this.#other
     if (!other) return
     const place = { level, column: 0, row: 0 }
-    const [mine, theirs] = await Promise.all([pictureUrl('labels', { project: project.folder!, head: view.head, path, ...place }, { edition: classes.edition, version: project.version }), this.tile(path, place)].map(async (address) => {
-      const response = await fetch(address)
-      return response.ok ? new Uint8Array(await response.arrayBuffer()) : undefined
-    }))
+    const [mine, theirs] = await Promise.all(
+      [
+        pictureUrl(
+          'labels',
+          { project: project.folder!, head: view.head, path, ...place },
+          { edition: classes.edition, version: project.version }
+        ),
+        this.tile(path, place)
+      ].map(async (address) => {
+        const response = await fetch(address)
+        return response.ok ? new Uint8Array(await response.arrayBuffer()) : undefined
+      })
+    )
     if (!mine || !theirs || this.#other !== other) return
     const matched = matchedClasses(countPairs(mine, theirs), classes.places, placesOf(other.scheme))
-    this.#colours = new Map(matched.map(({ mine: own, theirs: its }) => [other.scheme.classes[its].id, classes.scheme.classes[own].colour]))
+    this.#colours = new Map(
+      matched.map(({ mine: own, theirs: its }) => [other.scheme.classes[its].id, classes.scheme.classes[own].colour])
+    )
   }
 }
 

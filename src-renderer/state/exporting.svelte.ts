@@ -22,7 +22,15 @@ const choice = z.object({
   sieve: z.number()
 })
 type Choice = z.infer<typeof choice>
-const USUAL: Choice = { format: 'geotiff', what: 'classes', images: 'all', confidence: false, probabilities: false, majority: 0, sieve: 0 }
+const USUAL: Choice = {
+  format: 'geotiff',
+  what: 'classes',
+  images: 'all',
+  confidence: false,
+  probabilities: false,
+  majority: 0,
+  sieve: 0
+}
 /** Under this name the last choice is remembered, and behind it the folder of each project's exports. */
 const KEY = 'smalti.export'
 /** Formats that hold no labels of single images. */
@@ -50,7 +58,10 @@ class Exporting {
       overwrite: this.overwrite,
       only: this.perImage && images === 'shown' && view.shown !== undefined ? [view.shown] : undefined,
       measures: format === 'geotiff' ? { confidence, probabilities } : undefined,
-      cleanUp: this.perImage && (majority > 0 || sieve > 0) ? { majority: majority || undefined, sieve: sieve > 0 ? { value: sieve, unit: 'px' } : undefined } : undefined
+      cleanUp:
+        this.perImage && (majority > 0 || sieve > 0)
+          ? { majority: majority || undefined, sieve: sieve > 0 ? { value: sieve, unit: 'px' } : undefined }
+          : undefined
     }
   })
   readonly command = $derived.by(() => {
@@ -98,7 +109,10 @@ class Exporting {
     await classes.settled()
     await jobs.perform('export', async (signal, onProgress) => {
       const { files, format, head, out, notes = [] } = await run('export', input, { signal, onProgress })
-      jobs.notice = { text: [`Wrote ${files} ${files === 1 ? 'file' : 'files'} of head ${head} as ${format}.`, ...notes].join(' '), folder: out }
+      jobs.notice = {
+        text: [`Wrote ${files} ${files === 1 ? 'file' : 'files'} of head ${head} as ${format}.`, ...notes].join(' '),
+        folder: out
+      }
     })
   }
 }

@@ -9,7 +9,11 @@ import { view } from './view.svelte.ts'
 
 /** Whole images in groups: sorting them, and what a person makes of the groups. */
 class Grouping {
-  settings = $state<{ groups: number; minutes: number; method: GroupMethod }>({ groups: 10, minutes: 15, method: 'information' })
+  settings = $state<{ groups: number; minutes: number; method: GroupMethod }>({
+    groups: 10,
+    minutes: 15,
+    method: 'information'
+  })
   #history = $state.raw<GroupHistory>()
   /** Paths of images that are selected. */
   selected = $state.raw<ReadonlySet<string>>(new Set())
@@ -26,7 +30,10 @@ class Grouping {
     const members = new Map(groups.map(({ id }) => [id, [] as GroupedImage[]]))
     for (const image of images) members.get(image.group)?.push(image)
     const sign = this.doubtfulFirst ? 1 : -1
-    return groups.map((group) => ({ group, images: members.get(group.id)!.sort((a, b) => sign * (a.confidence - b.confidence)) }))
+    return groups.map((group) => ({
+      group,
+      images: members.get(group.id)!.sort((a, b) => sign * (a.confidence - b.confidence))
+    }))
   })
   readonly changes = $derived(this.#history?.done ?? 0)
   readonly #steps = $derived(this.#history ? groupSteps(this.#history) : [])
@@ -57,9 +64,19 @@ class Grouping {
     let sorted = false
     await jobs.perform('group', async (signal, onProgress) => {
       const { seed, backend } = training.settings
-      const { images: count, sizes, skipped } = await run('group', { sources: [...sources], project: folder, seed, backend, ...this.settings }, { signal, onProgress })
+      const {
+        images: count,
+        sizes,
+        skipped
+      } = await run(
+        'group',
+        { sources: [...sources], project: folder, seed, backend, ...this.settings },
+        { signal, onProgress }
+      )
       for (const file of skipped) project.passOver(file)
-      jobs.notice = { text: `Sorted ${count} images into ${sizes.length} groups. Drag images that are in the wrong one.` }
+      jobs.notice = {
+        text: `Sorted ${count} images into ${sizes.length} groups. Drag images that are in the wrong one.`
+      }
       sorted = true
     })
     if (!sorted) return
@@ -117,13 +134,18 @@ class Grouping {
   /** Writes a table and a contact sheet where the user says, and copies of the images if they are wanted. */
   async write(copies: boolean): Promise<void> {
     const { folder } = project
-    const out = await window.smalti.chooseFolder(copies ? 'Choose a folder for the copies' : 'Choose a folder for the table')
+    const out = await window.smalti.chooseFolder(
+      copies ? 'Choose a folder for the copies' : 'Choose a folder for the table'
+    )
     if (out === undefined || folder === undefined) return
     await this.#sending
     await jobs.perform('export', async (signal, onProgress) => {
       const { files, skipped } = await run('groups', { project: folder, out, copies }, { signal, onProgress })
       for (const file of skipped) project.passOver(file)
-      jobs.notice = { text: `Wrote ${files.toLocaleString()} files: a table of all images, a contact sheet${copies ? ' and the copies' : ''}.${skipped.length > 0 ? ` ${skipped.length} images cannot be read any more.` : ''}`, folder: out }
+      jobs.notice = {
+        text: `Wrote ${files.toLocaleString()} files: a table of all images, a contact sheet${copies ? ' and the copies' : ''}.${skipped.length > 0 ? ` ${skipped.length} images cannot be read any more.` : ''}`,
+        folder: out
+      }
     })
   }
 }

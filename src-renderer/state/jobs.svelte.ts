@@ -37,7 +37,10 @@ class Jobs {
   readonly busy = $derived(this.running !== undefined)
 
   /** Runs one job at a time, with its progress shown; what goes wrong is shown too. @returns whether it came to its end */
-  async perform(kind: JobKind, work: (signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<void>): Promise<boolean> {
+  async perform(
+    kind: JobKind,
+    work: (signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<void>
+  ): Promise<boolean> {
     if (this.running) return false
     const controller = new AbortController()
     const began = Date.now()

@@ -14,8 +14,13 @@ class Labels {
   /** Keeps the probabilities too where they take little room, and where nobody decided otherwise before. */
   #keeps = $state<boolean>()
   /** Bytes that they take at most: one for each cluster of every cell of 4 × 4 pixels. */
-  readonly heatmapBytes = $derived((project.catalogue?.images ?? []).reduce((sum, { width, height }) => sum + (width * height) / 16, 0) * (project.state?.heads?.A ?? 0))
-  readonly keepsHeatmaps = $derived(this.#keeps ?? (this.withHeatmaps.size > 0 || (this.images.length === 0 && this.heatmapBytes < MODEST)))
+  readonly heatmapBytes = $derived(
+    (project.catalogue?.images ?? []).reduce((sum, { width, height }) => sum + (width * height) / 16, 0) *
+      (project.state?.heads?.A ?? 0)
+  )
+  readonly keepsHeatmaps = $derived(
+    this.#keeps ?? (this.withHeatmaps.size > 0 || (this.images.length === 0 && this.heatmapBytes < MODEST))
+  )
   keepHeatmaps(keep: boolean): void {
     this.#keeps = keep
   }
@@ -26,15 +31,21 @@ class Labels {
     const { folder } = project
     if (folder === undefined) return false
     const done = await jobs.perform('segment', async (signal, onProgress) => {
-      const segmented = await run('segment', { project: folder, heatmaps: this.keepsHeatmaps }, {
-        signal,
-        onProgress: (progress) => {
-          onProgress(progress)
-          if (progress.skipped) project.passOver(progress.skipped)
+      const segmented = await run(
+        'segment',
+        { project: folder, heatmaps: this.keepsHeatmaps },
+        {
+          signal,
+          onProgress: (progress) => {
+            onProgress(progress)
+            if (progress.skipped) project.passOver(progress.skipped)
+          }
         }
-      })
+      )
       for (const file of segmented.skipped) project.passOver(file)
-      jobs.notice = { text: `Segmented ${segmented.labelled} images in ${Math.round(segmented.seconds)} s.${segmented.images > segmented.labelled ? ` ${segmented.images - segmented.labelled} were labelled already.` : ''}` }
+      jobs.notice = {
+        text: `Segmented ${segmented.labelled} images in ${Math.round(segmented.seconds)} s.${segmented.images > segmented.labelled ? ` ${segmented.images - segmented.labelled} were labelled already.` : ''}`
+      }
     })
     await project.refresh()
     if (this.images.length > 0) view.shown ??= this.images[0].path

@@ -24,7 +24,9 @@ class Painting {
     if (chosen === 'none' || chosen === 'model') return chosen
     return classes.scheme.classes.find(({ id }) => id === chosen)?.id ?? classes.scheme.classes[0]?.id ?? 'model'
   })
-  readonly colour = $derived(classes.scheme.classes.find(({ id }) => id === this.to)?.colour ?? (this.to === 'none' ? '#000000' : '#ffffff'))
+  readonly colour = $derived(
+    classes.scheme.classes.find(({ id }) => id === this.to)?.colour ?? (this.to === 'none' ? '#000000' : '#ffffff')
+  )
 
   take(tool: ToolKind): void {
     const chosen = classes.selected.at(-1)

@@ -35,7 +35,9 @@ class Project {
   readonly trained = $derived(this.state?.trained ?? false)
   readonly finished = $derived(this.state?.finished ?? false)
   /** Each file once, with what was said of it last. */
-  readonly skipped = $derived([...new Map([...(this.catalogue?.skipped ?? []), ...this.passedOver].map((file) => [file.path, file])).values()])
+  readonly skipped = $derived([
+    ...new Map([...(this.catalogue?.skipped ?? []), ...this.passedOver].map((file) => [file.path, file])).values()
+  ])
 
   readonly #files = $derived(new Map(this.catalogue?.images.map(({ path, file }) => [path, file])))
   fileOf(path: string): string | undefined {
@@ -50,7 +52,11 @@ class Project {
       const { images: files } = await run('listing', { sources: [...sources] })
       if (files.length >= MANY) this.opening = { title: titleOf(sources), files }
       const { folder, state } = own ? { folder: asked[0], state: own } : await projectOf(sources)
-      const catalogue = await run('catalogue', { sources: [...sources], page: state?.settings?.page }, { signal, onProgress })
+      const catalogue = await run(
+        'catalogue',
+        { sources: [...sources], page: state?.settings?.page },
+        { signal, onProgress }
+      )
       view.reset()
       this.passedOver = []
       this.catalogue = catalogue
@@ -91,7 +97,8 @@ class Project {
     if (folder === undefined || images === undefined) return
     await jobs.perform('read', async () => {
       const state = await stateOf(folder)
-      if (state && !isOf(state, sources)) throw new SmaltiError('OtherImages', { path: folder, images: state.sources.join(', ') })
+      if (state && !isOf(state, sources))
+        throw new SmaltiError('OtherImages', { path: folder, images: state.sources.join(', ') })
       await window.smalti.rememberProject(images, folder)
       view.reset()
       this.folder = folder
@@ -139,10 +146,12 @@ async function projectOf(sources: readonly string[]): Promise<{ folder: string; 
   throw new SmaltiError('InternalError', { reason: 'no folder was found for the project' })
 }
 
-const titleOf = (sources: readonly string[]): string => sources.map((source) => source.split(/[\\/]/).filter(Boolean).at(-1) ?? source).join(', ')
+const titleOf = (sources: readonly string[]): string =>
+  sources.map((source) => source.split(/[\\/]/).filter(Boolean).at(-1) ?? source).join(', ')
 
 /** Whether a project is of these very images. */
-const isOf = ({ sources }: ProjectState, asked: readonly string[]): boolean => sources.length === asked.length && asked.every((source) => sources.includes(source))
+const isOf = ({ sources }: ProjectState, asked: readonly string[]): boolean =>
+  sources.length === asked.length && asked.every((source) => sources.includes(source))
 
 async function stateOf(folder: string): Promise<ProjectState | undefined> {
   try {
@@ -158,5 +167,7 @@ export const project = new Project()
 /** Each source once; what lies in a folder that is named, too, comes with it. */
 function withoutRepeats(asked: readonly string[]): string[] {
   const plain = [...new Set(asked.map((path) => (isAddress(path) ? path : path.replace(/(?<=.)[\\/]+$/, ''))))]
-  return plain.filter((path) => !plain.some((other) => other !== path && path.startsWith(other) && /[\\/]/.test(path[other.length])))
+  return plain.filter(
+    (path) => !plain.some((other) => other !== path && path.startsWith(other) && /[\\/]/.test(path[other.length]))
+  )
 }

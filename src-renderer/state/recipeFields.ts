@@ -14,18 +14,58 @@ export interface RecipeField {
   range?: { min: number; max: number; step: number }
 }
 
-const number = (path: string, label: string, symbol: string, help: string, min: number, max: number, step: number): RecipeField => ({ path: path.split('.'), label, symbol: symbol || undefined, help, range: { min, max, step } })
+const number = (
+  path: string,
+  label: string,
+  symbol: string,
+  help: string,
+  min: number,
+  max: number,
+  step: number
+): RecipeField => ({ path: path.split('.'), label, symbol: symbol || undefined, help, range: { min, max, step } })
 const choice = (path: string, label: string, help: string): RecipeField => ({ path: path.split('.'), label, help })
 
 export const RECIPE_FIELDS: readonly RecipeField[] = [
   number('radius', 'Neighbourhood', 'T', 'A pixel is to tell of those so many pixels away, at most.', 0, 128, 1),
-  number('lambda.A', 'Equal shares', 'λ', 'Above 1, clusters of like size weigh more; too much tears classes apart.', 0.1, 10, 0.05),
+  number(
+    'lambda.A',
+    'Equal shares',
+    'λ',
+    'Above 1, clusters of like size weigh more; too much tears classes apart.',
+    0.1,
+    10,
+    0.05
+  ),
   number('pairs', 'Pairs a step', 'n', 'More make steps steadier, and slower.', 1, 512, 1),
   number('crop', 'Crops', 'px', 'Side of the squares that are learnt from.', 8, 1024, 8),
   number('rate', 'Learning rate', 'α', 'How far a step goes.', 0.000001, 1, 0.0001),
-  number('width', 'Width', '', 'Factor on the network’s channels: 2 learns more, four times as slowly.', 0.125, 4, 0.125),
-  number('subHeads', 'Sub-heads', 'h', 'Each head is learnt so many times, and the one that tells most is kept.', 1, 8, 1),
-  number('patience', 'Patience', '', 'Share of the training without a rise of information that ends it; 0 never.', 0, 1, 0.05),
+  number(
+    'width',
+    'Width',
+    '',
+    'Factor on the network’s channels: 2 learns more, four times as slowly.',
+    0.125,
+    4,
+    0.125
+  ),
+  number(
+    'subHeads',
+    'Sub-heads',
+    'h',
+    'Each head is learnt so many times, and the one that tells most is kept.',
+    1,
+    8,
+    1
+  ),
+  number(
+    'patience',
+    'Patience',
+    '',
+    'Share of the training without a rise of information that ends it; 0 never.',
+    0,
+    1,
+    0.05
+  ),
   number('restarts.trials', 'Starts', '', 'Of so many beginnings the one that tells most goes on.', 1, 16, 1),
   ...[
     number('deepInfomax.alpha', 'Of the whole', 'α', 'How much the whole is to tell of all of the image.', 0, 10, 0.1),
@@ -46,16 +86,30 @@ export function valueAt(of: Recipe | RecipeChanges | undefined, path: readonly s
 }
 
 /** Changes with another value at a place, or as the preset has it; parts that are given whole begin as the preset has them. */
-export function withValue(changes: RecipeChanges = {}, preset: Recipe, path: readonly string[], value: number | boolean | undefined): RecipeChanges | undefined {
+export function withValue(
+  changes: RecipeChanges = {},
+  preset: Recipe,
+  path: readonly string[],
+  value: number | boolean | undefined
+): RecipeChanges | undefined {
   const changed =
-    path[0] === 'views' ? replaced(changes, 'views', emptyAsNone(withPart(changes.views ?? {}, preset.views, path.slice(1), value))) : withPart(changes, preset, path, value)
+    path[0] === 'views'
+      ? replaced(changes, 'views', emptyAsNone(withPart(changes.views ?? {}, preset.views, path.slice(1), value)))
+      : withPart(changes, preset, path, value)
   return emptyAsNone(changed) as RecipeChanges | undefined
 }
 
 /** An object with one of its parts set whole; a part that is as the preset has it is left out. */
 function withPart(of: object, preset: object, [name, ...rest]: readonly string[], value: unknown): object {
   const [own, usual] = [of, preset].map((object) => (object as Record<string, unknown>)[name])
-  const part = rest.length === 0 ? (value ?? usual) : { ...(usual as object), ...(own as object | undefined), [rest[0]]: value ?? (usual as Record<string, unknown>)[rest[0]] }
+  const part =
+    rest.length === 0
+      ? (value ?? usual)
+      : {
+          ...(usual as object),
+          ...(own as object | undefined),
+          [rest[0]]: value ?? (usual as Record<string, unknown>)[rest[0]]
+        }
   return replaced(of, name, JSON.stringify(part) === JSON.stringify(usual) ? undefined : part)
 }
 

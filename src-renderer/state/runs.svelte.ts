@@ -44,7 +44,10 @@ class Runs {
   async diagnose(name: string): Promise<void> {
     const { folder } = project
     if (folder === undefined) return
-    await jobs.perform('diagnose', async (signal, onProgress) => void (await run('diagnose', { project: folder, run: name }, { signal, onProgress })))
+    await jobs.perform(
+      'diagnose',
+      async (signal, onProgress) => void (await run('diagnose', { project: folder, run: name }, { signal, onProgress }))
+    )
     await this.refresh()
   }
 

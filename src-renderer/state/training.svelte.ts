@@ -2,7 +2,13 @@ import { z } from 'zod'
 import type { WatchedPicture } from '../../src-main/contract/commands.ts'
 import { asSmaltiError } from '../../src-main/contract/errors.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
-import { LEARNT_METHODS, type Method, type Recipe, type RecipeChanges, recipeChanges } from '../../src-main/contract/recipe.ts'
+import {
+  LEARNT_METHODS,
+  type Method,
+  type Recipe,
+  type RecipeChanges,
+  recipeChanges
+} from '../../src-main/contract/recipe.ts'
 import { DEFAULT_SETTINGS, type TrainingSettings, trainingSettings } from '../../src-main/contract/settings.ts'
 import type { TrainingReport } from '../../src-main/contract/training.ts'
 import { run } from '../engine.ts'
@@ -14,7 +20,16 @@ import { painting } from './painting.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
 
-const NAMES: Partial<Record<keyof TrainingSettings, string>> = { classes: 'Classes', over: 'Over-clusters', minutes: 'Minutes', steps: 'Steps', seed: 'Seed', scale: 'Image scale', bands: 'Bands', gsd: 'Metres a pixel' }
+const NAMES: Partial<Record<keyof TrainingSettings, string>> = {
+  classes: 'Classes',
+  over: 'Over-clusters',
+  minutes: 'Minutes',
+  steps: 'Steps',
+  seed: 'Seed',
+  scale: 'Image scale',
+  bands: 'Bands',
+  gsd: 'Metres a pixel'
+}
 
 const TIMES_KEY = 'smalti.times'
 /** What the next training is to be, and how one goes. */
@@ -60,7 +75,13 @@ class Training {
     const { folder, sources } = project
     if (folder === undefined) return
     try {
-      const { area, rings } = await run('area', { file, area: this.settings.area, add: ring, project: folder, sources: [...sources] })
+      const { area, rings } = await run('area', {
+        file,
+        area: this.settings.area,
+        add: ring,
+        project: folder,
+        sources: [...sources]
+      })
       this.areaOn = { file, rings }
       this.settings.area = area
     } catch (fault) {
@@ -88,7 +109,12 @@ class Training {
   /** Changes one part of the preset's recipe, or leaves it as the preset has it. */
   setRecipe(path: readonly string[], value: number | boolean | undefined): void {
     if (!this.presetRecipe) return
-    const changed = withValue($state.snapshot(this.settings.recipe) as RecipeChanges | undefined, this.presetRecipe, path, value)
+    const changed = withValue(
+      $state.snapshot(this.settings.recipe) as RecipeChanges | undefined,
+      this.presetRecipe,
+      path,
+      value
+    )
     this.changeRecipe(changed ? JSON.stringify(changed) : '')
   }
 
@@ -108,7 +134,10 @@ class Training {
     try {
       const parsed = recipeChanges.safeParse(JSON.parse(text))
       if (parsed.success) this.settings.recipe = parsed.data
-      else this.recipeFault = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`.trim()).join('; ')
+      else
+        this.recipeFault = parsed.error.issues
+          .map(({ path, message }) => `${path.join('.')} ${message}`.trim())
+          .join('; ')
     } catch (fault) {
       this.recipeFault = (fault as Error).message
     }
@@ -116,7 +145,11 @@ class Training {
 
   /** Seconds that each preset took on this machine the last time, of trainings that nobody cut short. */
   #times = $state<Partial<Record<string, number>>>(kept(TIMES_KEY, z.record(z.string(), z.number())) ?? {})
-  readonly lastTime = $derived(this.settings.minutes === undefined && this.settings.steps === undefined ? this.#times[this.settings.preset] : undefined)
+  readonly lastTime = $derived(
+    this.settings.minutes === undefined && this.settings.steps === undefined
+      ? this.#times[this.settings.preset]
+      : undefined
+  )
   #noteTime(seconds: number): void {
     const { minutes, steps, preset } = this.settings
     if (minutes !== undefined || steps !== undefined) return
@@ -143,15 +176,24 @@ class Training {
     if (sources.length === 0 || folder === undefined) return false
     const ended = await jobs.perform('train', async (signal, onProgress) => {
       this.#live = this.goesOn ? this.history : []
-      const trained = await run('train', { sources: [...sources], project: folder, settings: this.settings, watch: view.shown ?? view.last ?? project.catalogue?.images[0]?.path }, {
-        signal,
-        onProgress: (progress) => {
-          onProgress(progress)
-          if (progress.skipped) project.passOver(progress.skipped)
-          if (progress.watched) this.watched = progress.watched
-          if (progress.report) this.#live = [...(this.#live ?? []), progress.report]
+      const trained = await run(
+        'train',
+        {
+          sources: [...sources],
+          project: folder,
+          settings: this.settings,
+          watch: view.shown ?? view.last ?? project.catalogue?.images[0]?.path
+        },
+        {
+          signal,
+          onProgress: (progress) => {
+            onProgress(progress)
+            if (progress.skipped) project.passOver(progress.skipped)
+            if (progress.watched) this.watched = progress.watched
+            if (progress.report) this.#live = [...(this.#live ?? []), progress.report]
+          }
         }
-      })
+      )
       for (const file of trained.skipped) project.passOver(file)
       if (trained.resumedFrom === 0) this.#noteTime(trained.seconds)
       const done = isLearnt(trained.method) ? `Trained ${trained.steps} steps on` : `Clustered by ${trained.method}:`
@@ -174,16 +216,38 @@ function faultsOf(settings: TrainingSettings): Record<string, string> {
     const field = String(issue.path[0])
     const { minimum, maximum } = issue as { minimum?: number; maximum?: number }
     const name = NAMES[field as keyof TrainingSettings] ?? field
-    faults[field] ??= issue.code === 'too_small' ? `${name}: at least ${minimum}.` : issue.code === 'too_big' ? `${name}: at most ${maximum}.` : `${name}: a number is needed.`
+    faults[field] ??=
+      issue.code === 'too_small'
+        ? `${name}: at least ${minimum}.`
+        : issue.code === 'too_big'
+          ? `${name}: at most ${maximum}.`
+          : `${name}: a number is needed.`
   }
-  if (!faults.classes && !faults.over && settings.classes > settings.over) faults.classes = `No more classes than over-clusters (${settings.over}): they are made of them.`
+  if (!faults.classes && !faults.over && settings.classes > settings.over)
+    faults.classes = `No more classes than over-clusters (${settings.over}): they are made of them.`
   return faults
 }
 
-const DECISIVE = ['classes', 'over', 'preset', 'method', 'features', 'recipe', 'seed', 'scale', 'gsd', 'bands', 'page', 'area', 'upright'] as const
+const DECISIVE = [
+  'classes',
+  'over',
+  'preset',
+  'method',
+  'features',
+  'recipe',
+  'seed',
+  'scale',
+  'gsd',
+  'bands',
+  'page',
+  'area',
+  'upright'
+] as const
 
 function sameRun(settings: TrainingSettings, former: TrainingSettings | undefined): boolean {
-  return former !== undefined && DECISIVE.every((part) => JSON.stringify(settings[part]) === JSON.stringify(former[part]))
+  return (
+    former !== undefined && DECISIVE.every((part) => JSON.stringify(settings[part]) === JSON.stringify(former[part]))
+  )
 }
 
 export const training = new Training()

@@ -34,19 +34,34 @@ class Truth {
     const { counted } = this
     if (!counted) return undefined
     const { classes: list, of } = classes.scheme
-    return list.map(({ id, ignored }) => counted.values.map((_, k) => (ignored ? 0 : of.reduce((sum, owner, cluster) => sum + (owner === id ? (counted.confusion[cluster]?.[k] ?? 0) : 0), 0))))
+    return list.map(({ id, ignored }) =>
+      counted.values.map((_, k) =>
+        ignored
+          ? 0
+          : of.reduce((sum, owner, cluster) => sum + (owner === id ? (counted.confusion[cluster]?.[k] ?? 0) : 0), 0)
+      )
+    )
   })
-  readonly scores = $derived.by((): Scores | undefined => (this.confusion?.some((row) => row.some((count) => count > 0)) ? score(this.confusion, 'many-to-one') : undefined))
+  readonly scores = $derived.by((): Scores | undefined =>
+    this.confusion?.some((row) => row.some((count) => count > 0)) ? score(this.confusion, 'many-to-one') : undefined
+  )
   /** Tells how many pixels the scores are of, and which were left out; the pixels of ignored classes are among them. */
   readonly coverage = $derived.by((): string | undefined => {
     if (!this.counted || !this.scores) return undefined
     const { pixels, leftOut } = this.counted
     const scored = this.scores.pixels
-    const reasons = [...leftOutText(leftOut), ...(scored < pixels ? [`${(pixels - scored).toLocaleString('en')} in ignored classes`] : [])]
+    const reasons = [
+      ...leftOutText(leftOut),
+      ...(scored < pixels ? [`${(pixels - scored).toLocaleString('en')} in ignored classes`] : [])
+    ]
     return `${scored.toLocaleString('en')} pixels scored${reasons.length > 0 ? `; left out: ${reasons.join(', ')}` : ''}.`
   })
   /** The best accuracies that 1, 2 … classes of the tree can have. */
-  readonly curve = $derived(this.counted && classes.tree ? decisionCurve(classes.tree, this.counted.confusion.slice(0, classes.tree.count), MOST_DECISIONS) : undefined)
+  readonly curve = $derived(
+    this.counted && classes.tree
+      ? decisionCurve(classes.tree, this.counted.confusion.slice(0, classes.tree.count), MOST_DECISIONS)
+      : undefined
+  )
 
   async compare(): Promise<void> {
     const { folder } = project
@@ -56,7 +71,11 @@ class Truth {
     await classes.settled()
     await jobs.perform('evaluate', async (signal, onProgress) => {
       const { head } = view
-      const found = await run('evaluate', { project: folder, truth, head, mapping: 'many-to-one', what: 'clusters' }, { signal, onProgress })
+      const found = await run(
+        'evaluate',
+        { project: folder, truth, head, mapping: 'many-to-one', what: 'clusters' },
+        { signal, onProgress }
+      )
       const { images, imagesWithoutTruth, pixels, leftOut, warning, classes: values, confusion } = found
       this.#counted = { folder: truth, head, images, imagesWithoutTruth, pixels, leftOut, warning, values, confusion }
     })
@@ -75,10 +94,36 @@ class Truth {
     const used = [...new Set(groups)].filter((group) => group !== undefined).sort((a, b) => a - b)
     const colours = clusterColours(counted.values.length)
     const idOf = new Map(used.map((group) => [group, groups.indexOf(group)]))
-    const made = used.map((group): SchemeClass => ({ id: idOf.get(group)!, name: `Class ${counted.values[group]}`, colour: colours[group], hidden: false, ignored: false }))
+    const made = used.map((group): SchemeClass => ({
+      id: idOf.get(group)!,
+      name: `Class ${counted.values[group]}`,
+      colour: colours[group],
+      hidden: false,
+      ignored: false
+    }))
     // Clusters that the truth says nothing of stay by themselves.
-    const own = scheme.of.flatMap((_, cluster) => (groups[cluster] === undefined ? [{ id: cluster, name: `Cluster ${cluster + 1}`, colour: clusterColours(scheme.of.length)[cluster], hidden: false, ignored: false }] : []))
-    classes.edit({ kind: 'replace', name: 'Best merge for the truth', scheme: { classes: [...made, ...own], of: groups.map((group, cluster) => (group === undefined ? cluster : idOf.get(group)!)), added: scheme.added } })
+    const own = scheme.of.flatMap((_, cluster) =>
+      groups[cluster] === undefined
+        ? [
+            {
+              id: cluster,
+              name: `Cluster ${cluster + 1}`,
+              colour: clusterColours(scheme.of.length)[cluster],
+              hidden: false,
+              ignored: false
+            }
+          ]
+        : []
+    )
+    classes.edit({
+      kind: 'replace',
+      name: 'Best merge for the truth',
+      scheme: {
+        classes: [...made, ...own],
+        of: groups.map((group, cluster) => (group === undefined ? cluster : idOf.get(group)!)),
+        added: scheme.added
+      }
+    })
   }
 
   /** Of another project, or of labels made anew, nothing is known. */

@@ -5,7 +5,17 @@ import { keep, kept } from './kept.ts'
 import { HEADS, type HeadName } from '../../src-main/contract/settings.ts'
 
 const keyOf = (project: string): string => `smalti.view.${project}`
-const keptView = z.object({ last: z.string(), head: z.enum(HEADS), opacity: z.number().min(0).max(1), style: z.enum(['filled', 'outlined']), thumbnail: z.number().min(64).max(400), shownAs: z.object({ bands: z.string(), clip: z.number() }).partial(), graticule: z.boolean() }).partial()
+const keptView = z
+  .object({
+    last: z.string(),
+    head: z.enum(HEADS),
+    opacity: z.number().min(0).max(1),
+    style: z.enum(['filled', 'outlined']),
+    thumbnail: z.number().min(64).max(400),
+    shownAs: z.object({ bands: z.string(), clip: z.number() }).partial(),
+    graticule: z.boolean()
+  })
+  .partial()
 
 /** What is looked at, and how. */
 class View {
@@ -67,7 +77,15 @@ class View {
   }
 
   /** How a project was looked at last. */
-  readonly #kept = $derived({ last: this.last, head: this.head, opacity: this.opacity, style: this.style, thumbnail: this.thumbnail, shownAs: this.shownAs, graticule: this.graticule })
+  readonly #kept = $derived({
+    last: this.last,
+    head: this.head,
+    opacity: this.opacity,
+    style: this.style,
+    thumbnail: this.thumbnail,
+    shownAs: this.shownAs,
+    graticule: this.graticule
+  })
 
   /** Looks at a project as it was looked at last. */
   recall(project: string): void {

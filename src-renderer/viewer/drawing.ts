@@ -49,8 +49,23 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
   /** Drawn in pixels of the image. */
   const onImage = new Konva.Group()
   const line: Konva.Line = new Konva.Line({ visible: false, lineJoin: 'round', lineCap: 'round' })
-  const outline: Konva.Line = new Konva.Line({ visible: false, stroke: '#ffffff', strokeScaleEnabled: false, strokeWidth: 1.5, dash: [6, 4], shadowColor: '#000000', shadowBlur: 2 })
-  const cursor = new Konva.Circle({ visible: false, stroke: '#ffffff', strokeScaleEnabled: false, strokeWidth: 1.5, shadowColor: '#000000', shadowBlur: 3 })
+  const outline: Konva.Line = new Konva.Line({
+    visible: false,
+    stroke: '#ffffff',
+    strokeScaleEnabled: false,
+    strokeWidth: 1.5,
+    dash: [6, 4],
+    shadowColor: '#000000',
+    shadowBlur: 2
+  })
+  const cursor = new Konva.Circle({
+    visible: false,
+    stroke: '#ffffff',
+    strokeScaleEnabled: false,
+    strokeWidth: 1.5,
+    shadowColor: '#000000',
+    shadowBlur: 3
+  })
   const kept = new Konva.Group()
   onImage.add(kept, line, outline, cursor)
   layer.add(onImage)
@@ -79,16 +94,34 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
     const all = end ? [...points, end] : points
     if (tool.kind === 'brush') {
       const [first] = all
-      line.setAttrs({ points: flat(all.length === 1 ? [first, { x: first.x + inPicture(0.01), y: first.y }] : all), stroke: tool.colour, strokeWidth: 2 * tool.radius, opacity: 0.75 }).visible(true)
+      line
+        .setAttrs({
+          points: flat(all.length === 1 ? [first, { x: first.x + inPicture(0.01), y: first.y }] : all),
+          stroke: tool.colour,
+          strokeWidth: 2 * tool.radius,
+          opacity: 0.75
+        })
+        .visible(true)
     } else {
       line.visible(false)
-      outline.setAttrs({ points: flat(all), closed: pressed, fill: tool.kind === 'polygon' ? `${tool.colour}66` : 'rgba(255, 255, 255, 0.15)' }).visible(true)
+      outline
+        .setAttrs({
+          points: flat(all),
+          closed: pressed,
+          fill: tool.kind === 'polygon' ? `${tool.colour}66` : 'rgba(255, 255, 255, 0.15)'
+        })
+        .visible(true)
     }
     draw()
   }
   /** Leaves a shape on the screen until it is kept. */
   async function finish(shape: CorrectionShape): Promise<void> {
-    const left = shape.kind === 'brush' ? line.clone({ visible: true }) : shape.kind === 'polygon' && tool.kind === 'polygon' ? new Konva.Line({ points: shape.ring.flat(), closed: true, fill: tool.colour, opacity: 0.6 }) : undefined
+    const left =
+      shape.kind === 'brush'
+        ? line.clone({ visible: true })
+        : shape.kind === 'polygon' && tool.kind === 'polygon'
+          ? new Konva.Line({ points: shape.ring.flat(), closed: true, fill: tool.colour, opacity: 0.6 })
+          : undefined
     if (left) {
       onImage.add(left)
       left.moveToBottom()
@@ -106,7 +139,8 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
     if (tool.kind === 'polygon' && ring.length > 2) void finish({ kind: 'polygon', ring: pairs(ring) })
     else clear()
   }
-  const ends = (at: Point): boolean => points.length > 2 && [points[0], points.at(-1)!].some(({ x, y }) => Math.hypot(at.x - x, at.y - y) * scale <= NEAR)
+  const ends = (at: Point): boolean =>
+    points.length > 2 && [points[0], points.at(-1)!].some(({ x, y }) => Math.hypot(at.x - x, at.y - y) * scale <= NEAR)
 
   return {
     setTool(next) {
@@ -121,7 +155,24 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
       kept.destroyChildren()
       for (const ring of rings) {
         const points = ring.flat()
-        kept.add(new Konva.Line({ points, closed: true, stroke: '#000000', strokeWidth: 4, opacity: 0.6, strokeScaleEnabled: false }), new Konva.Line({ points, closed: true, stroke: '#ffffff', strokeWidth: 2, dash: [8, 5], strokeScaleEnabled: false }))
+        kept.add(
+          new Konva.Line({
+            points,
+            closed: true,
+            stroke: '#000000',
+            strokeWidth: 4,
+            opacity: 0.6,
+            strokeScaleEnabled: false
+          }),
+          new Konva.Line({
+            points,
+            closed: true,
+            stroke: '#ffffff',
+            strokeWidth: 2,
+            dash: [8, 5],
+            strokeScaleEnabled: false
+          })
+        )
       }
       draw()
     },
@@ -154,7 +205,8 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
     release(at, still) {
       pressed = false
       if (tool.kind === 'fill') void finish({ kind: 'fill', at: [at.x, at.y] })
-      else if (tool.kind === 'brush' && points.length > 0) void finish({ kind: 'brush', line: pairs(points), radius: tool.radius })
+      else if (tool.kind === 'brush' && points.length > 0)
+        void finish({ kind: 'brush', line: pairs(points), radius: tool.radius })
       else if (tool.kind === 'lasso') {
         const loop = points
         clear()

@@ -24,19 +24,44 @@ export function gridLines({ origin, column, row }: Placement, camera: Camera, sc
   if (determinant === 0 || !Number.isFinite(determinant)) return []
   // The screen's point of a map position is affine; its linear part is [xx xy; yx yy].
   const { scale } = camera
-  const [xx, xy, yx, yy] = [(scale * row.y) / determinant, (-scale * row.x) / determinant, (-scale * column.y) / determinant, (scale * column.x) / determinant]
-  const start = { x: camera.x + scale / 2 - xx * origin.x - xy * origin.y, y: camera.y + scale / 2 - yx * origin.x - yy * origin.y }
+  const [xx, xy, yx, yy] = [
+    (scale * row.y) / determinant,
+    (-scale * row.x) / determinant,
+    (-scale * column.y) / determinant,
+    (scale * column.x) / determinant
+  ]
+  const start = {
+    x: camera.x + scale / 2 - xx * origin.x - xy * origin.y,
+    y: camera.y + scale / 2 - yx * origin.x - yy * origin.y
+  }
   const onMap = ({ x, y }: Point): Point => {
     const [px, py] = [(x - camera.x) / scale - 0.5, (y - camera.y) / scale - 0.5]
     return { x: origin.x + column.x * px + row.x * py, y: origin.y + column.y * px + row.y * py }
   }
-  const corners = [onMap({ x: 0, y: 0 }), onMap({ x: screen.width, y: 0 }), onMap({ x: 0, y: screen.height }), onMap({ x: screen.width, y: screen.height })]
+  const corners = [
+    onMap({ x: 0, y: 0 }),
+    onMap({ x: screen.width, y: 0 }),
+    onMap({ x: 0, y: screen.height }),
+    onMap({ x: screen.width, y: screen.height })
+  ]
   return (['x', 'y'] as const).flatMap((axis) => {
     // Pixels of the screen across one unit of this coordinate.
-    const [along, across] = axis === 'x' ? [{ x: xy, y: yy }, { x: xx, y: yx }] : [{ x: xx, y: yx }, { x: xy, y: yy }]
+    const [along, across] =
+      axis === 'x'
+        ? [
+            { x: xy, y: yy },
+            { x: xx, y: yx }
+          ]
+        : [
+            { x: xx, y: yx },
+            { x: xy, y: yy }
+          ]
     const apart = Math.abs(across.x * along.y - across.y * along.x) / Math.hypot(along.x, along.y)
     const step = roundStep(LEAST / apart)
-    const [low, high] = [Math.min(...corners.map((corner) => corner[axis])), Math.max(...corners.map((corner) => corner[axis]))]
+    const [low, high] = [
+      Math.min(...corners.map((corner) => corner[axis])),
+      Math.max(...corners.map((corner) => corner[axis]))
+    ]
     const lines: GridLine[] = []
     for (let number = Math.ceil(low / step); number * step <= high; number++) {
       const value = number * step
@@ -58,7 +83,10 @@ const textOf = (value: number, step: number): string => value.toFixed(Math.max(0
 /** The part of a line that is on the screen, its left or upper end first. */
 function cutAtScreen(base: Point, along: Point, { width, height }: Size): { from: Point; to: Point } | undefined {
   let [first, last] = [-Infinity, Infinity]
-  for (const [at, speed, end] of [[base.x, along.x, width], [base.y, along.y, height]]) {
+  for (const [at, speed, end] of [
+    [base.x, along.x, width],
+    [base.y, along.y, height]
+  ]) {
     if (Math.abs(speed) < 1e-9 * Math.hypot(along.x, along.y)) {
       if (at < 0 || at > end) return undefined
       continue

@@ -47,7 +47,12 @@ export interface Painter {
    * Labels are drawn, or else probabilities where there is a way to show them.
    * @param swipe  share of the canvas from which on the others' labels are drawn in place of the picture's own
    */
-  draw(camera: Camera, image: Size, tiles: Record<'pictures' | 'labels' | 'others' | 'heat', readonly PaintedTile[]>, how: { heat?: Heat; swipe?: number }): void
+  draw(
+    camera: Camera,
+    image: Size,
+    tiles: Record<'pictures' | 'labels' | 'others' | 'heat', readonly PaintedTile[]>,
+    how: { heat?: Heat; swipe?: number }
+  ): void
   /** Labels of the last drawing at some places of the canvas, in its own pixels from its top left; 255 where there is none. */
   labelsAt(left: number, top: number, width: number, height: number): Uint8Array
   dispose(): void
@@ -169,7 +174,9 @@ void main() {
 export function createPainter(canvas: HTMLCanvasElement): Painter {
   const gl = canvas.getContext('webgl2', { alpha: true, antialias: false, premultipliedAlpha: true })
   if (!gl) throw new Error('WebGL 2 is not available')
-  const [picture, label, overlay, heatmap, direct] = [PICTURE, LABEL, OVERLAY, HEAT, DIRECT].map((source) => programOf(gl, source))
+  const [picture, label, overlay, heatmap, direct] = [PICTURE, LABEL, OVERLAY, HEAT, DIRECT].map((source) =>
+    programOf(gl, source)
+  )
   const nearest = { min: gl.NEAREST, mag: gl.NEAREST }
   const tableOf = (): WebGLTexture => textureOf(gl, nearest)
   const tables = { own: { colours: tableOf(), classes: tableOf() }, other: { colours: tableOf(), classes: tableOf() } }
@@ -198,7 +205,12 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
     gl!.framebufferTexture2D(gl!.FRAMEBUFFER, gl!.COLOR_ATTACHMENT0, gl!.TEXTURE_2D, screen, 0)
   }
 
-  function drawTiles(program: ReturnType<typeof programOf>, tiles: readonly PaintedTile[], camera: Camera, image: Size): void {
+  function drawTiles(
+    program: ReturnType<typeof programOf>,
+    tiles: readonly PaintedTile[],
+    camera: Camera,
+    image: Size
+  ): void {
     const ratio = canvas.width / Math.max(canvas.clientWidth, 1)
     const [scale, x, y] = [camera.scale * ratio, camera.x * ratio, camera.y * ratio]
     const across = (at: number): number => (2 * (x + at * scale)) / canvas.width - 1
@@ -207,7 +219,13 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
       const span = TILE_SIDE * 2 ** level
       const [left, top] = [column * span, row * span]
       const [right, bottom] = [Math.min(left + span, image.width), Math.min(top + span, image.height)]
-      if (x + right * scale < 0 || y + bottom * scale < 0 || x + left * scale > canvas.width || y + top * scale > canvas.height) continue
+      if (
+        x + right * scale < 0 ||
+        y + bottom * scale < 0 ||
+        x + left * scale > canvas.width ||
+        y + top * scale > canvas.height
+      )
+        continue
       gl!.bindTexture(gl!.TEXTURE_2D, content!)
       gl!.uniform4f(program.place, across(left), down(top), across(right), down(bottom))
       gl!.drawArrays(gl!.TRIANGLE_STRIP, 0, 4)
@@ -251,7 +269,13 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
     if (!paint || labels.length === 0) return
     gl!.useProgram(overlay.program)
     const uniform = (name: string): WebGLUniformLocation | null => gl!.getUniformLocation(overlay.program, name)
-    for (const [unit, [name, texture]] of ([['labels', screen], ['colours', colours], ['classes', classes]] as const).entries()) {
+    for (const [unit, [name, texture]] of (
+      [
+        ['labels', screen],
+        ['colours', colours],
+        ['classes', classes]
+      ] as const
+    ).entries()) {
       gl!.activeTexture(gl!.TEXTURE0 + unit)
       gl!.bindTexture(gl!.TEXTURE_2D, texture)
       gl!.uniform1i(uniform(name), unit)
@@ -322,29 +346,46 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
       gl.readPixels(left, canvas.height - top - height, width, height, gl.RGBA, gl.UNSIGNED_BYTE, values)
       gl.bindFramebuffer(gl.FRAMEBUFFER, null)
       // Rows come from the bottom.
-      return Uint8Array.from({ length: width * height }, (_, i) => values[4 * ((height - 1 - Math.floor(i / width)) * width + (i % width))])
+      return Uint8Array.from(
+        { length: width * height },
+        (_, i) => values[4 * ((height - 1 - Math.floor(i / width)) * width + (i % width))]
+      )
     },
     dispose: () => gl.getExtension('WEBGL_lose_context')?.loseContext()
   }
 }
 
-function programOf(gl: WebGL2RenderingContext, fragment: string): { program: WebGLProgram; place: WebGLUniformLocation | null } {
+function programOf(
+  gl: WebGL2RenderingContext,
+  fragment: string
+): { program: WebGLProgram; place: WebGLUniformLocation | null } {
   const program = gl.createProgram()
-  for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, fragment]] as const) {
+  for (const [type, source] of [
+    [gl.VERTEX_SHADER, VERTEX],
+    [gl.FRAGMENT_SHADER, fragment]
+  ] as const) {
     const shader = gl.createShader(type)!
     gl.shaderSource(shader, source)
     gl.compileShader(shader)
-    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS)) throw new Error(gl.getShaderInfoLog(shader) ?? 'a shader does not compile')
+    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS))
+      throw new Error(gl.getShaderInfoLog(shader) ?? 'a shader does not compile')
     gl.attachShader(program, shader)
   }
   gl.linkProgram(program)
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(program) ?? 'a program does not link')
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS))
+    throw new Error(gl.getProgramInfoLog(program) ?? 'a program does not link')
   return { program, place: gl.getUniformLocation(program, 'place') }
 }
 
 function textureOf(gl: WebGL2RenderingContext, { min, mag }: { min: number; mag: number }): WebGLTexture {
   const texture = gl.createTexture()
   gl.bindTexture(gl.TEXTURE_2D, texture)
-  for (const [name, value] of [[gl.TEXTURE_MIN_FILTER, min], [gl.TEXTURE_MAG_FILTER, mag], [gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE], [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE]]) gl.texParameteri(gl.TEXTURE_2D, name, value)
+  for (const [name, value] of [
+    [gl.TEXTURE_MIN_FILTER, min],
+    [gl.TEXTURE_MAG_FILTER, mag],
+    [gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE],
+    [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE]
+  ])
+    gl.texParameteri(gl.TEXTURE_2D, name, value)
   return texture
 }

@@ -1,7 +1,19 @@
 import type { CorrectionShape } from '../../src-main/contract/classes.ts'
 import { TILE_SIDE } from '../../src-main/contract/pictures.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
-import { type Camera, type Point, type TilePlace, coarsestLevel, fitted, inSight, levelOf, pixelAt, resized, tilesInSight, zoomed } from './camera.ts'
+import {
+  type Camera,
+  type Point,
+  type TilePlace,
+  coarsestLevel,
+  fitted,
+  inSight,
+  levelOf,
+  pixelAt,
+  resized,
+  tilesInSight,
+  zoomed
+} from './camera.ts'
 import { type Tool, createDrawing } from './drawing.ts'
 import { type Heat, type Look, type Paint, type Side, createPainter } from './painter.ts'
 import { TileCache } from './tileCache.ts'
@@ -81,7 +93,10 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   const painter = createPainter(canvas)
   const shapes = createDrawing(drawing, {
     drawn: (shape) => listener.drawn(shape),
-    encircled: (loop) => listener.encircled(sharesWithin(loop.map(({ x, y }) => ({ x: camera.x + x * camera.scale, y: camera.y + y * camera.scale }))))
+    encircled: (loop) =>
+      listener.encircled(
+        sharesWithin(loop.map(({ x, y }) => ({ x: camera.x + x * camera.scale, y: camera.y + y * camera.scale })))
+      )
   })
 
   let image: CatalogueImage | undefined
@@ -106,7 +121,18 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   function draw(): void {
     frame ||= requestAnimationFrame(() => {
       frame = 0
-      if (image) painter.draw(camera, image, { pictures: pictures?.shown(places) ?? [], labels: paint ? (labelTiles?.shown(places) ?? []) : [], others: paint ? (otherTiles?.shown(places) ?? []) : [], heat: heatTiles?.shown(places) ?? [] }, { heat: paint && heatTiles ? heat : undefined, swipe: otherTiles && swipe })
+      if (image)
+        painter.draw(
+          camera,
+          image,
+          {
+            pictures: pictures?.shown(places) ?? [],
+            labels: paint ? (labelTiles?.shown(places) ?? []) : [],
+            others: paint ? (otherTiles?.shown(places) ?? []) : [],
+            heat: heatTiles?.shown(places) ?? []
+          },
+          { heat: paint && heatTiles ? heat : undefined, swipe: otherTiles && swipe }
+        )
     })
   }
   /** Asks for what is in sight, the coarsest level beneath it, and draws. */
@@ -122,7 +148,10 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     otherTiles?.want([...beneath, ...places])
     const caches = [pictures, labelTiles, heatTiles, otherTiles].filter((cache) => cache !== undefined)
     if (labelTiles?.settled !== false) for (const settled of settling.splice(0)) settled()
-    listener.loading({ failed: caches.reduce((sum, { failed }) => sum + failed.length, 0), settled: caches.every(({ settled }) => settled) })
+    listener.loading({
+      failed: caches.reduce((sum, { failed }) => sum + failed.length, 0),
+      settled: caches.every(({ settled }) => settled)
+    })
     draw()
   }
   function move(next: Camera): void {
@@ -138,17 +167,23 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   }
   /** Textures are handed over one a frame: several at once would hold up what moves. */
   let turn: Promise<unknown> = Promise.resolve()
-  const nextTurn = (): Promise<unknown> => (turn = turn.then(() => new Promise((resolve) => requestAnimationFrame(resolve))))
+  const nextTurn = (): Promise<unknown> =>
+    (turn = turn.then(() => new Promise((resolve) => requestAnimationFrame(resolve))))
 
   /** Tiles of a byte a pixel. */
   const byteTiles = (source: NonNullable<Sources['labels']>): Tiles =>
-    new TileCache(async (place, signal) => {
-      const response = await fetched(source(place), signal)
-      const [width, height] = ['x-width', 'x-height'].map((name) => Number(response.headers.get(name)))
-      const values = new Uint8Array(await response.arrayBuffer())
-      await nextTurn()
-      return { content: painter.bytesOf(values, { width, height }), bytes: TILE_SIDE ** 2 }
-    }, (texture) => painter.release(texture), update, MOST_BYTES.labels)
+    new TileCache(
+      async (place, signal) => {
+        const response = await fetched(source(place), signal)
+        const [width, height] = ['x-width', 'x-height'].map((name) => Number(response.headers.get(name)))
+        const values = new Uint8Array(await response.arrayBuffer())
+        await nextTurn()
+        return { content: painter.bytesOf(values, { width, height }), bytes: TILE_SIDE ** 2 }
+      },
+      (texture) => painter.release(texture),
+      update,
+      MOST_BYTES.labels
+    )
   function close(): void {
     pictures?.close()
     labelTiles?.close()
@@ -158,7 +193,8 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     if (number > 0) window.smalti.abandonPictures(number)
   }
   function centre(pixel: Point, scale: number): void {
-    if (image) move(inSight({ scale, x: view.width / 2 - pixel.x * scale, y: view.height / 2 - pixel.y * scale }, image, view))
+    if (image)
+      move(inSight({ scale, x: view.width / 2 - pixel.x * scale, y: view.height / 2 - pixel.y * scale }, image, view))
   }
   const middle = (): Point => ({ x: view.width / 2, y: view.height / 2 })
   const zoomTo = (scale: number, about: Point): void => void (image && move(zoomed(camera, scale, about, image, view)))
@@ -168,7 +204,8 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     return { x: clientX - left, y: clientY - top }
   }
   const ratio = (): number => canvas.width / view.width
-  const labelUnder = ({ x, y }: Point): number => painter.labelsAt(Math.floor(x * ratio()), Math.floor(y * ratio()), 1, 1)[0]
+  const labelUnder = ({ x, y }: Point): number =>
+    painter.labelsAt(Math.floor(x * ratio()), Math.floor(y * ratio()), 1, 1)[0]
 
   let press: { at: Point; camera: Camera; moves: boolean; still: boolean } | undefined
   const onDown = (event: PointerEvent): void => {
@@ -187,7 +224,9 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       shapes.point(pixelAt(camera, at))
       const pixel = pixelAt(camera, at)
       const inside = pixel.x >= 0 && pixel.y >= 0 && pixel.x < image.width && pixel.y < image.height
-      listener.pointed(inside ? { pixel: { x: Math.floor(pixel.x), y: Math.floor(pixel.y) }, label: labelUnder(at) } : undefined)
+      listener.pointed(
+        inside ? { pixel: { x: Math.floor(pixel.x), y: Math.floor(pixel.y) }, label: labelUnder(at) } : undefined
+      )
       return
     }
     // What is dragged is not pointed at.
@@ -195,7 +234,14 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     press.still &&= Math.hypot(at.x - press.at.x, at.y - press.at.y) <= CLICK
     if (!press.moves) {
       if (!press.still || tool.kind === 'brush') shapes.drag(pixelAt(camera, at))
-    } else move(inSight({ ...press.camera, x: press.camera.x + at.x - press.at.x, y: press.camera.y + at.y - press.at.y }, image, view))
+    } else
+      move(
+        inSight(
+          { ...press.camera, x: press.camera.x + at.x - press.at.x, y: press.camera.y + at.y - press.at.y },
+          image,
+          view
+        )
+      )
   }
   const onUp = (event: PointerEvent): void => {
     const ended = press
@@ -203,7 +249,8 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     if (!ended) return
     const at = placeOf(event)
     if (!ended.moves) shapes.release(pixelAt(camera, at), ended.still)
-    if (ended.still && event.button === 0 && (tool.kind === 'pan' || tool.kind === 'lasso')) listener.picked(labelUnder(at), event.ctrlKey || event.metaKey || event.shiftKey)
+    if (ended.still && event.button === 0 && (tool.kind === 'pan' || tool.kind === 'lasso'))
+      listener.picked(labelUnder(at), event.ctrlKey || event.metaKey || event.shiftKey)
   }
   const onLeave = (): void => {
     listener.pointed(undefined)
@@ -219,7 +266,10 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   function sharesWithin(loop: readonly Point[]): Map<number, number> {
     const [xs, ys] = [loop.map(({ x }) => x), loop.map(({ y }) => y)]
     const [left, top] = [Math.max(0, Math.floor(Math.min(...xs))), Math.max(0, Math.floor(Math.min(...ys)))]
-    const [right, bottom] = [Math.min(view.width, Math.ceil(Math.max(...xs))), Math.min(view.height, Math.ceil(Math.max(...ys)))]
+    const [right, bottom] = [
+      Math.min(view.width, Math.ceil(Math.max(...xs))),
+      Math.min(view.height, Math.ceil(Math.max(...ys)))
+    ]
     const [width, height] = [Math.floor((right - left) * ratio()), Math.floor((bottom - top) * ratio())]
     const shares = new Map<number, number>()
     if (width < 1 || height < 1) return shares
@@ -261,13 +311,20 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       number = ++views
       const same = keepCamera && image !== undefined && image.width === shown.width && image.height === shown.height
       image = shown
-      pictures = new TileCache(async (place, signal) => {
-        const bitmap = await createImageBitmap(await (await fetched(sources.picture(place), signal)).blob(), { premultiplyAlpha: 'none' })
-        await nextTurn()
-        const content = painter.pictureOf(bitmap)
-        bitmap.close()
-        return { content, bytes: 4 * TILE_SIDE ** 2 }
-      }, (texture) => painter.release(texture), update, MOST_BYTES.picture)
+      pictures = new TileCache(
+        async (place, signal) => {
+          const bitmap = await createImageBitmap(await (await fetched(sources.picture(place), signal)).blob(), {
+            premultiplyAlpha: 'none'
+          })
+          await nextTurn()
+          const content = painter.pictureOf(bitmap)
+          bitmap.close()
+          return { content, bytes: 4 * TILE_SIDE ** 2 }
+        },
+        (texture) => painter.release(texture),
+        update,
+        MOST_BYTES.picture
+      )
       labelTiles = sources.labels && byteTiles(sources.labels)
       if (same) update()
       else move(fitted(image, view))
@@ -333,7 +390,15 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     destroy() {
       cancelAnimationFrame(frame)
       observer.disconnect()
-      for (const [name, handler] of [['pointerdown', onDown], ['pointermove', onMove], ['pointerup', onUp], ['pointerleave', onLeave], ['wheel', onWheel], ['contextmenu', onMenu]] as const) host.removeEventListener(name, handler as EventListener)
+      for (const [name, handler] of [
+        ['pointerdown', onDown],
+        ['pointermove', onMove],
+        ['pointerup', onUp],
+        ['pointerleave', onLeave],
+        ['wheel', onWheel],
+        ['contextmenu', onMenu]
+      ] as const)
+        host.removeEventListener(name, handler as EventListener)
       close()
       painter.dispose()
       shapes.destroy()

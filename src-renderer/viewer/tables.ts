@@ -3,7 +3,10 @@ import type { Scheme } from '../../src-main/contract/classes.ts'
 import type { Paint } from './painter.ts'
 
 /** Colours of labels, and their classes, for the painter. */
-export function tablesOf({ classes: list }: Scheme, place: (label: number) => number): Pick<Paint, 'colours' | 'classes'> {
+export function tablesOf(
+  { classes: list }: Scheme,
+  place: (label: number) => number
+): Pick<Paint, 'colours' | 'classes'> {
   const colours = new Uint8Array(4 * 256)
   const classOf = new Uint8Array(256).fill(255)
   for (let label = 0; label < 255; label++) {

@@ -36,7 +36,12 @@ export class TileCache<T> {
   #closed = false
 
   /** @param load  fetches a tile; rejects when it cannot be had */
-  constructor(load: (place: TilePlace, signal: AbortSignal) => Promise<{ content: T; bytes: number }>, release: (content: T) => void, onChange: () => void, mostBytes: number) {
+  constructor(
+    load: (place: TilePlace, signal: AbortSignal) => Promise<{ content: T; bytes: number }>,
+    release: (content: T) => void,
+    onChange: () => void,
+    mostBytes: number
+  ) {
     this.#load = load
     this.#release = release
     this.#onChange = onChange
@@ -49,10 +54,22 @@ export class TileCache<T> {
     for (const place of places) {
       const known = this.#tiles.get(keyOf(place))
       if (known) known.wanted = this.#frame
-      else this.#tiles.set(keyOf(place), { ...place, state: 'waiting', bytes: 0, wanted: this.#frame, edition: this.#edition, failures: 0 })
+      else
+        this.#tiles.set(keyOf(place), {
+          ...place,
+          state: 'waiting',
+          bytes: 0,
+          wanted: this.#frame,
+          edition: this.#edition,
+          failures: 0
+        })
     }
     for (const [key, tile] of this.#tiles) {
-      if (tile.wanted === this.#frame || (tile.edition === this.#edition && (tile.state === 'ready' || tile.state === 'failed'))) continue
+      if (
+        tile.wanted === this.#frame ||
+        (tile.edition === this.#edition && (tile.state === 'ready' || tile.state === 'failed'))
+      )
+        continue
       this.#giveUp(tile)
       this.#tiles.delete(key)
     }
@@ -111,7 +128,9 @@ export class TileCache<T> {
     let kept = 0
     for (const { bytes } of this.#tiles.values()) kept += bytes
     if (kept <= this.#mostBytes) return
-    const spare = [...this.#tiles].filter(([, tile]) => tile.wanted !== this.#frame && tile.content !== undefined).sort(([, a], [, b]) => a.wanted - b.wanted)
+    const spare = [...this.#tiles]
+      .filter(([, tile]) => tile.wanted !== this.#frame && tile.content !== undefined)
+      .sort(([, a], [, b]) => a.wanted - b.wanted)
     for (const [key, tile] of spare) {
       if (kept <= this.#mostBytes) return
       kept -= tile.bytes
@@ -137,7 +156,9 @@ export class TileCache<T> {
 
   /** Tiles that can be drawn and are to be seen: those wanted last if all are there, or else all, coarse ones first. */
   shown(places: readonly TilePlace[]): Tile<T>[] {
-    const wanted = places.map((place) => this.#tiles.get(keyOf(place))).filter((tile) => tile?.content !== undefined) as Tile<T>[]
+    const wanted = places
+      .map((place) => this.#tiles.get(keyOf(place)))
+      .filter((tile) => tile?.content !== undefined) as Tile<T>[]
     if (wanted.length === places.length) return wanted
     const level = places[0]?.level ?? 0
     // Beneath those that are missing lies what is known of their place, not of others.
@@ -147,11 +168,16 @@ export class TileCache<T> {
       const step = 2 ** (coarse.level - fine.level)
       return Math.floor(fine.column / step) === coarse.column && Math.floor(fine.row / step) === coarse.row
     }
-    return [...this.ready.filter((tile) => tile.level !== level && missing.some((place) => covers(tile, place))), ...wanted]
+    return [
+      ...this.ready.filter((tile) => tile.level !== level && missing.some((place) => covers(tile, place))),
+      ...wanted
+    ]
   }
 
   get settled(): boolean {
-    return [...this.#tiles.values()].every(({ state, edition, failures }) => edition === this.#edition && (state === 'ready' || failures > 0))
+    return [...this.#tiles.values()].every(
+      ({ state, edition, failures }) => edition === this.#edition && (state === 'ready' || failures > 0)
+    )
   }
 
   close(): void {

@@ -50,11 +50,27 @@ export async function measureAdversity(times: number, seed: number): Promise<voi
     await cp(join(base, 'drawn', 'images'), join(store, 'images'), { recursive: true })
     await drawScenes(join(base, 'others'), 2, 96)
     const commands = {
-      train: ['train', images, '--project', project, '--classes', '3', '--over', '6', '--steps', '8', '--preset', 'preview', '--backend', 'onnxruntime'],
+      train: [
+        'train',
+        images,
+        '--project',
+        project,
+        '--classes',
+        '3',
+        '--over',
+        '6',
+        '--steps',
+        '8',
+        '--preset',
+        'preview',
+        '--backend',
+        'onnxruntime'
+      ],
       segment: ['segment', project, '--heatmaps'],
       export: ['export', project, '--format', 'geotiff', '--out', out]
     }
-    const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}): ReturnType<typeof runSmalti> => runSmalti(args, { env: { HOME: store, ...env }, user: NOBODY, limit: LIMIT })
+    const run = (args: readonly string[], env: NodeJS.ProcessEnv = {}): ReturnType<typeof runSmalti> =>
+      runSmalti(args, { env: { HOME: store, ...env }, user: NOBODY, limit: LIMIT })
     const succeed = async (args: readonly string[]): Promise<number> => {
       const started = performance.now()
       const { code, stderr } = await run(args)
@@ -83,7 +99,8 @@ export async function measureAdversity(times: number, seed: number): Promise<voi
       },
       'read-only': async () => {
         // Refused while a file is open for writing.
-        for (let attempt = 0; attempt < 200 && !mount('-o', 'remount,bind,ro', place); attempt++) await new Promise((resolve) => setTimeout(resolve, 5))
+        for (let attempt = 0; attempt < 200 && !mount('-o', 'remount,bind,ro', place); attempt++)
+          await new Promise((resolve) => setTimeout(resolve, 5))
         return () => mount('-o', 'remount,bind,rw', place)
       },
       'drive gone': async () => {
@@ -94,7 +111,10 @@ export async function measureAdversity(times: number, seed: number): Promise<voi
         await rename(project, `${project} renamed`).catch(() => undefined)
         return async () => {
           if (!existsSync(`${project} renamed`)) return
-          if (existsSync(project)) broken.push(`where a project was that was renamed, ${(await readdir(project, { recursive: true })).join(', ') || 'a folder'} came to be`)
+          if (existsSync(project))
+            broken.push(
+              `where a project was that was renamed, ${(await readdir(project, { recursive: true })).join(', ') || 'a folder'} came to be`
+            )
           await rm(project, { recursive: true, force: true })
           await rename(`${project} renamed`, project)
         }
@@ -117,11 +137,18 @@ export async function measureAdversity(times: number, seed: number): Promise<voi
       const kind = (['train', 'segment', 'export'] as const)[integerBelow(3, uniform)]
       const harm = Object.keys(harms)[integerBelow(Object.keys(harms).length, uniform)]
       for (const path of [project, out]) await rm(path, { recursive: true, force: true })
-      if (kind !== 'train') await cp(join(base, kind === 'segment' ? 'fresh' : 'labelled'), project, { recursive: true, preserveTimestamps: true })
+      if (kind !== 'train')
+        await cp(join(base, kind === 'segment' ? 'fresh' : 'labelled'), project, {
+          recursive: true,
+          preserveTimestamps: true
+        })
       spawnSync('chown', ['-R', String(NOBODY), store])
       const moment = milliseconds[kind] * uniform()
       const where = `${harm} ${moment.toFixed(0)} ms into ${kind}`
-      const running = run(commands[kind], harm === 'clock jumping' ? { NODE_OPTIONS: `--require ${join(base, 'clock.cjs')}` } : {})
+      const running = run(
+        commands[kind],
+        harm === 'clock jumping' ? { NODE_OPTIONS: `--require ${join(base, 'clock.cjs')}` } : {}
+      )
       await new Promise((resolve) => setTimeout(resolve, moment))
       const makeGood = await harms[harm]()
       const { code, stderr } = await running
@@ -136,9 +163,12 @@ export async function measureAdversity(times: number, seed: number): Promise<voi
         const seenOthers = kind === 'train' && code === 0 && harm.startsWith('images')
         if (kind !== 'train' || code !== 0) await succeed(commands[kind])
         if (kind === 'train') await succeed(commands.segment)
-        if (kind !== 'export' && !seenOthers && (await labelHash(project)) !== labels) broken.push(`${where}: other labels`)
+        if (kind !== 'export' && !seenOthers && (await labelHash(project)) !== labels)
+          broken.push(`${where}: other labels`)
         if (kind === 'export' && (await bytesOf(out)) !== exported) broken.push(`${where}: another export`)
-        const left = (await readdir(kind === 'export' ? out : project, { recursive: true })).filter((name) => LEFT_BEHIND.test(name))
+        const left = (await readdir(kind === 'export' ? out : project, { recursive: true })).filter((name) =>
+          LEFT_BEHIND.test(name)
+        )
         if (left.length > 0) broken.push(`${where}: ${left.join(', ')} left behind`)
       } catch (fault) {
         broken.push(`${where}: then ${(fault as Error).message}`)
@@ -149,6 +179,13 @@ export async function measureAdversity(times: number, seed: number): Promise<voi
     spawnSync('umount', ['-l', base])
     await rm(base, { recursive: true, force: true })
   }
-  console.log(`adversity at ${times} moments (seed ${seed}; ${[...outcomes].sort().map(([what, count]) => `${what} ${count}`).join(', ')}): ${broken.length === 0 ? 'all ended well or by name, and as if undisturbed once all was as before' : `${broken.length} did not`}`)
+  console.log(
+    `adversity at ${times} moments (seed ${seed}; ${[...outcomes]
+      .sort()
+      .map(([what, count]) => `${what} ${count}`)
+      .join(
+        ', '
+      )}): ${broken.length === 0 ? 'all ended well or by name, and as if undisturbed once all was as before' : `${broken.length} did not`}`
+  )
   for (const one of broken) console.log(`  ${one}`)
 }

@@ -7,13 +7,21 @@ const SHUFFLES = 50
 const [TILE, SIDE, MARGIN] = [30, 560, 24]
 
 /** How alike filters are that lie next to each other, by the cosine, beside the same with the places shuffled. */
-export function neighbourSimilarity(filters: readonly Float32Array[], distances: Float64Array, uniform: Uniform): { near: number; shuffled: number } {
+export function neighbourSimilarity(
+  filters: readonly Float32Array[],
+  distances: Float64Array,
+  uniform: Uniform
+): { near: number; shuffled: number } {
   const count = filters.length
-  const cosine = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, i) => sum + value * b[i], 0) / (Math.hypot(...a) * Math.hypot(...b) || 1)
+  const cosine = (a: Float32Array, b: Float32Array): number =>
+    a.reduce((sum, value, i) => sum + value * b[i], 0) / (Math.hypot(...a) * Math.hypot(...b) || 1)
   const mean = (of: readonly number[]): number => {
     let total = 0
     for (let i = 0; i < count; i++) {
-      const nearest = Array.from({ length: count }, (_, j) => j).filter((j) => j !== i).sort((a, b) => distances[i * count + a] - distances[i * count + b]).slice(0, NEIGHBOURS)
+      const nearest = Array.from({ length: count }, (_, j) => j)
+        .filter((j) => j !== i)
+        .sort((a, b) => distances[i * count + a] - distances[i * count + b])
+        .slice(0, NEIGHBOURS)
       for (const j of nearest) total += cosine(filters[of[i]], filters[of[j]]) / (count * NEIGHBOURS)
     }
     return total
@@ -32,17 +40,28 @@ export function neighbourSimilarity(filters: readonly Float32Array[], distances:
 }
 
 /** Draws filters where they lie in the embedding, scaled to the plane. */
-export async function drawFilters(filters: readonly Float32Array[], side: number, distances: Float64Array, file: string): Promise<void> {
+export async function drawFilters(
+  filters: readonly Float32Array[],
+  side: number,
+  distances: Float64Array,
+  file: string
+): Promise<void> {
   const places = scaledToPlane(distances, filters.length)
   const reach = Math.max(...places.map(({ x, y }) => Math.max(Math.abs(x), Math.abs(y))))
   const tiles = await Promise.all(
     filters.map(async (filter, i) => {
       const most = Math.max(...filter.map(Math.abs), 1e-9)
       const pixels = Buffer.from(Uint8Array.from(filter, (value) => Math.round(127.5 + (127 * value) / most)))
-      const input = await sharp(pixels, { raw: { width: side, height: side, channels: 1 } }).resize(TILE, TILE, { kernel: 'nearest' }).png().toBuffer()
+      const input = await sharp(pixels, { raw: { width: side, height: side, channels: 1 } })
+        .resize(TILE, TILE, { kernel: 'nearest' })
+        .png()
+        .toBuffer()
       const at = (value: number): number => Math.round(SIDE / 2 + (value / reach) * (SIDE / 2 - MARGIN) - TILE / 2)
       return { input, left: at(places[i].x), top: at(places[i].y) }
     })
   )
-  await sharp({ create: { width: SIDE, height: SIDE, channels: 3, background: '#f6f5f2' } }).composite(tiles).png({ palette: true, colours: 64, compressionLevel: 9 }).toFile(file)
+  await sharp({ create: { width: SIDE, height: SIDE, channels: 3, background: '#f6f5f2' } })
+    .composite(tiles)
+    .png({ palette: true, colours: 64, compressionLevel: 9 })
+    .toFile(file)
 }

@@ -46,11 +46,23 @@ export async function measureFullDisk(times: number, seed: number): Promise<void
       ended += Number((await labelHash(project)) === expected)
       await rm(project, { recursive: true })
     }
-    console.log(`full disk at ${times} moments of segment (seed ${seed}): ${named} named, ${ended} ended with the same labels once there was room`)
+    console.log(
+      `full disk at ${times} moments of segment (seed ${seed}): ${named} named, ${ended} ended with the same labels once there was room`
+    )
     const lines: string[] = []
     for (const format of EXPORT_FORMATS) {
       const out = join(disk, 'out')
-      const command = ['export', whole, '--format', format, '--out', out, '--majority', '1', ...(format === 'geotiff' ? ['--confidence', '--probabilities'] : [])]
+      const command = [
+        'export',
+        whole,
+        '--format',
+        format,
+        '--out',
+        out,
+        '--majority',
+        '1',
+        ...(format === 'geotiff' ? ['--confidence', '--probabilities'] : [])
+      ]
       await measured(command)
       const size = await used(out)
       await rm(out, { recursive: true })
@@ -58,11 +70,16 @@ export async function measureFullDisk(times: number, seed: number): Promise<void
       for (; tried < times; tried++) {
         await fill(size * 0.9 * uniform())
         const { code, stderr } = await runSmalti(command)
-        const left = (await readdir(out, { recursive: true }).catch(() => [])).filter((name) => /\.partial|\.part$|\.rows$/.test(name))
+        const left = (await readdir(out, { recursive: true }).catch(() => [])).filter((name) =>
+          /\.partial|\.part$|\.rows$/.test(name)
+        )
         await rm(join(disk, 'filler'))
         const again = await runSmalti(command)
         const good = code === 2 && stderr.includes('The disk is full') && left.length === 0 && again.code === 0
-        if (!good) lines.push(`  ${format}: ended ${code} ${stderr.trim().split('\n').at(-1)}, left ${left.join()}, then ${again.code} ${again.stderr.trim().split('\n').at(-1)}`)
+        if (!good)
+          lines.push(
+            `  ${format}: ended ${code} ${stderr.trim().split('\n').at(-1)}, left ${left.join()}, then ${again.code} ${again.stderr.trim().split('\n').at(-1)}`
+          )
         well += Number(good)
         await rm(out, { recursive: true })
       }

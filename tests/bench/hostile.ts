@@ -63,11 +63,19 @@ async function originals(): Promise<{ name: string; bytes: Buffer }[]> {
     { name: 'p.jpg', bytes: await picture().jpeg().toBuffer() },
     { name: 'p.webp', bytes: await picture().webp().toBuffer() },
     { name: 'strips.tif', bytes: await picture().tiff({ compression: 'lzw' }).toBuffer() },
-    { name: 'tiles.tif', bytes: await picture().tiff({ compression: 'deflate', tile: true, pyramid: true, tileWidth: 64, tileHeight: 64 }).toBuffer() }
+    {
+      name: 'tiles.tif',
+      bytes: await picture()
+        .tiff({ compression: 'deflate', tile: true, pyramid: true, tileWidth: 64, tileHeight: 64 })
+        .toBuffer()
+    }
   ]
   if (!existsSync(GEOTIFFS)) return made
   const names = await readdir(GEOTIFFS)
-  return [...made, ...(await Promise.all(names.map(async (name) => ({ name, bytes: await readFile(join(GEOTIFFS, name)) }))))]
+  return [
+    ...made,
+    ...(await Promise.all(names.map(async (name) => ({ name, bytes: await readFile(join(GEOTIFFS, name)) }))))
+  ]
 }
 
 /** Damage of one kind or another. */
@@ -87,16 +95,23 @@ function mutated(bytes: Buffer, uniform: Uniform): Buffer {
 
 /** Headers that claim what no memory holds. */
 async function bombs(): Promise<{ name: string; bytes: Buffer }[]> {
-  const plain = await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } }).toColourspace('b-w').png().toBuffer()
+  const plain = await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } })
+    .toColourspace('b-w')
+    .png()
+    .toBuffer()
   const huge = Buffer.from(plain)
   huge.writeUInt32BE(2 ** 31 - 1, 16)
   huge.writeUInt32BE(30000, 20)
-  const jpeg = await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } }).jpeg().toBuffer()
+  const jpeg = await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } })
+    .jpeg()
+    .toBuffer()
   const frame = jpeg.indexOf(Buffer.of(0xff, 0xc0))
   const wide = Buffer.from(jpeg)
   wide.writeUInt16BE(30000, frame + 5)
   wide.writeUInt16BE(30000, frame + 7)
-  const tiff = await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } }).tiff().toBuffer()
+  const tiff = await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } })
+    .tiff()
+    .toBuffer()
   const changed = (tag: number, value: number): Buffer => {
     const copy = Buffer.from(tiff)
     const at = copy.readUInt32LE(4)
@@ -108,10 +123,19 @@ async function bombs(): Promise<{ name: string; bytes: Buffer }[]> {
     }
     return copy
   }
-  const flat = await sharp({ create: { width: 30000, height: 30000, channels: 3, background: '#345' }, limitInputPixels: false }).png({ compressionLevel: 9 }).toBuffer()
+  const flat = await sharp({
+    create: { width: 30000, height: 30000, channels: 3, background: '#345' },
+    limitInputPixels: false
+  })
+    .png({ compressionLevel: 9 })
+    .toBuffer()
   return [
-    { name: 'huge.png', bytes: huge }, { name: 'wide.jpg', bytes: wide }, { name: 'flat.png', bytes: flat },
-    { name: 'wide.tif', bytes: changed(256, 2 ** 31) }, { name: 'tall.tif', bytes: changed(257, 2 ** 31) }, { name: 'bands.tif', bytes: changed(277, 10 ** 6) }
+    { name: 'huge.png', bytes: huge },
+    { name: 'wide.jpg', bytes: wide },
+    { name: 'flat.png', bytes: flat },
+    { name: 'wide.tif', bytes: changed(256, 2 ** 31) },
+    { name: 'tall.tif', bytes: changed(257, 2 ** 31) },
+    { name: 'bands.tif', bytes: changed(277, 10 ** 6) }
   ]
 }
 
@@ -141,7 +165,9 @@ export async function measureHostile(count: number, seed: number): Promise<void>
       if (!/^(picture|named)/.test(outcome)) bad.push(`${name} of ${source.name}: ${outcome}`)
       await rm(path)
     }
-    console.log(`hostile files (seed ${seed}): ${[...outcomes].map(([kind, n]) => `${n} ${kind}`).join(', ')}; peak memory ${Math.round((peak - base) / 2 ** 20)} MB above a harmless picture's`)
+    console.log(
+      `hostile files (seed ${seed}): ${[...outcomes].map(([kind, n]) => `${n} ${kind}`).join(', ')}; peak memory ${Math.round((peak - base) / 2 ** 20)} MB above a harmless picture's`
+    )
     for (const line of bad) console.log(`  ${line}`)
   } finally {
     reader.stop()

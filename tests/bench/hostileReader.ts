@@ -12,14 +12,20 @@ async function read(path: string): Promise<string> {
     try {
       for (const [level, { width, height }] of raster.levels.entries()) {
         const [w, h] = [Math.min(SIDE, width), Math.min(SIDE, height)]
-        for (const [left, top] of [[0, 0], [width - w, height - h]]) await raster.read({ left, top, width: w, height: h }, { level })
+        for (const [left, top] of [
+          [0, 0],
+          [width - w, height - h]
+        ])
+          await raster.read({ left, top, width: w, height: h }, { level })
       }
       return 'picture'
     } finally {
       await raster.close()
     }
   } catch (fault) {
-    return fault instanceof SmaltiError && fault.name !== 'InternalError' ? `named ${fault.details.reason}` : `UNNAMED ${(fault as Error).stack}`
+    return fault instanceof SmaltiError && fault.name !== 'InternalError'
+      ? `named ${fault.details.reason}`
+      : `UNNAMED ${(fault as Error).stack}`
   }
 }
 

@@ -10,7 +10,9 @@ import { leftovers, processesOf, startGroup } from '../fixtures/interruption.ts'
 export async function measureInterrupts(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-interrupts-'))
   const uniform = uniformFrom(seed)
-  const burners = [0, 1].map(() => spawn(process.execPath, ['-e', 'for (;;) Math.sqrt(Math.random())'], { stdio: 'ignore' }))
+  const burners = [0, 1].map(() =>
+    spawn(process.execPath, ['-e', 'for (;;) Math.sqrt(Math.random())'], { stdio: 'ignore' })
+  )
   const outcomes = new Map<string, number>()
   const count = (outcome: string): void => void outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
   try {
@@ -20,14 +22,46 @@ export async function measureInterrupts(times: number, seed: number): Promise<vo
     await smalti('train', images, '--project', whole, '--preset', 'preview', '--backend', 'onnxruntime')
     await smalti('segment', whole, '--heatmaps')
     const commands: Record<string, (own: string) => string[]> = {
-      train: (own) => ['train', images, '--project', own, '--recipe', recipe, '--minutes', '9', '--backend', 'onnxruntime'],
-      'train, backends tried': (own) => ['train', images, '--project', own, '--recipe', recipe, '--minutes', '9', '--retime'],
+      train: (own) => [
+        'train',
+        images,
+        '--project',
+        own,
+        '--recipe',
+        recipe,
+        '--minutes',
+        '9',
+        '--backend',
+        'onnxruntime'
+      ],
+      'train, backends tried': (own) => [
+        'train',
+        images,
+        '--project',
+        own,
+        '--recipe',
+        recipe,
+        '--minutes',
+        '9',
+        '--retime'
+      ],
       segment: () => ['segment', whole, '--sieve', '20px', '--heatmaps'],
       export: (own) => ['export', whole, '--format', 'geopackage', '--out', own],
       report: (own) => ['export', whole, '--format', 'report', '--out', own],
       evaluate: () => ['evaluate', whole, '--truth', truth, '--curve'],
       diagnose: () => ['diagnose', whole],
-      group: (own) => ['group', images, '--project', own, '--groups', '2', '--minutes', '5', '--backend', 'onnxruntime'],
+      group: (own) => [
+        'group',
+        images,
+        '--project',
+        own,
+        '--groups',
+        '2',
+        '--minutes',
+        '5',
+        '--backend',
+        'onnxruntime'
+      ],
       classes: () => ['classes', whole, '--cut', '4'],
       info: () => ['info']
     }
@@ -37,18 +71,25 @@ export async function measureInterrupts(times: number, seed: number): Promise<vo
       const own = join(base, `own-${time}`)
       const command = startGroup(commands[name](own))
       await new Promise((resolve) => setTimeout(resolve, 8000 * uniform() ** 2))
-      const [whom, signal] = [(['command', 'group'] as const)[integerBelow(2, uniform)], (['SIGINT', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const)[integerBelow(4, uniform)]]
+      const [whom, signal] = [
+        (['command', 'group'] as const)[integerBelow(2, uniform)],
+        (['SIGINT', 'SIGINT', 'SIGTERM', 'SIGHUP'] as const)[integerBelow(4, uniform)]
+      ]
       const early = command.child.exitCode !== null
       command.signal(signal, whom)
       const { code, by, stderr } = await command.finished
-      const sentences = stderr.trim().split('\n').filter((line) => line === 'Cancelled.').length
+      const sentences = stderr
+        .trim()
+        .split('\n')
+        .filter((line) => line === 'Cancelled.').length
       if (early || code === 0) count('had ended')
       else if (by === signal && stderr === '') count('before Node heard it')
       else if (code === 130 && sentences === 1 && !/\n {4}at /.test(stderr)) count('130')
       else count(`ODD: ${name}, ${signal} to the ${whom}: ${code ?? by}, ${stderr.slice(-200)}`)
       const left = [...(await leftovers(own)), ...(await leftovers(whole))]
       if (left.length > 0 && by === null) count(`LEFT by ${name}: ${left.join(', ')}`)
-      for (let look = 0; look < 100 && processesOf('group', command.child.pid!).length > 0; look++) await new Promise((resolve) => setTimeout(resolve, 50))
+      for (let look = 0; look < 100 && processesOf('group', command.child.pid!).length > 0; look++)
+        await new Promise((resolve) => setTimeout(resolve, 50))
       if (processesOf('group', command.child.pid!).length > 0) count(`RUNS ON: ${name}`)
       await rm(own, { recursive: true, force: true })
     }

@@ -10,12 +10,16 @@ import { writeScene } from './scene.ts'
 export async function labelHash(project: string): Promise<string> {
   const folder = join(project, 'runs')
   const hash = createHash('sha256')
-  for (const name of (await readdir(folder, { recursive: true })).filter((entry) => entry.endsWith('.tif')).sort()) hash.update(name.replace(/^run-\d+/, '')).update(await readFile(join(folder, name)))
+  for (const name of (await readdir(folder, { recursive: true })).filter((entry) => entry.endsWith('.tif')).sort())
+    hash.update(name.replace(/^run-\d+/, '')).update(await readFile(join(folder, name)))
   return hash.digest('hex')
 }
 
 /** A project that is trained on a scene, once as it is then and once labelled, heatmaps kept, without a disturbance. */
-export async function labelledScene(base: string, side: number): Promise<{ fresh: string; whole: string; seconds: number; expected: string }> {
+export async function labelledScene(
+  base: string,
+  side: number
+): Promise<{ fresh: string; whole: string; seconds: number; expected: string }> {
   const [images, whole, fresh] = [join(base, 'images'), join(base, 'whole'), join(base, 'fresh')]
   await mkdir(images)
   await writeScene(join(images, 'scene.tif'), side)
@@ -38,10 +42,16 @@ export async function measureKills(times: number, seed: number): Promise<void> {
       await killAfter(startSmalti(['segment', project, '--heatmaps']), 1000 * seconds * uniform())
       await measured(['segment', project, '--heatmaps'])
       same += Number((await labelHash(project)) === expected)
-      clean += Number(!(await readdir(project, { recursive: true })).some((name) => /\.(part|rows|partial|lock)$|done\.jsonl$/.test(name)))
+      clean += Number(
+        !(await readdir(project, { recursive: true })).some((name) =>
+          /\.(part|rows|partial|lock)$|done\.jsonl$/.test(name)
+        )
+      )
       await rm(project, { recursive: true })
     }
-    console.log(`kill -9 at ${times} moments of segment (seed ${seed}): ${same} ended with the same bytes, ${clean} with nothing left behind`)
+    console.log(
+      `kill -9 at ${times} moments of segment (seed ${seed}): ${same} ended with the same bytes, ${clean} with nothing left behind`
+    )
   } finally {
     await rm(base, { recursive: true })
   }

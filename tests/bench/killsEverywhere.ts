@@ -11,7 +11,8 @@ import { killAfter, startSmalti } from './processes.ts'
 export async function bytesOf(folder: string): Promise<string> {
   const hash = createHash('sha256')
   // What is noted of the files, and when they were written, is another each time.
-  for (const name of (await readdir(folder, { recursive: true })).filter((entry) => !entry.startsWith('.')).sort()) if ((await stat(join(folder, name))).isFile()) hash.update(name).update(await readFile(join(folder, name)))
+  for (const name of (await readdir(folder, { recursive: true })).filter((entry) => !entry.startsWith('.')).sort())
+    if ((await stat(join(folder, name))).isFile()) hash.update(name).update(await readFile(join(folder, name)))
   return hash.digest('hex')
 }
 export const LEFT_BEHIND = /\.(part|rows|partial|lock)$|done\.jsonl$/
@@ -25,7 +26,20 @@ export async function measureKillsEverywhere(times: number, seed: number): Promi
   try {
     const { images } = await drawScenes(base, 3, 160)
     const fresh = join(base, 'fresh.smalti')
-    const train = (project: string): string[] => ['train', images, '--project', project, '--classes', '3', '--over', '6', '--steps', '12', '--backend', 'onnxruntime']
+    const train = (project: string): string[] => [
+      'train',
+      images,
+      '--project',
+      project,
+      '--classes',
+      '3',
+      '--over',
+      '6',
+      '--steps',
+      '12',
+      '--backend',
+      'onnxruntime'
+    ]
     const run = async (args: readonly string[]): Promise<number> => {
       const started = performance.now()
       const { code, stderr } = await smalti(...args)
@@ -44,7 +58,12 @@ export async function measureKillsEverywhere(times: number, seed: number): Promi
       const kind = kinds[integerBelow(kinds.length, uniform)]
       const [project, out] = [join(base, `killed-${time}.smalti`), join(base, `out-${time}`)]
       if (kind !== 'train') await cp(kind === 'segment' ? fresh : labelled, project, { recursive: true })
-      const args = { train: train(project), segment: ['segment', project], export: ['export', project, '--format', 'geotiff', '--out', out], classes: ['classes', project, '--merge', '1,2', '--name', 'Water'] }[kind]
+      const args = {
+        train: train(project),
+        segment: ['segment', project],
+        export: ['export', project, '--format', 'geotiff', '--out', out],
+        classes: ['classes', project, '--merge', '1,2', '--name', 'Water']
+      }[kind]
       const moment = 1000 * (seconds[kind] ?? 1.5) * uniform()
       await killAfter(startSmalti(args), moment)
       const where = `${kind} after ${moment.toFixed(0)} ms`
@@ -58,7 +77,9 @@ export async function measureKillsEverywhere(times: number, seed: number): Promi
         if (kind === 'train') await run(['segment', project])
         if (kind !== 'export' && (await labelHash(project)) !== expected) broken.push(`${where}: other labels`)
         if (kind === 'export' && (await bytesOf(out)) !== exported) broken.push(`${where}: another export`)
-        const left = (await readdir(kind === 'export' ? out : project, { recursive: true })).filter((name) => LEFT_BEHIND.test(name))
+        const left = (await readdir(kind === 'export' ? out : project, { recursive: true })).filter((name) =>
+          LEFT_BEHIND.test(name)
+        )
         if (left.length > 0) broken.push(`${where}: ${left.join(', ')} left behind`)
       } catch (fault) {
         broken.push(`${where}: ${(fault as Error).message}`)
@@ -70,6 +91,8 @@ export async function measureKillsEverywhere(times: number, seed: number): Promi
   } finally {
     await rm(base, { recursive: true, force: true })
   }
-  console.log(`kill -9 at ${times} moments (seed ${seed}; ${[...told].map(([kind, count]) => `${kind} ${count}`).join(', ')}): ${broken.length === 0 ? 'all ended as if undisturbed, with nothing left behind' : `${broken.length} did not`}`)
+  console.log(
+    `kill -9 at ${times} moments (seed ${seed}; ${[...told].map(([kind, count]) => `${kind} ${count}`).join(', ')}): ${broken.length === 0 ? 'all ended as if undisturbed, with nothing left behind' : `${broken.length} did not`}`
+  )
   for (const one of broken) console.log(`  ${one}`)
 }

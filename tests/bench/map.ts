@@ -27,20 +27,29 @@ function looksApart(looks: Points, heatmap: Points): Float64Array {
     }
   }
   const mean = (c: number, d: number): number => sums[c * width + d] / masses[c]
-  return Float64Array.from({ length: clusters ** 2 }, (_, k) => Math.hypot(...Array.from({ length: width }, (_d, d) => mean(Math.floor(k / clusters), d) - mean(k % clusters, d))))
+  return Float64Array.from({ length: clusters ** 2 }, (_, k) =>
+    Math.hypot(...Array.from({ length: width }, (_d, d) => mean(Math.floor(k / clusters), d) - mean(k % clusters, d)))
+  )
 }
 
-const distancesOf = (places: readonly MapPlace[]): number[] => places.flatMap((a) => places.map((b) => Math.hypot(a.x - b.x, a.y - b.y)))
+const distancesOf = (places: readonly MapPlace[]): number[] =>
+  places.flatMap((a) => places.map((b) => Math.hypot(a.x - b.x, a.y - b.y)))
 
 /** Kruskal's stress 1, at the scale that is best. */
 function stress(wanted: ArrayLike<number>, found: readonly number[]): number {
   const pairs = Array.from(found, (value, k) => [wanted[k], value] as const)
   const scale = pairs.reduce((sum, [w, f]) => sum + w * f, 0) / pairs.reduce((sum, [, f]) => sum + f * f, 0)
-  return Math.sqrt(pairs.reduce((sum, [w, f]) => sum + (w - scale * f) ** 2, 0) / pairs.reduce((sum, [w]) => sum + w * w, 0))
+  return Math.sqrt(
+    pairs.reduce((sum, [w, f]) => sum + (w - scale * f) ** 2, 0) / pairs.reduce((sum, [w]) => sum + w * w, 0)
+  )
 }
 
 function neighboursKept(wanted: ArrayLike<number>, found: ArrayLike<number>, count: number): number {
-  const nearest = (of: ArrayLike<number>, i: number): number[] => Array.from({ length: count }, (_, j) => j).filter((j) => j !== i).sort((a, b) => of[i * count + a] - of[i * count + b]).slice(0, NEAREST)
+  const nearest = (of: ArrayLike<number>, i: number): number[] =>
+    Array.from({ length: count }, (_, j) => j)
+      .filter((j) => j !== i)
+      .sort((a, b) => of[i * count + a] - of[i * count + b])
+      .slice(0, NEAREST)
   let kept = 0
   for (let i = 0; i < count; i++) kept += nearest(wanted, i).filter((j) => nearest(found, i).includes(j)).length
   return kept / (count * NEAREST)
@@ -49,7 +58,12 @@ function neighboursKept(wanted: ArrayLike<number>, found: ArrayLike<number>, cou
 for (const folder of process.argv.slice(2)) {
   const project = await openProject(folder)
   const { meta, arrays } = await loadTrainedRun(project)
-  const pixels = await surveyRun({ meta, reader: new PictureReader(sightOf(project, meta)) }, appliedWeights(arrays), { looks: [9, 21] }, signal)
+  const pixels = await surveyRun(
+    { meta, reader: new PictureReader(sightOf(project, meta)) },
+    appliedWeights(arrays),
+    { looks: [9, 21] },
+    signal
+  )
   const count = meta.tree!.count
   const apart = looksApart(pixels.looks, pixels.heatmapA)
   const byTree = scaledToPlane(treeDistances(meta.tree!), count)
@@ -57,9 +71,15 @@ for (const folder of process.argv.slice(2)) {
   const began = performance.now()
   const embedded = await embedChannels(onnxruntimeBackend(), pixels.heatmapA, byTree, uniformFrom(1, 8), signal)
   console.log(`${folder}: ${count} clusters, embedded in ${((performance.now() - began) / 1e3).toFixed(1)} s`)
-  for (const [name, places] of [['tree, scaled', byTree], ['looks, scaled (MDS)', scaled], ['manifold layer', embedded]] as const) {
+  for (const [name, places] of [
+    ['tree, scaled', byTree],
+    ['looks, scaled (MDS)', scaled],
+    ['manifold layer', embedded]
+  ] as const) {
     const found = distancesOf(places)
-    console.log(`  ${name.padEnd(22)} stress ${stress(apart, found).toFixed(3)}, neighbours kept ${neighboursKept(apart, found, count).toFixed(3)}`)
+    console.log(
+      `  ${name.padEnd(22)} stress ${stress(apart, found).toFixed(3)}, neighbours kept ${neighboursKept(apart, found, count).toFixed(3)}`
+    )
   }
 }
 process.exit(0)

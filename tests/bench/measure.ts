@@ -24,7 +24,14 @@ const at = (set: string): string => `../shared/data/${set}`
 /** Sets by the names that tables use. The third is only watched: no recipe was chosen by it. */
 export const SETS: Record<string, DataSet> = {
   dubai72: { folder: at('dubai72'), masks: 'masks', scale: 0.5, classes: 5, over: 20 },
-  camvid: { folder: at('camvid'), masks: 'masks', scale: 0.5, classes: 3, over: 15, truthMap: { '0': 0, '5': 1, '3': 2, '4': 2 } },
+  camvid: {
+    folder: at('camvid'),
+    masks: 'masks',
+    scale: 0.5,
+    classes: 3,
+    over: 15,
+    truthMap: { '0': 0, '5': 1, '3': 2, '4': 2 }
+  },
   cocostuff3: { folder: at('cocostuff21'), masks: 'masks_stuff3', scale: 0.33, classes: 3, over: 15 },
   'camvid-11': { folder: at('camvid'), masks: 'masks', scale: 0.5, classes: 11, over: 33 },
   'cocostuff-15': { folder: at('cocostuff21'), masks: 'masks', scale: 0.33, classes: 15, over: 45 }
@@ -79,9 +86,18 @@ interface Trial {
 }
 
 /** @param every  one image in so many is scored */
-async function withTrial<T>(set: string, settings: Partial<TrainingSettings>, every: number, work: (trial: Trial) => Promise<T>): Promise<T> {
+async function withTrial<T>(
+  set: string,
+  settings: Partial<TrainingSettings>,
+  every: number,
+  work: (trial: Trial) => Promise<T>
+): Promise<T> {
   const { folder, masks, scale, classes, over, truthMap } = SETS[set]
-  const context = { signal: new AbortController().signal, onProgress: () => undefined, whenResumed: () => Promise.resolve() }
+  const context = {
+    signal: new AbortController().signal,
+    onProgress: () => undefined,
+    whenResumed: () => Promise.resolve()
+  }
   const project = await mkdtemp(join(tmpdir(), 'smalti-quality-'))
   const all: TrainingSettings = { ...DEFAULT_SETTINGS, classes, over, scale, backend: 'onnxruntime', ...settings }
   const images = resolve(folder, 'images')
@@ -93,7 +109,10 @@ async function withTrial<T>(set: string, settings: Partial<TrainingSettings>, ev
         const stop = new AbortController()
         const onProgress = ({ report }: Progress): void => void (report && report.step >= until && stop.abort())
         try {
-          return await trainJob({ sources: [images], project, settings: all }, { ...context, signal: stop.signal, onProgress })
+          return await trainJob(
+            { sources: [images], project, settings: all },
+            { ...context, signal: stop.signal, onProgress }
+          )
         } catch (fault) {
           if (fault instanceof SmaltiError && fault.name === 'Cancelled') return undefined
           throw fault
@@ -102,7 +121,21 @@ async function withTrial<T>(set: string, settings: Partial<TrainingSettings>, ev
       async segment() {
         await segmentJob({ project, images: [scored] }, context)
       },
-      score: (head, mapping, curve) => evaluateJob({ project, what: 'classes', images: [scored], truth: resolve(folder, masks), truthMap, head, mapping, curve, boundary: BOUNDARY }, context)
+      score: (head, mapping, curve) =>
+        evaluateJob(
+          {
+            project,
+            what: 'classes',
+            images: [scored],
+            truth: resolve(folder, masks),
+            truthMap,
+            head,
+            mapping,
+            curve,
+            boundary: BOUNDARY
+          },
+          context
+        )
     })
   } finally {
     await rm(project, { recursive: true })
@@ -110,7 +143,8 @@ async function withTrial<T>(set: string, settings: Partial<TrainingSettings>, ev
 }
 
 const BOUNDARY = 5
-const hasTree = async (project: string): Promise<boolean> => (await loadRun(await openProject(project)))!.meta.tree !== undefined
+const hasTree = async (project: string): Promise<boolean> =>
+  (await loadRun(await openProject(project)))!.meta.tree !== undefined
 
 /** Trains, segments and evaluates once; `every` so many images are scored. */
 export function measure(set: string, settings: Partial<TrainingSettings>, every = 1): Promise<Result> {
@@ -142,18 +176,29 @@ export interface Choice {
 }
 
 /** The learnt weights after some steps of one training, each as if it had been stopped there; the last is the end. */
-export function measureCheckpoints(set: string, settings: Partial<TrainingSettings>, steps: readonly number[], every: number): Promise<Choice> {
+export function measureCheckpoints(
+  set: string,
+  settings: Partial<TrainingSettings>,
+  steps: readonly number[],
+  every: number
+): Promise<Choice> {
   return withTrial(set, settings, every, async ({ project, train, segment, score }) => {
     const found: { information: number; accuracy: number }[] = []
     for (const step of [...steps, Infinity]) {
       await train(step)
       await segment()
       const { meta } = (await loadRun(await openProject(project)))!
-      found.push({ information: meta.position.history.at(-1)!.heads[0].information, accuracy: (await score('A', 'many-to-one')).accuracy })
+      found.push({
+        information: meta.position.history.at(-1)!.heads[0].information,
+        accuracy: (await score('A', 'many-to-one')).accuracy
+      })
     }
     const last = found[found.length - 1]
     const most = found.reduce((best, checkpoint) => (checkpoint.information > best.information ? checkpoint : best))
-    return { taken: (most.information > WORTH_GOING_BACK * last.information ? most : last).accuracy, all: found.map(({ accuracy }) => accuracy) }
+    return {
+      taken: (most.information > WORTH_GOING_BACK * last.information ? most : last).accuracy,
+      all: found.map(({ accuracy }) => accuracy)
+    }
   })
 }
 

@@ -11,7 +11,12 @@ function placeOf(path: string): string {
   const { stdout, stderr, status } = spawnSync('gdalinfo', ['-json', path], { encoding: 'utf8', maxBuffer: 2 ** 26 })
   if (status !== 0) throw new Error(stderr)
   const { size, geoTransform, coordinateSystem, gcps } = JSON.parse(stdout) as Record<string, object | undefined>
-  return JSON.stringify({ size, geoTransform, wkt: (coordinateSystem as { wkt?: string } | undefined)?.wkt ?? '', gcps })
+  return JSON.stringify({
+    size,
+    geoTransform,
+    wkt: (coordinateSystem as { wkt?: string } | undefined)?.wkt ?? '',
+    gcps
+  })
 }
 
 /** Labels each shared GeoTIFF by itself and has GDAL say whether the exported labels lie where it lies. */
@@ -37,14 +42,21 @@ export async function measureOverlay(): Promise<void> {
           return false
         }
       }
-      if (!(await command('train', images, '--project', project, '--preset', 'preview', '--backend', 'onnxruntime'))) continue
+      if (!(await command('train', images, '--project', project, '--preset', 'preview', '--backend', 'onnxruntime')))
+        continue
       read++
-      if (!(await command('segment', project)) || !(await command('export', project, '--format', 'geotiff', '--out', out))) continue
+      if (
+        !(await command('segment', project)) ||
+        !(await command('export', project, '--format', 'geotiff', '--out', out))
+      )
+        continue
       const [there, here] = [placeOf(join(images, name)), placeOf(join(out, name.replace(/\.tiff?$/, '.tif')))]
       if (there === here) lie++
       else lines.push(`  ${name}: ${there}\n    labels: ${here}`)
     }
-    console.log(`labels on the shared GeoTIFFs: ${lie} of ${read} that can be learnt from lie where GDAL says that their image lies\n${lines.join('\n')}`)
+    console.log(
+      `labels on the shared GeoTIFFs: ${lie} of ${read} that can be learnt from lie where GDAL says that their image lies\n${lines.join('\n')}`
+    )
   } finally {
     await rm(base, { recursive: true })
   }

@@ -13,16 +13,23 @@ interface Asked {
 const NEAR = 5
 const METRES_OF_A_DEGREE = 111_320
 
-const { status, stdout, stderr } = spawnSync('/usr/bin/python3', ['tests/bench/places.py'], { encoding: 'utf8', maxBuffer: 2 ** 28 })
+const { status, stdout, stderr } = spawnSync('/usr/bin/python3', ['tests/bench/places.py'], {
+  encoding: 'utf8',
+  maxBuffer: 2 ** 28
+})
 if (status !== 0) throw new Error(`PROJ cannot be asked: ${stderr}`)
 const { version, systems } = JSON.parse(stdout) as Asked
 
 function metresOff(found: Float64Array, points: Asked['systems'][number]['points']): number {
-  return Math.max(...points.map(([, , longitude, latitude], i) => {
-    const across = Math.abs(found[2 * i] - longitude) % 360
-    const metres = METRES_OF_A_DEGREE * Math.hypot(Math.min(across, 360 - across) * Math.cos((latitude * Math.PI) / 180), found[2 * i + 1] - latitude)
-    return Number.isNaN(metres) ? Infinity : metres
-  }))
+  return Math.max(
+    ...points.map(([, , longitude, latitude], i) => {
+      const across = Math.abs(found[2 * i] - longitude) % 360
+      const metres =
+        METRES_OF_A_DEGREE *
+        Math.hypot(Math.min(across, 360 - across) * Math.cos((latitude * Math.PI) / 180), found[2 * i + 1] - latitude)
+      return Number.isNaN(metres) ? Infinity : metres
+    })
+  )
 }
 
 const counts = { near: 0, unknown: 0, off: 0, unanswered: 0, unansweredKnown: 0, ballpark: 0 }
@@ -47,10 +54,16 @@ for (const { code, name, points } of systems) {
   if (metres <= NEAR) counts.near++
   else {
     counts.off++
-    told.push(`${code} ${name}: ${metres.toFixed(1)} m from PROJ ${version}; accuracy stated here ${place.crs.accuracyAt(points[0][2], points[0][3]) ?? 'unknown'}`)
+    told.push(
+      `${code} ${name}: ${metres.toFixed(1)} m from PROJ ${version}; accuracy stated here ${place.crs.accuracyAt(points[0][2], points[0][3]) ?? 'unknown'}`
+    )
   }
 }
 const compared = counts.near + counts.unknown + counts.off
 console.log(told.join('\n'))
-console.log(`\n| EPSG codes, projected and geographic 2D | ${systems.length} |\n|---|---|\n| compared with PROJ ${version} | ${compared} |\n| within ${NEAR} m at five points | ${counts.near} (${((100 * counts.near) / compared).toFixed(2)} %) |\n| unknown here | ${counts.unknown} |\n| farther from that PROJ | ${counts.off} |\n| PROJ ${version} has no answer (here known) | ${counts.unanswered} (${counts.unansweredKnown}) |\n| accuracy stated as unknown (datums taken to be equal, as PROJ does) | ${counts.ballpark} |`)
-console.log(`${((performance.now() - started) / 1e3).toFixed(0)} s, ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`)
+console.log(
+  `\n| EPSG codes, projected and geographic 2D | ${systems.length} |\n|---|---|\n| compared with PROJ ${version} | ${compared} |\n| within ${NEAR} m at five points | ${counts.near} (${((100 * counts.near) / compared).toFixed(2)} %) |\n| unknown here | ${counts.unknown} |\n| farther from that PROJ | ${counts.off} |\n| PROJ ${version} has no answer (here known) | ${counts.unanswered} (${counts.unansweredKnown}) |\n| accuracy stated as unknown (datums taken to be equal, as PROJ does) | ${counts.ballpark} |`
+)
+console.log(
+  `${((performance.now() - started) / 1e3).toFixed(0)} s, ${(process.memoryUsage().rss / 2 ** 20).toFixed(0)} MiB`
+)

@@ -6,7 +6,11 @@ const RIDGE = 1e-2
 const NEIGHBOURS = 10
 
 /** Accuracy of a classifier of frozen features, each fifth of the points told by the other four. */
-function crossValidated({ count }: Points, labels: readonly number[], tell: (train: number[], test: number[]) => number[]): number {
+function crossValidated(
+  { count }: Points,
+  labels: readonly number[],
+  tell: (train: number[], test: number[]) => number[]
+): number {
   let right = 0
   for (let fold = 0; fold < FOLDS; fold++) {
     const [test, train] = [[], []] as [number[], number[]]
@@ -34,7 +38,12 @@ export function linearProbe(features: Points, labels: readonly number[]): number
     for (let a = 0; a < width; a++) gram[a * width + a] += RIDGE * train.length
     const weights = solved(gram, moments, width, classes)
     return test.map((i) => {
-      const scores = Array.from({ length: classes }, (_, k) => weights.reduce((sum, _w, at) => (at % classes === k ? sum + weights[at] * row(i, Math.floor(at / classes)) : sum), 0))
+      const scores = Array.from({ length: classes }, (_, k) =>
+        weights.reduce(
+          (sum, _w, at) => (at % classes === k ? sum + weights[at] * row(i, Math.floor(at / classes)) : sum),
+          0
+        )
+      )
       return scores.indexOf(Math.max(...scores))
     })
   })
@@ -44,7 +53,8 @@ export function linearProbe(features: Points, labels: readonly number[]): number
 function solved(gram: Float64Array, moments: Float64Array, width: number, classes: number): Float64Array {
   const lower = Float64Array.from(gram)
   for (let j = 0; j < width; j++) {
-    for (let k = 0; k < j; k++) for (let i = j; i < width; i++) lower[i * width + j] -= lower[i * width + k] * lower[j * width + k]
+    for (let k = 0; k < j; k++)
+      for (let i = j; i < width; i++) lower[i * width + j] -= lower[i * width + k] * lower[j * width + k]
     const root = Math.sqrt(lower[j * width + j])
     for (let i = j; i < width; i++) lower[i * width + j] /= root
   }
@@ -65,7 +75,10 @@ function solved(gram: Float64Array, moments: Float64Array, width: number, classe
 /** The most frequent class of the nearest points by cosine. */
 export function neighbourProbe(features: Points, labels: readonly number[]): number {
   const { values, width } = standardised(features, columnMoments(features))
-  const lengths = Array.from({ length: features.count }, (_, i) => Math.hypot(...values.subarray(i * width, (i + 1) * width)) || 1)
+  const lengths = Array.from(
+    { length: features.count },
+    (_, i) => Math.hypot(...values.subarray(i * width, (i + 1) * width)) || 1
+  )
   const cosine = (a: number, b: number): number => {
     let sum = 0
     for (let d = 0; d < width; d++) sum += values[a * width + d] * values[b * width + d]
@@ -73,7 +86,10 @@ export function neighbourProbe(features: Points, labels: readonly number[]): num
   }
   return crossValidated(features, labels, (train, test) =>
     test.map((i) => {
-      const nearest = train.map((j) => ({ j, near: cosine(i, j) })).sort((a, b) => b.near - a.near).slice(0, NEIGHBOURS)
+      const nearest = train
+        .map((j) => ({ j, near: cosine(i, j) }))
+        .sort((a, b) => b.near - a.near)
+        .slice(0, NEIGHBOURS)
       const votes = new Map<number, number>()
       for (const { j } of nearest) votes.set(labels[j], (votes.get(labels[j]) ?? 0) + 1)
       return [...votes].sort((a, b) => b[1] - a[1])[0][0]

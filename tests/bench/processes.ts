@@ -15,7 +15,8 @@ function residentOf(root: number): number {
       // It has ended meanwhile.
     }
   }
-  const belongs = (pid: number): boolean => pid === root || (parents.has(pid) && parents.get(pid) !== 0 && belongs(parents.get(pid)!))
+  const belongs = (pid: number): boolean =>
+    pid === root || (parents.has(pid) && parents.get(pid) !== 0 && belongs(parents.get(pid)!))
   return [...resident].reduce((sum, [pid, bytes]) => (belongs(pid) ? sum + bytes : sum), 0)
 }
 
@@ -30,11 +31,19 @@ export interface Measured {
 }
 
 export function startSmalti(args: readonly string[], env: NodeJS.ProcessEnv = {}, user?: number): ChildProcess {
-  return spawn(process.execPath, ['out/main/smalti.js', ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, uid: user, gid: user })
+  return spawn(process.execPath, ['out/main/smalti.js', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+    uid: user,
+    gid: user
+  })
 }
 
 /** Runs a command of the built program to its end. @param user  another one @param limit  seconds after which it is killed */
-export async function runSmalti(args: readonly string[], { env, user, limit }: { env?: NodeJS.ProcessEnv; user?: number; limit?: number } = {}): Promise<{ code: number | null; stderr: string }> {
+export async function runSmalti(
+  args: readonly string[],
+  { env, user, limit }: { env?: NodeJS.ProcessEnv; user?: number; limit?: number } = {}
+): Promise<{ code: number | null; stderr: string }> {
   const child = startSmalti(args, env, user)
   let stderr = ''
   child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
@@ -60,11 +69,20 @@ export async function measured(args: readonly string[]): Promise<Measured> {
   let [peak, stdout, stderr] = [0, '', '']
   child.stdout!.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-  const watch = setInterval(() => (peak = Math.max(peak, process.platform === 'linux' ? residentOf(child.pid!) : 0)), 200)
+  const watch = setInterval(
+    () => (peak = Math.max(peak, process.platform === 'linux' ? residentOf(child.pid!) : 0)),
+    200
+  )
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
   clearInterval(watch)
   if (code !== 0) throw new Error(`smalti ${args.join(' ')} ended with ${code}: ${stderr}`)
-  return { seconds: (performance.now() - started) / 1e3, peak, code, json: JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, unknown>, stderr }
+  return {
+    seconds: (performance.now() - started) / 1e3,
+    peak,
+    code,
+    json: JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, unknown>,
+    stderr
+  }
 }
 
 export const megabytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MB`

@@ -12,7 +12,12 @@ if (!isHere(set)) {
 }
 const limit = length.startsWith('s') ? { steps: Number(length.slice(1)) } : length ? { minutes: Number(length) } : {}
 for (let seed = 1; seed <= Number(seeds); seed++) {
-  const found = await measure(set, { ...(preset.endsWith('.onnx') ? { features: { file: preset } } : { preset: preset as 'quick' }), seed, recipe: JSON.parse(changes) as TrainingSettings['recipe'], ...limit })
+  const found = await measure(set, {
+    ...(preset.endsWith('.onnx') ? { features: { file: preset } } : { preset: preset as 'quick' }),
+    seed,
+    recipe: JSON.parse(changes) as TrainingSettings['recipe'],
+    ...limit
+  })
   console.log(
     `${set} ${preset} seed ${seed}: ${found.steps} steps ${found.seconds.toFixed(0)} s  A many-to-one ${found.manyToOne.toFixed(4)}  B Hungarian ${found.hungarian.toFixed(4)} ` +
       `(majority ${found.majority.toFixed(2)})  errors near boundaries ${found.boundaryErrors.toFixed(3)}  decisions ${[5, 8, 12].map((n) => `${n}: ${found.curve?.[n - 1]?.toFixed(3) ?? '-'}`).join(' ')}  A ${found.information?.toFixed(3) ?? '-'} nats, ${found.clustersUsed} clusters used, waited ${(100 * found.waitingShare).toFixed(1)} %  ${changes}`

@@ -19,7 +19,12 @@ export async function measureReading(): Promise<void> {
     const path = join(base, 'scene.tif')
     await writeScene(path, SIDE)
     const uniform = uniformFrom(1)
-    const windows = Array.from({ length: WINDOWS }, () => ({ left: integerBelow(SIDE - WINDOW, uniform), top: integerBelow(SIDE - WINDOW, uniform), width: WINDOW, height: WINDOW }))
+    const windows = Array.from({ length: WINDOWS }, () => ({
+      left: integerBelow(SIDE - WINDOW, uniform),
+      top: integerBelow(SIDE - WINDOW, uniform),
+      width: WINDOW,
+      height: WINDOW
+    }))
     const megabytes = (WINDOWS * WINDOW * WINDOW * 3) / 1e6
     const timed = async (work: () => Promise<void>): Promise<number> => {
       const started = performance.now()
@@ -29,12 +34,14 @@ export async function measureReading(): Promise<void> {
     const ours = await timed(async () => {
       const raster = await openRaster(fileAt(path))
       // As the crop threads do, a few windows are under way at a time.
-      for (let i = 0; i < WINDOWS; i += 4) await Promise.all(windows.slice(i, i + 4).map((window) => raster.read(window)))
+      for (let i = 0; i < WINDOWS; i += 4)
+        await Promise.all(windows.slice(i, i + 4).map((window) => raster.read(window)))
       await raster.close()
     })
     const plain = await timed(async () => {
       const image = await (await fromFile(path)).getImage()
-      for (const { left, top, width, height } of windows) await image.readRasters({ window: [left, top, left + width, top + height] })
+      for (const { left, top, width, height } of windows)
+        await image.readRasters({ window: [left, top, left + width, top + height] })
     })
     const script = `
 import sys, time, json
@@ -42,10 +49,19 @@ from osgeo import gdal
 windows = json.load(sys.stdin); began = time.time(); d = gdal.Open(${JSON.stringify(path)})
 for l, t, w, h in windows: d.ReadAsArray(l, t, w, h)
 print(time.time() - began)`
-    const { status, stdout } = spawnSync('/usr/bin/python3', ['-c', script], { input: JSON.stringify(windows.map(({ left, top, width, height }) => [left, top, width, height])), encoding: 'utf8', env: { ...process.env, GDAL_NUM_THREADS: '1' } })
+    const { status, stdout } = spawnSync('/usr/bin/python3', ['-c', script], {
+      input: JSON.stringify(windows.map(({ left, top, width, height }) => [left, top, width, height])),
+      encoding: 'utf8',
+      env: { ...process.env, GDAL_NUM_THREADS: '1' }
+    })
     const gdal = status === 0 ? megabytes / Number(stdout) : undefined
-    const ratio = gdal === undefined ? 'GDAL is not here' : `GDAL on one thread ${gdal.toFixed(0)} MB/s (${(ours / gdal).toFixed(2)} ×)`
-    console.log(`${WINDOWS} windows of ${WINDOW}² from ${SIDE}²: ${ours.toFixed(0)} MB/s, plain geotiff.js ${plain.toFixed(0)} MB/s (${(ours / plain).toFixed(1)} ×), ${ratio}`)
+    const ratio =
+      gdal === undefined
+        ? 'GDAL is not here'
+        : `GDAL on one thread ${gdal.toFixed(0)} MB/s (${(ours / gdal).toFixed(2)} ×)`
+    console.log(
+      `${WINDOWS} windows of ${WINDOW}² from ${SIDE}²: ${ours.toFixed(0)} MB/s, plain geotiff.js ${plain.toFixed(0)} MB/s (${(ours / plain).toFixed(1)} ×), ${ratio}`
+    )
   } finally {
     await rm(base, { recursive: true })
   }

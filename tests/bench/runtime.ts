@@ -24,16 +24,39 @@ const server = createServer((request, response) => {
 await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
 const feed = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
 const key = generateKeyPairSync('ed25519').publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
-execFileSync(process.execPath, ['resources/package/package.mjs', 'tensorflow', 'dir'], { stdio: 'inherit', env: { ...process.env, SMALTI_FEED: feed, SMALTI_UPDATE_KEY: key } })
+execFileSync(process.execPath, ['resources/package/package.mjs', 'tensorflow', 'dir'], {
+  stdio: 'inherit',
+  env: { ...process.env, SMALTI_FEED: feed, SMALTI_UPDATE_KEY: key }
+})
 
 const folder = await temporaryFolder()
 const { images } = await drawScenes(join(folder, 'scenes'), 3, 160)
 const session = { ...(await sessionOf(join(folder, 'home'), await display())), XDG_DATA_HOME: join(folder, 'data') }
-const train = ['train', images, '--project', join(folder, 'p.smalti'), '--steps', '20', '--classes', '3', '--over', '6', '--backend', 'tensorflow']
+const train = [
+  'train',
+  images,
+  '--project',
+  join(folder, 'p.smalti'),
+  '--steps',
+  '20',
+  '--classes',
+  '3',
+  '--over',
+  '6',
+  '--backend',
+  'tensorflow'
+]
 async function tell(...args: string[]): Promise<void> {
   const began = performance.now()
-  const { code, stdout, stderr } = await runProgram(program, args, { ...session, DISPLAY: undefined }, { limit: 300_000 })
-  console.log(`smalti ${args.filter((arg) => !arg.startsWith('/')).join(' ')}: ${code}, ${((performance.now() - began) / 1e3).toFixed(1)} s: ${(stdout || stderr).trim().split('\n').join(' | ')}`)
+  const { code, stdout, stderr } = await runProgram(
+    program,
+    args,
+    { ...session, DISPLAY: undefined },
+    { limit: 300_000 }
+  )
+  console.log(
+    `smalti ${args.filter((arg) => !arg.startsWith('/')).join(' ')}: ${code}, ${((performance.now() - began) / 1e3).toFixed(1)} s: ${(stdout || stderr).trim().split('\n').join(' | ')}`
+  )
 }
 try {
   await tell('runtimes')
@@ -54,7 +77,9 @@ try {
   await page.screenshot({ path: join('out', 'runtime-fetching.png') })
   await page.getByText(/is here/).waitFor({ timeout: 300_000 })
   await page.screenshot({ path: join('out', 'runtime-here.png') })
-  console.log(`in the window: fetched, pictures in out/; ${(await readdir(join(folder, 'data', 'smalti', 'runtimes'))).join()}`)
+  console.log(
+    `in the window: fetched, pictures in out/; ${(await readdir(join(folder, 'data', 'smalti', 'runtimes'))).join()}`
+  )
   await window.close()
 } finally {
   server.close()

@@ -20,7 +20,16 @@ export async function measureScale(side: number): Promise<void> {
       const [images, project] = [join(base, `scene-${length}`), join(base, `p-${length}`)]
       await mkdir(images)
       await writeScene(join(images, 'scene.tif'), length)
-      const train = await measured(['train', images, '--project', project, '--preset', 'preview', '--backend', 'onnxruntime'])
+      const train = await measured([
+        'train',
+        images,
+        '--project',
+        project,
+        '--preset',
+        'preview',
+        '--backend',
+        'onnxruntime'
+      ])
       const segment = await measured(['segment', project])
       const exported = await measured(['export', project, '--format', 'geotiff', '--out', join(base, `out-${length}`)])
       const labels = await sizeOf(join(project, 'runs', 'run-0001', 'labels'))
@@ -33,7 +42,9 @@ export async function measureScale(side: number): Promise<void> {
       )
     }
     const perPixel = (length: number): number => each[length].segment.seconds / length ** 2
-    console.log(`time a megapixel ${(perPixel(side) / perPixel(2000)).toFixed(2)} × that of 2000²; peak memory ${megabytes(each[side].peak)}, ${megabytes(each[side].peak - each[2000].peak)} above 2000²'s`)
+    console.log(
+      `time a megapixel ${(perPixel(side) / perPixel(2000)).toFixed(2)} × that of 2000²; peak memory ${megabytes(each[side].peak)}, ${megabytes(each[side].peak - each[2000].peak)} above 2000²'s`
+    )
   } finally {
     await rm(base, { recursive: true })
   }
@@ -48,13 +59,30 @@ export async function measureSmall(count: number): Promise<void> {
       const folder = join(base, `images-${images}`)
       await mkdir(folder)
       for (let i = 0; i < images; i++) {
-        for (let k = 0; k < values.length; k++) values[k] = (k * (3 + (i % 17)) + i * 31 + ((k >> 5) % 7) * (i % 5) * 20) % 256
-        await writeFile(join(folder, `${String(i).padStart(6, '0')}.png`), await sharp(values, { raw: { width: 32, height: 32, channels: 3 } }).png({ compressionLevel: 1 }).toBuffer())
+        for (let k = 0; k < values.length; k++)
+          values[k] = (k * (3 + (i % 17)) + i * 31 + ((k >> 5) % 7) * (i % 5) * 20) % 256
+        await writeFile(
+          join(folder, `${String(i).padStart(6, '0')}.png`),
+          await sharp(values, { raw: { width: 32, height: 32, channels: 3 } })
+            .png({ compressionLevel: 1 })
+            .toBuffer()
+        )
       }
       const project = join(base, `p-${images}`)
-      const train = await measured(['train', folder, '--project', project, '--preset', 'preview', '--backend', 'onnxruntime'])
+      const train = await measured([
+        'train',
+        folder,
+        '--project',
+        project,
+        '--preset',
+        'preview',
+        '--backend',
+        'onnxruntime'
+      ])
       const segment = await measured(['segment', project])
-      console.log(`${images} images of 32²: train ${train.seconds.toFixed(1)} s ${megabytes(train.peak)}, segment ${((1000 * segment.seconds) / images).toFixed(2)} ms an image, ${megabytes(segment.peak)}`)
+      console.log(
+        `${images} images of 32²: train ${train.seconds.toFixed(1)} s ${megabytes(train.peak)}, segment ${((1000 * segment.seconds) / images).toFixed(2)} ms an image, ${megabytes(segment.peak)}`
+      )
     }
   } finally {
     await rm(base, { recursive: true })

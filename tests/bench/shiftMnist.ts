@@ -34,7 +34,11 @@ const VARIANTS: Variant[] = [
   ...[0.1, 1].map((weight) => ({ name: `max H[y] + I[z;x] (${weight})`, more: { what: 'z' as const, weight } }))
 ]
 
-const LAYERS = [0, 1].map((layer) => ({ filter: `conv${layer}/filter`, bias: `conv${layer}/bias`, places: `conv${layer}/places` }))
+const LAYERS = [0, 1].map((layer) => ({
+  filter: `conv${layer}/filter`,
+  bias: `conv${layer}/bias`,
+  places: `conv${layer}/places`
+}))
 const SMALL = [(SIDE / 2) ** 2, (SIDE / 4) ** 2]
 /** The manifold layer in place of ReLU: softmax over channels, then the place in the embedding. */
 const shapesOf = ({ more }: Variant): Record<string, Shape> => {
@@ -45,7 +49,11 @@ const shapesOf = ({ more }: Variant): Record<string, Shape> => {
     [LAYERS[1].filter]: [KERNEL[1], KERNEL[1], passed, CHANNELS],
     [LAYERS[1].bias]: [CHANNELS],
     ...(more && { [LAYERS[0].places]: [CHANNELS, AXES], [LAYERS[1].places]: [CHANNELS, AXES] }),
-    ...Object.fromEntries(Object.entries({ ...dense('units', SMALL[1] * passed, UNITS), ...dense('answer', UNITS, CLASSES) }).map(([name, { shape }]) => [name, shape]))
+    ...Object.fromEntries(
+      Object.entries({ ...dense('units', SMALL[1] * passed, UNITS), ...dense('answer', UNITS, CLASSES) }).map(
+        ([name, { shape }]) => [name, shape]
+      )
+    )
   }
 }
 
@@ -81,19 +89,33 @@ function stepOf(variant: Variant): Program {
   const names = Object.keys(shapes)
   return {
     name: 'shiftMNIST',
-    inputs: { images: [BATCH, 1, SIDE, SIDE], answers: [BATCH, CLASSES], noise: [PLACES, AXES], picks0: [PLACES], picks1: [PLACES], rate: [1] },
-    state: Object.fromEntries(names.flatMap((name) => ['', '/moment1', '/moment2'].map((part) => [`${name}${part}`, shapes[name]]))),
+    inputs: {
+      images: [BATCH, 1, SIDE, SIDE],
+      answers: [BATCH, CLASSES],
+      noise: [PLACES, AXES],
+      picks0: [PLACES],
+      picks1: [PLACES],
+      rate: [1]
+    },
+    state: Object.fromEntries(
+      names.flatMap((name) => ['', '/moment1', '/moment2'].map((part) => [`${name}${part}`, shapes[name]]))
+    ),
     outputs: ['loss'],
     evaluate(fed, weights) {
       const loss = (...values: tf.Tensor[]): tf.Scalar => {
         const current = Object.fromEntries(names.map((name, i) => [name, values[i]]))
         const { logits, layers } = network(variant, current, fed.images as tf.Tensor4D)
-        const terms: tf.Tensor[] = [tf.neg(tf.mean(tf.sum(tf.mul(fed.answers, tf.log(tf.add(tf.softmax(logits), 1e-7))), 1)))]
+        const terms: tf.Tensor[] = [
+          tf.neg(tf.mean(tf.sum(tf.mul(fed.answers, tf.log(tf.add(tf.softmax(logits), 1e-7))), 1)))
+        ]
         if (variant.l2) terms.push(tf.mul(tf.addN(values.map((value) => tf.sum(tf.mul(value, value)))), variant.l2))
         layers.forEach(({ activity, places }, layer) => {
           const picked = tf.gather(activity, tf.cast(fed[`picks${layer}`], 'int32') as tf.Tensor1D) as tf.Tensor2D
           const usage = entropy(tf.mean(picked, 0))
-          const told = variant.more!.what === 'y' ? tf.neg(tf.mean(entropy(picked))) : latentInformation(latentOf(picked, places, SHARPEST), fed.noise)
+          const told =
+            variant.more!.what === 'y'
+              ? tf.neg(tf.mean(entropy(picked)))
+              : latentInformation(latentOf(picked, places, SHARPEST), fed.noise)
           terms.push(tf.mul(tf.add(usage, told), -variant.more!.weight))
         })
         return tf.sum(tf.addN(terms.map((term) => tf.sum(term)))) as tf.Scalar
@@ -107,12 +129,27 @@ function stepOf(variant: Variant): Program {
 }
 
 function judgeOf(variant: Variant): Program {
-  return { name: 'judge', inputs: { images: [JUDGED, 1, SIDE, SIDE] }, state: shapesOf(variant), constantState: true, outputs: ['logits'], evaluate: (fed, weights) => ({ outputs: { logits: network(variant, weights, fed.images as tf.Tensor4D).logits }, state: {} }) }
+  return {
+    name: 'judge',
+    inputs: { images: [JUDGED, 1, SIDE, SIDE] },
+    state: shapesOf(variant),
+    constantState: true,
+    outputs: ['logits'],
+    evaluate: (fed, weights) => ({
+      outputs: { logits: network(variant, weights, fed.images as tf.Tensor4D).logits },
+      state: {}
+    })
+  }
 }
 
 async function digits(): Promise<{ images: Float32Array; labels: Uint8Array }> {
-  const [images, labels] = await Promise.all(['images.idx3-ubyte', 'labels.idx1-ubyte'].map((name) => readFile(`${FOLDER}/${name}`)))
-  return { images: Float32Array.from(images.subarray(16), (value) => value / 255), labels: Uint8Array.from(labels.subarray(8)) }
+  const [images, labels] = await Promise.all(
+    ['images.idx3-ubyte', 'labels.idx1-ubyte'].map((name) => readFile(`${FOLDER}/${name}`))
+  )
+  return {
+    images: Float32Array.from(images.subarray(16), (value) => value / 255),
+    labels: Uint8Array.from(labels.subarray(8))
+  }
 }
 
 /** A digit, with its class's pixel or without. */
@@ -124,10 +161,21 @@ function copyDigit(all: Float32Array, at: number, label: number | undefined, int
 /** How the layer lays out the filters before it. */
 async function showFilters(weights: Record<string, Float32Array>, name: string): Promise<void> {
   const [flat, places, side] = [weights[LAYERS[0].filter], weights[LAYERS[0].places], KERNEL[0]]
-  const filters = Array.from({ length: CHANNELS }, (_, c) => Float32Array.from({ length: side * side }, (_, i) => flat[i * CHANNELS + c]))
-  const distances = Float64Array.from({ length: CHANNELS * CHANNELS }, (_, i) => Math.hypot(...Array.from({ length: AXES }, (_, axis) => places[Math.floor(i / CHANNELS) * AXES + axis] - places[(i % CHANNELS) * AXES + axis])))
+  const filters = Array.from({ length: CHANNELS }, (_, c) =>
+    Float32Array.from({ length: side * side }, (_, i) => flat[i * CHANNELS + c])
+  )
+  const distances = Float64Array.from({ length: CHANNELS * CHANNELS }, (_, i) =>
+    Math.hypot(
+      ...Array.from(
+        { length: AXES },
+        (_, axis) => places[Math.floor(i / CHANNELS) * AXES + axis] - places[(i % CHANNELS) * AXES + axis]
+      )
+    )
+  )
   const { near, shuffled } = neighbourSimilarity(filters, distances, uniformFrom(1, 6))
-  console.log(`${name}: the four filters next to each are alike by ${near.toFixed(3)} (cosine), shuffled ${shuffled.toFixed(3)}`)
+  console.log(
+    `${name}: the four filters next to each are alike by ${near.toFixed(3)} (cosine), shuffled ${shuffled.toFixed(3)}`
+  )
   await drawFilters(filters, side, distances, 'docs/filters.png')
 }
 
@@ -142,12 +190,14 @@ for (const variant of VARIANTS.filter(({ name }) => name.startsWith(only))) {
     const uniform = uniformFrom(seed, 5)
     const normal = normalFrom(uniform)
     const program = stepOf(variant)
-    const start = Object.fromEntries(Object.entries(program.state).map(([name, shape]) => {
-      const length = shape.reduce((a, b) => a * b, 1)
-      const still = name.includes('moment') || name.endsWith('bias')
-      const deviation = name.endsWith('places') ? 1 : Math.sqrt(2 / shape.slice(0, -1).reduce((a, b) => a * b, 1))
-      return [name, Float32Array.from({ length }, () => (still ? 0 : deviation * normal()))]
-    }))
+    const start = Object.fromEntries(
+      Object.entries(program.state).map(([name, shape]) => {
+        const length = shape.reduce((a, b) => a * b, 1)
+        const still = name.includes('moment') || name.endsWith('bias')
+        const deviation = name.endsWith('places') ? 1 : Math.sqrt(2 / shape.slice(0, -1).reduce((a, b) => a * b, 1))
+        return [name, Float32Array.from({ length }, () => (still ? 0 : deviation * normal()))]
+      })
+    )
     const execution = await backend.compile(program, start)
     for (let step = 1; step <= Number(steps); step++) {
       const [batch, answers] = [new Float32Array(BATCH * SIDE * SIDE), new Float32Array(BATCH * CLASSES)]
@@ -156,19 +206,37 @@ for (const variant of VARIANTS.filter(({ name }) => name.startsWith(only))) {
         copyDigit(images, at, labels[at], batch.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE))
         answers[i * CLASSES + labels[at]] = 1
       }
-      const picks = SMALL.map((cells) => Float32Array.from({ length: PLACES }, () => integerBelow(BATCH * cells, uniform)))
-      await execution.run({ images: batch, answers, noise: Float32Array.from({ length: PLACES * AXES }, normal), picks0: picks[0], picks1: picks[1], rate: Float32Array.of(correctedRate(RATE, step)) })
+      const picks = SMALL.map((cells) =>
+        Float32Array.from({ length: PLACES }, () => integerBelow(BATCH * cells, uniform))
+      )
+      await execution.run({
+        images: batch,
+        answers,
+        noise: Float32Array.from({ length: PLACES * AXES }, normal),
+        picks0: picks[0],
+        picks1: picks[1],
+        rate: Float32Array.of(correctedRate(RATE, step))
+      })
     }
     const weights = await execution.readState()
     await execution.dispose()
     if (variant.more?.what === 'z' && seed === 1) await showFilters(weights, variant.name)
-    const judge = await backend.compile(judgeOf(variant), Object.fromEntries(Object.keys(shapesOf(variant)).map((name) => [name, weights[name]])))
+    const judge = await backend.compile(
+      judgeOf(variant),
+      Object.fromEntries(Object.keys(shapesOf(variant)).map((name) => [name, weights[name]]))
+    )
     const accuracies: number[] = []
     for (const shortcut of [true, false]) {
       let right = 0
       for (let from = TRAIN; from < labels.length; from += JUDGED) {
         const batch = new Float32Array(JUDGED * SIDE * SIDE)
-        for (let i = 0; i < JUDGED; i++) copyDigit(images, from + i, shortcut ? labels[from + i] : undefined, batch.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE))
+        for (let i = 0; i < JUDGED; i++)
+          copyDigit(
+            images,
+            from + i,
+            shortcut ? labels[from + i] : undefined,
+            batch.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE)
+          )
         const { logits } = await judge.run({ images: batch })
         for (let i = 0; i < JUDGED; i++) {
           const row = logits.subarray(i * CLASSES, (i + 1) * CLASSES)
@@ -178,7 +246,9 @@ for (const variant of VARIANTS.filter(({ name }) => name.startsWith(only))) {
       accuracies.push(right / (labels.length - TRAIN))
     }
     await judge.dispose()
-    console.log(`${variant.name.padEnd(26)} seed ${seed}: with the pixel ${(100 * accuracies[0]).toFixed(1)} %, without ${(100 * accuracies[1]).toFixed(1)} %`)
+    console.log(
+      `${variant.name.padEnd(26)} seed ${seed}: with the pixel ${(100 * accuracies[0]).toFixed(1)} %, without ${(100 * accuracies[1]).toFixed(1)} %`
+    )
   }
 }
 process.exit(0)

@@ -9,9 +9,13 @@ import { startBuiltEngine } from '../fixtures/engine.ts'
 
 /** Least squares, a minute. */
 function slope(points: readonly { minutes: number; value: number }[]): number {
-  const mean = (of: (point: (typeof points)[number]) => number): number => points.reduce((sum, point) => sum + of(point), 0) / points.length
+  const mean = (of: (point: (typeof points)[number]) => number): number =>
+    points.reduce((sum, point) => sum + of(point), 0) / points.length
   const [x, y] = [mean(({ minutes }) => minutes), mean(({ value }) => value)]
-  return points.reduce((sum, { minutes, value }) => sum + (minutes - x) * (value - y), 0) / points.reduce((sum, { minutes }) => sum + (minutes - x) ** 2, 1e-9)
+  return (
+    points.reduce((sum, { minutes, value }) => sum + (minutes - x) * (value - y), 0) /
+    points.reduce((sum, { minutes }) => sum + (minutes - x) ** 2, 1e-9)
+  )
 }
 
 /** One engine that opens, trains, segments, merges, undoes and exports, drawn at random, for so many minutes: memory and handles stay flat. */
@@ -28,11 +32,25 @@ export async function measureSoak(minutes: number, seed: number): Promise<void> 
     const actions: Record<string, () => Promise<unknown>> = {
       catalogue: () => engine.call('catalogue', { sources: [images] }),
       open: () => engine.call('openProject', { project }),
-      train: () => engine.call('train', { sources: [images], project, settings: { ...settings, seed: integerBelow(3, uniform) } }),
+      train: () =>
+        engine.call('train', { sources: [images], project, settings: { ...settings, seed: integerBelow(3, uniform) } }),
       segment: () => engine.call('segment', { project, heatmaps: uniform() < 0.5 }),
-      merge: () => engine.call('classes', { project, head: 'A', edits: [{ kind: 'cut', groups: 2 + integerBelow(5, uniform) }], overwrite: false }),
+      merge: () =>
+        engine.call('classes', {
+          project,
+          head: 'A',
+          edits: [{ kind: 'cut', groups: 2 + integerBelow(5, uniform) }],
+          overwrite: false
+        }),
       undo: () => engine.call('classes', { project, head: 'A', edits: [], undo: 1, overwrite: false }),
-      export: () => engine.call('export', { project, out: join(base, `out-${integerBelow(3, uniform)}`), format: (['png', 'geotiff', 'geopackage', 'csv', 'report'] as const)[integerBelow(5, uniform)], head: 'A', overwrite: true }),
+      export: () =>
+        engine.call('export', {
+          project,
+          out: join(base, `out-${integerBelow(3, uniform)}`),
+          format: (['png', 'geotiff', 'geopackage', 'csv', 'report'] as const)[integerBelow(5, uniform)],
+          head: 'A',
+          overwrite: true
+        }),
       describe: () => engine.call('describe', { project, head: 'A' })
     }
     await actions.train()
@@ -43,17 +61,33 @@ export async function measureSoak(minutes: number, seed: number): Promise<void> 
       const name = names[integerBelow(names.length, uniform)]
       await actions[name]().then(
         () => done.set(name, (done.get(name) ?? 0) + 1),
-        (fault: unknown) => faults.set(`${name}: ${fault instanceof SmaltiError ? fault.message : String(fault)}`, (faults.get(name) ?? 0) + 1)
+        (fault: unknown) =>
+          faults.set(
+            `${name}: ${fault instanceof SmaltiError ? fault.message : String(fault)}`,
+            (faults.get(name) ?? 0) + 1
+          )
       )
       const status = await readFile(`/proc/${engine.pid}/status`, 'utf8').catch(() => '')
       const handles = await readdir(`/proc/${engine.pid}/fd`).catch(() => [])
-      seen.push({ minutes: (performance.now() - started) / 60_000, memory: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024, handles: handles.length, threads: Number(/Threads:\s+(\d+)/.exec(status)?.[1] ?? 0) })
+      seen.push({
+        minutes: (performance.now() - started) / 60_000,
+        memory: Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024,
+        handles: handles.length,
+        threads: Number(/Threads:\s+(\d+)/.exec(status)?.[1] ?? 0)
+      })
     }
     const later = seen.slice(Math.floor(seen.length / 2))
     const last = later.at(-1)!
-    console.log(`${minutes} minutes of ${seen.length} random jobs (seed ${seed}; ${[...done].map(([name, count]) => `${name} ${count}`).join(', ')}): ${engine.ended() ? `THE ENGINE ENDED WITH ${engine.ended()}` : 'the engine lives'}`)
-    console.log(`  memory ${last.memory.toFixed(0)} MB at the end, ${slope(later.map(({ minutes: at, memory }) => ({ minutes: at, value: memory }))).toFixed(2)} MB a minute in the second half; open files ${last.handles}, ${slope(later.map(({ minutes: at, handles }) => ({ minutes: at, value: handles }))).toFixed(3)} a minute; threads ${last.threads}, ${seen[0].threads} at first`)
-    const tenths = Array.from({ length: 11 }, (_, i) => seen[Math.min(seen.length - 1, Math.floor((i * seen.length) / 10))])
+    console.log(
+      `${minutes} minutes of ${seen.length} random jobs (seed ${seed}; ${[...done].map(([name, count]) => `${name} ${count}`).join(', ')}): ${engine.ended() ? `THE ENGINE ENDED WITH ${engine.ended()}` : 'the engine lives'}`
+    )
+    console.log(
+      `  memory ${last.memory.toFixed(0)} MB at the end, ${slope(later.map(({ minutes: at, memory }) => ({ minutes: at, value: memory }))).toFixed(2)} MB a minute in the second half; open files ${last.handles}, ${slope(later.map(({ minutes: at, handles }) => ({ minutes: at, value: handles }))).toFixed(3)} a minute; threads ${last.threads}, ${seen[0].threads} at first`
+    )
+    const tenths = Array.from(
+      { length: 11 },
+      (_, i) => seen[Math.min(seen.length - 1, Math.floor((i * seen.length) / 10))]
+    )
     console.log(`  memory over time: ${tenths.map(({ memory }) => memory.toFixed(0)).join(', ')} MB`)
     for (const [fault, count] of faults) console.log(`  ${count} × ${fault}`)
   } finally {

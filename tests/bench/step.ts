@@ -70,15 +70,29 @@ function headProgram(settings: Case): Program {
   const [coarse, channels] = [crop / 4, 256 * width]
   return {
     name: 'head and joint',
-    inputs: { features: [2 * pairs, channels, coarse, coarse], filter: [CLUSTERS, channels, 1, 1], rows: [pairs, 1, coarse, coarse], columns: [pairs, 1, coarse, coarse] },
+    inputs: {
+      features: [2 * pairs, channels, coarse, coarse],
+      filter: [CLUSTERS, channels, 1, 1],
+      rows: [pairs, 1, coarse, coarse],
+      columns: [pairs, 1, coarse, coarse]
+    },
     state: {},
     outputs: ['loss', 'dFeatures', 'dFilter'],
     evaluate(fed) {
       const loss = (features: tf.Tensor, filter: tf.Tensor): tf.Scalar => {
-        const logits = tf.conv2d(tf.transpose(features, [0, 2, 3, 1]) as tf.Tensor4D, tf.transpose(filter, [2, 3, 1, 0]) as tf.Tensor4D, 1, 'same')
+        const logits = tf.conv2d(
+          tf.transpose(features, [0, 2, 3, 1]) as tf.Tensor4D,
+          tf.transpose(filter, [2, 3, 1, 0]) as tf.Tensor4D,
+          1,
+          'same'
+        )
         const heatmaps = tf.softmax(logits)
-        const half = (from: number): tf.Tensor4D => tf.slice(heatmaps, [from, 0, 0, 0], [pairs, coarse, coarse, CLUSTERS]) as tf.Tensor4D
-        return informationObjective(jointThroughInterpolation(half(0), half(pairs), fed.rows as tf.Tensor4D, fed.columns as tf.Tensor4D), 1)
+        const half = (from: number): tf.Tensor4D =>
+          tf.slice(heatmaps, [from, 0, 0, 0], [pairs, coarse, coarse, CLUSTERS]) as tf.Tensor4D
+        return informationObjective(
+          jointThroughInterpolation(half(0), half(pairs), fed.rows as tf.Tensor4D, fed.columns as tf.Tensor4D),
+          1
+        )
       }
       const { value, grads } = tf.valueAndGrads(loss)([fed.features, fed.filter])
       return { outputs: { loss: value, dFeatures: grads[0], dFilter: grads[1] }, state: {} }
@@ -95,7 +109,16 @@ function dataTime({ crop, pairs }: Case): number {
   return median(() => {
     const batch = emptyBatch(shape)
     for (let pair = 0; pair < pairs; pair++) {
-      writePair(batch, shape, pair, sampleViewPair(views, shape, crop, uniform), undefined, Float32Array.from(picture), Float32Array.from(picture), (values) => values.forEach((value, i) => (values[i] = (value - 0.5) * 4)))
+      writePair(
+        batch,
+        shape,
+        pair,
+        sampleViewPair(views, shape, crop, uniform),
+        undefined,
+        Float32Array.from(picture),
+        Float32Array.from(picture),
+        (values) => values.forEach((value, i) => (values[i] = (value - 0.5) * 4))
+      )
     }
   })
 }
@@ -117,7 +140,12 @@ async function time(backend: Backend, settings: Case): Promise<{ step: number; h
   const { crop, pairs } = settings
   const architecture = architectureOf(settings)
   const program = trainingStep(architecture, { pairs, crop })
-  const step = await timeProgram(backend, program, settings, initialState(program, initialWeights(architecture, normalFrom(uniformFrom(1)))))
+  const step = await timeProgram(
+    backend,
+    program,
+    settings,
+    initialState(program, initialWeights(architecture, normalFrom(uniformFrom(1))))
+  )
   return { step, head: await timeProgram(backend, headProgram(settings), settings, {}) }
 }
 
@@ -156,9 +184,13 @@ function measure(command: string, args: string[]): Timing | undefined {
 }
 
 function contest(settings: Case): Record<string, Timing | undefined> {
-  const own = (name: string) => (): Timing | undefined => measure(process.execPath, [fileURLToPath(import.meta.url), 'one', name, JSON.stringify(settings)])
+  const own = (name: string) => (): Timing | undefined =>
+    measure(process.execPath, [fileURLToPath(import.meta.url), 'one', name, JSON.stringify(settings)])
   const pytorch = (form: string, device: string) => (): Timing | undefined =>
-    measure(process.env.SMALTI_BENCH_PYTHON ?? 'python3', ['tests/bench/step.py', JSON.stringify({ ...settings, radius: RADIUS, clusters: CLUSTERS, seconds: SECONDS, form, device })])
+    measure(process.env.SMALTI_BENCH_PYTHON ?? 'python3', [
+      'tests/bench/step.py',
+      JSON.stringify({ ...settings, radius: RADIUS, clusters: CLUSTERS, seconds: SECONDS, form, device })
+    ])
   const contenders = {
     ...Object.fromEntries(Object.keys(BACKENDS).map((name) => [name, own(name)])),
     'PyTorch, pooled': pytorch('pooled', 'cpu'),
@@ -184,15 +216,22 @@ function report(settings: Case): void {
   const ours = Math.min(...Object.keys(BACKENDS).map((name) => row[name]?.millisecondsPerStep ?? Infinity))
   const data = dataTime(settings)
   const work = gigaflops(settings)
-  console.log(`${crop}², ${pairs} pairs, width ${width}, best of ${ROUNDS} rounds; ${work.toFixed(1)} GFLOP in convolutions; cutting crops, on its own thread, ${data.toFixed(1)} ms`)
+  console.log(
+    `${crop}², ${pairs} pairs, width ${width}, best of ${ROUNDS} rounds; ${work.toFixed(1)} GFLOP in convolutions; cutting crops, on its own thread, ${data.toFixed(1)} ms`
+  )
   for (const [name, timing] of Object.entries(row)) {
     if (!timing) {
       console.log(`  ${name.padEnd(26)} is not here`)
       continue
     }
     const { millisecondsPerStep: step, millisecondsPerHead: head } = timing
-    const shares = head === undefined ? '' : `; head and joint ${((100 * head) / step).toFixed(0)} %, trunk and Adam ${(100 - (100 * head) / step).toFixed(0)} %`
-    console.log(`  ${name.padEnd(26)} ${step.toFixed(1)} ms  ${((1e3 * pairs) / step).toFixed(1)} pairs/s  ${((1e3 * work) / step).toFixed(0)} GFLOP/s  ${(step / ours).toFixed(2)} × the time of our best${shares}`)
+    const shares =
+      head === undefined
+        ? ''
+        : `; head and joint ${((100 * head) / step).toFixed(0)} %, trunk and Adam ${(100 - (100 * head) / step).toFixed(0)} %`
+    console.log(
+      `  ${name.padEnd(26)} ${step.toFixed(1)} ms  ${((1e3 * pairs) / step).toFixed(1)} pairs/s  ${((1e3 * work) / step).toFixed(0)} GFLOP/s  ${(step / ours).toFixed(2)} × the time of our best${shares}`
+    )
   }
 }
 

@@ -35,17 +35,56 @@ const COMPARED: Entry[] = [
   { name: 'k-means on an untrained network', settings: { method: 'random-cnn-kmeans' }, seeds: SEEDS, sets: AIMED },
   { name: '`quick`', settings: { steps: 600 }, seeds: SEEDS },
   { name: '`balanced`', settings: { preset: 'balanced', steps: 800 }, seeds: SEEDS, sets: AIMED },
-  { name: '`quick` from sharper clusters (`warmStart` 2)', settings: { steps: 600, recipe: { warmStart: 2 } }, seeds: 2 },
+  {
+    name: '`quick` from sharper clusters (`warmStart` 2)',
+    settings: { steps: 600, recipe: { warmStart: 2 } },
+    seeds: 2
+  },
   { name: 'the same with 10 pairs', settings: { steps: 600, recipe: { pairs: 10, warmStart: 2 } }, seeds: 1 },
-  { name: 'the same with 20 pairs, 300 steps', settings: { steps: 300, recipe: { pairs: 20, warmStart: 2 } }, seeds: 1, sets: AIMED },
+  {
+    name: 'the same with 20 pairs, 300 steps',
+    settings: { steps: 300, recipe: { pairs: 20, warmStart: 2 } },
+    seeds: 1,
+    sets: AIMED
+  },
   { name: '`quick` from random clusters, without statistics', settings: { steps: 600, recipe: COLD }, seeds: 2 },
-  { name: 'random, with 20 pairs, 300 steps', settings: { steps: 300, recipe: { pairs: 20, ...COLD } }, seeds: 2, sets: AIMED },
-  { name: 'random, with 20 pairs, 800 steps', settings: { steps: 800, recipe: { pairs: 20, ...COLD } }, seeds: SEEDS, sets: AIMED },
-  { name: 'random, with 100 pairs, 800 steps', settings: { steps: 800, recipe: { pairs: 100, ...COLD } }, seeds: 1, sets: ['dubai72'] },
-  { name: 'random, with 24 pairs, 1600 steps', settings: { steps: 1600, recipe: { pairs: 24, ...COLD } }, seeds: 1, sets: ['dubai72'] },
+  {
+    name: 'random, with 20 pairs, 300 steps',
+    settings: { steps: 300, recipe: { pairs: 20, ...COLD } },
+    seeds: 2,
+    sets: AIMED
+  },
+  {
+    name: 'random, with 20 pairs, 800 steps',
+    settings: { steps: 800, recipe: { pairs: 20, ...COLD } },
+    seeds: SEEDS,
+    sets: AIMED
+  },
+  {
+    name: 'random, with 100 pairs, 800 steps',
+    settings: { steps: 800, recipe: { pairs: 100, ...COLD } },
+    seeds: 1,
+    sets: ['dubai72']
+  },
+  {
+    name: 'random, with 24 pairs, 1600 steps',
+    settings: { steps: 1600, recipe: { pairs: 24, ...COLD } },
+    seeds: 1,
+    sets: ['dubai72']
+  },
   { name: 'random, with 5 pairs, 3300 steps', settings: { steps: 3300, recipe: COLD }, seeds: 1, sets: ['dubai72'] },
-  { name: '`iic-2019` with 12 pairs, 2 min', settings: { preset: 'iic-2019', minutes: 2, recipe: { pairs: 12 } }, seeds: 1, sets: AIMED },
-  { name: '`iic-2019` with 12 pairs, 7 min', settings: { preset: 'iic-2019', minutes: 7, recipe: { pairs: 12 } }, seeds: 1, sets: AIMED }
+  {
+    name: '`iic-2019` with 12 pairs, 2 min',
+    settings: { preset: 'iic-2019', minutes: 2, recipe: { pairs: 12 } },
+    seeds: 1,
+    sets: AIMED
+  },
+  {
+    name: '`iic-2019` with 12 pairs, 7 min',
+    settings: { preset: 'iic-2019', minutes: 7, recipe: { pairs: 12 } },
+    seeds: 1,
+    sets: AIMED
+  }
 ]
 
 /** `quick` cut short, and one part changed at a time. */
@@ -68,8 +107,14 @@ const ABLATED: Entry[] = (
 
 /** Choices within one training: `quick` as it is, and with several sub-heads. */
 const CHOSEN: { name: string; choose(set: string, seed: number): Promise<Choice> }[] = [
-  { name: 'checkpoints', choose: (set, seed) => measureCheckpoints(set, { seed, steps: 600 }, [100, 200, 300, 400, 500], EVERY) },
-  { name: 'sub-heads', choose: (set, seed) => measureSubHeads(set, { seed, steps: 600, recipe: { subHeads: 5, refit: null } }, EVERY) }
+  {
+    name: 'checkpoints',
+    choose: (set, seed) => measureCheckpoints(set, { seed, steps: 600 }, [100, 200, 300, 400, 500], EVERY)
+  },
+  {
+    name: 'sub-heads',
+    choose: (set, seed) => measureSubHeads(set, { seed, steps: 600, recipe: { subHeads: 5, refit: null } }, EVERY)
+  }
 ]
 
 type Kept = Result & { key: string }
@@ -77,10 +122,17 @@ type KeptChoice = Choice & { key: string }
 
 async function keptIn<T extends { key: string }>(file: string): Promise<Map<string, T>> {
   const lines = await readFile(file, 'utf8').catch(() => '')
-  return new Map(lines.split('\n').filter(Boolean).map((line) => JSON.parse(line) as T).map((result) => [result.key, result]))
+  return new Map(
+    lines
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as T)
+      .map((result) => [result.key, result])
+  )
 }
 
-const keyOf = (set: string, seed: number, settings: Partial<TrainingSettings>): string => JSON.stringify([set, seed, settings])
+const keyOf = (set: string, seed: number, settings: Partial<TrainingSettings>): string =>
+  JSON.stringify([set, seed, settings])
 
 const choiceKey = (set: string, seed: number, name: string): string => JSON.stringify([set, seed, name])
 
@@ -93,7 +145,9 @@ async function fill(entries: readonly Entry[], kept: Map<string, Kept>, every = 
         const result = { key, ...(await measure(set, { seed, ...settings }, every)) }
         kept.set(key, result)
         await appendFile(KEPT, `${JSON.stringify(result)}\n`)
-        console.log(`${set}, seed ${seed}, ${name}: ${result.manyToOne.toFixed(4)} / ${result.hungarian.toFixed(4)}, ${result.steps} steps, ${result.seconds.toFixed(0)} s`)
+        console.log(
+          `${set}, seed ${seed}, ${name}: ${result.manyToOne.toFixed(4)} / ${result.hungarian.toFixed(4)}, ${result.steps} steps, ${result.seconds.toFixed(0)} s`
+        )
       }
     }
   }
@@ -108,7 +162,9 @@ async function choose(kept: Map<string, KeptChoice>): Promise<void> {
         const choice = { key, ...(await choose(set, seed)) }
         kept.set(key, choice)
         await appendFile(KEPT_CHOICES, `${JSON.stringify(choice)}\n`)
-        console.log(`${set}, seed ${seed}, ${name}: took ${choice.taken.toFixed(4)} of ${choice.all.map((accuracy) => accuracy.toFixed(4)).join(' ')}`)
+        console.log(
+          `${set}, seed ${seed}, ${name}: took ${choice.taken.toFixed(4)} of ${choice.all.map((accuracy) => accuracy.toFixed(4)).join(' ')}`
+        )
       }
     }
   }
@@ -116,7 +172,9 @@ async function choose(kept: Map<string, KeptChoice>): Promise<void> {
 
 /** What is known of a recipe on a set, one result for each seed that was run. */
 function resultsOf(set: string, { settings }: Entry, kept: Map<string, Kept>): Kept[] {
-  return Array.from({ length: SEEDS }, (_, i) => kept.get(keyOf(set, i + 1, settings))).filter((result) => result !== undefined)
+  return Array.from({ length: SEEDS }, (_, i) => kept.get(keyOf(set, i + 1, settings))).filter(
+    (result) => result !== undefined
+  )
 }
 
 /** Mean and, of several seeds, half the distance from the lowest to the highest. */
@@ -153,15 +211,27 @@ function choices(entries: readonly Entry[], kept: Map<string, Kept>, within: Map
       const seeds = resultsOf(set, entry, kept).filter(({ information }) => information !== undefined)
       if (seeds.length < 2) return []
       const told = seeds.reduce((best, seed) => (seed.information! > best.information! ? seed : best))
-      return [choiceRow(`seeds of ${entry.name}, ${set}`, { taken: told.manyToOne, all: seeds.map(({ manyToOne }) => manyToOne) })]
+      return [
+        choiceRow(`seeds of ${entry.name}, ${set}`, {
+          taken: told.manyToOne,
+          all: seeds.map(({ manyToOne }) => manyToOne)
+        })
+      ]
     })
   )
   const withinOne = CHOSEN.flatMap(({ name }) =>
     AIMED.flatMap((set) =>
-      Array.from({ length: SEEDS }, (_, i) => within.get(choiceKey(set, i + 1, name))).flatMap((choice, i) => (choice ? [choiceRow(`${name}, ${set}, seed ${i + 1}`, choice)] : []))
+      Array.from({ length: SEEDS }, (_, i) => within.get(choiceKey(set, i + 1, name))).flatMap((choice, i) =>
+        choice ? [choiceRow(`${name}, ${set}, seed ${i + 1}`, choice)] : []
+      )
     )
   )
-  return ['| among | how many | the one taken | best by labels | worst |', '|---|---|---|---|---|', ...amongSeeds, ...withinOne].join('\n')
+  return [
+    '| among | how many | the one taken | best by labels | worst |',
+    '|---|---|---|---|---|',
+    ...amongSeeds,
+    ...withinOne
+  ].join('\n')
 }
 
 const wanted = process.argv.slice(2)
@@ -175,7 +245,10 @@ if (asks('choose')) await choose(within)
 const page = await readFile(PAGE, 'utf8')
 /** The page's text stays; what lies between a table's marks is replaced. */
 const placed = (text: string, name: string, content: string): string =>
-  text.replace(new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end of ${name} -->)`), (_, open: string, close: string) => `${open}${content}\n${close}`)
+  text.replace(
+    new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end of ${name} -->)`),
+    (_, open: string, close: string) => `${open}${content}\n${close}`
+  )
 const machine = `Measured on ${availableParallelism()} × ${cpus()[0].model.trim()}, CPU only, on ${new Date().toISOString().slice(0, 10)}.`
 const filled = [
   ['compare', `${machine}\n\n${table(COMPARED, Object.keys(SETS), kept)}`],

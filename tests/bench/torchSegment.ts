@@ -21,7 +21,9 @@ const HALO = 112
 export async function measureAgainstTorch(): Promise<void> {
   const python = '/usr/bin/python3'
   if (spawnSync(python, ['-c', 'import torch; from osgeo import gdal']).status !== 0) {
-    console.log('segment against PyTorch: SKIPPED, the system Python has no torch or no GDAL (PYTHONPATH may name them)')
+    console.log(
+      'segment against PyTorch: SKIPPED, the system Python has no torch or no GDAL (PYTHONPATH may name them)'
+    )
     return
   }
   const base = await mkdtemp(join(tmpdir(), 'smalti-torch-'))
@@ -29,26 +31,63 @@ export async function measureAgainstTorch(): Promise<void> {
     const [images, project] = [join(base, 'images'), join(base, 'p')]
     await mkdir(images)
     await writeScene(join(images, 'scene.tif'), SIDE)
-    await measured(['train', images, '--project', project, '--preset', 'quick', '--steps', '60', '--backend', 'onnxruntime'])
+    await measured([
+      'train',
+      images,
+      '--project',
+      project,
+      '--preset',
+      'quick',
+      '--steps',
+      '60',
+      '--backend',
+      'onnxruntime'
+    ])
     const opened = await openProject(project)
     const { meta, arrays } = (await loadRun(opened))!
     const { architecture, statistics } = meta
     const folded = foldWeights(architecture, appliedWeights(arrays))
     const shapes = parametersOf(architecture)
-    const weights = Object.fromEntries(Object.entries(folded).map(([name, values]) => [name, { shape: shapes[name]?.shape ?? [values.length], values: [...values] }]))
+    const weights = Object.fromEntries(
+      Object.entries(folded).map(([name, values]) => [
+        name,
+        { shape: shapes[name]?.shape ?? [values.length], values: [...values] }
+      ])
+    )
     const network = {
-      threads: availableParallelism(), side: COVERED, halo: HALO, stride: outputStride(architecture), layers: architecture.layers, margin: windowMargin(architecture), likeness: architecture.kuwahara, guidedFilter: architecture.guidedFilter, refit: architecture.heads[0].refit,
-      mean: statistics.map(({ mean }) => mean), deviation: statistics.map(({ deviation }) => deviation), weights
+      threads: availableParallelism(),
+      side: COVERED,
+      halo: HALO,
+      stride: outputStride(architecture),
+      layers: architecture.layers,
+      margin: windowMargin(architecture),
+      likeness: architecture.kuwahara,
+      guidedFilter: architecture.guidedFilter,
+      refit: architecture.heads[0].refit,
+      mean: statistics.map(({ mean }) => mean),
+      deviation: statistics.map(({ deviation }) => deviation),
+      weights
     }
     await writeFile(join(base, 'network.json'), JSON.stringify(network))
     for (let round = 1; round <= 2; round++) {
-      const { status, stdout, stderr } = spawnSync(python, [resolve('tests/bench/segment.py'), join(images, 'scene.tif'), join(base, 'network.json'), join(base, 'torch.tif')], { encoding: 'utf8' })
+      const { status, stdout, stderr } = spawnSync(
+        python,
+        [
+          resolve('tests/bench/segment.py'),
+          join(images, 'scene.tif'),
+          join(base, 'network.json'),
+          join(base, 'torch.tif')
+        ],
+        { encoding: 'utf8' }
+      )
       if (status !== 0) throw new Error(stderr)
       const torch = JSON.parse(stdout.trim().split('\n').at(-1)!) as { seconds: number; torch: string }
       await rm(join(project, 'runs', 'run-0001', 'labels'), { recursive: true, force: true })
       const ours = await measured(['segment', project])
       const own = Number(ours.json.seconds)
-      console.log(`segment ${SIDE}² (quick's network): ${own.toFixed(1)} s, network waited ${(100 * Number(ours.json.waitingShare)).toFixed(1)} %; PyTorch ${torch.torch} ${torch.seconds.toFixed(1)} s: ${(torch.seconds / own).toFixed(2)} ×; labels equal on ${(100 * (await agreement(project, base))).toFixed(3)} %`)
+      console.log(
+        `segment ${SIDE}² (quick's network): ${own.toFixed(1)} s, network waited ${(100 * Number(ours.json.waitingShare)).toFixed(1)} %; PyTorch ${torch.torch} ${torch.seconds.toFixed(1)} s: ${(torch.seconds / own).toFixed(2)} ×; labels equal on ${(100 * (await agreement(project, base))).toFixed(3)} %`
+      )
     }
   } finally {
     await rm(base, { recursive: true })

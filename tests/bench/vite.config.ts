@@ -10,7 +10,26 @@ export default defineConfig({
   build: {
     ssr: true,
     outDir: at('../../out/bench'),
-    rollupOptions: { input: { step: at('step.ts'), quality: at('quality.ts'), methods: at('methods.ts'), map: at('map.ts'), shiftMnist: at('shiftMnist.ts'), table: at('table.ts'), rasters: at('rasters.ts'), places: at('places.ts'), hardship: at('hardship.ts'), installed: at('installed.ts'), runtime: at('runtime.ts'), window: at('window.ts'), hostileReader: at('hostileReader.ts'), crops: at('../../src-main/engine/cropWorker.ts'), windows: at('../../src-main/engine/windowWorker.ts') }, output: { format: 'es', chunkFileNames: '[name]-[hash].js' } },
+    rollupOptions: {
+      input: {
+        step: at('step.ts'),
+        quality: at('quality.ts'),
+        methods: at('methods.ts'),
+        map: at('map.ts'),
+        shiftMnist: at('shiftMnist.ts'),
+        table: at('table.ts'),
+        rasters: at('rasters.ts'),
+        places: at('places.ts'),
+        hardship: at('hardship.ts'),
+        installed: at('installed.ts'),
+        runtime: at('runtime.ts'),
+        window: at('window.ts'),
+        hostileReader: at('hostileReader.ts'),
+        crops: at('../../src-main/engine/cropWorker.ts'),
+        windows: at('../../src-main/engine/windowWorker.ts')
+      },
+      output: { format: 'es', chunkFileNames: '[name]-[hash].js' }
+    },
     minify: false
   },
   logLevel: 'warn'

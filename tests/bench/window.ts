@@ -15,7 +15,8 @@ const side = Number(process.argv[2] ?? 20_000)
 const folder = process.env.SMALTI_BENCH_FOLDER ?? (await temporaryFolder())
 const project = join(folder, 'scene.smalti')
 const say = (what: string, value: string): void => console.log(`${what.padEnd(58)} ${value}`)
-const percentile = (values: number[], share: number): number => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]
+const percentile = (values: number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]
 
 async function scenes(): Promise<{ plain: string; tiled: string | undefined }> {
   const [plain, tiled] = ['plain', 'overviews'].map((name) => join(folder, name))
@@ -23,7 +24,10 @@ async function scenes(): Promise<{ plain: string; tiled: string | undefined }> {
   await mkdir(tiled, { recursive: true })
   await writeScene(join(plain, 'scene.tif'), side)
   await copyFile(join(plain, 'scene.tif'), join(tiled, 'scene.tif'))
-  const made = spawnSync('/usr/bin/python3', ['-c', `from osgeo import gdal; gdal.SetConfigOption('COMPRESS_OVERVIEW','DEFLATE'); d=gdal.Open(${JSON.stringify(join(tiled, 'scene.tif'))},1); d.BuildOverviews('AVERAGE',[2,4,8,16,32])`])
+  const made = spawnSync('/usr/bin/python3', [
+    '-c',
+    `from osgeo import gdal; gdal.SetConfigOption('COMPRESS_OVERVIEW','DEFLATE'); d=gdal.Open(${JSON.stringify(join(tiled, 'scene.tif'))},1); d.BuildOverviews('AVERAGE',[2,4,8,16,32])`
+  ])
   return { plain, tiled: made.status === 0 ? tiled : undefined }
 }
 
@@ -56,15 +60,24 @@ const untilDrawn = (page: Page, key: string): Promise<number> =>
     return performance.now() - began
   }, key)
 
-async function firstPicture({ page, answerDialog }: Window, images: string): Promise<{ coarse: number; progress: number; whole: number }> {
+async function firstPicture(
+  { page, answerDialog }: Window,
+  images: string
+): Promise<{ coarse: number; progress: number; whole: number }> {
   await answerDialog(images)
   await page.keyboard.press('Control+o')
   await page.locator('main img').first().waitFor({ timeout: 120_000 })
   const began = Date.now()
   const answered: number[] = []
-  page.on('response', (response) => void (response.url().startsWith('smalti://tile') && answered.push(Date.now() - began)))
+  page.on(
+    'response',
+    (response) => void (response.url().startsWith('smalti://tile') && answered.push(Date.now() - began))
+  )
   await page.locator('main img').first().click()
-  await page.getByRole('progressbar').waitFor({ timeout: 10_000 }).catch(() => undefined)
+  await page
+    .getByRole('progressbar')
+    .waitFor({ timeout: 10_000 })
+    .catch(() => undefined)
   const progress = Date.now() - began
   await page.getByRole('progressbar').waitFor({ state: 'detached', timeout: 300_000 })
   page.removeAllListeners('response')
@@ -77,7 +90,8 @@ const isNew = !existsSync(project)
 async function manyScenes({ page, app, answerDialog }: Window): Promise<void> {
   const many = join(folder, 'many')
   await mkdir(many, { recursive: true })
-  for (let i = 0; i < SCENES; i++) if (!existsSync(join(many, `${i}.tif`))) await writeScene(join(many, `${i}.tif`), MANY_SIDE, i + 1)
+  for (let i = 0; i < SCENES; i++)
+    if (!existsSync(join(many, `${i}.tif`))) await writeScene(join(many, `${i}.tif`), MANY_SIDE, i + 1)
   await answerDialog(many)
   await page.keyboard.press('Control+o')
   await page.getByText(`${SCENES} images`).waitFor({ timeout: 60_000 })
@@ -92,11 +106,18 @@ async function manyScenes({ page, app, answerDialog }: Window): Promise<void> {
     memory.push(await picturesMemory(app))
     await page.keyboard.press('ArrowRight')
   }
-  say(`picture server after 1 … ${SCENES} scenes of ${MANY_SIDE}²`, `${memory.map((mebibytes) => mebibytes.toFixed(0)).join(', ')} MiB`)
+  say(
+    `picture server after 1 … ${SCENES} scenes of ${MANY_SIDE}²`,
+    `${memory.map((mebibytes) => mebibytes.toFixed(0)).join(', ')} MiB`
+  )
 }
 const [SCENES, MANY_SIDE] = [10, 6000]
 
-const picturesMemory = (app: Window['app']): Promise<number> => app.evaluate(({ app: running }) => (running.getAppMetrics().find(({ name }) => name === 'Smalti pictures')?.memory.workingSetSize ?? 0) / 1024)
+const picturesMemory = (app: Window['app']): Promise<number> =>
+  app.evaluate(
+    ({ app: running }) =>
+      (running.getAppMetrics().find(({ name }) => name === 'Smalti pictures')?.memory.workingSetSize ?? 0) / 1024
+  )
 
 /** How soon the picture server rests once nobody looks at a scene that it has to read whole. */
 async function abandoned({ page, app, answerDialog }: Window, images: string, small: string): Promise<void> {
@@ -113,14 +134,26 @@ async function abandoned({ page, app, answerDialog }: Window, images: string, sm
   await page.waitForTimeout(300)
   await processorShare(app)
   await page.waitForTimeout(1000)
-  say('processor of the picture server before, 0.3 to 1.3 s after', `${busy.toFixed(0)} %, ${(await processorShare(app)).toFixed(0)} %`)
+  say(
+    'processor of the picture server before, 0.3 to 1.3 s after',
+    `${busy.toFixed(0)} %, ${(await processorShare(app)).toFixed(0)} %`
+  )
 }
-const processorShare = (app: Window['app']): Promise<number> => app.evaluate(({ app: running }) => running.getAppMetrics().find(({ name }) => name === 'Smalti pictures')?.cpu.percentCPUUsage ?? 0)
+const processorShare = (app: Window['app']): Promise<number> =>
+  app.evaluate(
+    ({ app: running }) =>
+      running.getAppMetrics().find(({ name }) => name === 'Smalti pictures')?.cpu.percentCPUUsage ?? 0
+  )
 
 const { plain, tiled } = isNew ? await scenes() : { plain: join(folder, 'plain'), tiled: join(folder, 'overviews') }
 say(`A scene of ${side} × ${side} pixels`, folder)
 const began = Date.now()
-for (const command of !isNew ? [] : [['train', plain, '--project', project, '--preset', 'preview', '--minutes', '0.5'], ['segment', project]]) {
+for (const command of !isNew
+  ? []
+  : [
+      ['train', plain, '--project', project, '--preset', 'preview', '--minutes', '0.5'],
+      ['segment', project]
+    ]) {
   const { code, stderr } = await smalti(...command)
   if (code !== 0) throw new Error(stderr)
 }
@@ -131,9 +164,19 @@ const { page, app } = window
 await page.getByText('Drop a folder').waitFor()
 await page.waitForTimeout(1000)
 try {
-  for (const [name, images] of [['with overviews', tiled], ['without overviews', plain]] as const) {
+  for (const [name, images] of [
+    ['with overviews', tiled],
+    ['without overviews', plain]
+  ] as const) {
     if (!images) continue
-    if (images === plain) await page.evaluate(([path, kept]) => (globalThis as unknown as { smalti: { rememberProject(images: string, project: string): Promise<void> } }).smalti.rememberProject(path, kept), [images, project])
+    if (images === plain)
+      await page.evaluate(
+        ([path, kept]) =>
+          (
+            globalThis as unknown as { smalti: { rememberProject(images: string, project: string): Promise<void> } }
+          ).smalti.rememberProject(path, kept),
+        [images, project]
+      )
     const { coarse, progress, whole } = await firstPicture(window, images)
     say(`first picture ${name}: first tile, progress, all in sight`, `${coarse} ms, ${progress} ms, ${whole} ms`)
   }
@@ -158,7 +201,10 @@ try {
       await page.waitForTimeout(60)
     }
   })
-  say('pan and zoom: frame gaps p50, p95, p99', `${[0.5, 0.95, 0.99].map((share) => percentile(gaps, share).toFixed(1)).join(', ')} ms over ${gaps.length} frames, ${tiles} tiles`)
+  say(
+    'pan and zoom: frame gaps p50, p95, p99',
+    `${[0.5, 0.95, 0.99].map((share) => percentile(gaps, share).toFixed(1)).join(', ')} ms over ${gaps.length} frames, ${tiles} tiles`
+  )
   await page.waitForTimeout(2000)
   const rows = page.getByRole('list', { name: 'Classes' }).locator('.row')
   await rows.nth(0).click()
@@ -182,7 +228,11 @@ try {
   await mkdir(small, { recursive: true })
   await writeScene(join(small, 'scene.tif'), 512)
   await abandoned(window, plain, small)
-  const processes = await app.evaluate(({ app: running }) => running.getAppMetrics().map(({ name, type, memory }) => `${name ?? type} ${Math.round(memory.workingSetSize / 1024)} MiB`))
+  const processes = await app.evaluate(({ app: running }) =>
+    running
+      .getAppMetrics()
+      .map(({ name, type, memory }) => `${name ?? type} ${Math.round(memory.workingSetSize / 1024)} MiB`)
+  )
   say('memory', processes.join(', '))
 } finally {
   await window.close()

@@ -18,13 +18,18 @@ describe.runIf(present)('a window whose processes are killed', () => {
   })
   afterEach(() => window.close())
 
-  const idOf = (service: string): Promise<number | undefined> => window.app.evaluate(({ app }, name) => app.getAppMetrics().find((process) => process.name === name)?.pid, service)
+  const idOf = (service: string): Promise<number | undefined> =>
+    window.app.evaluate(({ app }, name) => app.getAppMetrics().find((process) => process.name === name)?.pid, service)
 
   it('makes again the pictures that its picture server was making', async () => {
     const server = (await idOf('Smalti pictures'))!
     process.kill(server, 'SIGSTOP')
     const answers = window.page.evaluate(() =>
-      Promise.all([...document.querySelectorAll<HTMLImageElement>('main img')].flatMap(({ src }) => [1, 2, 3].map((time) => fetch(`${src}&time=${time}`).then(({ status }) => status))))
+      Promise.all(
+        [...document.querySelectorAll<HTMLImageElement>('main img')].flatMap(({ src }) =>
+          [1, 2, 3].map((time) => fetch(`${src}&time=${time}`).then(({ status }) => status))
+        )
+      )
     )
     // They have gone out when the page goes on: the server only fails to answer.
     await drawn(window.page)

@@ -19,7 +19,11 @@ describe.runIf(present)('looking at scenes', () => {
     const folder = await temporaryFolder()
     ;({ images } = await writeSample(folder, new AbortController().signal, () => undefined))
     segmented = join(folder, 'segmented.smalti')
-    for (const command of [['train', images, '--project', segmented, '--preset', 'preview'], ['segment', segmented]]) expect((await smalti(...command)).code).toBe(0)
+    for (const command of [
+      ['train', images, '--project', segmented, '--preset', 'preview'],
+      ['segment', segmented]
+    ])
+      expect((await smalti(...command)).code).toBe(0)
   })
   beforeEach(async () => {
     window = await openWindow()
@@ -44,9 +48,13 @@ describe.runIf(present)('looking at scenes', () => {
   /** Mean colour of the middle of the picture, once all that it shows is there and drawn. */
   async function colour(): Promise<number[]> {
     await window.page.locator('.stage[aria-busy=false]').waitFor()
-    await window.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
+    await window.page.evaluate(
+      () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
+    )
     const box = (await window.page.locator('.stage').boundingBox())!
-    const png = await window.page.screenshot({ clip: { x: box.x + box.width / 2 - 60, y: box.y + box.height / 2 - 60, width: 120, height: 120 } })
+    const png = await window.page.screenshot({
+      clip: { x: box.x + box.width / 2 - 60, y: box.y + box.height / 2 - 60, width: 120, height: 120 }
+    })
     return (await sharp(png).stats()).channels.slice(0, 3).map(({ mean }) => mean)
   }
 
@@ -57,7 +65,9 @@ describe.runIf(present)('looking at scenes', () => {
     await button('Adjust').click()
     await page.getByLabel('Band shown as red').selectOption('2')
     await page.getByLabel('Band shown as blue').selectOption('2')
-    await expect.poll(colour).toSatisfy(([red, , blue]: number[]) => Math.abs(red - usual[1]) < 4 && Math.abs(blue - usual[1]) < 4)
+    await expect
+      .poll(colour)
+      .toSatisfy(([red, , blue]: number[]) => Math.abs(red - usual[1]) < 4 && Math.abs(blue - usual[1]) < 4)
     const grey = await colour()
     await page.getByLabel('Stretch').selectOption('0.05')
     await expect.poll(colour).toSatisfy(([, green]: number[]) => Math.abs(green - grey[1]) > 3)
@@ -67,7 +77,9 @@ describe.runIf(present)('looking at scenes', () => {
     }
     await page.emulateMedia({ colorScheme: 'light' })
     await button('As usual').click()
-    await expect.poll(colour).toSatisfy((again: number[]) => again.every((value, channel) => Math.abs(value - usual[channel]) < 2))
+    await expect
+      .poll(colour)
+      .toSatisfy((again: number[]) => again.every((value, channel) => Math.abs(value - usual[channel]) < 2))
   })
 
   it('lays lines of equal coordinates over a picture, by a key', async () => {
@@ -90,7 +102,8 @@ describe.runIf(present)('looking at scenes', () => {
     const box = (await page.locator('.stage').boundingBox())!
     const at = (x: number, y: number): [number, number] => [box.x + box.width * x, box.y + box.height * y]
     // The left half of the picture, which lies in the middle of the stage.
-    for (const corner of [at(0.02, 0.02), at(0.5, 0.02), at(0.5, 0.98), at(0.02, 0.98)]) await page.mouse.click(...corner)
+    for (const corner of [at(0.02, 0.02), at(0.5, 0.02), at(0.5, 0.98), at(0.02, 0.98)])
+      await page.mouse.click(...corner)
     await page.keyboard.press('Enter')
     await page.getByText(/^area-.*geojson$/).waitFor()
     await button('Done').click()
@@ -106,14 +119,20 @@ describe.runIf(present)('looking at scenes', () => {
     await page.keyboard.press('Control+e')
     await page.getByLabel('Export format').selectOption('png')
     await page.getByLabel('Folder of the export').fill(out)
-    await page.locator('.plan').getByText(/^\d+ files?/).waitFor()
+    await page
+      .locator('.plan')
+      .getByText(/^\d+ files?/)
+      .waitFor()
     await button('Export').click()
     await page.getByText('as png.').waitFor()
     const [first] = (await readdir(join(out))).filter((name) => /scene-1.*\.png$/.test(name)).sort()
-    const { data, info } = await sharp(await readFile(join(out, first))).raw().toBuffer({ resolveWithObject: true })
+    const { data, info } = await sharp(await readFile(join(out, first)))
+      .raw()
+      .toBuffer({ resolveWithObject: true })
     const labelledIn = (from: number, to: number): number => {
       let count = 0
-      for (let y = 0; y < info.height; y++) for (let x = from; x < to; x++) count += Number(data[(y * info.width + x) * info.channels] !== 255)
+      for (let y = 0; y < info.height; y++)
+        for (let x = from; x < to; x++) count += Number(data[(y * info.width + x) * info.channels] !== 255)
       return count / ((to - from) * info.height)
     }
     expect(labelledIn(0, Math.floor(0.48 * info.width))).toBeGreaterThan(0.99)
@@ -146,7 +165,12 @@ describe.runIf(present)('looking at scenes', () => {
     // All that lies in the left half.
     await page.mouse.move(x + 2, y + 2)
     await page.mouse.down()
-    for (const [dx, dy] of [[0.5, 0.01], [0.5, 0.99], [0.01, 0.99]]) await page.mouse.move(x + dx * width, y + dy * height, { steps: 4 })
+    for (const [dx, dy] of [
+      [0.5, 0.01],
+      [0.5, 0.99],
+      [0.01, 0.99]
+    ])
+      await page.mouse.move(x + dx * width, y + dy * height, { steps: 4 })
     await page.mouse.up()
     const selected = await page.locator('circle.selected').count()
     expect(selected).toBeGreaterThan(1)
@@ -162,12 +186,15 @@ describe.runIf(present)('looking at scenes', () => {
     await page.getByText('4 images').waitFor()
     await more()
     await page.getByText('Try several methods').click()
-    for (const method of ['kmeans-bands', 'random-cnn']) await page.getByRole('checkbox', { name: method, exact: true }).check()
+    for (const method of ['kmeans-bands', 'random-cnn'])
+      await page.getByRole('checkbox', { name: method, exact: true }).check()
     await button('Train and segment by 2 methods').click()
     const runs = page.locator('ul[aria-label=Runs] li')
     await expect.poll(() => runs.count()).toBe(2)
     await page.getByText(/^Segmented/).waitFor()
-    await expect.poll(async () => (await runs.allTextContents()).filter((text) => /\d labelled/.test(text)).length).toBe(2)
+    await expect
+      .poll(async () => (await runs.allTextContents()).filter((text) => /\d labelled/.test(text)).length)
+      .toBe(2)
     await page.getByText('Runs', { exact: true }).click()
     await runs.first().getByRole('button', { name: 'Measure' }).click()
     await page.getByText(/tell at least [\d.]+ nats/).waitFor()

@@ -17,7 +17,9 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     const own = await temporaryFolder()
     sides = await Promise.all(['east', 'west'].map(async (name) => (await drawScenes(join(own, name), 2, 96)).images))
     trained = join(own, 'both.smalti')
-    expect((await smalti('train', ...sides, '--project', trained, '--preset', 'preview', '--minutes', '0.1')).code).toBe(0)
+    expect(
+      (await smalti('train', ...sides, '--project', trained, '--preset', 'preview', '--minutes', '0.1')).code
+    ).toBe(0)
   })
   beforeEach(async () => {
     folder = await temporaryFolder()
@@ -33,7 +35,13 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
       await window.page.keyboard.press('Tab')
       const found = await window.page.evaluate(() => {
         const element = document.activeElement as HTMLElement | null
-        return [element?.getAttribute('aria-label'), element?.textContent?.trim(), (element as HTMLInputElement | null)?.labels?.[0]?.textContent?.trim()].filter(Boolean).join(' | ')
+        return [
+          element?.getAttribute('aria-label'),
+          element?.textContent?.trim(),
+          (element as HTMLInputElement | null)?.labels?.[0]?.textContent?.trim()
+        ]
+          .filter(Boolean)
+          .join(' | ')
       })
       if (typeof name === 'string' ? found.split(' | ').includes(name) : name.test(found)) return
     }
@@ -81,7 +89,9 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press('Space')
     await page.keyboard.press('m')
-    await rows().nth(before - 1).waitFor({ state: 'detached' })
+    await rows()
+      .nth(before - 1)
+      .waitFor({ state: 'detached' })
     await page.keyboard.press('F2')
     await page.keyboard.type('Forest')
     await page.keyboard.press('Enter')
@@ -89,9 +99,13 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     await page.keyboard.press('d')
     for (const key of ['ArrowRight', 'ArrowRight', 'Enter', 'Shift+ArrowDown', 'Enter']) await page.keyboard.press(key)
     await page.keyboard.press('p')
-    for (const key of ['Enter', 'Shift+ArrowLeft', 'Enter', 'Shift+ArrowUp', 'Enter', 'Shift+Enter']) await page.keyboard.press(key)
-    const history = (): Promise<string[]> => smalti('classes', project, '--json').then(({ stdout }) => (JSON.parse(stdout) as { steps: string[] }).steps)
-    await expect.poll(async () => (await history()).filter((step) => /^(Paint|Draw|Rename|Merge)/.test(step)).length).toBeGreaterThanOrEqual(4)
+    for (const key of ['Enter', 'Shift+ArrowLeft', 'Enter', 'Shift+ArrowUp', 'Enter', 'Shift+Enter'])
+      await page.keyboard.press(key)
+    const history = (): Promise<string[]> =>
+      smalti('classes', project, '--json').then(({ stdout }) => (JSON.parse(stdout) as { steps: string[] }).steps)
+    await expect
+      .poll(async () => (await history()).filter((step) => /^(Paint|Draw|Rename|Merge)/.test(step)).length)
+      .toBeGreaterThanOrEqual(4)
     await page.keyboard.press('Control+z')
     await page.keyboard.press('Escape')
     const out = join(folder, 'by keys')
@@ -100,7 +114,10 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     await tabTo('Folder of the export')
     await page.keyboard.press('Control+a')
     await page.keyboard.type(out)
-    await page.locator('.plan').getByText(/^\d+ files/).waitFor()
+    await page
+      .locator('.plan')
+      .getByText(/^\d+ files/)
+      .waitFor()
     await page.keyboard.press('Enter')
     await page.getByText('Wrote ').waitFor()
     expect((await readdir(out, { recursive: true })).filter((name) => name.endsWith('.tif'))).toHaveLength(4)
@@ -112,7 +129,13 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     await mkdir(join(folder, 'long'), { recursive: true })
     await window.drop(images)
     await page.getByText('2 images').first().waitFor()
-    const project = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
+    const project = await page.evaluate(
+      (path) =>
+        (
+          globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }
+        ).smalti.projectFolderFor(path),
+      images
+    )
     await button('Train').click()
     await page.getByText('left').first().waitFor()
     const asked = await app.evaluate(async ({ BrowserWindow, dialog }) => {

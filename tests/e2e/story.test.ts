@@ -20,7 +20,8 @@ async function someImages(folder: string): Promise<string> {
   }
   const images = join(folder, 'dubai')
   await mkdir(images)
-  for (const name of (await readdir(AERIAL)).sort().slice(0, SCENES)) await copyFile(join(AERIAL, name), join(images, name))
+  for (const name of (await readdir(AERIAL)).sort().slice(0, SCENES))
+    await copyFile(join(AERIAL, name), join(images, name))
   return images
 }
 
@@ -64,7 +65,10 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.keyboard.press('Control+e')
     await page.getByLabel('Export format').selectOption(format)
     await page.getByLabel('Folder of the export').fill(out)
-    await page.locator('.plan').getByText(/^\d+ files?/).waitFor()
+    await page
+      .locator('.plan')
+      .getByText(/^\d+ files?/)
+      .waitFor()
     await button('Export').click()
     await page.getByText(`as ${format}.`).waitFor()
   }
@@ -79,7 +83,13 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.getByText('Clustered by kmeans-patches').waitFor()
     await button('Segment').click()
     await page.getByText(`Segmented ${SCENES} images`).waitFor()
-    project = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
+    project = await page.evaluate(
+      (path) =>
+        (
+          globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }
+        ).smalti.projectFolderFor(path),
+      images
+    )
   }
 
   /** By the tree, by advice, by hand. */
@@ -99,7 +109,9 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.getByText('Tree and merge advice').click()
     for (let left = 5; left >= 4; left--) {
       await rows().nth(0).click()
-      await rows().nth(1).click({ modifiers: ['Control'] })
+      await rows()
+        .nth(1)
+        .click({ modifiers: ['Control'] })
       await page.keyboard.press('m')
       expect(await names()).toHaveLength(left)
       await page.keyboard.press('Escape')
@@ -114,7 +126,13 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     expect(await names()).toHaveLength(5)
     await page.keyboard.press('Control+Shift+z')
     expect(await names()).toHaveLength(4)
-    expect(await steps()).toEqual(['As they were found', 'Cut into 8 classes', ...Array.from({ length: 4 }, () => expect.stringMatching(/^Merge /) as string), expect.stringMatching(/^Rename .* to Wüste$/), expect.stringMatching(/^Hide /)])
+    expect(await steps()).toEqual([
+      'As they were found',
+      'Cut into 8 classes',
+      ...Array.from({ length: 4 }, () => expect.stringMatching(/^Merge /) as string),
+      expect.stringMatching(/^Rename .* to Wüste$/),
+      expect.stringMatching(/^Hide /)
+    ])
     await page.keyboard.press('Control+Shift+z')
   }
 
@@ -148,8 +166,13 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.mouse.click(...at(0.5, 0.5))
     await page.mouse.move(...at(0.02, 0.98))
     await page.keyboard.press('Escape')
-    await expect.poll(async () => (await steps()).slice(-4)).toEqual(['Paint Wüste', 'Draw Wüste', 'Add New class 1', 'Fill an area with New class 1'])
-    const { pixels, scheme } = JSON.parse((await smalti('classes', project, '--json')).stdout) as { pixels: number[]; scheme: { classes: { name: string }[] } }
+    await expect
+      .poll(async () => (await steps()).slice(-4))
+      .toEqual(['Paint Wüste', 'Draw Wüste', 'Add New class 1', 'Fill an area with New class 1'])
+    const { pixels, scheme } = JSON.parse((await smalti('classes', project, '--json')).stdout) as {
+      pixels: number[]
+      scheme: { classes: { name: string }[] }
+    }
     expect(scheme.classes.map(({ name }) => name)).toEqual(await names())
     expect(pixels.at(-1)).toBeGreaterThan(100)
     // What is told of the classes is what masks hold: see the exports.
@@ -162,14 +185,23 @@ describe.runIf(present)('from a dropped folder to exports', () => {
       const [mine, theirs] = [join(folder, `window ${format}`), join(folder, `cli ${format}`)]
       await exportAs(format, mine)
       expect((await smalti('export', project, '--format', format, '--out', theirs)).code).toBe(0)
-      const files = (await readdir(mine, { recursive: true })).filter((name) => /\.(tif|png|fgb|csv|qml|xml)$/.test(name)).sort()
+      const files = (await readdir(mine, { recursive: true }))
+        .filter((name) => /\.(tif|png|fgb|csv|qml|xml)$/.test(name))
+        .sort()
       expect(format === 'report' ? 1 : files.length).toBeGreaterThan(0)
-      for (const name of files) expect((await readFile(join(mine, name))).equals(await readFile(join(theirs, name))), name).toBe(true)
+      for (const name of files)
+        expect((await readFile(join(mine, name))).equals(await readFile(join(theirs, name))), name).toBe(true)
     }
     // The areas that the list tells are those of the masks.
     const counts = new Map<number, number>()
-    for (const name of (await readdir(join(folder, 'window png'), { recursive: true })).filter((file) => file.endsWith('.png'))) {
-      for (const value of await sharp(join(folder, 'window png', name)).toColourspace('b-w').raw().toBuffer()) counts.set(value, (counts.get(value) ?? 0) + 1)
+    for (const name of (await readdir(join(folder, 'window png'), { recursive: true })).filter((file) =>
+      file.endsWith('.png')
+    )) {
+      for (const value of await sharp(join(folder, 'window png', name))
+        .toColourspace('b-w')
+        .raw()
+        .toBuffer())
+        counts.set(value, (counts.get(value) ?? 0) + 1)
     }
     const { pixels } = JSON.parse((await smalti('classes', project, '--json')).stdout) as { pixels: number[] }
     expect(pixels).toEqual(pixels.map((_, value) => counts.get(value) ?? 0))

@@ -15,7 +15,9 @@ describe.runIf(present)('several programs on one project', () => {
     const folder = await temporaryFolder()
     images = (await drawScenes(join(folder, 'scenes'), 2, 128)).images
     project = join(folder, 'p.smalti')
-    expect((await smalti('train', images, '--project', project, '--classes', '3', '--over', '8', '--preset', 'preview')).code).toBe(0)
+    expect(
+      (await smalti('train', images, '--project', project, '--classes', '3', '--over', '8', '--preset', 'preview')).code
+    ).toBe(0)
     expect((await smalti('segment', project)).code).toBe(0)
   })
   afterEach(async () => {
@@ -34,7 +36,9 @@ describe.runIf(present)('several programs on one project', () => {
   const rows = ({ page }: Window) => page.getByRole('list', { name: 'Classes' }).locator('.row')
   async function merge(window: Window, first: number, second: number): Promise<void> {
     await rows(window).nth(first).click()
-    await rows(window).nth(second).click({ modifiers: ['Control'] })
+    await rows(window)
+      .nth(second)
+      .click({ modifiers: ['Control'] })
     await window.page.getByRole('button', { name: 'Merge', exact: true }).click()
   }
 
@@ -59,16 +63,37 @@ describe.runIf(present)('several programs on one project', () => {
     await cp(project, second, { recursive: true })
     const { page } = await windowOn(second)
     await page.getByTitle(second, { exact: true }).waitFor()
-    await page.getByRole('button', { name: /1 · Train/i }).or(page.getByText('1 · Train')).first().click()
+    await page
+      .getByRole('button', { name: /1 · Train/i })
+      .or(page.getByText('1 · Train'))
+      .first()
+      .click()
     await page.getByLabel('Preset').first().selectOption('quick')
     await page.getByLabel('Max. minutes').first().fill('0.3')
     await page.getByRole('button', { name: /^(Train|Train again)$/ }).click()
     await page.getByText('left').first().waitFor()
-    const train = await smalti('train', images, '--project', second, '--classes', '4', '--over', '9', '--preset', 'preview')
+    const train = await smalti(
+      'train',
+      images,
+      '--project',
+      second,
+      '--classes',
+      '4',
+      '--over',
+      '9',
+      '--preset',
+      'preview'
+    )
     expect([train.code, train.stderr]).toEqual([2, expect.stringContaining('is open in another Smalti')])
-    const [described, exported] = await Promise.all([smalti('describe', second), smalti('export', second, '--out', join(second, '..', 'out'))])
+    const [described, exported] = await Promise.all([
+      smalti('describe', second),
+      smalti('export', second, '--out', join(second, '..', 'out'))
+    ])
     expect([described.code, exported.code, described.stderr, exported.stderr].slice(0, 2)).toEqual([0, 0])
     await page.getByRole('button', { name: 'Stop', exact: true }).click()
-    await page.getByRole('button', { name: /^(Train|Continue training|Train again)$/ }).and(page.locator(':enabled')).waitFor()
+    await page
+      .getByRole('button', { name: /^(Train|Continue training|Train again)$/ })
+      .and(page.locator(':enabled'))
+      .waitFor()
   })
 })

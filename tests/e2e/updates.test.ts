@@ -41,7 +41,11 @@ describe.skipIf(!possible)('updates', () => {
   beforeAll(async () => {
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
     const feed = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-    giveBack = await packageProgram({ SMALTI_FEED: feed, SMALTI_UPDATE_KEY: publicKey.export({ format: 'der', type: 'spki' }).toString('base64'), SMALTI_FIRST_LOOK: '1' })
+    giveBack = await packageProgram({
+      SMALTI_FEED: feed,
+      SMALTI_UPDATE_KEY: publicKey.export({ format: 'der', type: 'spki' }).toString('base64'),
+      SMALTI_FIRST_LOOK: '1'
+    })
     await writeFile(join(PACKAGED, 'resources', 'package-type'), 'deb')
   })
   afterAll(async () => {
@@ -50,12 +54,24 @@ describe.skipIf(!possible)('updates', () => {
   })
 
   /** Puts a release on the server, signed as `npm run release:sign` does it. */
-  async function publish(version: string, { sha512 = createHash('sha512').update(PACKAGE).digest('base64'), key = signingKey }: { sha512?: string; key?: string | null } = {}): Promise<void> {
+  async function publish(
+    version: string,
+    {
+      sha512 = createHash('sha512').update(PACKAGE).digest('base64'),
+      key = signingKey
+    }: { sha512?: string; key?: string | null } = {}
+  ): Promise<void> {
     const at = join(folder, `release-${version}-${served.size}-${Math.random()}`)
     await mkdir(at)
     const name = `smalti_${version}_amd64.deb`
-    await writeFile(join(at, 'latest-linux.yml'), `version: ${version}\nfiles:\n  - url: ${name}\n    sha512: ${sha512}\n    size: ${PACKAGE.length}\npath: ${name}\nsha512: ${sha512}\nreleaseDate: '2026-01-01T00:00:00.000Z'\nreleaseNotes: Finds more, in less time.\n`)
-    if (key !== null) execFileSync(process.execPath, ['resources/package/sign.mjs', at], { env: { ...process.env, SMALTI_SIGNING_KEY: key } })
+    await writeFile(
+      join(at, 'latest-linux.yml'),
+      `version: ${version}\nfiles:\n  - url: ${name}\n    sha512: ${sha512}\n    size: ${PACKAGE.length}\npath: ${name}\nsha512: ${sha512}\nreleaseDate: '2026-01-01T00:00:00.000Z'\nreleaseNotes: Finds more, in less time.\n`
+    )
+    if (key !== null)
+      execFileSync(process.execPath, ['resources/package/sign.mjs', at], {
+        env: { ...process.env, SMALTI_SIGNING_KEY: key }
+      })
     served.clear()
     for (const file of await readdir(at)) served.set(file, await readFile(join(at, file)))
     served.set(name, PACKAGE)
@@ -91,7 +107,9 @@ describe.skipIf(!possible)('updates', () => {
     await publish('9.0.0', { key: null })
     await look()
     await told(/its description is not signed/)
-    await publish('9.0.0', { key: generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64') })
+    await publish('9.0.0', {
+      key: generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
+    })
     await look()
     await told(/signed by someone else, or was changed/)
     await publish('9.0.0')
@@ -134,7 +152,8 @@ describe.skipIf(!possible)('updates', () => {
   it.skipIf(process.getuid?.() !== 0)('say that the disk is full', async () => {
     const cache = join(folder, 'home', '.cache', 'smalti-updater')
     await mkdir(cache, { recursive: true })
-    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', cache]).status !== 0) return console.warn('NOT TESTED: nothing may be mounted here')
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', cache]).status !== 0)
+      return console.warn('NOT TESTED: nothing may be mounted here')
     try {
       await publish('9.2.0')
       // Once in many times the updater's library tells nothing of a full disk; a program that is started again does.
@@ -142,7 +161,14 @@ describe.skipIf(!possible)('updates', () => {
         await look()
         await told('Smalti 9.2.0 is there.')
         await window.page.getByRole('button', { name: 'Download' }).click()
-        const said = await notice().getByText(/no space left|ENOSPC/i).first().waitFor({ timeout: 45_000 }).then(() => true, () => false)
+        const said = await notice()
+          .getByText(/no space left|ENOSPC/i)
+          .first()
+          .waitFor({ timeout: 45_000 })
+          .then(
+            () => true,
+            () => false
+          )
         if (said) break
         expect(attempt, 'it was told in one of three times').toBeLessThan(3)
         await window.close()

@@ -21,7 +21,11 @@ describe.runIf(present)('the window', () => {
   beforeAll(async () => {
     const own = await temporaryFolder()
     trained = { images: (await drawScenes(own, 3, 192)).images, project: join(own, 'trained.smalti') }
-    for (const command of [['train', trained.images, '--project', trained.project, ...PREVIEW], ['segment', trained.project]]) expect((await smalti(...command)).code).toBe(0)
+    for (const command of [
+      ['train', trained.images, '--project', trained.project, ...PREVIEW],
+      ['segment', trained.project]
+    ])
+      expect((await smalti(...command)).code).toBe(0)
   })
   beforeEach(async () => {
     folder = await temporaryFolder()
@@ -40,13 +44,18 @@ describe.runIf(present)('the window', () => {
   /** Opens a part of the work that has folded away, or closes it. */
   const fold = (title: string): Promise<void> => window.page.getByRole('heading', { name: title }).click()
   const list = () => window.page.getByRole('list', { name: 'Classes' })
-  const row = (name: string) => list().locator('.row').filter({ has: window.page.getByText(name, { exact: true }) })
+  const row = (name: string) =>
+    list()
+      .locator('.row')
+      .filter({ has: window.page.getByText(name, { exact: true }) })
   const names = (): Promise<string[]> => list().locator('.row .name').allTextContents()
   /** The mean colour of a square in the middle of the picture, as it is on the screen. */
   async function shown(side = 0.15): Promise<number[]> {
     const middle = (1 - side) / 2
     const pixels = await viewerPicture(window.page, { left: middle, top: middle, width: side, height: side })
-    return [0, 1, 2].map((band) => pixels.reduce((sum, value, i) => (i % 3 === band ? sum + value : sum), 0) / (pixels.length / 3))
+    return [0, 1, 2].map(
+      (band) => pixels.reduce((sum, value, i) => (i % 3 === band ? sum + value : sum), 0) / (pixels.length / 3)
+    )
   }
   const apart = (a: number[], b: number[]): number => Math.max(...a.map((value, band) => Math.abs(value - b[band])))
   const expectAccessible = async (): Promise<void> => {
@@ -65,18 +74,55 @@ describe.runIf(present)('the window', () => {
 
   it('keeps its page away from the system', async () => {
     const found = await window.page.evaluate(async () => {
-      const remote = await fetch('https://example.org/').then(() => 'fetched', () => 'refused')
-      return { remote, node: 'require' in globalThis || 'process' in globalThis, api: Object.keys((globalThis as unknown as { smalti: object }).smalti).sort() }
+      const remote = await fetch('https://example.org/').then(
+        () => 'fetched',
+        () => 'refused'
+      )
+      return {
+        remote,
+        node: 'require' in globalThis || 'process' in globalThis,
+        api: Object.keys((globalThis as unknown as { smalti: object }).smalti).sort()
+      }
     })
-    expect(found).toEqual({ remote: 'refused', node: false, api: ['abandonPictures', 'binRun', 'cancel', 'chooseFile', 'chooseFolder', 'chooseImages', 'onAction', 'onOpened', 'onProgress', 'onUpdate', 'pathOf', 'projectFolderFor', 'recentImages', 'rememberProject', 'run', 'sampleFolder', 'showFolder', 'takeOpened', 'update'] })
+    expect(found).toEqual({
+      remote: 'refused',
+      node: false,
+      api: [
+        'abandonPictures',
+        'binRun',
+        'cancel',
+        'chooseFile',
+        'chooseFolder',
+        'chooseImages',
+        'onAction',
+        'onOpened',
+        'onProgress',
+        'onUpdate',
+        'pathOf',
+        'projectFolderFor',
+        'recentImages',
+        'rememberProject',
+        'run',
+        'sampleFolder',
+        'showFolder',
+        'takeOpened',
+        'update'
+      ]
+    })
   })
 
   it('refuses a malformed message', async () => {
     const answer = await window.page.evaluate(async () => {
       const { smalti } = globalThis as unknown as { smalti: { run(...args: unknown[]): Promise<unknown> } }
       return Promise.all([
-        smalti.run(1, 'eval', {}).then(() => 'answered', () => 'refused'),
-        smalti.run(2, 'train', { folder: 5 }).then((outcome) => Object.keys(outcome as object)[0], () => 'refused')
+        smalti.run(1, 'eval', {}).then(
+          () => 'answered',
+          () => 'refused'
+        ),
+        smalti.run(2, 'train', { folder: 5 }).then(
+          (outcome) => Object.keys(outcome as object)[0],
+          () => 'refused'
+        )
       ])
     })
     expect(answer).toEqual(['refused', 'error'])
@@ -90,7 +136,8 @@ describe.runIf(present)('the window', () => {
     const bad = join(folder, name)
     await mkdir(bad)
     if (name.includes('text')) await writeFile(join(bad, 'a.txt'), 'text')
-    if (name.includes('picture')) await writeFile(join(bad, 'half.png'), (await readFile(join(trained.images, 'scene 1.png'))).subarray(0, 9000))
+    if (name.includes('picture'))
+      await writeFile(join(bad, 'half.png'), (await readFile(join(trained.images, 'scene 1.png'))).subarray(0, 9000))
     await window.drop(bad)
     const alert = window.page.getByRole('alert')
     await alert.getByText(sentence).waitFor()
@@ -136,11 +183,17 @@ describe.runIf(present)('the window', () => {
 
     const project = join(folder, 'cli.smalti')
     const settings = ['--classes', '5', '--over', '8', '--seed', '3', '--steps', '25', '--backend', 'onnxruntime']
-    for (const command of [['train', images, '--project', project, ...settings], ['segment', project], ['export', project, '--out', join(folder, 'cli-masks')]]) {
+    for (const command of [
+      ['train', images, '--project', project, ...settings],
+      ['segment', project],
+      ['export', project, '--out', join(folder, 'cli-masks')]
+    ]) {
       expect((await smalti(...command)).code).toBe(0)
     }
     for (const name of ['north/scene 0.png', 'scene 1.png', 'scene 2.png']) {
-      const [fromWindow, fromCommandLine] = await Promise.all(['window-masks', 'cli-masks'].map((part) => readFile(join(folder, part, name))))
+      const [fromWindow, fromCommandLine] = await Promise.all(
+        ['window-masks', 'cli-masks'].map((part) => readFile(join(folder, part, name)))
+      )
       expect(fromWindow.equals(fromCommandLine), name).toBe(true)
     }
   })
@@ -150,8 +203,18 @@ describe.runIf(present)('the window', () => {
     const { images } = await drawScenes(folder, 3, 128)
     await window.drop(images)
     await page.getByText('3 images').first().waitFor()
-    const own = await page.evaluate((path) => (globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }).smalti.projectFolderFor(path), images)
-    for (const command of [['train', images, '--project', own, ...PREVIEW], ['segment', own]]) expect((await smalti(...command)).code).toBe(0)
+    const own = await page.evaluate(
+      (path) =>
+        (
+          globalThis as unknown as { smalti: { projectFolderFor(images: string): Promise<string> } }
+        ).smalti.projectFolderFor(path),
+      images
+    )
+    for (const command of [
+      ['train', images, '--project', own, ...PREVIEW],
+      ['segment', own]
+    ])
+      expect((await smalti(...command)).code).toBe(0)
     const moved = join(folder, 'renamed images')
     await rename(images, moved)
     await window.drop(moved)
@@ -177,7 +240,9 @@ describe.runIf(present)('the window', () => {
   it('says what is wrong with pictures of one pixel', async () => {
     const tiny = join(folder, 'tiny')
     await mkdir(tiny)
-    await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } }).png().toFile(join(tiny, 'one.png'))
+    await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } })
+      .png()
+      .toFile(join(tiny, 'one.png'))
     await window.drop(tiny)
     await window.page.getByText('1 image ·').waitFor()
     await button('Train').click()
@@ -247,13 +312,22 @@ describe.runIf(present)('the window', () => {
       expect(tiles).toBe(0)
       await button('Steps').click()
       const steps = page.getByRole('list').filter({ hasText: 'As they were found' }).getByRole('button')
-      expect(await steps.allTextContents()).toEqual(['As they were found', 'Merge Cluster 2 and Cluster 5', 'Rename Cluster 2 to Water & roads', 'Recolour Water & roads', 'Hide Cluster 1'])
+      expect(await steps.allTextContents()).toEqual([
+        'As they were found',
+        'Merge Cluster 2 and Cluster 5',
+        'Rename Cluster 2 to Water & roads',
+        'Recolour Water & roads',
+        'Hide Cluster 1'
+      ])
       await expectAccessible()
       await button('Steps').click()
       const listed = await list().locator('.row').allTextContents()
 
       // The command line sees the same, and an edit of its own shows here as what it is.
-      const told = JSON.parse((await smalti('classes', project, '--json')).stdout) as { scheme: { classes: { name: string }[] }; steps: string[] }
+      const told = JSON.parse((await smalti('classes', project, '--json')).stdout) as {
+        scheme: { classes: { name: string }[] }
+        steps: string[]
+      }
       expect([told.scheme.classes.map(({ name }) => name), told.steps.length]).toEqual([await names(), 5])
       await smalti('classes', project, '--rename', '3=Elsewhere')
       await row('Cluster 4').click()
@@ -276,14 +350,19 @@ describe.runIf(present)('the window', () => {
       await page.keyboard.press('Enter')
       await sought.waitFor({ state: 'detached' })
       expect(await button('Outlines').getAttribute('aria-pressed')).toBe('true')
-      await app.evaluate(({ Menu, BrowserWindow }) => Menu.getApplicationMenu()!.getMenuItemById('outlines')!.click(undefined, BrowserWindow.getAllWindows()[0]))
+      await app.evaluate(({ Menu, BrowserWindow }) =>
+        Menu.getApplicationMenu()!.getMenuItemById('outlines')!.click(undefined, BrowserWindow.getAllWindows()[0])
+      )
       await page.locator('[aria-pressed=false]', { hasText: 'Outlines' }).waitFor()
       await page.keyboard.press('Escape')
       await page.keyboard.press('Escape')
       await page.locator('main img').first().waitFor()
       await page.keyboard.press('Control+k')
       await sought.fill('whole picture')
-      await page.getByRole('option', { name: /Whole picture/ }).getByText('Open a picture first.').waitFor()
+      await page
+        .getByRole('option', { name: /Whole picture/ })
+        .getByText('Open a picture first.')
+        .waitFor()
       await page.keyboard.press('Escape')
       await page.keyboard.press('?')
       await page.getByRole('heading', { name: 'Keyboard shortcuts' }).waitFor()
@@ -300,7 +379,8 @@ describe.runIf(present)('the window', () => {
       await openFirst()
       await page.keyboard.press('Escape')
       await page.keyboard.press('Escape')
-      const focused = (): Promise<string | undefined> => page.evaluate(() => (document.activeElement as HTMLElement | null)?.dataset.path)
+      const focused = (): Promise<string | undefined> =>
+        page.evaluate(() => (document.activeElement as HTMLElement | null)?.dataset.path)
       await page.locator('main img').first().waitFor()
       expect(await focused()).toBe('north/scene 0.png')
       await page.keyboard.press('ArrowRight')
@@ -374,7 +454,12 @@ describe.runIf(present)('the window', () => {
 
     it('keeps the former run, its labels and its classes, and goes back to it', async () => {
       const { page } = window
-      for (const command of [['classes', project, '--rename', '1=Water & roads'], ['train', trained.images, '--project', project, ...PREVIEW, '--seed', '4'], ['segment', project]]) expect((await smalti(...command)).code).toBe(0)
+      for (const command of [
+        ['classes', project, '--rename', '1=Water & roads'],
+        ['train', trained.images, '--project', project, ...PREVIEW, '--seed', '4'],
+        ['segment', project]
+      ])
+        expect((await smalti(...command)).code).toBe(0)
       await window.drop(project)
       await expect.poll(names).toContain('Cluster 1')
       await openFirst()
@@ -402,7 +487,9 @@ describe.runIf(present)('the window', () => {
       await line.waitFor({ state: 'detached' })
       await runs.filter({ hasText: 'a first look' }).first().click()
       await row('Cluster 8').waitFor()
-      expect((await smalti('runs', project)).stdout).toMatch(/→ run-0002 {2}“a first look” {2}preview, 5 classes of 8 clusters, seed 4: .*\n {2}run-0001 /)
+      expect((await smalti('runs', project)).stdout).toMatch(
+        /→ run-0002 {2}“a first look” {2}preview, 5 classes of 8 clusters, seed 4: .*\n {2}run-0001 /
+      )
       const refused = await smalti('runs', project, '--use', 'run-0007')
       expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('it has run-0002, run-0001')])
       // Classes go from one run to the other by where they lie, and the run that is no longer wanted to the bin.
@@ -451,7 +538,10 @@ describe.runIf(present)('the window', () => {
       const out = join(folder, 'groups')
       await page.getByText('Sort whole images into groups').click()
       await page.getByLabel('Groups', { exact: true }).fill('2')
-      const minutes = page.getByRole('group').filter({ has: page.getByLabel('Groups', { exact: true }) }).getByLabel('Minutes')
+      const minutes = page
+        .getByRole('group')
+        .filter({ has: page.getByLabel('Groups', { exact: true }) })
+        .getByLabel('Minutes')
       await minutes.fill('0.1')
       await expectAccessible()
       await button('Group images').click()
@@ -465,7 +555,10 @@ describe.runIf(present)('the window', () => {
         await button('Table…').click()
         await page.getByText('Wrote 2 files').waitFor()
         await button('Dismiss').first().click()
-        return (await readFile(join(out, 'groups.csv'), 'utf8')).split('\r\n').find((row) => row.startsWith(path))?.split(',')[2]
+        return (await readFile(join(out, 'groups.csv'), 'utf8'))
+          .split('\r\n')
+          .find((row) => row.startsWith(path))
+          ?.split(',')[2]
       }
       await button('New group').click()
       await button('New group 1').click()
@@ -485,7 +578,12 @@ describe.runIf(present)('the window', () => {
       await expectAccessible()
       await map.hover({ position: { x: 5, y: 5 } })
       await page.mouse.down()
-      for (const [x, y] of [[width - 5, 5], [width - 5, height - 5], [5, height - 5]]) await map.hover({ position: { x, y }, force: true })
+      for (const [x, y] of [
+        [width - 5, 5],
+        [width - 5, height - 5],
+        [5, height - 5]
+      ])
+        await map.hover({ position: { x, y }, force: true })
       await page.mouse.up()
       await page.getByLabel('Move the selected images').selectOption({ label: 'Odd ones' })
       await button('Map').click()
@@ -530,9 +628,13 @@ describe.runIf(present)('the window', () => {
         })
         return times.slice(1).map((time, i) => time - times[i])
       })
-      const delay = await app.evaluate(() => (globalThis as unknown as { monitor: { percentile(p: number): number } }).monitor.percentile(99) / 1e6)
+      const delay = await app.evaluate(
+        () => (globalThis as unknown as { monitor: { percentile(p: number): number } }).monitor.percentile(99) / 1e6
+      )
       const frame = gaps.sort((a, b) => a - b)[Math.floor(gaps.length * 0.99)]
-      console.log(`while training: frame gap p99 ${frame.toFixed(1)} ms over ${gaps.length} frames, main process delay p99 ${delay.toFixed(1)} ms`)
+      console.log(
+        `while training: frame gap p99 ${frame.toFixed(1)} ms over ${gaps.length} frames, main process delay p99 ${delay.toFixed(1)} ms`
+      )
       // How smooth that is depends on the machine: the bench measures it. That anything is drawn at all does not.
       expect(gaps.length).toBeGreaterThan(1)
 
@@ -553,7 +655,9 @@ describe.runIf(present)('the window', () => {
       expect(await progress()).toBe(held)
       await button('Resume').click()
       await expect.poll(progress).not.toBe(held)
-      const stopping = await answered('Stop', () => page.getByText('Stopping…').or(button('Continue training')).first().waitFor())
+      const stopping = await answered('Stop', () =>
+        page.getByText('Stopping…').or(button('Continue training')).first().waitFor()
+      )
       console.log(`pause answered in ${pausing.toFixed(0)} ms, stop in ${stopping.toFixed(0)} ms`)
       await button('Continue training').waitFor()
       expect(await page.getByRole('alert').count()).toBe(0)

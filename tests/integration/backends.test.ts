@@ -15,7 +15,24 @@ beforeAll(async () => void ({ folder, scenes } = await sceneFolder()))
 describe('backends', () => {
   it('measures which backend is the fastest once, and remembers it', async () => {
     const train = (project: string, ...more: string[]): Promise<Finished> =>
-      smalti('train', scenes.images, '--project', join(folder, project), '--classes', '5', '--over', '8', '--steps', '2', '--recipe', join(folder, 'tiny.json'), '--backend', 'auto', '--json', ...more)
+      smalti(
+        'train',
+        scenes.images,
+        '--project',
+        join(folder, project),
+        '--classes',
+        '5',
+        '--over',
+        '8',
+        '--steps',
+        '2',
+        '--recipe',
+        join(folder, 'tiny.json'),
+        '--backend',
+        'auto',
+        '--json',
+        ...more
+      )
     await writeFile(join(folder, 'tiny.json'), '{"layers":"8s2,M,8","pairs":2,"crop":64}')
     const measured = json<CommandOutput<'train'>>(await train('measured.smalti', '--retime'))
     expect(measured.backendChosen).toBe('measured')
@@ -31,12 +48,39 @@ describe('backends', () => {
 
   it('learns and labels on WebGPU, or says why it cannot', async () => {
     const recipe = join(folder, 'tiny.json')
-    await writeFile(recipe, JSON.stringify({ layers: '8,M,8', width: 1, pairs: 1, crop: 32, statistics: [], warmStart: 0, refit: null } satisfies RecipeChanges))
+    await writeFile(
+      recipe,
+      JSON.stringify({
+        layers: '8,M,8',
+        width: 1,
+        pairs: 1,
+        crop: 32,
+        statistics: [],
+        warmStart: 0,
+        refit: null
+      } satisfies RecipeChanges)
+    )
     const project = join(folder, 'gpu.smalti')
     const { backends } = json<CommandOutput<'info'>>(await smalti('info', '--json'))
     const { used, reason } = backends.find(({ name }) => name === 'webgpu')!
     const { images } = await drawScenes(join(folder, 'small'), 1, 96)
-    const train = ['train', images, '--project', project, '--classes', '3', '--over', '6', '--recipe', recipe, '--steps', '3', '--backend', 'webgpu', '--json']
+    const train = [
+      'train',
+      images,
+      '--project',
+      project,
+      '--classes',
+      '3',
+      '--over',
+      '6',
+      '--recipe',
+      recipe,
+      '--steps',
+      '3',
+      '--backend',
+      'webgpu',
+      '--json'
+    ]
     const trained = await smalti(...train)
     if (!used) {
       console.warn(`NOT TESTED: ${reason}`)

@@ -20,7 +20,15 @@ describe('bad input', () => {
     expect(finished.stderr).not.toMatch(/\n {4}at /)
     expect(finished.stderr.trim().length).toBeGreaterThan(10)
   }
-  const train = (images: string, project = join(folder, 'bad.smalti')): string[] => ['train', images, '--project', project, ...TRAIN, '--steps', '2']
+  const train = (images: string, project = join(folder, 'bad.smalti')): string[] => [
+    'train',
+    images,
+    '--project',
+    project,
+    ...TRAIN,
+    '--steps',
+    '2'
+  ]
 
   it('is named: a folder that is empty, absent, without images, without readable ones', async () => {
     const [empty, texts, broken] = [join(folder, 'empty'), join(folder, 'texts'), join(folder, 'broken')]
@@ -37,7 +45,9 @@ describe('bad input', () => {
   it('is named: images of one pixel', async () => {
     const tiny = join(folder, 'tiny')
     await mkdir(tiny)
-    await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } }).png().toFile(join(tiny, 'one.png'))
+    await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } })
+      .png()
+      .toFile(join(tiny, 'one.png'))
     await expectNamed('NotEnoughPixels', ...train(tiny))
   })
 
@@ -46,8 +56,13 @@ describe('bad input', () => {
     await cp(scenes.images, mixed, { recursive: true })
     const whole = await readFile(join(mixed, 'scene 1.png'))
     await writeFile(join(mixed, 'half.png'), whole.subarray(0, whole.length / 2))
-    await writeFile(join(mixed, 'garbled.png'), Buffer.concat([whole.subarray(0, 200), Buffer.alloc(whole.length - 400, 7), whole.subarray(-200)]))
-    await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } }).png().toFile(join(mixed, 'one.png'))
+    await writeFile(
+      join(mixed, 'garbled.png'),
+      Buffer.concat([whole.subarray(0, 200), Buffer.alloc(whole.length - 400, 7), whole.subarray(-200)])
+    )
+    await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } })
+      .png()
+      .toFile(join(mixed, 'one.png'))
     const trained = await smalti(...train(mixed, join(folder, 'mixed.smalti')), '--json')
     expect(trained.code, trained.stderr).toBe(0)
     const { skipped, images } = json<CommandOutput<'train'>>(trained)
@@ -68,7 +83,13 @@ describe('bad input', () => {
   })
 
   it('is refused with the usage: unknown options and values out of range', async () => {
-    for (const args of [['train'], [...train(scenes.images), '--classes', '1'], [...train(scenes.images), '--scale', '2'], ['fly'], ['segment', 'p', '--quickly']]) {
+    for (const args of [
+      ['train'],
+      [...train(scenes.images), '--classes', '1'],
+      [...train(scenes.images), '--scale', '2'],
+      ['fly'],
+      ['segment', 'p', '--quickly']
+    ]) {
       expect((await smalti(...args)).code).toBe(2)
     }
   })
@@ -101,7 +122,16 @@ describe('file systems that refuse', () => {
       expect(json<{ error: { name: string } }>(full).error.name).toBe('DiskFull')
       expect((await smalti('segment', project, '--json')).stderr).not.toMatch(/ProjectUnreadable/)
       expect(spawnSync('mount', ['-o', 'remount,ro', disk]).status).toBe(0)
-      const readOnly = await smalti('train', scenes.images, '--project', join(disk, 'q'), ...TRAIN, '--steps', '5', '--json')
+      const readOnly = await smalti(
+        'train',
+        scenes.images,
+        '--project',
+        join(disk, 'q'),
+        ...TRAIN,
+        '--steps',
+        '5',
+        '--json'
+      )
       expect(readOnly.code).toBe(2)
       expect(json<{ error: { name: string } }>(readOnly).error.name).toBe('FolderNotWritable')
     } finally {
@@ -109,4 +139,3 @@ describe('file systems that refuse', () => {
     }
   })
 })
-

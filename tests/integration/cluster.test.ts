@@ -9,7 +9,11 @@ import { ask, oracleLack } from '../fixtures/gdal.ts'
 
 const PYTHON = '/usr/bin/python3'
 const env = { ...process.env, PYTHONPATH: resolve('.runtime/cogeo') }
-const lack = oracleLack ?? (spawnSync(PYTHON, ['-c', 'import rasterio, onnxruntime, dask.distributed'], { env }).status === 0 ? undefined : 'rasterio, onnxruntime or dask is not installed')
+const lack =
+  oracleLack ??
+  (spawnSync(PYTHON, ['-c', 'import rasterio, onnxruntime, dask.distributed'], { env }).status === 0
+    ? undefined
+    : 'rasterio, onnxruntime or dask is not installed')
 if (lack) console.warn(`NOT TESTED: labelling with Dask, because ${lack}`)
 
 describe.skipIf(lack)('labelling with Dask', () => {
@@ -28,15 +32,40 @@ describe.skipIf(lack)('labelling with Dask', () => {
       return tile
     })
     const project = join(folder, 'p')
-    expect((await smalti('train', images, '--project', project, '--preset', 'preview', '--backend', 'onnxruntime')).code).toBe(0)
+    expect(
+      (await smalti('train', images, '--project', project, '--preset', 'preview', '--backend', 'onnxruntime')).code
+    ).toBe(0)
     await smalti('segment', project)
     await smalti('export', project, '--format', 'geotiff', '--out', join(folder, 'ours'))
     await smalti('export', project, '--format', 'onnx', '--out', join(folder, 'model'))
     const label = (): { status: number | null; stdout: string; stderr: string } =>
-      spawnSync(PYTHON, [resolve('resources/cluster/segment_dask.py'), '--model', join(folder, 'model', 'labels.onnx'), '--images', images, '--out', join(folder, 'theirs'), '--workers', '2', '--side', '512'], { env, encoding: 'utf8' })
+      spawnSync(
+        PYTHON,
+        [
+          resolve('resources/cluster/segment_dask.py'),
+          '--model',
+          join(folder, 'model', 'labels.onnx'),
+          '--images',
+          images,
+          '--out',
+          join(folder, 'theirs'),
+          '--workers',
+          '2',
+          '--side',
+          '512'
+        ],
+        { env, encoding: 'utf8' }
+      )
     const first = label()
     expect(first.status, first.stderr).toBe(0)
-    const pixels = async (part: string): Promise<number[]> => (await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(folder, part, 'scene.tif'), windows: [[0, 0, side, side, 0]] })).windows[0][0]
+    const pixels = async (part: string): Promise<number[]> =>
+      (
+        await ask<{ windows: number[][][] }>({
+          ask: 'windows',
+          path: join(folder, part, 'scene.tif'),
+          windows: [[0, 0, side, side, 0]]
+        })
+      ).windows[0][0]
     const [ours, theirs] = [await pixels('ours'), await pixels('theirs')]
     expect(ours.filter((value, i) => value === theirs[i]).length / ours.length).toBeGreaterThan(0.999)
     expect(label().stdout).toContain('is there already')

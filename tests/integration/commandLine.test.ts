@@ -16,24 +16,44 @@ describe('the whole job', () => {
     const project = join(folder, 'whole.smalti')
     const trained = await smalti('train', scenes.images, '--project', project, ...TRAIN, '--steps', '25', '--json')
     expect(trained.code, trained.stderr).toBe(0)
-    expect(json<CommandOutput<'train'>>(trained)).toMatchObject({ steps: 25, images: 3, backend: 'onnxruntime', resumedFrom: 0 })
+    expect(json<CommandOutput<'train'>>(trained)).toMatchObject({
+      steps: 25,
+      images: 3,
+      backend: 'onnxruntime',
+      resumedFrom: 0
+    })
     const segmented = json<CommandOutput<'segment'>>(await smalti('segment', project, '--json'))
     expect(segmented).toMatchObject({ images: 3, skipped: [] })
     const out = join(folder, 'masks')
-    expect(json<CommandOutput<'export'>>(await smalti('export', project, '--format', 'png', '--out', out, '--json')).files).toBe(3)
+    expect(
+      json<CommandOutput<'export'>>(await smalti('export', project, '--format', 'png', '--out', out, '--json')).files
+    ).toBe(3)
     expect(Object.keys(await maskBytes(out)).sort()).toEqual(['north/scene 0.png', 'scene 1.png', 'scene 2.png'])
     const mask = await sharp(join(out, 'scene 1.png')).metadata()
     expect(mask).toMatchObject({ width: 128, height: 128, channels: 1, depth: 'uchar' })
     const classes = JSON.parse(await readFile(join(out, 'classes.json'), 'utf8')) as { classes: unknown[] }
     expect(classes.classes).toHaveLength(8)
-    const evaluated = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--json'))
+    const evaluated = json<CommandOutput<'evaluate'>>(
+      await smalti('evaluate', project, '--truth', scenes.truth, '--json')
+    )
     expect(evaluated.pixels).toBe(3 * 128 * 128)
     expect(evaluated.accuracy).toBeGreaterThanOrEqual(evaluated.majority)
-    const again = await smalti('train', scenes.images, '--project', join(folder, 'again.smalti'), ...TRAIN, '--steps', '25', '--json')
+    const again = await smalti(
+      'train',
+      scenes.images,
+      '--project',
+      join(folder, 'again.smalti'),
+      ...TRAIN,
+      '--steps',
+      '25',
+      '--json'
+    )
     expect(again.code).toBe(0)
     await smalti('segment', join(folder, 'again.smalti'))
     await smalti('export', join(folder, 'again.smalti'), '--out', join(folder, 'masks-again'))
-    expect(await maskBytes(join(folder, 'masks-again')), 'the same seed and backend give the same masks').toEqual(await maskBytes(out))
+    expect(await maskBytes(join(folder, 'masks-again')), 'the same seed and backend give the same masks').toEqual(
+      await maskBytes(out)
+    )
   })
 
   it('makes classes of clusters step by step, exports them, and goes back and forth', async () => {
@@ -45,19 +65,59 @@ describe('the whole job', () => {
       return json<CommandOutput<'classes'>>(finished)
     }
     const found = await classes()
-    expect([found.scheme.classes.length, found.steps, found.pixels!.reduce((sum, n) => sum + n)]).toEqual([8, ['As they were found'], 3 * 128 * 128])
-    const made = await classes('--merge', '3,7', '--merge', '1,2', '--name', 'Water', '--rename', '3=Forest', '--recolour', '3=#00ff00', '--ignore', '4')
-    expect(made.scheme.classes.map(({ id, name, ignored }) => [id, name, ignored])).toEqual([[0, 'Water', false], [2, 'Forest', false], [3, 'Cluster 4', true], [4, 'Cluster 5', false], [5, 'Cluster 6', false], [7, 'Cluster 8', false]])
+    expect([found.scheme.classes.length, found.steps, found.pixels!.reduce((sum, n) => sum + n)]).toEqual([
+      8,
+      ['As they were found'],
+      3 * 128 * 128
+    ])
+    const made = await classes(
+      '--merge',
+      '3,7',
+      '--merge',
+      '1,2',
+      '--name',
+      'Water',
+      '--rename',
+      '3=Forest',
+      '--recolour',
+      '3=#00ff00',
+      '--ignore',
+      '4'
+    )
+    expect(made.scheme.classes.map(({ id, name, ignored }) => [id, name, ignored])).toEqual([
+      [0, 'Water', false],
+      [2, 'Forest', false],
+      [3, 'Cluster 4', true],
+      [4, 'Cluster 5', false],
+      [5, 'Cluster 6', false],
+      [7, 'Cluster 8', false]
+    ])
     expect(made.pixels![0]).toBe(found.pixels![0] + found.pixels![1])
-    expect(made.steps).toEqual(['As they were found', 'Merge Cluster 3 and Cluster 7', 'Merge Cluster 1 and Cluster 2', 'Rename Cluster 3 to Forest', 'Recolour Forest', 'Ignore Cluster 4'])
+    expect(made.steps).toEqual([
+      'As they were found',
+      'Merge Cluster 3 and Cluster 7',
+      'Merge Cluster 1 and Cluster 2',
+      'Rename Cluster 3 to Forest',
+      'Recolour Forest',
+      'Ignore Cluster 4'
+    ])
     const out = join(folder, 'classes-out')
     await smalti('export', project, '--out', out)
     const values = [...(await sharp(join(out, 'scene 1.png')).raw().toBuffer())]
-    const before = [...(await sharp(join(folder, 'masks', 'scene 1.png')).raw().toBuffer())]
+    const before = [
+      ...(await sharp(join(folder, 'masks', 'scene 1.png'))
+        .raw()
+        .toBuffer())
+    ]
     expect(values).toEqual(before.map((cluster) => [0, 0, 1, 255, 3, 4, 1, 5][cluster]))
-    expect((JSON.parse(await readFile(join(out, 'classes.json'), 'utf8')) as { classes: { name: string; colour: string }[] }).classes[1]).toMatchObject({ name: 'Forest', colour: '#00ff00' })
+    expect(
+      (JSON.parse(await readFile(join(out, 'classes.json'), 'utf8')) as { classes: { name: string; colour: string }[] })
+        .classes[1]
+    ).toMatchObject({ name: 'Forest', colour: '#00ff00' })
 
-    expect((await classes('--undo', '2')).scheme.classes.find(({ id }) => id === 2)!.colour).toBe(found.scheme.classes[2].colour)
+    expect((await classes('--undo', '2')).scheme.classes.find(({ id }) => id === 2)!.colour).toBe(
+      found.scheme.classes[2].colour
+    )
     expect((await classes('--redo')).cursor).toBe(4)
     expect((await classes('--redo')).scheme).toEqual(made.scheme)
     const cut = await classes('--cut', '5')
@@ -66,11 +126,15 @@ describe('the whole job', () => {
     const file = join(folder, 'made.json')
     await classes('--export', file)
     const other = join(folder, 'again.smalti')
-    expect(json<CommandOutput<'classes'>>(await smalti('classes', other, '--import', file, '--json')).scheme).toEqual(made.scheme)
+    expect(json<CommandOutput<'classes'>>(await smalti('classes', other, '--import', file, '--json')).scheme).toEqual(
+      made.scheme
+    )
     expect((await smalti('classes', project, '--history')).stdout).toContain('→ 5  Ignore Cluster 4')
     await smalti('classes', project, '--rename', '1=Water & <b>roads</b>')
     const report = join(folder, 'report')
-    expect(json<CommandOutput<'export'>>(await smalti('export', project, '--format', 'report', '--out', report, '--json'))).toMatchObject({ files: 1, format: 'report' })
+    expect(
+      json<CommandOutput<'export'>>(await smalti('export', project, '--format', 'report', '--out', report, '--json'))
+    ).toMatchObject({ files: 1, format: 'report' })
     const page = await readFile(join(report, 'report.html'), 'utf8')
     expect(page).toContain('Water &#38; &#60;b&#62;roads&#60;/b&#62;')
     expect(page).toContain('Cluster 4 <small>ignored</small>')
@@ -80,14 +144,23 @@ describe('the whole job', () => {
     expect(page).toMatch(/smalti train \S+ --project \S+ --over 8 --steps 25 --seed 3 --backend onnxruntime/)
     const shares = [...page.matchAll(/<td>(\d+\.\d) %<\/td>/g)].map(([, share]) => Number(share))
     expect(Math.abs(shares.reduce((sum, share) => sum + share, 0) - 100)).toBeLessThan(0.5)
-    for (const [args, words] of [[['--merge', '1'], 'two or more'], [['--merge', '2,2'], 'two or more'], [['--name', 'Water'], '--name: it goes with --merge']] as const) {
-      expect(await smalti('classes', project, ...args)).toMatchObject({ code: 2, stderr: expect.stringContaining(words) as string })
+    for (const [args, words] of [
+      [['--merge', '1'], 'two or more'],
+      [['--merge', '2,2'], 'two or more'],
+      [['--name', 'Water'], '--name: it goes with --merge']
+    ] as const) {
+      expect(await smalti('classes', project, ...args)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(words) as string
+      })
     }
     const refused = await smalti('classes', project, '--merge', '1,99')
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('there is no class 99')])
     expect((await smalti('classes', project, '--rename', 'Water')).code).toBe(2)
     // Several at a time wait for each other: each is a step, and none is lost.
-    const together = await Promise.all(['a', 'b', 'c', 'd'].map((name) => smalti('classes', other, '--rename', `1=${name}`)))
+    const together = await Promise.all(
+      ['a', 'b', 'c', 'd'].map((name) => smalti('classes', other, '--rename', `1=${name}`))
+    )
     expect(together.map(({ code }) => code)).toEqual([0, 0, 0, 0])
     expect(json<CommandOutput<'classes'>>(await smalti('classes', other, '--json')).steps).toHaveLength(2 + 4)
   })
@@ -96,38 +169,88 @@ describe('the whole job', () => {
     const map = join(folder, 'map.json')
     await writeFile(map, '{"0": 0, "1": 1, "4": 1}')
     const project = join(folder, 'whole.smalti')
-    const { classes, pixels } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--truth-map', map, '--head', 'B', '--mapping', 'hungarian', '--json'))
+    const { classes, pixels } = json<CommandOutput<'evaluate'>>(
+      await smalti(
+        'evaluate',
+        project,
+        '--truth',
+        scenes.truth,
+        '--truth-map',
+        map,
+        '--head',
+        'B',
+        '--mapping',
+        'hungarian',
+        '--json'
+      )
+    )
     expect(classes).toEqual([0, 1])
     expect(pixels).toBeLessThan(3 * 128 * 128)
   })
 
   it('takes truth in colours only where it is told which class each is, and then scores it alike', async () => {
-    const [project, coloured, map] = [join(folder, 'whole.smalti'), join(folder, 'coloured'), join(folder, 'colours.json')]
+    const [project, coloured, map] = [
+      join(folder, 'whole.smalti'),
+      join(folder, 'coloured'),
+      join(folder, 'colours.json')
+    ]
     const values = new Set<number>()
     for (const name of (await readdir(scenes.truth, { recursive: true })).filter((entry) => entry.endsWith('.png'))) {
-      const { data, info } = await sharp(join(scenes.truth, name)).toColourspace('b-w').raw().toBuffer({ resolveWithObject: true })
+      const { data, info } = await sharp(join(scenes.truth, name))
+        .toColourspace('b-w')
+        .raw()
+        .toBuffer({ resolveWithObject: true })
       const colours = Buffer.alloc(3 * data.length)
       data.forEach((value, i) => colours.set([200, 10 * value, 40], 3 * i))
       data.forEach((value) => values.add(value))
       await mkdir(join(coloured, name, '..'), { recursive: true })
-      await sharp(colours, { raw: { width: info.width, height: info.height, channels: 3 } }).png().toFile(join(coloured, name))
+      await sharp(colours, { raw: { width: info.width, height: info.height, channels: 3 } })
+        .png()
+        .toFile(join(coloured, name))
     }
     const refused = await smalti('evaluate', project, '--truth', coloured)
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--truth-map')])
-    await writeFile(map, JSON.stringify(Object.fromEntries([...values].map((value) => [`#c8${(10 * value).toString(16).padStart(2, '0')}28`, value]))))
-    const [byColour, byValue] = [['--truth', coloured, '--truth-map', map], ['--truth', scenes.truth]].map((truth) => smalti('evaluate', project, ...truth, '--json'))
+    await writeFile(
+      map,
+      JSON.stringify(
+        Object.fromEntries([...values].map((value) => [`#c8${(10 * value).toString(16).padStart(2, '0')}28`, value]))
+      )
+    )
+    const [byColour, byValue] = [
+      ['--truth', coloured, '--truth-map', map],
+      ['--truth', scenes.truth]
+    ].map((truth) => smalti('evaluate', project, ...truth, '--json'))
     expect(json<CommandOutput<'evaluate'>>(await byColour)).toEqual(json<CommandOutput<'evaluate'>>(await byValue))
   })
 
   it('tells what decisions are worth, and how many errors lie near a boundary', async () => {
-    const { accuracy, curve, boundary, pixels } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', join(folder, 'whole.smalti'), '--truth', scenes.truth, '--curve', '--boundary', '5', '--json'))
+    const { accuracy, curve, boundary, pixels } = json<CommandOutput<'evaluate'>>(
+      await smalti(
+        'evaluate',
+        join(folder, 'whole.smalti'),
+        '--truth',
+        scenes.truth,
+        '--curve',
+        '--boundary',
+        '5',
+        '--json'
+      )
+    )
     expect(curve).toHaveLength(8)
     expect(curve![7]).toBeCloseTo(accuracy, 9)
     curve!.slice(1).forEach((value, i) => expect(value).toBeGreaterThanOrEqual(curve![i]))
     expect(boundary!.pixels).toBeGreaterThan(0)
     expect(boundary!.pixels).toBeLessThan(pixels)
     expect(boundary!.errorRate).toBeGreaterThan(0)
-    const refused = await smalti('evaluate', join(folder, 'whole.smalti'), '--truth', scenes.truth, '--curve', '--head', 'B')
+    const refused = await smalti(
+      'evaluate',
+      join(folder, 'whole.smalti'),
+      '--truth',
+      scenes.truth,
+      '--curve',
+      '--head',
+      'B'
+    )
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('head A')])
   })
 
@@ -135,13 +258,30 @@ describe('the whole job', () => {
     const project = join(folder, 'preview.smalti')
     await smalti('train', scenes.images, '--project', project, ...TRAIN, '--preset', 'preview')
     await smalti('segment', project)
-    const { accuracy, majority } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--json'))
+    const { accuracy, majority } = json<CommandOutput<'evaluate'>>(
+      await smalti('evaluate', project, '--truth', scenes.truth, '--json')
+    )
     expect(accuracy).toBeGreaterThan(majority + 0.1)
   })
 
   it('groups whole images into a table, a contact sheet and sub-folders', async () => {
     const out = join(folder, 'grouped')
-    const grouped = json<CommandOutput<'group'>>(await smalti('group', scenes.images, '--out', out, '--groups', '2', '--steps', '3', '--copies', '--backend', 'onnxruntime', '--json'))
+    const grouped = json<CommandOutput<'group'>>(
+      await smalti(
+        'group',
+        scenes.images,
+        '--out',
+        out,
+        '--groups',
+        '2',
+        '--steps',
+        '3',
+        '--copies',
+        '--backend',
+        'onnxruntime',
+        '--json'
+      )
+    )
     expect(grouped).toMatchObject({ images: 3, steps: 3 })
     expect(grouped.sizes.reduce((a, b) => a + b)).toBe(3)
     const rows = (await readFile(join(out, 'groups.csv'), 'utf8')).trim().split('\r\n')
@@ -154,17 +294,75 @@ describe('the whole job', () => {
     expect(await sharp(join(out, 'contact-sheet.png')).metadata()).toMatchObject({ format: 'png', channels: 3 })
     const project = join(folder, 'grouped.smalti')
     expect((await smalti('groups', project)).stderr).toContain('no Smalti project')
-    await smalti('group', scenes.images, '--project', project, '--groups', '2', '--steps', '3', '--backend', 'onnxruntime')
+    await smalti(
+      'group',
+      scenes.images,
+      '--project',
+      project,
+      '--groups',
+      '2',
+      '--steps',
+      '3',
+      '--backend',
+      'onnxruntime'
+    )
     const [image] = rows[1].split(',')
-    const changed = await smalti('groups', project, '--add', 'Mine', '--move', `${image}=3`, '--rename', '3=Ours', '--history')
+    const changed = await smalti(
+      'groups',
+      project,
+      '--add',
+      'Mine',
+      '--move',
+      `${image}=3`,
+      '--rename',
+      '3=Ours',
+      '--history'
+    )
     expect(changed.stdout).toContain('1  Ours')
     const again = json<CommandOutput<'groups'>>(await smalti('groups', project, '--undo', '2', '--json'))
-    expect(again.history).toMatchObject({ done: 1, edits: [{ kind: 'add' }, { kind: 'move', paths: [image], to: 2 }, { kind: 'rename' }] })
+    expect(again.history).toMatchObject({
+      done: 1,
+      edits: [{ kind: 'add' }, { kind: 'move', paths: [image], to: 2 }, { kind: 'rename' }]
+    })
     await smalti('groups', project, '--redo', '--out', join(folder, 'grouped-again'), '--copies')
-    expect((await readFile(join(folder, 'grouped-again', 'group-03 Mine', image))).equals(await readFile(join(scenes.images, image)))).toBe(true)
-    const among = json<{ error: { name: string } }>(await smalti('group', scenes.images, '--out', join(scenes.images, 'sorted'), '--groups', '2', '--steps', '3', '--json'))
+    expect(
+      (await readFile(join(folder, 'grouped-again', 'group-03 Mine', image))).equals(
+        await readFile(join(scenes.images, image))
+      )
+    ).toBe(true)
+    const among = json<{ error: { name: string } }>(
+      await smalti(
+        'group',
+        scenes.images,
+        '--out',
+        join(scenes.images, 'sorted'),
+        '--groups',
+        '2',
+        '--steps',
+        '3',
+        '--json'
+      )
+    )
     expect(among.error.name).toBe('AmongImages')
-    for (const method of ['deep-infomax', 'exemplar', 'adaptive', 'random-cnn']) expect((await smalti('group', scenes.images, '--out', join(folder, `grouped-${method}`), '--method', method, '--groups', '2', '--steps', '3', '--backend', 'onnxruntime')).stderr).not.toContain('wrong')
+    for (const method of ['deep-infomax', 'exemplar', 'adaptive', 'random-cnn'])
+      expect(
+        (
+          await smalti(
+            'group',
+            scenes.images,
+            '--out',
+            join(folder, `grouped-${method}`),
+            '--method',
+            method,
+            '--groups',
+            '2',
+            '--steps',
+            '3',
+            '--backend',
+            'onnxruntime'
+          )
+        ).stderr
+      ).not.toContain('wrong')
     const few = await smalti('group', scenes.images, '--out', out, '--groups', '9', '--json')
     expect(few.code).toBe(2)
     expect(json<{ error: { name: string } }>(few).error.name).toBe('NotEnoughImages')

@@ -7,11 +7,35 @@ import { hasPycocotools, oracleLack } from '../fixtures/gdal.ts'
 import { hasYaml, read } from '../fixtures/exportReader.ts'
 import { type LabelledImages, exported, labelledProject } from '../fixtures/labelledProject.ts'
 
-const CLASSES = ['=1+1', 'Wald, "hoch"\nund: \u2028 # tief\u0085', '-森林 <&> \'é\' 😀 \u007f']
+const CLASSES = ['=1+1', 'Wald, "hoch"\nund: \u2028 # tief\u0085', "-森林 <&> 'é' 😀 \u007f"]
 /** Names that people have, and that machines trip over. Endings other than TIFF's, whose reading is tested elsewhere. */
 const PATHS = [
-  '=1+1.png', '+plus.jpg', '-dash.png', '@at.png', 'a.jpg', 'a.jpg.png', 'a.png', 'b#1?.png', 'c%20.png', "d & e;'f\" = g.png", 'images/sub.png', 'line\nend.png', 'n\u00e9.png', 'ne\u0301.png', 'sp ace .png', 'x.confidence.png', 'x.jpg', 'y.tif/z.png', 'y.webp',
-  '\u05e9\u05dc\u05d5\u05dd.png', '\u202eltr.png', '😀.jpg', `${'ö'.repeat(125)}.png`, `${'ö'.repeat(125)}.jpg`, 'con.png', 'A.jpg'
+  '=1+1.png',
+  '+plus.jpg',
+  '-dash.png',
+  '@at.png',
+  'a.jpg',
+  'a.jpg.png',
+  'a.png',
+  'b#1?.png',
+  'c%20.png',
+  'd & e;\'f" = g.png',
+  'images/sub.png',
+  'line\nend.png',
+  'n\u00e9.png',
+  'ne\u0301.png',
+  'sp ace .png',
+  'x.confidence.png',
+  'x.jpg',
+  'y.tif/z.png',
+  'y.webp',
+  '\u05e9\u05dc\u05d5\u05dd.png',
+  '\u202eltr.png',
+  '😀.jpg',
+  `${'ö'.repeat(125)}.png`,
+  `${'ö'.repeat(125)}.jpg`,
+  'con.png',
+  'A.jpg'
 ]
 
 describe.skipIf(oracleLack)('exports of images with odd names', () => {
@@ -26,16 +50,30 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
   const values = (path: string): number[] => [...images.labels.get(path)!]
-  const counts = (path: string): Record<string, number> => Object.fromEntries(CLASSES.map((name, k) => [name, values(path).filter((value) => value === k).length]))
+  const counts = (path: string): Record<string, number> =>
+    Object.fromEntries(CLASSES.map((name, k) => [name, values(path).filter((value) => value === k).length]))
   /** Each image's exported file, told by the names that they share or by the table of those that differ. */
   async function filesOf(place: string, ending: string): Promise<Map<string, string>> {
     const files = read<string[]>({ ask: 'tree', path: place }).filter((file) => file.endsWith(ending))
     expect(files.length).toBe(PATHS.length)
-    const table = new Map(read<string[][]>({ ask: 'rows', path: join(place, 'names.csv') }).slice(1).map(([file, image]) => [file.replace(/^'(?='*[=+\-@])/, ''), image.replace(/^'(?='*[=+\-@])/, '')]))
-    return new Map(files.map((file) => [table.get(file) ?? PATHS.find((path) => path.replace(/\.[^./]*$/, '') === file.slice(0, -ending.length))!, join(place, file)]))
+    const table = new Map(
+      read<string[][]>({ ask: 'rows', path: join(place, 'names.csv') })
+        .slice(1)
+        .map(([file, image]) => [file.replace(/^'(?='*[=+\-@])/, ''), image.replace(/^'(?='*[=+\-@])/, '')])
+    )
+    return new Map(
+      files.map((file) => [
+        table.get(file) ?? PATHS.find((path) => path.replace(/\.[^./]*$/, '') === file.slice(0, -ending.length))!,
+        join(place, file)
+      ])
+    )
   }
 
-  it.each([['png', '.png'], ['png-palette', '.png'], ['geotiff', '.tif']] as const)('as %s are one raster each, with its own labels', async (format, ending) => {
+  it.each([
+    ['png', '.png'],
+    ['png-palette', '.png'],
+    ['geotiff', '.tif']
+  ] as const)('as %s are one raster each, with its own labels', async (format, ending) => {
     const outcome = await exported(images, { format, out: out(format) })
     expect(outcome.notes).toEqual([expect.stringContaining('names.csv')])
     const files = await filesOf(out(format), ending)
@@ -49,24 +87,43 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     const files = await filesOf(out('npy'), '.npy')
     const found = read<Record<string, number[]>>({ ask: 'arrays', paths: [...files.values()] })
     for (const [path, file] of files) expect(found[file], path).toEqual(values(path))
-    expect((JSON.parse(await readFile(join(out('npy'), 'classes.json'), 'utf8')) as { classes: { name: string }[] }).classes.map(({ name }) => name)).toEqual(CLASSES)
+    expect(
+      (
+        JSON.parse(await readFile(join(out('npy'), 'classes.json'), 'utf8')) as { classes: { name: string }[] }
+      ).classes.map(({ name }) => name)
+    ).toEqual(CLASSES)
   })
 
   it('as a mask of each class are as many files as images and classes', async () => {
     const { files } = await exported(images, { format: 'png-classes', out: out('png-classes') })
     expect(files).toBe(3 * PATHS.length)
-    const table = new Map(read<string[][]>({ ask: 'rows', path: join(out('png-classes'), 'names.csv') }).slice(1).map(([file, image]) => [file, image]))
+    const table = new Map(
+      read<string[][]>({ ask: 'rows', path: join(out('png-classes'), 'names.csv') })
+        .slice(1)
+        .map(([file, image]) => [file, image])
+    )
     const masks = read<string[]>({ ask: 'tree', path: out('png-classes') }).filter((file) => file.endsWith('.png'))
     expect(masks.length).toBe(files)
-    const found = read<Record<string, number[]>>({ ask: 'rasters', paths: masks.map((mask) => join(out('png-classes'), mask)) })
+    const found = read<Record<string, number[]>>({
+      ask: 'rasters',
+      paths: masks.map((mask) => join(out('png-classes'), mask))
+    })
     const renamed = masks.find((mask) => table.get(mask) === 'a.jpg.png' && mask.includes('/001 '))!
-    expect(found[join(out('png-classes'), renamed)]).toEqual(values('a.jpg.png').map((value) => (value === 1 ? 255 : 0)))
+    expect(found[join(out('png-classes'), renamed)]).toEqual(
+      values('a.jpg.png').map((value) => (value === 1 ? 255 : 0))
+    )
   })
 
-  it.each([['geojson', '.geojson'], ['flatgeobuf', '.fgb']] as const)('as %s are one file each, whose polygons name the image and its classes', async (format, ending) => {
+  it.each([
+    ['geojson', '.geojson'],
+    ['flatgeobuf', '.fgb']
+  ] as const)('as %s are one file each, whose polygons name the image and its classes', async (format, ending) => {
     await exported(images, { format, out: out(format) })
     const files = await filesOf(out(format), ending)
-    const found = read<Record<string, Record<string, Record<string, number>>>>({ ask: 'layers', paths: [...files.values()] })
+    const found = read<Record<string, Record<string, Record<string, number>>>>({
+      ask: 'layers',
+      paths: [...files.values()]
+    })
     for (const [path, file] of files) {
       expect(Object.keys(found[file])).toEqual([path])
       expect(Object.keys(found[file][path]).sort()).toEqual([...CLASSES].sort())
@@ -74,15 +131,26 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
   })
 
   it('as geojson are refused where longitudes and latitudes are unknown, before anything is written', async () => {
-    const nowhere = await labelledProject(join(folder, 'nowhere'), ['photo.jpg'], CLASSES, { width: 8, height: 8, placed: false })
-    await expect(exported(nowhere, { format: 'geojson', out: out('nowhere'), plan: true })).rejects.toMatchObject({ name: 'PlaceUnknown', message: expect.stringContaining('GeoPackage') as string })
-    await expect(exported(nowhere, { format: 'geojson', out: out('nowhere') })).rejects.toMatchObject({ name: 'PlaceUnknown' })
+    const nowhere = await labelledProject(join(folder, 'nowhere'), ['photo.jpg'], CLASSES, {
+      width: 8,
+      height: 8,
+      placed: false
+    })
+    await expect(exported(nowhere, { format: 'geojson', out: out('nowhere'), plan: true })).rejects.toMatchObject({
+      name: 'PlaceUnknown',
+      message: expect.stringContaining('GeoPackage') as string
+    })
+    await expect(exported(nowhere, { format: 'geojson', out: out('nowhere') })).rejects.toMatchObject({
+      name: 'PlaceUnknown'
+    })
     await expect(stat(out('nowhere'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   it('as a GeoPackage are a layer each', async () => {
     await exported(images, { format: 'geopackage', out: out('geopackage') })
-    const found = Object.values(read<Record<string, Record<string, object>>>({ ask: 'layers', paths: [join(out('geopackage'), 'labels.gpkg')] }))
+    const found = Object.values(
+      read<Record<string, Record<string, object>>>({ ask: 'layers', paths: [join(out('geopackage'), 'labels.gpkg')] })
+    )
     expect(found.length).toBe(PATHS.length)
     expect(found.flatMap((layer) => Object.keys(layer)).sort()).toEqual([...PATHS].sort())
   })
@@ -94,13 +162,21 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     expect(rows.length).toBe(3 * PATHS.length)
     for (const row of rows) for (const field of [row[0], row[2]]) expect(field).not.toMatch(/^[=+\-@\t\r]/)
     const plain = (field: string): string => field.replace(/^'(?='*[=+\-@])/, '')
-    for (const path of PATHS) expect(Object.fromEntries(rows.filter((row) => plain(row[0]) === path).map((row) => [plain(row[2]), Number(row[3])]))).toEqual(counts(path))
+    for (const path of PATHS)
+      expect(
+        Object.fromEntries(rows.filter((row) => plain(row[0]) === path).map((row) => [plain(row[2]), Number(row[3])]))
+      ).toEqual(counts(path))
     expect(await readFile(join(out('csv'), 'areas.csv'), 'utf8')).toContain(`"'=1+1.png",0,"'=1+1",`)
   })
 
   it.skipIf(!hasPycocotools)('as COCO with run lengths are annotations that no loader skips', async () => {
     await exported(images, { format: 'coco-rle', out: out('coco-rle') })
-    const { total, kept, pictures, categories } = read<{ total: number; kept: number; pictures: Record<string, number[]>; categories: Record<string, string> }>({ ask: 'rle', path: join(out('coco-rle'), 'annotations.json') })
+    const { total, kept, pictures, categories } = read<{
+      total: number
+      kept: number
+      pictures: Record<string, number[]>
+      categories: Record<string, string>
+    }>({ ask: 'rle', path: join(out('coco-rle'), 'annotations.json') })
     expect([total, kept]).toEqual([3 * PATHS.length, 3 * PATHS.length])
     for (const path of PATHS) expect(pictures[path], path).toEqual(values(path))
     expect(Object.values(categories)).toEqual(CLASSES)
@@ -108,25 +184,46 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
 
   it('as COCO panoptic pass the checks of its readers', async () => {
     await exported(images, { format: 'coco-panoptic', out: out('coco-panoptic') })
-    const { pictures } = read<{ pictures: Record<string, number[]> }>({ ask: 'panoptic', path: join(out('coco-panoptic'), 'panoptic.json') })
+    const { pictures } = read<{ pictures: Record<string, number[]> }>({
+      ask: 'panoptic',
+      path: join(out('coco-panoptic'), 'panoptic.json')
+    })
     for (const path of PATHS) expect(pictures[path], path).toEqual(values(path))
   })
 
-  interface Yolo { names: string[]; train: Entry[]; val: Entry[] }
-  interface Entry { image: string; bytes: string; classes: number[]; areas: number[] }
+  interface Yolo {
+    names: string[]
+    train: Entry[]
+    val: Entry[]
+  }
+  interface Entry {
+    image: string
+    bytes: string
+    classes: number[]
+    areas: number[]
+  }
 
   it.skipIf(!hasYaml)('as YOLO are a data set in which Ultralytics finds images and labels', async () => {
     const outcome = await exported(images, { format: 'yolo', out: out('yolo') })
     const found = read<Yolo>({ ask: 'yolo', path: join(out('yolo'), 'data.yaml') })
     expect(found.names).toEqual(CLASSES)
-    expect([found.train.length, found.val.length]).toEqual([PATHS.length - Math.floor(PATHS.length / 5), Math.floor(PATHS.length / 5)])
+    expect([found.train.length, found.val.length]).toEqual([
+      PATHS.length - Math.floor(PATHS.length / 5),
+      Math.floor(PATHS.length / 5)
+    ])
     const all = [...found.train, ...found.val]
     expect(new Set(all.map(({ image }) => image)).size).toBe(PATHS.length)
     expect(outcome.files).toBe(2 * PATHS.length + 3)
-    const originals = await Promise.all(PATHS.map(async (path) => (await readFile(join(images.project.sources[0], path))).toString('base64')))
+    const originals = await Promise.all(
+      PATHS.map(async (path) => (await readFile(join(images.project.sources[0], path))).toString('base64'))
+    )
     expect(all.map(({ bytes }) => bytes).sort()).toEqual(originals.sort())
     const dash = all.find(({ image }) => image === 'images/-dash.png')!
-    for (let k = 0; k < 3; k++) expect(dash.areas.reduce((sum, area, i) => (dash.classes[i] === k ? sum + area : sum), 0) * 37 * 23).toBeCloseTo(values('-dash.png').filter((value) => value === k).length, -1)
+    for (let k = 0; k < 3; k++)
+      expect(dash.areas.reduce((sum, area, i) => (dash.classes[i] === k ? sum + area : sum), 0) * 37 * 23).toBeCloseTo(
+        values('-dash.png').filter((value) => value === k).length,
+        -1
+      )
   })
 
   it('are named alike when only some are exported', async () => {
@@ -152,7 +249,22 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
   })
 
   it('work in every format', () => {
-    expect(EXPORT_FORMATS.filter((format) => format !== 'onnx' && format !== 'report').sort()).toEqual(['png', 'png-palette', 'geotiff', 'npy', 'png-classes', 'geojson', 'flatgeobuf', 'geopackage', 'csv', 'coco-rle', 'coco-panoptic', 'yolo'].sort())
+    expect(EXPORT_FORMATS.filter((format) => format !== 'onnx' && format !== 'report').sort()).toEqual(
+      [
+        'png',
+        'png-palette',
+        'geotiff',
+        'npy',
+        'png-classes',
+        'geojson',
+        'flatgeobuf',
+        'geopackage',
+        'csv',
+        'coco-rle',
+        'coco-panoptic',
+        'yolo'
+      ].sort()
+    )
   })
 })
 
@@ -162,13 +274,29 @@ describe.skipIf(oracleLack !== undefined || !hasYaml)('a YOLO data set', () => {
     folder = await temporaryFolder()
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
-  const lists = async (place: string): Promise<string[][]> => Promise.all(['train.txt', 'val.txt'].map(async (name) => (await readFile(join(place, name), 'utf8')).split('\n').slice(0, -1)))
+  const lists = async (place: string): Promise<string[][]> =>
+    Promise.all(
+      ['train.txt', 'val.txt'].map(async (name) => (await readFile(join(place, name), 'utf8')).split('\n').slice(0, -1))
+    )
 
-  it.each([[1, [1, 1]], [2, [1, 1]], [4, [3, 1]], [5, [4, 1]], [11, [9, 2]]])('of %d images trains and validates on %j', async (count, expected) => {
+  it.each([
+    [1, [1, 1]],
+    [2, [1, 1]],
+    [4, [3, 1]],
+    [5, [4, 1]],
+    [11, [9, 2]]
+  ])('of %d images trains and validates on %j', async (count, expected) => {
     const place = join(folder, String(count))
-    const images = await labelledProject(place, Array.from({ length: count }, (_, i) => `${String(i).padStart(2, '0')}.png`), CLASSES)
+    const images = await labelledProject(
+      place,
+      Array.from({ length: count }, (_, i) => `${String(i).padStart(2, '0')}.png`),
+      CLASSES
+    )
     await exported(images, { format: 'yolo', out: join(place, 'yolo') })
-    const found = read<{ train: { image: string }[]; val: { image: string }[] }>({ ask: 'yolo', path: join(place, 'yolo', 'data.yaml') })
+    const found = read<{ train: { image: string }[]; val: { image: string }[] }>({
+      ask: 'yolo',
+      path: join(place, 'yolo', 'data.yaml')
+    })
     expect([found.train.length, found.val.length]).toEqual(expected)
     if (count > 1) expect(found.train.some(({ image }) => found.val.some((other) => other.image === image))).toBe(false)
   })
@@ -179,12 +307,24 @@ describe.skipIf(oracleLack !== undefined || !hasYaml)('a YOLO data set', () => {
     await mkdir(join(place, 'set'))
     await rename(join(place, 'pictures'), join(place, 'set', 'images'))
     const index = join(images.project.folder, 'runs', 'run-0001', 'labels', 'training', 'labels.json')
-    for (const file of [index, join(images.project.folder, 'project.json')]) await writeFile(file, (await readFile(file, 'utf8')).replaceAll(join(place, 'pictures'), join(place, 'set', 'images')))
+    for (const file of [index, join(images.project.folder, 'project.json')])
+      await writeFile(
+        file,
+        (await readFile(file, 'utf8')).replaceAll(join(place, 'pictures'), join(place, 'set', 'images'))
+      )
     const before = await stat(join(place, 'set', 'images', 'a.png'))
     await symlink(join(place, 'set'), join(place, 'link'))
-    for (const name of ['set', 'link']) expect((await exported(images, { format: 'yolo', out: join(place, name) })).files).toBe(5)
-    expect(await stat(join(place, 'set', 'images', 'a.png'))).toMatchObject({ mtimeMs: before.mtimeMs, ino: before.ino })
-    expect(read<{ train: { image: string }[] }>({ ask: 'yolo', path: join(place, 'set', 'data.yaml') }).train.map(({ image }) => image)).toEqual(['images/a.png'])
+    for (const name of ['set', 'link'])
+      expect((await exported(images, { format: 'yolo', out: join(place, name) })).files).toBe(5)
+    expect(await stat(join(place, 'set', 'images', 'a.png'))).toMatchObject({
+      mtimeMs: before.mtimeMs,
+      ino: before.ino
+    })
+    expect(
+      read<{ train: { image: string }[] }>({ ask: 'yolo', path: join(place, 'set', 'data.yaml') }).train.map(
+        ({ image }) => image
+      )
+    ).toEqual(['images/a.png'])
   })
 
   it('is refused where a copy would come among the images', async () => {
@@ -192,7 +332,8 @@ describe.skipIf(oracleLack !== undefined || !hasYaml)('a YOLO data set', () => {
     const images = await labelledProject(place, ['a.png', 'a.jpg'], CLASSES)
     await rename(join(place, 'pictures'), join(place, 'images'))
     const index = join(images.project.folder, 'runs', 'run-0001', 'labels', 'training', 'labels.json')
-    for (const file of [index, join(images.project.folder, 'project.json')]) await writeFile(file, (await readFile(file, 'utf8')).replaceAll(join(place, 'pictures'), join(place, 'images')))
+    for (const file of [index, join(images.project.folder, 'project.json')])
+      await writeFile(file, (await readFile(file, 'utf8')).replaceAll(join(place, 'pictures'), join(place, 'images')))
     await expect(exported(images, { format: 'yolo', out: place })).rejects.toMatchObject({ name: 'AmongImages' })
     expect((await readdir(join(place, 'images'))).sort()).toEqual(['a.jpg', 'a.png'])
   })
@@ -205,6 +346,8 @@ describe.skipIf(oracleLack !== undefined || !hasYaml)('a YOLO data set', () => {
     expect(notes).toEqual(['1 image could not be copied next to the labels: train.txt and val.txt leave it out.'])
     expect(await lists(join(place, 'yolo'))).toEqual([['./images/a.png'], ['./images/c.png']])
     expect((await readFile(join(place, 'yolo', 'labels', 'b.txt'), 'utf8')).length).toBeGreaterThan(0)
-    expect(await readFile(join(place, 'yolo', 'data.yaml'), 'utf8')).toContain('# Not copied, and in neither list: "b.png" belongs at "images/b.png"')
+    expect(await readFile(join(place, 'yolo', 'data.yaml'), 'utf8')).toContain(
+      '# Not copied, and in neither list: "b.png" belongs at "images/b.png"'
+    )
   })
 })

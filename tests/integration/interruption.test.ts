@@ -10,7 +10,17 @@ import '../fixtures/gpu.ts'
 import { drawScenes, json, smalti, temporaryFolder } from '../fixtures/commandLine.ts'
 import { type GroupedCommand, leftovers, processesOf, startGroup } from '../fixtures/interruption.ts'
 
-const SMALL = { steps: 1e6, layers: '8,M,8', width: 1, pairs: 2, crop: 64, statistics: [], warmStart: 0, refit: null, restarts: { trials: 1, share: 0.2 } } satisfies RecipeChanges
+const SMALL = {
+  steps: 1e6,
+  layers: '8,M,8',
+  width: 1,
+  pairs: 2,
+  crop: 64,
+  statistics: [],
+  warmStart: 0,
+  refit: null,
+  restarts: { trials: 1, share: 0.2 }
+} satisfies RecipeChanges
 let folder: string
 let scenes: { images: string; truth: string }
 let train: (project: string, ...more: string[]) => string[]
@@ -20,7 +30,21 @@ beforeAll(async () => {
   scenes = await drawScenes(folder, 3, 160)
   const recipe = join(folder, 'small.json')
   await writeFile(recipe, JSON.stringify(SMALL))
-  train = (project, ...more) => ['train', scenes.images, '--project', project, '--classes', '3', '--over', '6', '--seed', '3', '--recipe', recipe, ...more]
+  train = (project, ...more) => [
+    'train',
+    scenes.images,
+    '--project',
+    project,
+    '--classes',
+    '3',
+    '--over',
+    '6',
+    '--seed',
+    '3',
+    '--recipe',
+    recipe,
+    ...more
+  ]
 })
 
 const projectAt = (name: string): string => join(folder, `${name.replace(/\W+/g, '-')}.smalti`)
@@ -29,7 +53,8 @@ const until = (state: () => unknown): Promise<unknown> => vi.waitUntil(state, { 
 const reached = (command: GroupedCommand, state: () => unknown): Promise<unknown> =>
   until(async () => {
     if (await state()) return true
-    if (command.child.exitCode !== null) throw new Error(`it ended with ${command.child.exitCode} before: ${command.said().stderr}`)
+    if (command.child.exitCode !== null)
+      throw new Error(`it ended with ${command.child.exitCode} before: ${command.said().stderr}`)
     return false
   })
 const INTERRUPTED = 'Cancelled.'
@@ -52,14 +77,17 @@ const WHILE_TRAINING: Record<string, When> = {
   'bands are measured': ({ said }) => said().stderr.includes('Measuring the bands'),
   'the first clusters are found': ({ said }) => said().stderr.includes('Finding the first clusters'),
   'the first batch is cut': (_, project) => existsSync(join(project, 'runs', 'run-0001', 'catalogue.json')),
-  'a backend is tried': ({ child }) => processesOf('parent', child.pid!).some((engine) => processesOf('parent', engine).length > 0),
+  'a backend is tried': ({ child }) =>
+    processesOf('parent', child.pid!).some((engine) => processesOf('parent', engine).length > 0),
   'it learns': ({ said }) => said().stderr.includes('Training')
 }
 
 describe.each(['command', 'group'] as const)('a signal to the %s', (whom) => {
   it.each(Object.entries(WHILE_TRAINING))('while %s ends a training with 130', async (name, when) => {
     const project = projectAt(`${whom} ${name}`)
-    const command = startGroup(train(project, '--minutes', '9', ...(name === 'a backend is tried' ? ['--retime'] : ['--backend', 'onnxruntime'])))
+    const command = startGroup(
+      train(project, '--minutes', '9', ...(name === 'a backend is tried' ? ['--retime'] : ['--backend', 'onnxruntime']))
+    )
     await reached(command, () => when(command, project))
     command.signal('SIGINT', whom)
     await expectInterrupted(command, project)
@@ -75,7 +103,9 @@ describe.each(['command', 'group'] as const)('a signal to the %s', (whom) => {
 
   it('while backends are tried by info ends it', async () => {
     const command = startGroup(['info'])
-    await reached(command, () => processesOf('parent', command.child.pid!).some((engine) => processesOf('parent', engine).length > 2))
+    await reached(command, () =>
+      processesOf('parent', command.child.pid!).some((engine) => processesOf('parent', engine).length > 2)
+    )
     command.signal('SIGINT', whom)
     await expectInterrupted(command)
   })
@@ -100,10 +130,15 @@ describe('an interrupted training', () => {
     await reached(command, () => command.said().stderr.includes('Training'))
     command.signal('SIGINT', 'command')
     const { code, stdout } = await command.finished
-    expect([code, json<{ error: { name: string } }>({ code, stdout, stderr: '' }).error.name]).toEqual([130, 'Cancelled'])
+    expect([code, json<{ error: { name: string } }>({ code, stdout, stderr: '' }).error.name]).toEqual([
+      130,
+      'Cancelled'
+    ])
     const { steps } = json<CommandOutput<'runs'>>(await smalti('runs', project, '--json')).runs[0]
     expect(steps).toBeGreaterThan(0)
-    const resumed = json<CommandOutput<'train'>>(await smalti(...train(project, '--backend', 'onnxruntime', '--steps', String(steps + 2), '--json')))
+    const resumed = json<CommandOutput<'train'>>(
+      await smalti(...train(project, '--backend', 'onnxruntime', '--steps', String(steps + 2), '--json'))
+    )
     expect(resumed).toMatchObject({ resumedFrom: steps, steps: steps + 2 })
   })
 
@@ -112,7 +147,12 @@ describe('an interrupted training', () => {
     const silent = createServer()
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
     const called = new Promise((resolve) => silent.once('connection', resolve))
-    const command = startGroup(['train', `http://127.0.0.1:${(silent.address() as AddressInfo).port}/scene.tif`, '--project', projectAt('silent')])
+    const command = startGroup([
+      'train',
+      `http://127.0.0.1:${(silent.address() as AddressInfo).port}/scene.tif`,
+      '--project',
+      projectAt('silent')
+    ])
     await called
     command.signal('SIGINT', 'command')
     await expectInterrupted(command, projectAt('silent'))
@@ -133,7 +173,20 @@ describe('an interrupted training', () => {
 
   it('leaves the former run in place where it had not begun to learn, whether it was stopped or killed', async () => {
     const project = projectAt('former')
-    await smalti('train', scenes.images, '--project', project, '--classes', '3', '--over', '6', '--preset', 'preview', '--backend', 'onnxruntime')
+    await smalti(
+      'train',
+      scenes.images,
+      '--project',
+      project,
+      '--classes',
+      '3',
+      '--over',
+      '6',
+      '--preset',
+      'preview',
+      '--backend',
+      'onnxruntime'
+    )
     await smalti('segment', project)
     const former = json<CommandOutput<'classes'>>(await smalti('classes', project, '--json'))
     const begun = async (): Promise<boolean> => (await readdir(join(project, 'runs'))).includes('run-0002')
@@ -154,11 +207,31 @@ describe('an interrupted training', () => {
 
   it('that another method began ends where one that nobody stopped does', async () => {
     const [project, recipe] = [projectAt('begun'), join(folder, 'begun.json')]
-    await writeFile(recipe, JSON.stringify({ ...SMALL, pretrain: { method: 'context', share: 0.01 } } satisfies RecipeChanges))
-    const begin = ['train', scenes.images, '--project', project, '--classes', '3', '--over', '6', '--seed', '3', '--backend', 'onnxruntime', '--recipe', recipe]
+    await writeFile(
+      recipe,
+      JSON.stringify({ ...SMALL, pretrain: { method: 'context', share: 0.01 } } satisfies RecipeChanges)
+    )
+    const begin = [
+      'train',
+      scenes.images,
+      '--project',
+      project,
+      '--classes',
+      '3',
+      '--over',
+      '6',
+      '--seed',
+      '3',
+      '--backend',
+      'onnxruntime',
+      '--recipe',
+      recipe
+    ]
     const command = startGroup([...begin, '--minutes', '9'])
     // A run becomes the project's own with the first checkpoint that holds steps.
-    const adopted = async (): Promise<boolean> => existsSync(join(project, 'project.json')) && json<CommandOutput<'runs'>>(await smalti('runs', project, '--json')).current !== undefined
+    const adopted = async (): Promise<boolean> =>
+      existsSync(join(project, 'project.json')) &&
+      json<CommandOutput<'runs'>>(await smalti('runs', project, '--json')).current !== undefined
     await reached(command, adopted)
     command.signal('SIGINT', 'command')
     await command.finished
@@ -173,7 +246,10 @@ describe('a killed training', () => {
   it('leaves a project that opens and goes on, at any moment', async () => {
     const project = projectAt('killed')
     /** Moments of a run, from its start on. */
-    const moments: When[] = [...Object.values(WHILE_TRAINING).filter((_, i) => i !== 5), (_, place) => existsSync(join(place, 'runs', 'run-0001', 'checkpoint.smalti'))]
+    const moments: When[] = [
+      ...Object.values(WHILE_TRAINING).filter((_, i) => i !== 5),
+      (_, place) => existsSync(join(place, 'runs', 'run-0001', 'checkpoint.smalti'))
+    ]
     let interrupted = 0
     for (const when of moments) {
       const command = startGroup(train(project, '--backend', 'onnxruntime', '--minutes', '9'))
@@ -182,10 +258,13 @@ describe('a killed training', () => {
       const { by } = await command.finished
       if (by === 'SIGKILL') interrupted++
       const opened = await smalti('segment', project, '--json')
-      if (opened.code !== 0) expect(['ProjectNotFound', 'NothingTrained']).toContain(json<{ error: { name: string } }>(opened).error.name)
+      if (opened.code !== 0)
+        expect(['ProjectNotFound', 'NothingTrained']).toContain(json<{ error: { name: string } }>(opened).error.name)
     }
     expect(interrupted).toBe(moments.length)
-    const done = json<CommandOutput<'train'>>(await smalti(...train(project, '--backend', 'onnxruntime', '--steps', '4', '--json')))
+    const done = json<CommandOutput<'train'>>(
+      await smalti(...train(project, '--backend', 'onnxruntime', '--steps', '4', '--json'))
+    )
     expect(done.steps).toBeGreaterThanOrEqual(4)
     expect(await leftovers(project)).toEqual([])
   })

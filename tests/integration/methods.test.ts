@@ -14,14 +14,21 @@ let scenes: { images: string; truth: string }
 beforeAll(async () => void ({ folder, scenes } = await sceneFolder()))
 
 describe('methods', () => {
-  it.each(METHODS.filter((method) => !(LEARNT_METHODS as readonly string[]).includes(method) && method !== 'features'))('clusters by %s in seconds, and segments with it', async (method) => {
-    const project = join(folder, `${method}.smalti`)
-    const clustered = json<CommandOutput<'train'>>(await smalti('train', scenes.images, '--project', project, ...TRAIN, '--method', method, '--json'))
-    expect(clustered).toMatchObject({ method, steps: 0, images: 3 })
-    expect(json<CommandOutput<'segment'>>(await smalti('segment', project, '--json')).images).toBe(3)
-    const evaluated = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--json'))
-    expect(evaluated.accuracy).toBeGreaterThanOrEqual(evaluated.majority)
-  })
+  it.each(METHODS.filter((method) => !(LEARNT_METHODS as readonly string[]).includes(method) && method !== 'features'))(
+    'clusters by %s in seconds, and segments with it',
+    async (method) => {
+      const project = join(folder, `${method}.smalti`)
+      const clustered = json<CommandOutput<'train'>>(
+        await smalti('train', scenes.images, '--project', project, ...TRAIN, '--method', method, '--json')
+      )
+      expect(clustered).toMatchObject({ method, steps: 0, images: 3 })
+      expect(json<CommandOutput<'segment'>>(await smalti('segment', project, '--json')).images).toBe(3)
+      const evaluated = json<CommandOutput<'evaluate'>>(
+        await smalti('evaluate', project, '--truth', scenes.truth, '--json')
+      )
+      expect(evaluated.accuracy).toBeGreaterThanOrEqual(evaluated.majority)
+    }
+  )
 
   it('clusters the features of any network with a place for every part of an image, and keeps to that very network', async () => {
     const [own, other] = [join(folder, 'network.onnx'), join(folder, 'other.onnx')]
@@ -29,37 +36,81 @@ describe('methods', () => {
     await drawNetwork(other, { side: 64 })
     const labelled = async (name: string, network: string, ...more: string[]): Promise<Record<string, string>> => {
       const project = join(folder, name)
-      const trained = await smalti('train', scenes.images, '--project', project, ...TRAIN, '--features', network, ...more, '--json')
+      const trained = await smalti(
+        'train',
+        scenes.images,
+        '--project',
+        project,
+        ...TRAIN,
+        '--features',
+        network,
+        ...more,
+        '--json'
+      )
       expect(trained.code, trained.stderr).toBe(0)
       expect(json<CommandOutput<'train'>>(trained)).toMatchObject({ method: 'features', images: 3, steps: 0 })
       expect((await smalti('segment', project)).code).toBe(0)
-      for (const head of ['A', 'B']) await smalti('export', project, '--head', head, '--out', join(folder, `${name}-${head}`))
+      for (const head of ['A', 'B'])
+        await smalti('export', project, '--head', head, '--out', join(folder, `${name}-${head}`))
       return maskBytes(join(folder, `${name}-A`))
     }
     const found = await labelled('features.smalti', own)
     const project = join(folder, 'features.smalti')
-    const { accuracy, majority } = json<CommandOutput<'evaluate'>>(await smalti('evaluate', project, '--truth', scenes.truth, '--curve', '--json'))
+    const { accuracy, majority } = json<CommandOutput<'evaluate'>>(
+      await smalti('evaluate', project, '--truth', scenes.truth, '--curve', '--json')
+    )
     expect(accuracy).toBeGreaterThan(majority + 0.1)
-    expect(new Set((await sharp(join(folder, 'features.smalti-B', 'scene 1.png')).raw().toBuffer()).filter((value) => value !== 255)).size).toBeLessThanOrEqual(5)
+    expect(
+      new Set(
+        (
+          await sharp(join(folder, 'features.smalti-B', 'scene 1.png'))
+            .raw()
+            .toBuffer()
+        ).filter((value) => value !== 255)
+      ).size
+    ).toBeLessThanOrEqual(5)
     // Whether the numbers are the network's own or given, they count.
-    expect(await labelled('features-given.smalti', own, '--features-mean', '0.4,0.4,0.4', '--features-std', '0.3')).toEqual(found)
-    expect(await labelled('features-unlike.smalti', own, '--features-mean', '0', '--features-std', '1')).not.toEqual(found)
+    expect(
+      await labelled('features-given.smalti', own, '--features-mean', '0.4,0.4,0.4', '--features-std', '0.3')
+    ).toEqual(found)
+    expect(await labelled('features-unlike.smalti', own, '--features-mean', '0', '--features-std', '1')).not.toEqual(
+      found
+    )
     await labelled('features-fixed.smalti', other)
     const portable = await smalti('export', project, '--format', 'onnx', '--out', join(folder, 'features-onnx'))
-    expect([portable.code, portable.stderr]).toEqual([2, expect.stringContaining('network.onnx, which cannot be joined')])
+    expect([portable.code, portable.stderr]).toEqual([
+      2,
+      expect.stringContaining('network.onnx, which cannot be joined')
+    ])
     await cp(other, own)
     const changed = await smalti('segment', project)
-    expect([changed.code, changed.stderr]).toEqual([2, expect.stringContaining('the file has changed since the run was made')])
+    expect([changed.code, changed.stderr]).toEqual([
+      2,
+      expect.stringContaining('the file has changed since the run was made')
+    ])
     await rm(own)
     const gone = await smalti('segment', project)
     expect([gone.code, gone.stderr]).toEqual([2, expect.stringContaining('there is no such file')])
   })
 
   it('refuses networks that cannot do it, each in its words', async () => {
-    const refused = async (reason: string, options: Parameters<typeof drawNetwork>[1], ...more: string[]): Promise<void> => {
+    const refused = async (
+      reason: string,
+      options: Parameters<typeof drawNetwork>[1],
+      ...more: string[]
+    ): Promise<void> => {
       const network = join(folder, 'unfit.onnx')
       await drawNetwork(network, options)
-      const { code, stderr } = await smalti('train', scenes.images, '--project', join(folder, 'unfit.smalti'), ...TRAIN, '--features', network, ...more)
+      const { code, stderr } = await smalti(
+        'train',
+        scenes.images,
+        '--project',
+        join(folder, 'unfit.smalti'),
+        ...TRAIN,
+        '--features',
+        network,
+        ...more
+      )
       expect([code, stderr]).toEqual([2, expect.stringContaining(reason)])
     }
     await refused('none of its outputs has a place for every part of the image', { pooled: true })
@@ -67,23 +118,74 @@ describe('methods', () => {
     await refused('it takes 2 bands, and the images have 3; choose which (--bands)', { bands: 2 })
     await refused('it takes 3 bands, and means are given for 2', {}, '--features-mean', '0.1,0.2')
     await refused('the method kmeans-bands does without them', {}, '--method', 'kmeans-bands')
-    const without = await smalti('train', scenes.images, '--project', join(folder, 'unfit.smalti'), ...TRAIN, '--method', 'features')
+    const without = await smalti(
+      'train',
+      scenes.images,
+      '--project',
+      join(folder, 'unfit.smalti'),
+      ...TRAIN,
+      '--method',
+      'features'
+    )
     expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('--features')])
   })
 
   it('follows a recipe of all that a preset leaves out, and repeats itself to the bit', async () => {
     const recipe = join(folder, 'recipe.json')
     const changes: RecipeChanges = {
-      pairs: 3, crop: 64, width: 0.25, objective: 'perDisplacement', displacements: 5, radius: 6, sobel: true, statistics: [9], warmStart: 2, auxiliary: [12], subHeads: 2, headB: 'trained',
-      lambda: { A: [1, 1.5], B: 1 }, clip: 5, averaging: 0.9, restarts: { trials: 2, share: 0.2 }, patience: 0.9,
-      views: { quarterTurns: true, shift: 20, affine: { degrees: 10, scale: 0.1, shear: 0.05 }, deformation: { strength: 2, smoothness: 12 }, hsv: 0.1, blur: 1, noise: 0.02, adef: { steps: 5 }, wasserstein: { epsilon: 3, eta: 4 }, sinkhorn: { epsilon: 2, steps: 2 } }
+      pairs: 3,
+      crop: 64,
+      width: 0.25,
+      objective: 'perDisplacement',
+      displacements: 5,
+      radius: 6,
+      sobel: true,
+      statistics: [9],
+      warmStart: 2,
+      auxiliary: [12],
+      subHeads: 2,
+      headB: 'trained',
+      lambda: { A: [1, 1.5], B: 1 },
+      clip: 5,
+      averaging: 0.9,
+      restarts: { trials: 2, share: 0.2 },
+      patience: 0.9,
+      views: {
+        quarterTurns: true,
+        shift: 20,
+        affine: { degrees: 10, scale: 0.1, shear: 0.05 },
+        deformation: { strength: 2, smoothness: 12 },
+        hsv: 0.1,
+        blur: 1,
+        noise: 0.02,
+        adef: { steps: 5 },
+        wasserstein: { epsilon: 3, eta: 4 },
+        sinkhorn: { epsilon: 2, steps: 2 }
+      }
     }
     await writeFile(recipe, JSON.stringify(changes))
     const run = async (name: string): Promise<Record<string, string>> => {
       const project = join(folder, name)
-      const trained = await smalti('train', scenes.images, '--project', project, ...TRAIN, '--steps', '6', '--recipe', recipe, '--json')
+      const trained = await smalti(
+        'train',
+        scenes.images,
+        '--project',
+        project,
+        ...TRAIN,
+        '--steps',
+        '6',
+        '--recipe',
+        recipe,
+        '--json'
+      )
       expect(trained.code, trained.stderr).toBe(0)
-      expect(json<CommandOutput<'train'>>(trained).report!.heads.map(({ name: head, masses }) => [head, masses.length])).toEqual([['A', 8], ['B', 5], ['C1', 12]])
+      expect(
+        json<CommandOutput<'train'>>(trained).report!.heads.map(({ name: head, masses }) => [head, masses.length])
+      ).toEqual([
+        ['A', 8],
+        ['B', 5],
+        ['C1', 12]
+      ])
       await smalti('segment', project)
       await smalti('export', project, '--out', join(folder, `${name}-masks`))
       return maskBytes(join(folder, `${name}-masks`))
@@ -91,48 +193,121 @@ describe('methods', () => {
     expect(await run('rich.smalti')).toEqual(await run('rich-again.smalti'))
   })
 
-  it.each(['deep-infomax', 'co-occurrence', 'context', 'exemplar', 'adaptive', 'embedded', 'sift'])('learns by %s, labels, tells who is alike, and gives the same masks for the same seed', async (method) => {
-    const run = async (name: string): Promise<Record<string, string>> => {
-      const project = join(folder, name)
-      const recipe = join(folder, `${method}.json`)
-      await writeFile(recipe, JSON.stringify({ pairs: 4, width: 0.25 } satisfies RecipeChanges))
-      const trained = json<CommandOutput<'train'>>(await smalti('train', scenes.images, '--project', project, ...TRAIN, '--method', method, '--recipe', recipe, '--steps', '4', '--json'))
-      expect(trained).toMatchObject({ method, steps: method === 'sift' ? 0 : 4 })
-      if (method !== 'sift') expect(Number.isFinite(trained.report?.heads[0].information)).toBe(true)
-      expect((await smalti('segment', project)).code).toBe(0)
-      if (!['adaptive', 'embedded'].includes(method)) expect((await smalti('classes', project, '--cut', '3')).stdout).toContain('3 classes of 8 clusters')
-      expect((await smalti('export', project, '--out', join(folder, `${name}-masks`), '--what', 'clusters')).code).toBe(0)
-      return maskBytes(join(folder, `${name}-masks`))
+  it.each(['deep-infomax', 'co-occurrence', 'context', 'exemplar', 'adaptive', 'embedded', 'sift'])(
+    'learns by %s, labels, tells who is alike, and gives the same masks for the same seed',
+    async (method) => {
+      const run = async (name: string): Promise<Record<string, string>> => {
+        const project = join(folder, name)
+        const recipe = join(folder, `${method}.json`)
+        await writeFile(recipe, JSON.stringify({ pairs: 4, width: 0.25 } satisfies RecipeChanges))
+        const trained = json<CommandOutput<'train'>>(
+          await smalti(
+            'train',
+            scenes.images,
+            '--project',
+            project,
+            ...TRAIN,
+            '--method',
+            method,
+            '--recipe',
+            recipe,
+            '--steps',
+            '4',
+            '--json'
+          )
+        )
+        expect(trained).toMatchObject({ method, steps: method === 'sift' ? 0 : 4 })
+        if (method !== 'sift') expect(Number.isFinite(trained.report?.heads[0].information)).toBe(true)
+        expect((await smalti('segment', project)).code).toBe(0)
+        if (!['adaptive', 'embedded'].includes(method))
+          expect((await smalti('classes', project, '--cut', '3')).stdout).toContain('3 classes of 8 clusters')
+        expect(
+          (await smalti('export', project, '--out', join(folder, `${name}-masks`), '--what', 'clusters')).code
+        ).toBe(0)
+        return maskBytes(join(folder, `${name}-masks`))
+      }
+      const masks = await run(`${method}.smalti`)
+      const model = await smalti(
+        'export',
+        join(folder, `${method}.smalti`),
+        '--format',
+        'onnx',
+        '--out',
+        join(folder, `${method}-model`)
+      )
+      expect(method === 'sift' ? [model.code, model.stderr.includes('no network')] : model.code).toEqual(
+        method === 'sift' ? [2, true] : 0
+      )
+      if (['deep-infomax', 'adaptive'].includes(method)) expect(await run(`${method}-again.smalti`)).toEqual(masks)
     }
-    const masks = await run(`${method}.smalti`)
-    const model = await smalti('export', join(folder, `${method}.smalti`), '--format', 'onnx', '--out', join(folder, `${method}-model`))
-    expect(method === 'sift' ? [model.code, model.stderr.includes('no network')] : model.code).toEqual(method === 'sift' ? [2, true] : 0)
-    if (['deep-infomax', 'adaptive'].includes(method)) expect(await run(`${method}-again.smalti`)).toEqual(masks)
-  })
+  )
 
   it('begins by another method where a recipe says so, and refuses to without anything that could learn', async () => {
     const recipe = join(folder, 'pretrained.json')
-    await writeFile(recipe, JSON.stringify({ pairs: 2, crop: 64, width: 0.25, pretrain: { method: 'context', share: 0.5 } } satisfies RecipeChanges))
+    await writeFile(
+      recipe,
+      JSON.stringify({
+        pairs: 2,
+        crop: 64,
+        width: 0.25,
+        pretrain: { method: 'context', share: 0.5 }
+      } satisfies RecipeChanges)
+    )
     const project = join(folder, 'pretrained.smalti')
-    const trained = json<CommandOutput<'train'>>(await smalti('train', scenes.images, '--project', project, ...TRAIN, '--recipe', recipe, '--steps', '8', '--json'))
+    const trained = json<CommandOutput<'train'>>(
+      await smalti('train', scenes.images, '--project', project, ...TRAIN, '--recipe', recipe, '--steps', '8', '--json')
+    )
     expect(trained).toMatchObject({ method: 'information', steps: 4 })
     const told = json<CommandOutput<'diagnose'>>(await smalti('diagnose', project, '--json'))
     expect(told.information).toBeGreaterThan(0)
-    expect(json<CommandOutput<'runs'>>(await smalti('runs', project, '--json')).runs[0].diagnosis).toMatchObject({ steps: 4, information: told.information })
+    expect(json<CommandOutput<'runs'>>(await smalti('runs', project, '--json')).runs[0].diagnosis).toMatchObject({
+      steps: 4,
+      information: told.information
+    })
     await smalti('segment', project)
     await smalti('export', project, '--format', 'report', '--out', join(folder, 'diagnosed'))
-    expect(await readFile(join(folder, 'diagnosed', 'report.html'), 'utf8')).toContain(`tell at least ${told.information.toFixed(2)} nats`)
+    expect(await readFile(join(folder, 'diagnosed', 'report.html'), 'utf8')).toContain(
+      `tell at least ${told.information.toFixed(2)} nats`
+    )
     const kept = join(project, 'runs', 'run-0001', 'diagnosis.json')
     await writeFile(kept, (await readFile(kept, 'utf8')).replace('"steps": 4', '"steps": 3'))
-    expect(json<CommandOutput<'runs'>>(await smalti('runs', project, '--json')).runs[0].diagnosis, 'of weights that have gone on learning').toBeUndefined()
-    await writeFile(recipe, JSON.stringify({ layers: 'A,A', pretrain: { method: 'context', share: 0.5 } } satisfies RecipeChanges))
-    expect((await smalti('train', scenes.images, '--project', join(folder, 'flat.smalti'), ...TRAIN, '--recipe', recipe, '--steps', '8')).stderr).toContain('no convolution that could learn')
+    expect(
+      json<CommandOutput<'runs'>>(await smalti('runs', project, '--json')).runs[0].diagnosis,
+      'of weights that have gone on learning'
+    ).toBeUndefined()
+    await writeFile(
+      recipe,
+      JSON.stringify({ layers: 'A,A', pretrain: { method: 'context', share: 0.5 } } satisfies RecipeChanges)
+    )
+    expect(
+      (
+        await smalti(
+          'train',
+          scenes.images,
+          '--project',
+          join(folder, 'flat.smalti'),
+          ...TRAIN,
+          '--recipe',
+          recipe,
+          '--steps',
+          '8'
+        )
+      ).stderr
+    ).toContain('no convolution that could learn')
   })
 
   it('says which part of a recipe it does not understand', async () => {
     const recipe = join(folder, 'wrong.json')
     await writeFile(recipe, '{"radius": 5, "views": {"shft": 3}}')
-    const finished = await smalti('train', scenes.images, '--project', join(folder, 'wrong.smalti'), ...TRAIN, '--recipe', recipe)
+    const finished = await smalti(
+      'train',
+      scenes.images,
+      '--project',
+      join(folder, 'wrong.smalti'),
+      ...TRAIN,
+      '--recipe',
+      recipe
+    )
     expect(finished.code).toBe(2)
     expect(finished.stderr).toContain('shft')
   })

@@ -36,27 +36,74 @@ let folder: string
 let scenes: string
 
 /** A generated scene as a GeoTIFF by GDAL, with a border without data. */
-async function drawGeoTiff(path: string, side: number, seed: number, options: string[] = [], border = 40): Promise<void> {
+async function drawGeoTiff(
+  path: string,
+  side: number,
+  seed: number,
+  options: string[] = [],
+  border = 40
+): Promise<void> {
   const { colours } = drawSampleScene(side, seed)
   const plain = `${path}.png`
   // No pixel with data looks like one without.
   colours.forEach((value, i) => (colours[i] = Math.max(value, 1)))
   if (border > 0) for (let i = 0; i < side * side; i++) if (i % side < border) colours.fill(0, 3 * i, 3 * i + 3)
-  await sharp(colours, { raw: { width: side, height: side, channels: 3 } }).png().toFile(plain)
+  await sharp(colours, { raw: { width: side, height: side, channels: 3 } })
+    .png()
+    .toFile(plain)
   const [x, y] = [400000 + 1000 * seed, 5000000]
-  gdal('gdal_translate', '-q', '-a_srs', 'EPSG:32633', '-a_ullr', String(x), String(y), String(x + side / 2), String(y - side / 2), ...(border > 0 ? ['-a_nodata', '0'] : []), '-co', 'TILED=YES', '-co', 'BLOCKXSIZE=128', '-co', 'BLOCKYSIZE=128', '-co', 'COMPRESS=DEFLATE', ...options, plain, path)
+  gdal(
+    'gdal_translate',
+    '-q',
+    '-a_srs',
+    'EPSG:32633',
+    '-a_ullr',
+    String(x),
+    String(y),
+    String(x + side / 2),
+    String(y - side / 2),
+    ...(border > 0 ? ['-a_nodata', '0'] : []),
+    '-co',
+    'TILED=YES',
+    '-co',
+    'BLOCKXSIZE=128',
+    '-co',
+    'BLOCKYSIZE=128',
+    '-co',
+    'COMPRESS=DEFLATE',
+    ...options,
+    plain,
+    path
+  )
   await rm(plain)
   await rm(`${path}.aux.xml`, { force: true })
 }
 
 /** Hashes of all label rasters of a project. */
 async function rasterHashes(project: string): Promise<Record<string, string>> {
-  const names = (await readdir(join(project, 'runs'), { recursive: true })).filter((name) => /labels\/.*\.tif$/.test(name))
+  const names = (await readdir(join(project, 'runs'), { recursive: true })).filter((name) =>
+    /labels\/.*\.tif$/.test(name)
+  )
   // The key in the path depends on the images' times, which copies do not share.
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name.replace(/[0-9a-f]{16}/, 'KEY'), createHash('sha256').update(await readFile(join(project, 'runs', name))).digest('hex')] as const)))
+  return Object.fromEntries(
+    await Promise.all(
+      names.map(
+        async (name) =>
+          [
+            name.replace(/[0-9a-f]{16}/, 'KEY'),
+            createHash('sha256')
+              .update(await readFile(join(project, 'runs', name)))
+              .digest('hex')
+          ] as const
+      )
+    )
+  )
 }
 
-const leftOver = async (project: string): Promise<string[]> => (await readdir(project, { recursive: true })).filter((name) => /\.(part|rows|sums|partial|lock)$|done\.jsonl$|shard-/.test(name))
+const leftOver = async (project: string): Promise<string[]> =>
+  (await readdir(project, { recursive: true })).filter((name) =>
+    /\.(part|rows|sums|partial|lock)$|done\.jsonl$|shard-/.test(name)
+  )
 
 describe.skipIf(oracleLack)('scenes', () => {
   let project: string
@@ -79,7 +126,10 @@ describe.skipIf(oracleLack)('scenes', () => {
     const out = join(folder, 'where')
     await smalti('export', project, '--format', 'geotiff', '--out', out)
     for (const name of ['north.tif', 'süd, "b".tif']) {
-      const [{ counts }, side] = [await ask<Described>({ ask: 'describe', path: join(out, name), counts: true }), name === 'north.tif' ? 700 : 600]
+      const [{ counts }, side] = [
+        await ask<Described>({ ask: 'describe', path: join(out, name), counts: true }),
+        name === 'north.tif' ? 700 : 600
+      ]
       expect(counts![255]).toBe(40 * side)
     }
   })
@@ -89,8 +139,23 @@ describe.skipIf(oracleLack)('scenes', () => {
     await smalti('export', project, '--format', 'geotiff', '--out', out)
     const { clusters, neighbours, names } = json<CommandOutput<'describe'>>(await smalti('describe', project, '--json'))
     const files = ['north.tif', 'süd, "b".tif']
-    const counted = await Promise.all(files.map(async (name) => (await ask<Described>({ ask: 'describe', path: join(out, name), counts: true })).counts!))
-    const [[labels], bands] = await Promise.all([out, scenes].map(async (place) => (await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(place, 'north.tif'), windows: [[0, 0, 700, 700, 0]] })).windows[0]))
+    const counted = await Promise.all(
+      files.map(
+        async (name) => (await ask<Described>({ ask: 'describe', path: join(out, name), counts: true })).counts!
+      )
+    )
+    const [[labels], bands] = await Promise.all(
+      [out, scenes].map(
+        async (place) =>
+          (
+            await ask<{ windows: number[][][] }>({
+              ask: 'windows',
+              path: join(place, 'north.tif'),
+              windows: [[0, 0, 700, 700, 0]]
+            })
+          ).windows[0]
+      )
+    )
     const north = json<CommandOutput<'describe'>>(await smalti('describe', await onlyNorth(), '--json'))
     clusters.forEach(({ pixels, squareMetres, confidence, patches }, k) => {
       expect(pixels).toBe(counted[0][k] + counted[1][k])
@@ -107,12 +172,18 @@ describe.skipIf(oracleLack)('scenes', () => {
       for (let other = 0; other < names.length; other++) {
         let pairs = 0
         for (let i = 0; i < labels.length; i++) {
-          for (const next of [...(i % 700 < 699 ? [i + 1] : []), i + 700]) pairs += Number(labels[i] === k && labels[next] === other) + Number(labels[i] === other && labels[next] === k)
+          for (const next of [...(i % 700 < 699 ? [i + 1] : []), i + 700])
+            pairs +=
+              Number(labels[i] === k && labels[next] === other) + Number(labels[i] === other && labels[next] === k)
         }
         expect(north.neighbours[k * names.length + other]).toBe(pairs)
       }
     })
-    expect(neighbours.every((pairs, i) => pairs === neighbours[(i % names.length) * names.length + Math.floor(i / names.length)])).toBe(true)
+    expect(
+      neighbours.every(
+        (pairs, i) => pairs === neighbours[(i % names.length) * names.length + Math.floor(i / names.length)]
+      )
+    ).toBe(true)
     expect(clusters.some(({ patches }) => new Set(patches.map(({ path }) => path)).size === 2)).toBe(true)
     expect((await smalti('describe', project)).stdout).toContain(' ha')
   })
@@ -137,15 +208,25 @@ describe.skipIf(oracleLack)('scenes', () => {
     const exported = await smalti('export', project, '--format', 'geotiff', '--out', out, '--json')
     expect(exported.code, exported.stderr).toBe(0)
     for (const name of ['north.tif', 'süd, "b".tif']) {
-      const [scene, labels] = [await ask<Described>({ ask: 'describe', path: join(scenes, name) }), await ask<Described>({ ask: 'describe', path: join(out, name), counts: true })]
-      expect([labels.width, labels.height, labels.transform, labels.projection]).toEqual([scene.width, scene.height, scene.transform, scene.projection])
+      const [scene, labels] = [
+        await ask<Described>({ ask: 'describe', path: join(scenes, name) }),
+        await ask<Described>({ ask: 'describe', path: join(out, name), counts: true })
+      ]
+      expect([labels.width, labels.height, labels.transform, labels.projection]).toEqual([
+        scene.width,
+        scene.height,
+        scene.transform,
+        scene.projection
+      ])
       expect(labels.nodata).toBe(255)
       expect(labels.overviews).toEqual([[Math.ceil(scene.width / 2), Math.ceil(scene.height / 2)]])
       for (const [value, row] of labels.table!.entries()) {
         const [index, label, red, green, blue, count, area] = row
         expect([index, label, count]).toEqual([String(value), `Cluster ${value + 1}`, String(labels.counts![value])])
         expect([red, green, blue].map(Number)).toEqual(labels.colours![value])
-        expect(Math.abs(Number(area) - labels.counts![value] / 4)).toBeLessThanOrEqual((labels.counts![value] / 4) * 1e-3)
+        expect(Math.abs(Number(area) - labels.counts![value] / 4)).toBeLessThanOrEqual(
+          (labels.counts![value] / 4) * 1e-3
+        )
       }
       if (hasCogeo) expect(validate(join(out, name))).toContain('is a valid cloud optimized GeoTIFF')
       expect(await readFile(join(out, name.replace('.tif', '.qml')), 'utf8')).toContain('<paletteEntry value="7"')
@@ -153,13 +234,29 @@ describe.skipIf(oracleLack)('scenes', () => {
   })
 
   it('have polygons that share their borders and cover all that is labelled', async () => {
-    const areas = json<CommandOutput<'export'>>(await smalti('export', project, '--format', 'csv', '--out', join(folder, 'csv'), '--json'))
+    const areas = json<CommandOutput<'export'>>(
+      await smalti('export', project, '--format', 'csv', '--out', join(folder, 'csv'), '--json')
+    )
     expect(areas.files).toBe(1)
-    for (const [format, file, place] of [['geopackage', 'labels.gpkg', 'WGS 84 / UTM zone 33N'], ['flatgeobuf', 'north.fgb', 'WGS 84 / UTM zone 33N'], ['geojson', 'north.geojson', 'WGS 84']] as const) {
+    for (const [format, file, place] of [
+      ['geopackage', 'labels.gpkg', 'WGS 84 / UTM zone 33N'],
+      ['flatgeobuf', 'north.fgb', 'WGS 84 / UTM zone 33N'],
+      ['geojson', 'north.geojson', 'WGS 84']
+    ] as const) {
       const out = join(folder, format)
       const exported = await smalti('export', project, '--format', format, '--out', out, '--sieve', '30px')
       expect(exported.code, exported.stderr).toBe(0)
-      const { layers } = await ask<{ layers: { name: string; features: number; invalid: number; area: number; union: number; projection: string; names: string[] }[] }>({ ask: 'vectors', path: join(out, file), union: true })
+      const { layers } = await ask<{
+        layers: {
+          name: string
+          features: number
+          invalid: number
+          area: number
+          union: number
+          projection: string
+          names: string[]
+        }[]
+      }>({ ask: 'vectors', path: join(out, file), union: true })
       const layer = layers.find(({ name }) => name === 'north') ?? layers[0]
       expect(layer).toMatchObject({ invalid: 0, projection: place })
       expect(layer.features).toBeGreaterThan(5)
@@ -176,23 +273,55 @@ describe.skipIf(oracleLack)('scenes', () => {
       expect(exported.code, exported.stderr).toBe(0)
       return out
     }
-    const pixels = async (path: string): Promise<number[]> => (await ask<{ windows: number[][][] }>({ ask: 'windows', path, windows: [[0, 0, 700, 700, 0]] })).windows[0][0]
+    const pixels = async (path: string): Promise<number[]> =>
+      (await ask<{ windows: number[][][] }>({ ask: 'windows', path, windows: [[0, 0, 700, 700, 0]] })).windows[0][0]
     const expected = await pixels(join(await written('geotiff'), 'north.tif'))
     expect(await pixels(join(await written('png'), 'north.png'))).toEqual(expected)
     expect(await pixels(join(await written('png-palette'), 'north.png'))).toEqual(expected)
-    expect((await ask<{ values: number[]; shape: number[] }>({ ask: 'npy', path: join(await written('npy'), 'north.npy') }))).toEqual({ values: expected, shape: [700, 700] })
+    expect(
+      await ask<{ values: number[]; shape: number[] }>({ ask: 'npy', path: join(await written('npy'), 'north.npy') })
+    ).toEqual({ values: expected, shape: [700, 700] })
     const classes = await written('png-classes')
-    expect(await pixels(join(classes, 'north', '003 Cluster 4.png'))).toEqual(expected.map((value) => (value === 3 ? 255 : 0)))
+    expect(await pixels(join(classes, 'north', '003 Cluster 4.png'))).toEqual(
+      expected.map((value) => (value === 3 ? 255 : 0))
+    )
     const panoptic = join(await written('coco-panoptic'))
-    expect(await pixels(join(panoptic, 'panoptic', 'north.png'))).toEqual(expected.map((value) => (value === 255 ? 0 : value + 1)))
-    const described = JSON.parse(await readFile(join(panoptic, 'panoptic.json'), 'utf8')) as { annotations: { segments_info: { id: number; area: number }[] }[] }
-    for (const { id, area } of described.annotations[0].segments_info) expect(area).toBe(expected.filter((value) => value === id - 1).length)
+    expect(await pixels(join(panoptic, 'panoptic', 'north.png'))).toEqual(
+      expected.map((value) => (value === 255 ? 0 : value + 1))
+    )
+    const described = JSON.parse(await readFile(join(panoptic, 'panoptic.json'), 'utf8')) as {
+      annotations: { segments_info: { id: number; area: number }[] }[]
+    }
+    for (const { id, area } of described.annotations[0].segments_info)
+      expect(area).toBe(expected.filter((value) => value === id - 1).length)
     if (hasPycocotools) {
-      const { pictures } = await ask<{ pictures: Record<string, number[]> }>({ ask: 'coco', path: join(await written('coco-rle'), 'annotations.json') })
+      const { pictures } = await ask<{ pictures: Record<string, number[]> }>({
+        ask: 'coco',
+        path: join(await written('coco-rle'), 'annotations.json')
+      })
       expect(pictures['north.tif']).toEqual(expected.map((value) => (value === 255 ? 0 : value + 1)))
     }
-    const yolo = (await readFile(join(await written('yolo'), 'labels', 'north.txt'), 'utf8')).trim().split('\n').map((line) => line.split(' ').map(Number))
-    const area = yolo.reduce((sum, [, ...corners]) => sum + Math.abs(corners.reduce((a, _, i) => (i % 2 ? a : a + corners[i] * corners[(i + 3) % corners.length] - corners[(i + 2) % corners.length] * corners[i + 1]), 0)) / 2, 0)
+    const yolo = (await readFile(join(await written('yolo'), 'labels', 'north.txt'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ').map(Number))
+    const area = yolo.reduce(
+      (sum, [, ...corners]) =>
+        sum +
+        Math.abs(
+          corners.reduce(
+            (a, _, i) =>
+              i % 2
+                ? a
+                : a +
+                  corners[i] * corners[(i + 3) % corners.length] -
+                  corners[(i + 2) % corners.length] * corners[i + 1],
+            0
+          )
+        ) /
+          2,
+      0
+    )
     expect(area * 700 * 700).toBeCloseTo(700 * 660, -3)
   })
 
@@ -201,26 +330,49 @@ describe.skipIf(oracleLack)('scenes', () => {
     await cp(project, run, { recursive: true })
     const names = ['Wald, "hoch"', 'воду\nи лёд', '森林 <&>', "l'été"]
     const classes = names.map((name, id) => ({ id, name, colour: ['#102030', '#405060', '#708090', '#a0b0c0'][id] }))
-    await writeFile(join(run, 'runs', 'run-0001', 'classes.json'), JSON.stringify({ format: 2, cursor: 0, history: [{ name: 'first', schemes: { A: { classes, of: [0, 0, 1, 1, 2, 2, 3, 3] } } }] }))
+    await writeFile(
+      join(run, 'runs', 'run-0001', 'classes.json'),
+      JSON.stringify({
+        format: 2,
+        cursor: 0,
+        history: [{ name: 'first', schemes: { A: { classes, of: [0, 0, 1, 1, 2, 2, 3, 3] } } }]
+      })
+    )
     const written = async (format: string): Promise<string> => {
       const out = join(folder, `named-${format}`)
       const exported = await smalti('export', run, '--format', format, '--out', out)
       expect(exported.code, exported.stderr).toBe(0)
       return out
     }
-    const labels = await ask<Described>({ ask: 'describe', path: join(await written('geotiff'), 'north.tif'), counts: true })
+    const labels = await ask<Described>({
+      ask: 'describe',
+      path: join(await written('geotiff'), 'north.tif'),
+      counts: true
+    })
     expect(labels.table!.map(([, name]) => name)).toEqual(names)
     expect(labels.counts!.slice(4, 255).every((count) => count === 0)).toBe(true)
-    for (const [format, file] of [['geopackage', 'labels.gpkg'], ['geojson', 'north.geojson'], ['flatgeobuf', 'north.fgb']]) {
-      const { layers } = await ask<{ layers: { name: string; names: string[] }[] }>({ ask: 'vectors', path: join(await written(format), file) })
-      for (const name of (layers.find((layer) => layer.name === 'north') ?? layers[0]).names) expect(names).toContain(name)
+    for (const [format, file] of [
+      ['geopackage', 'labels.gpkg'],
+      ['geojson', 'north.geojson'],
+      ['flatgeobuf', 'north.fgb']
+    ]) {
+      const { layers } = await ask<{ layers: { name: string; names: string[] }[] }>({
+        ask: 'vectors',
+        path: join(await written(format), file)
+      })
+      for (const name of (layers.find((layer) => layer.name === 'north') ?? layers[0]).names)
+        expect(names).toContain(name)
     }
     const csv = await readFile(join(await written('csv'), 'areas.csv'), 'utf8')
     expect(csv).toContain('"Wald, ""hoch"""')
     expect(csv).toContain('"süd, ""b"".tif"')
     for (const format of ['coco-rle', 'coco-panoptic']) {
       const file = join(await written(format), format === 'coco-rle' ? 'annotations.json' : 'panoptic.json')
-      expect((JSON.parse(await readFile(file, 'utf8')) as { categories: { name: string }[] }).categories.map(({ name }) => name)).toEqual(names)
+      expect(
+        (JSON.parse(await readFile(file, 'utf8')) as { categories: { name: string }[] }).categories.map(
+          ({ name }) => name
+        )
+      ).toEqual(names)
     }
     expect((await readdir(join(await written('png-classes'), 'north'))).length).toBe(4)
     for (const format of ['png', 'npy', 'yolo']) await written(format)
@@ -232,9 +384,21 @@ describe.skipIf(oracleLack)('scenes', () => {
     const ort = require('onnxruntime-node') as OrtApi
     const session = await ort.InferenceSession.create(join(out, 'labels.onnx'))
     const side = 700
-    const { windows } = await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(scenes, 'north.tif'), windows: [[0, 0, side, side, 0]] })
-    const { labels } = await session.run({ image: new ort.Tensor('float32', Float32Array.from(windows[0].flat()), [1, 3, side, side]) })
-    const ours = (await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(folder, 'geotiff', 'north.tif'), windows: [[0, 0, side, side, 0]] })).windows[0][0]
+    const { windows } = await ask<{ windows: number[][][] }>({
+      ask: 'windows',
+      path: join(scenes, 'north.tif'),
+      windows: [[0, 0, side, side, 0]]
+    })
+    const { labels } = await session.run({
+      image: new ort.Tensor('float32', Float32Array.from(windows[0].flat()), [1, 3, side, side])
+    })
+    const ours = (
+      await ask<{ windows: number[][][] }>({
+        ask: 'windows',
+        path: join(folder, 'geotiff', 'north.tif'),
+        windows: [[0, 0, side, side, 0]]
+      })
+    ).windows[0][0]
     let [same, all] = [0, 0]
     for (let r = 80; r < side - 80; r++) {
       for (let c = 120; c < side - 80; c++) {
@@ -250,27 +414,52 @@ describe.skipIf(oracleLack)('scenes', () => {
     await cp(project, p, { recursive: true })
     expect((await smalti('segment', p, '--heatmaps')).code).toBe(0)
     expect(Object.keys(await rasterHashes(p)).filter((name) => name.includes('/B/'))).toEqual([])
-    const windowsOf = async (path: string): Promise<number[][]> => (await ask<{ windows: number[][][] }>({ ask: 'windows', path, windows: [[0, 0, 700, 700, 0]] })).windows[0]
-    const found: Record<string, { labels: number[]; planes: number[][]; network: ArrayLike<number | bigint>; pixels: number[] }> = {}
+    const windowsOf = async (path: string): Promise<number[][]> =>
+      (await ask<{ windows: number[][][] }>({ ask: 'windows', path, windows: [[0, 0, 700, 700, 0]] })).windows[0]
+    const found: Record<
+      string,
+      { labels: number[]; planes: number[][]; network: ArrayLike<number | bigint>; pixels: number[] }
+    > = {}
     const ort = require('onnxruntime-node') as OrtApi
-    const image = new ort.Tensor('float32', Float32Array.from((await windowsOf(join(scenes, 'north.tif'))).flat()), [1, 3, 700, 700])
+    const image = new ort.Tensor(
+      'float32',
+      Float32Array.from((await windowsOf(join(scenes, 'north.tif'))).flat()),
+      [1, 3, 700, 700]
+    )
     for (const head of ['A', 'B']) {
       const [out, onnx] = [join(folder, `groups-${head}`), join(folder, `groups-onnx-${head}`)]
-      expect((await smalti('export', p, '--format', 'geotiff', '--head', head, '--probabilities', '--out', out)).code).toBe(0)
+      expect(
+        (await smalti('export', p, '--format', 'geotiff', '--head', head, '--probabilities', '--out', out)).code
+      ).toBe(0)
       expect((await smalti('export', p, '--format', 'onnx', '--head', head, '--out', onnx)).code).toBe(0)
       const { clusters } = json<CommandOutput<'describe'>>(await smalti('describe', p, '--head', head, '--json'))
-      const planes = (await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(out, 'north.probabilities.tif'), windows: [[0, 0, 175, 175, 0]] })).windows[0]
+      const planes = (
+        await ask<{ windows: number[][][] }>({
+          ask: 'windows',
+          path: join(out, 'north.probabilities.tif'),
+          windows: [[0, 0, 175, 175, 0]]
+        })
+      ).windows[0]
       const session = await ort.InferenceSession.create(join(onnx, 'labels.onnx'))
-      found[head] = { labels: (await windowsOf(join(out, 'north.tif')))[0], planes, network: (await session.run({ image })).labels.data as ArrayLike<number | bigint>, pixels: clusters.map(({ pixels }) => pixels) }
+      found[head] = {
+        labels: (await windowsOf(join(out, 'north.tif')))[0],
+        planes,
+        network: (await session.run({ image })).labels.data as ArrayLike<number | bigint>,
+        pixels: clusters.map(({ pixels }) => pixels)
+      }
     }
     const { A, B } = found
     const groups = new Map<number, number>()
     A.labels.forEach((label, i) => groups.set(label, groups.get(label) ?? B.labels[i]))
     expect(A.labels.every((label, i) => groups.get(label) === B.labels[i])).toBe(true)
     expect(new Set(B.labels)).toEqual(new Set([0, 1, 2, 3, 255]))
-    expect(B.pixels).toEqual([0, 1, 2, 3].map((group) => A.pixels.reduce((sum, n, k) => (groups.get(k) === group ? sum + n : sum), 0)))
+    expect(B.pixels).toEqual(
+      [0, 1, 2, 3].map((group) => A.pixels.reduce((sum, n, k) => (groups.get(k) === group ? sum + n : sum), 0))
+    )
     B.planes.forEach((plane, group) => {
-      const sums = A.planes[0].map((_, i) => A.planes.reduce((sum, of, k) => (groups.get(k) === group ? sum + of[i] : sum), 0))
+      const sums = A.planes[0].map((_, i) =>
+        A.planes.reduce((sum, of, k) => (groups.get(k) === group ? sum + of[i] : sum), 0)
+      )
       expect(plane.every((value, i) => value === (A.planes[0][i] === 255 ? 255 : Math.min(sums[i], 254)))).toBe(true)
     })
     let [alike, all] = [0, 0]
@@ -292,10 +481,16 @@ describe.skipIf(oracleLack)('scenes', () => {
     await utimes(join(own, 'north.tif'), new Date(), new Date(Date.now() + 5000))
     expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--json')).labelled).toBe(1)
     await rm(join(own, 'north.tif'))
-    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--json'))).toMatchObject({ images: 1, labelled: 0 })
+    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--json'))).toMatchObject({
+      images: 1,
+      labelled: 0
+    })
     expect(Object.keys(await rasterHashes(p)).filter((name) => name.includes('north'))).toEqual([])
     // An area of interest, or a clean-up, makes other labels.
-    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--sieve', '50px', '--majority', '1', '--json')).labelled).toBe(1)
+    expect(
+      json<CommandOutput<'segment'>>(await smalti('segment', p, '--sieve', '50px', '--majority', '1', '--json'))
+        .labelled
+    ).toBe(1)
     expect(await leftOver(p)).toEqual([])
   })
 
@@ -303,15 +498,23 @@ describe.skipIf(oracleLack)('scenes', () => {
     const p = join(folder, 'killed.smalti')
     await cp(project, p, { recursive: true })
     await rm(join(p, 'runs', 'run-0001', 'labels'), { recursive: true })
-    const written = async (): Promise<number> => (await readdir(join(p, 'runs', 'run-0001'), { recursive: true })).filter((name) => /\.(tif|rows)$/.test(name)).length
+    const written = async (): Promise<number> =>
+      (await readdir(join(p, 'runs', 'run-0001'), { recursive: true })).filter((name) => /\.(tif|rows)$/.test(name))
+        .length
     let cutOff = 0
     for (const files of [0, 1, 2, 3]) {
       const { child, finished } = start('segment', p)
-      await vi.waitUntil(async () => (await written()) >= files || child.exitCode !== null, { timeout: 240_000, interval: 10 })
+      await vi.waitUntil(async () => (await written()) >= files || child.exitCode !== null, {
+        timeout: 240_000,
+        interval: 10
+      })
       // Its engine goes with it: nobody is left to talk to.
       child.kill('SIGKILL')
       if ((await finished).code === null) cutOff++
-      expect((await smalti('export', p, '--out', join(folder, 'killed-out'))).code, 'a project opens at any moment').not.toBe(1)
+      expect(
+        (await smalti('export', p, '--out', join(folder, 'killed-out'))).code,
+        'a project opens at any moment'
+      ).not.toBe(1)
     }
     expect(cutOff, 'in the middle of its work').toBeGreaterThanOrEqual(2)
     const done = await smalti('segment', p, '--json')
@@ -325,7 +528,9 @@ describe.skipIf(oracleLack)('scenes', () => {
   async function described(p: string): Promise<unknown> {
     const found = await smalti('describe', p, '--json')
     expect(found.code, found.stderr).toBe(0)
-    return JSON.parse(found.stdout, (_, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(9)) : value))
+    return JSON.parse(found.stdout, (_, value: unknown) =>
+      typeof value === 'number' ? Number(value.toPrecision(9)) : value
+    )
   }
 
   it('stay a project that opens, marked partial, when they are stopped', async () => {
@@ -336,11 +541,15 @@ describe.skipIf(oracleLack)('scenes', () => {
     await smalti('train', many, '--project', p, ...TRAIN)
     const { child, finished } = start('segment', p)
     // Stopped as soon as some images are done.
-    const done = async (): Promise<number> => (await readdir(join(p, 'runs', 'run-0001'), { recursive: true })).filter((name) => /\/A\/.*\.tif$/.test(name)).length
+    const done = async (): Promise<number> =>
+      (await readdir(join(p, 'runs', 'run-0001'), { recursive: true })).filter((name) => /\/A\/.*\.tif$/.test(name))
+        .length
     await vi.waitUntil(async () => (await done()) >= 2, { timeout: 240_000, interval: 10 })
     child.kill('SIGINT')
     expect((await finished).code).toBe(130)
-    const index = JSON.parse(await readFile(join(p, 'runs', 'run-0001', 'labels', 'training', 'labels.json'), 'utf8')) as { partial: boolean; images: unknown[] }
+    const index = JSON.parse(
+      await readFile(join(p, 'runs', 'run-0001', 'labels', 'training', 'labels.json'), 'utf8')
+    ) as { partial: boolean; images: unknown[] }
     expect(index.partial).toBe(true)
     expect(index.images.length).toBeGreaterThanOrEqual(1)
     expect(index.images.length).toBeLessThan(12)
@@ -354,13 +563,30 @@ describe.skipIf(oracleLack)('scenes', () => {
   it('that are placed by ground control points are used, and said to be', async () => {
     const points = join(folder, 'points')
     await mkdir(points)
-    gdal('gdal_translate', '-q', '-a_srs', 'EPSG:4326', ...[[0, 0, 10, 50], [600, 0, 10.1, 50], [0, 600, 10, 49.9], [600, 600, 10.1, 49.9]].flatMap((point) => ['-gcp', ...point.map(String)]), join(scenes, 'süd, "b".tif'), join(points, 'gcp.tif'))
+    gdal(
+      'gdal_translate',
+      '-q',
+      '-a_srs',
+      'EPSG:4326',
+      ...[
+        [0, 0, 10, 50],
+        [600, 0, 10.1, 50],
+        [0, 600, 10, 49.9],
+        [600, 600, 10.1, 49.9]
+      ].flatMap((point) => ['-gcp', ...point.map(String)]),
+      join(scenes, 'süd, "b".tif'),
+      join(points, 'gcp.tif')
+    )
     const p = join(folder, 'points.smalti')
     const trained = json<CommandOutput<'train'>>(await smalti('train', points, '--project', p, ...TRAIN, '--json'))
-    expect(trained.warnings).toEqual([{ path: 'gcp.tif', reason: expect.stringContaining('ground control points') as string }])
+    expect(trained.warnings).toEqual([
+      { path: 'gcp.tif', reason: expect.stringContaining('ground control points') as string }
+    ])
     await smalti('segment', p)
     await smalti('export', p, '--format', 'geotiff', '--out', join(folder, 'points-out'))
-    expect((await ask<Described>({ ask: 'describe', path: join(folder, 'points-out', 'gcp.tif') })).controlPoints).toBe(4)
+    expect((await ask<Described>({ ask: 'describe', path: join(folder, 'points-out', 'gcp.tif') })).controlPoints).toBe(
+      4
+    )
   })
 
   it('have probabilities, where heatmaps are kept, that GDAL lays on them and that agree with the labels', async () => {
@@ -371,30 +597,74 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--heatmaps')])
     expect((await smalti('export', p, '--format', 'csv', '--probabilities', '--out', out)).stderr).toContain('geotiff')
     expect(existsSync(out)).toBe(false)
-    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--heatmaps', '--json'))).toMatchObject({ images: 2, labelled: 2 })
+    expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--heatmaps', '--json'))).toMatchObject({
+      images: 2,
+      labelled: 2
+    })
     expect(await rasterHashes(p)).toMatchObject(await rasterHashes(project))
     expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--json'))).toMatchObject({ labelled: 0 })
-    const exported = await smalti('export', p, '--format', 'geotiff', '--confidence', '--probabilities', '--out', out, '--json')
+    const exported = await smalti(
+      'export',
+      p,
+      '--format',
+      'geotiff',
+      '--confidence',
+      '--probabilities',
+      '--out',
+      out,
+      '--json'
+    )
     expect(exported.code, exported.stderr).toBe(0)
     expect(json<CommandOutput<'export'>>(exported).files).toBe(10)
-    const [labels, confidence, probabilities] = await Promise.all(['north.tif', 'north.confidence.tif', 'north.probabilities.tif'].map((name) => ask<Described>({ ask: 'describe', path: join(out, name) })))
-    expect([confidence.width, confidence.height, confidence.transform, confidence.projection]).toEqual([labels.width, labels.height, labels.transform, labels.projection])
+    const [labels, confidence, probabilities] = await Promise.all(
+      ['north.tif', 'north.confidence.tif', 'north.probabilities.tif'].map((name) =>
+        ask<Described>({ ask: 'describe', path: join(out, name) })
+      )
+    )
+    expect([confidence.width, confidence.height, confidence.transform, confidence.projection]).toEqual([
+      labels.width,
+      labels.height,
+      labels.transform,
+      labels.projection
+    ])
     const [x, across, , y, , down] = labels.transform
-    expect([probabilities.width, probabilities.height, probabilities.transform, probabilities.projection]).toEqual([175, 175, [x, 4 * across, 0, y, 0, 4 * down], labels.projection])
+    expect([probabilities.width, probabilities.height, probabilities.transform, probabilities.projection]).toEqual([
+      175,
+      175,
+      [x, 4 * across, 0, y, 0, 4 * down],
+      labels.projection
+    ])
     expect(probabilities.names).toEqual(Array.from({ length: 8 }, (_, k) => `Cluster ${k + 1}`))
     for (const { nodata, scale } of [confidence, probabilities]) expect([nodata, scale]).toEqual([255, 1 / 254])
-    if (hasCogeo) for (const name of ['north.confidence.tif', 'north.probabilities.tif']) expect(validate(join(out, name))).toContain('is a valid cloud optimized GeoTIFF')
-    const values = async (name: string, side: number): Promise<number[][]> => (await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(out, name), windows: [[0, 0, side, side, 0]] })).windows[0]
-    const [[label], [sure], planes] = [await values('north.tif', 700), await values('north.confidence.tif', 700), await values('north.probabilities.tif', 175)]
+    if (hasCogeo)
+      for (const name of ['north.confidence.tif', 'north.probabilities.tif'])
+        expect(validate(join(out, name))).toContain('is a valid cloud optimized GeoTIFF')
+    const values = async (name: string, side: number): Promise<number[][]> =>
+      (
+        await ask<{ windows: number[][][] }>({
+          ask: 'windows',
+          path: join(out, name),
+          windows: [[0, 0, side, side, 0]]
+        })
+      ).windows[0]
+    const [[label], [sure], planes] = [
+      await values('north.tif', 700),
+      await values('north.confidence.tif', 700),
+      await values('north.probabilities.tif', 175)
+    ]
     expect(sure.every((value, i) => (value === 255) === (label[i] === 255))).toBe(true)
     // In the middle of four cells that one cluster leads, that is the label, and no less sure than the least sure of them.
     let looked = 0
     for (let r = 0; r < 174; r++) {
       for (let c = 12; c < 174; c++) {
         const cells = [r * 175 + c, r * 175 + c + 1, (r + 1) * 175 + c, (r + 1) * 175 + c + 1]
-        const leaders = cells.map((cell) => planes.reduce((best, plane, k) => (plane[cell] > planes[best][cell] ? k : best), 0))
+        const leaders = cells.map((cell) =>
+          planes.reduce((best, plane, k) => (plane[cell] > planes[best][cell] ? k : best), 0)
+        )
         // Bytes do not tell which of two equal ones led.
-        const close = cells.some((cell) => planes.some((plane, k) => k !== leaders[0] && plane[cell] >= planes[leaders[0]][cell] - 1))
+        const close = cells.some((cell) =>
+          planes.some((plane, k) => k !== leaders[0] && plane[cell] >= planes[leaders[0]][cell] - 1)
+        )
         if (new Set(leaders).size > 1 || close) continue
         const [least, most] = [Math.min, Math.max].map((pick) => pick(...cells.map((cell) => planes[leaders[0]][cell])))
         const pixel = (4 * r + 4) * 700 + 4 * c + 4
@@ -406,7 +676,9 @@ describe.skipIf(oracleLack)('scenes', () => {
     // Labels of another head leave no measures of this one beside them; what a user made of one of them stays.
     await writeFile(join(out, 'süd, "b".confidence.tif'), 'edited')
     expect((await smalti('export', p, '--format', 'geotiff', '--head', 'B', '--out', out)).code).toBe(0)
-    expect((await readdir(out)).filter((name) => /confidence|probabilities/.test(name))).toEqual(['süd, "b".confidence.tif'])
+    expect((await readdir(out)).filter((name) => /confidence|probabilities/.test(name))).toEqual([
+      'süd, "b".confidence.tif'
+    ])
   })
 
   it('are labelled in shards, and merged byte for byte; a missing shard is named', async () => {
@@ -421,7 +693,10 @@ describe.skipIf(oracleLack)('scenes', () => {
     // Two at a time do not disturb each other.
     const both = await Promise.all([smalti('segment', p, '--shard', '2/3'), smalti('segment', p, '--shard', '1/3')])
     expect(both.map(({ code }) => code)).toEqual([0, 0])
-    expect(json<CommandOutput<'mergeShards'>>(await smalti('merge-shards', p, '--json'))).toMatchObject({ images: 2, shards: 3 })
+    expect(json<CommandOutput<'mergeShards'>>(await smalti('merge-shards', p, '--json'))).toMatchObject({
+      images: 2,
+      shards: 3
+    })
     expect(await rasterHashes(p)).toEqual(await rasterHashes(project))
     expect(await described(p)).toEqual(await described(project))
     expect(await leftOver(p)).toEqual([])
@@ -439,9 +714,16 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(await shards()).toEqual([begun])
     expect((await smalti('segment', p, '--shard', '2/2')).code).toBe(0)
     const summary = join(set, begun, 'shard.json')
-    for (const name of await shards()) await writeFile(join(set, name, 'shard.json'), (await readFile(join(set, name, 'shard.json'), 'utf8')).replace(/"step": \d+/, '"step": -1'))
+    for (const name of await shards())
+      await writeFile(
+        join(set, name, 'shard.json'),
+        (await readFile(join(set, name, 'shard.json'), 'utf8')).replace(/"step": \d+/, '"step": -1')
+      )
     // Somebody writes one of them still.
-    await writeFile(join(p, 'shard-1-of-2.lock'), JSON.stringify({ id: 'theirs', host: 'elsewhere', boot: '', process: 1, started: '', thread: 0 }))
+    await writeFile(
+      join(p, 'shard-1-of-2.lock'),
+      JSON.stringify({ id: 'theirs', host: 'elsewhere', boot: '', process: 1, started: '', thread: 0 })
+    )
     expect((await smalti('segment', p, '--sieve', '20px')).code).toBe(0)
     expect(existsSync(summary)).toBe(true)
     await rm(join(p, 'shard-1-of-2.lock'))
@@ -456,7 +738,8 @@ describe.skipIf(oracleLack)('scenes', () => {
       await rm(join(copy, 'runs', 'run-0001', 'labels'), { recursive: true })
     }
     await smalti('segment', whole, '--heatmaps')
-    for (const shard of ['1/3', '2/3', '3/3']) expect((await smalti('segment', p, '--heatmaps', '--shard', shard)).code).toBe(0)
+    for (const shard of ['1/3', '2/3', '3/3'])
+      expect((await smalti('segment', p, '--heatmaps', '--shard', shard)).code).toBe(0)
     expect((await smalti('merge-shards', p)).code).toBe(0)
     const hashes = await rasterHashes(whole)
     expect(Object.keys(hashes)).toHaveLength(4)
@@ -467,7 +750,13 @@ describe.skipIf(oracleLack)('scenes', () => {
   it('of other folders, files and addresses get labels beside the first', async () => {
     const others = join(folder, 'others')
     await mkdir(others)
-    await drawGeoTiff(join(others, 'east.tif'), 500, 3, ['-of', 'COG', '-co', 'BLOCKSIZE=128'].filter((_, i) => i < 2), 0)
+    await drawGeoTiff(
+      join(others, 'east.tif'),
+      500,
+      3,
+      ['-of', 'COG', '-co', 'BLOCKSIZE=128'].filter((_, i) => i < 2),
+      0
+    )
     const before = await rasterHashes(project)
     const server = await serveFiles([join(others, 'east.tif')])
     try {
@@ -476,14 +765,34 @@ describe.skipIf(oracleLack)('scenes', () => {
       expect(remote.code, remote.stderr).toBe(0)
       expect(json<CommandOutput<'segment'>>(remote)).toMatchObject({ images: 1, labelled: 1 })
       expect(server.sent().bytes).toBeLessThan(2.5 * (await stat(join(others, 'east.tif'))).size)
-      await smalti('export', project, '--images', server.address(join(others, 'east.tif')), '--format', 'geotiff', '--out', join(folder, 'remote'))
+      await smalti(
+        'export',
+        project,
+        '--images',
+        server.address(join(others, 'east.tif')),
+        '--format',
+        'geotiff',
+        '--out',
+        join(folder, 'remote')
+      )
     } finally {
       await server.close()
     }
     const local = await smalti('segment', project, '--images', join(others, 'east.tif'), '--json')
     expect(local.code, local.stderr).toBe(0)
-    await smalti('export', project, '--images', join(others, 'east.tif'), '--format', 'geotiff', '--out', join(folder, 'local'))
-    expect(await readFile(join(folder, 'remote', 'east.tif'))).toEqual(await readFile(join(folder, 'local', 'east.tif')))
+    await smalti(
+      'export',
+      project,
+      '--images',
+      join(others, 'east.tif'),
+      '--format',
+      'geotiff',
+      '--out',
+      join(folder, 'local')
+    )
+    expect(await readFile(join(folder, 'remote', 'east.tif'))).toEqual(
+      await readFile(join(folder, 'local', 'east.tif'))
+    )
     expect(await rasterHashes(project)).toMatchObject(before)
   })
 
@@ -504,11 +813,24 @@ describe.skipIf(oracleLack)('scenes', () => {
   it('keep to an area of interest in any coordinate system', async () => {
     const area = join(folder, 'aoi.geojson')
     // A square of 100 m (200 pixels) in the north scene, whose upper left corner is 401000, 5000000.
-    const ring = [[401100, 4999900], [401200, 4999900], [401200, 4999800], [401100, 4999800], [401100, 4999900]]
+    const ring = [
+      [401100, 4999900],
+      [401200, 4999900],
+      [401200, 4999800],
+      [401100, 4999800],
+      [401100, 4999900]
+    ]
     const inDegrees = ring.map(([x, y]) => gdalTransform(x, y))
     for (const content of [
-      { type: 'Polygon', coordinates: [ring], crs: { type: 'name', properties: { name: 'urn:ogc:def:crs:EPSG::32633' } } },
-      { type: 'FeatureCollection', features: [{ type: 'Feature', properties: {}, geometry: { type: 'Polygon', coordinates: [inDegrees] } }] }
+      {
+        type: 'Polygon',
+        coordinates: [ring],
+        crs: { type: 'name', properties: { name: 'urn:ogc:def:crs:EPSG::32633' } }
+      },
+      {
+        type: 'FeatureCollection',
+        features: [{ type: 'Feature', properties: {}, geometry: { type: 'Polygon', coordinates: [inDegrees] } }]
+      }
     ]) {
       await writeFile(area, JSON.stringify(content))
       const p = join(folder, `aoi-${content.type}.smalti`)
@@ -519,18 +841,36 @@ describe.skipIf(oracleLack)('scenes', () => {
       const { counts } = await ask<Described>({ ask: 'describe', path: join(p, 'out', 'north.tif'), counts: true })
       expect(700 * 700 - counts![255]).toBeGreaterThan(39_000)
       expect(700 * 700 - counts![255]).toBeLessThan(41_000)
-      const { windows } = await ask<{ windows: number[][][] }>({ ask: 'windows', path: join(p, 'out', 'north.tif'), windows: [[205, 205, 190, 190, 0], [0, 0, 700, 195, 0]] })
+      const { windows } = await ask<{ windows: number[][][] }>({
+        ask: 'windows',
+        path: join(p, 'out', 'north.tif'),
+        windows: [
+          [205, 205, 190, 190, 0],
+          [0, 0, 700, 195, 0]
+        ]
+      })
       expect(windows[0][0]).not.toContain(255)
       expect(windows[1][0].every((value) => value === 255)).toBe(true)
       const other = await ask<Described>({ ask: 'describe', path: join(p, 'out', 'süd, "b".tif'), counts: true })
       expect(other.counts![255]).toBe(600 * 600)
     }
-    const lost = await smalti('train', scenes, '--project', join(folder, 'aoi-none'), ...TRAIN, '--area', join(folder, 'nowhere.geojson'))
+    const lost = await smalti(
+      'train',
+      scenes,
+      '--project',
+      join(folder, 'aoi-none'),
+      ...TRAIN,
+      '--area',
+      join(folder, 'nowhere.geojson')
+    )
     expect([lost.code, lost.stderr]).toEqual([2, expect.stringContaining('does not exist')])
   })
 
   function gdalTransform(x: number, y: number): [number, number] {
-    const { stdout } = spawnSync('gdaltransform', ['-s_srs', 'EPSG:32633', '-t_srs', 'OGC:CRS84'], { input: `${x} ${y}\n`, encoding: 'utf8' })
+    const { stdout } = spawnSync('gdaltransform', ['-s_srs', 'EPSG:32633', '-t_srs', 'OGC:CRS84'], {
+      input: `${x} ${y}\n`,
+      encoding: 'utf8'
+    })
     const [longitude, latitude] = stdout.split(' ').map(Number)
     return [longitude, latitude]
   }
@@ -539,7 +879,17 @@ describe.skipIf(oracleLack)('scenes', () => {
     const mixed = join(folder, 'mixed')
     await mkdir(mixed)
     await cp(join(scenes, 'north.tif'), join(mixed, 'fine.tif'))
-    gdal('gdal_translate', '-q', '-outsize', '50%', '50%', '-r', 'average', join(scenes, 'süd, "b".tif'), join(mixed, 'coarse.tif'))
+    gdal(
+      'gdal_translate',
+      '-q',
+      '-outsize',
+      '50%',
+      '50%',
+      '-r',
+      'average',
+      join(scenes, 'süd, "b".tif'),
+      join(mixed, 'coarse.tif')
+    )
     const p = join(folder, 'gsd.smalti')
     const trained = await smalti('train', mixed, '--project', p, ...TRAIN, '--gsd', '1', '--json')
     expect(trained.code, trained.stderr).toBe(0)
@@ -561,12 +911,20 @@ describe.skipIf(oracleLack)('scenes', () => {
   it('without a known size on the ground are left out where one is needed', async () => {
     const photos = join(folder, 'photos')
     await mkdir(photos)
-    await sharp(drawSampleScene(200, 5).colours, { raw: { width: 200, height: 200, channels: 3 } }).png().toFile(join(photos, 'a.png'))
+    await sharp(drawSampleScene(200, 5).colours, { raw: { width: 200, height: 200, channels: 3 } })
+      .png()
+      .toFile(join(photos, 'a.png'))
     const refused = await smalti('train', photos, '--project', join(folder, 'p-photos'), ...TRAIN, '--gsd', '0.5')
-    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('ground sampling distance is not known')])
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining('ground sampling distance is not known')
+    ])
     // A world file tells it.
     await writeFile(join(photos, 'a.pgw'), '0.5\n0\n0\n-0.5\n400000.25\n4999999.75\n')
-    await writeFile(join(photos, 'a.prj'), 'PROJCS["WGS 84 / UTM zone 33N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",15],PARAMETER["scale_factor",0.9996],PARAMETER["false_easting",500000],PARAMETER["false_northing",0],UNIT["metre",1],AUTHORITY["EPSG","32633"]]')
+    await writeFile(
+      join(photos, 'a.prj'),
+      'PROJCS["WGS 84 / UTM zone 33N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",15],PARAMETER["scale_factor",0.9996],PARAMETER["false_easting",500000],PARAMETER["false_northing",0],UNIT["metre",1],AUTHORITY["EPSG","32633"]]'
+    )
     const p = join(folder, 'world.smalti')
     expect((await smalti('train', photos, '--project', p, ...TRAIN, '--gsd', '0.5')).code).toBe(0)
     await smalti('segment', p)
@@ -579,14 +937,32 @@ describe.skipIf(oracleLack)('scenes', () => {
   it('of unlike bands and depths are learnt in what they share, or refused with a list', async () => {
     const bands = join(folder, 'bands')
     await mkdir(bands)
-    const make = (name: string, request: object): Promise<unknown> => ask({ ask: 'make', path: join(bands, name), width: 200, height: 200, type: 'UInt16', options: ['TILED=YES'], ...request } as never)
+    const make = (name: string, request: object): Promise<unknown> =>
+      ask({
+        ask: 'make',
+        path: join(bands, name),
+        width: 200,
+        height: 200,
+        type: 'UInt16',
+        options: ['TILED=YES'],
+        ...request
+      } as never)
     await make('four.tif', { bands: 4 })
     await make('three.tif', { bands: 3 })
     const p = join(folder, 'bands.smalti')
     const together = await smalti('train', bands, '--project', p, ...TRAIN, '--json')
     expect(together.code, together.stderr).toBe(0)
     expect((await smalti('segment', p, '--json')).code).toBe(0)
-    const chosen = await smalti('train', bands, '--project', join(folder, 'bands-2.smalti'), ...TRAIN, '--bands', '4,3,2', '--json')
+    const chosen = await smalti(
+      'train',
+      bands,
+      '--project',
+      join(folder, 'bands-2.smalti'),
+      ...TRAIN,
+      '--bands',
+      '4,3,2',
+      '--json'
+    )
     expect(json<CommandOutput<'train'>>(chosen)).toMatchObject({ images: 1, skipped: [{ path: 'three.tif' }] })
     await make('eight.tif', { bands: 3, type: 'Byte' })
     const refused = await smalti('train', bands, '--project', join(folder, 'bands-3.smalti'), ...TRAIN)
@@ -602,7 +978,10 @@ describe('what must never happen', () => {
     const base = await temporaryFolder()
     images = join(base, 'images')
     await mkdir(images)
-    for (const seed of [1, 2]) await sharp(drawSampleScene(160, seed).colours, { raw: { width: 160, height: 160, channels: 3 } }).png().toFile(join(images, `${seed}.png`))
+    for (const seed of [1, 2])
+      await sharp(drawSampleScene(160, seed).colours, { raw: { width: 160, height: 160, channels: 3 } })
+        .png()
+        .toFile(join(images, `${seed}.png`))
     project = join(base, 'p.smalti')
     await smalti('train', images, '--project', project, ...TRAIN)
     await smalti('segment', project)
@@ -644,7 +1023,14 @@ describe('what must never happen', () => {
     const p = join(base, 'p')
     await smalti('train', many, '--project', p, ...TRAIN)
     await smalti('segment', p)
-    const { status, stderr } = spawnSync('sh', ['-c', `ulimit -n 110; exec "${process.execPath}" resources/setup/smalti.mjs export "${p}" --format csv --out "${join(base, 'out')}"`], { encoding: 'utf8' })
+    const { status, stderr } = spawnSync(
+      'sh',
+      [
+        '-c',
+        `ulimit -n 110; exec "${process.execPath}" resources/setup/smalti.mjs export "${p}" --format csv --out "${join(base, 'out')}"`
+      ],
+      { encoding: 'utf8' }
+    )
     expect(status, stderr).toBe(0)
     expect((await readFile(join(base, 'out', 'areas.csv'), 'utf8')).trim().split('\r\n')).toHaveLength(1 + 130 * 8)
   })
@@ -681,20 +1067,47 @@ describe('what must never happen', () => {
     const length = bytes.readUInt32LE(8)
     const header = JSON.parse(bytes.subarray(12, 12 + length).toString()) as { meta: Record<string, unknown> }
     header.meta.bands = 3
-    header.meta.catalogue = { folder: images, images: ['1.png', '2.png'].map((path) => ({ path, width: 160, height: 160, bands: 3 })), skipped: [] }
-    header.meta.statistics = (header.meta.statistics as { mean: number; deviation: number }[]).map(({ mean, deviation }) => ({ mean, deviation }))
+    header.meta.catalogue = {
+      folder: images,
+      images: ['1.png', '2.png'].map((path) => ({ path, width: 160, height: 160, bands: 3 })),
+      skipped: []
+    }
+    header.meta.statistics = (header.meta.statistics as { mean: number; deviation: number }[]).map(
+      ({ mean, deviation }) => ({ mean, deviation })
+    )
     const encoded = Buffer.from(JSON.stringify(header))
     const size = Buffer.alloc(4)
     size.writeUInt32LE(encoded.length)
-    await writeFile(join(run, 'checkpoint.tessera'), Buffer.concat([Buffer.from('TESSERA1'), size, encoded, bytes.subarray(12 + length)]))
+    await writeFile(
+      join(run, 'checkpoint.tessera'),
+      Buffer.concat([Buffer.from('TESSERA1'), size, encoded, bytes.subarray(12 + length)])
+    )
     await rm(join(run, 'catalogue.json'))
     await rm(join(run, 'labels'), { recursive: true })
     await mkdir(join(run, 'labels', 'A'), { recursive: true })
     for (const name of ['1.png', '2.png']) {
-      await sharp(new Uint8Array(160 * 160).fill(3), { raw: { width: 160, height: 160, channels: 1 } }).toColourspace('b-w').png().toFile(join(run, 'labels', 'A', `${name}.png`))
+      await sharp(new Uint8Array(160 * 160).fill(3), { raw: { width: 160, height: 160, channels: 1 } })
+        .toColourspace('b-w')
+        .png()
+        .toFile(join(run, 'labels', 'A', `${name}.png`))
     }
     const classes = Array.from({ length: 8 }, (_, c) => ({ name: `Cluster ${c + 1}`, colour: '#aabbcc' }))
-    await writeFile(join(run, 'labels', 'labels.json'), JSON.stringify({ format: 1, step: 0, folder: images, skipped: [], classes: { A: classes, B: classes.slice(4) }, images: ['1.png', '2.png'].map((path) => ({ path, width: 160, height: 160, masks: { A: `A/${path}.png`, B: `A/${path}.png` } })) }))
+    await writeFile(
+      join(run, 'labels', 'labels.json'),
+      JSON.stringify({
+        format: 1,
+        step: 0,
+        folder: images,
+        skipped: [],
+        classes: { A: classes, B: classes.slice(4) },
+        images: ['1.png', '2.png'].map((path) => ({
+          path,
+          width: 160,
+          height: 160,
+          masks: { A: `A/${path}.png`, B: `A/${path}.png` }
+        }))
+      })
+    )
     const out = join(base, 'old-masks')
     const exported = await smalti('export', old, '--format', 'png', '--out', out, '--json')
     expect(exported.code, exported.stderr).toBe(0)

@@ -5,7 +5,13 @@ import * as tf from '@tensorflow/tfjs-core'
 import '@tensorflow/tfjs-backend-cpu'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { notesOfNetwork, openNetworkFile } from '../../src-main/backends/networkFile.ts'
-import { type FedBand, type FrozenTrunk, atCells, frameOf, frozenTrunk } from '../../src-main/learning/network/backbone.ts'
+import {
+  type FedBand,
+  type FrozenTrunk,
+  atCells,
+  frameOf,
+  frozenTrunk
+} from '../../src-main/learning/network/backbone.ts'
 import { trunk, windowStep } from '../../src-main/learning/network/architecture.ts'
 import { normalFrom, uniformFrom } from '../../src-main/learning/random.ts'
 import { DRAWN, drawNetwork } from '../fixtures/network.ts'
@@ -16,7 +22,8 @@ beforeAll(async () => {
 })
 
 const FED: FedBand[] = [0, 1, 2].map((band) => ({ band, scale: 2, shift: band }))
-const picture = (side: number): Float32Array => Float32Array.from({ length: 3 * side * side }, normalFrom(uniformFrom(3)))
+const picture = (side: number): Float32Array =>
+  Float32Array.from({ length: 3 * side * side }, normalFrom(uniformFrom(3)))
 
 async function opened(name: string, options: Parameters<typeof drawNetwork>[1] = {}): Promise<FrozenTrunk> {
   const path = join(folder, `${name}.onnx`)
@@ -35,7 +42,9 @@ describe('a network of others', () => {
     const direct = await file.run('pixels', fed, [1, 3, side, side], 'map')
     const found = await ours.features(values, side)
     const across = side / DRAWN.stride
-    for (let i = 0; i < across ** 2; i++) for (let k = 0; k < DRAWN.channels; k++) expect(found[i * DRAWN.channels + k]).toBe(direct.values[k * across ** 2 + i])
+    for (let i = 0; i < across ** 2; i++)
+      for (let k = 0; k < DRAWN.channels; k++)
+        expect(found[i * DRAWN.channels + k]).toBe(direct.values[k * across ** 2 + i])
     expect(ours.network).toEqual({ digest: 'digest', channels: 12, stride: 8, halo: 32 })
   })
 
@@ -61,7 +70,12 @@ describe('a network of others', () => {
   })
 
   it('lies between its places as straight lines do', () => {
-    const architecture = { bands: 3, layers: trunk('A,A', 1), backbone: { digest: '', channels: 2, stride: 14, halo: 56 }, heads: [] }
+    const architecture = {
+      bands: 3,
+      layers: trunk('A,A', 1),
+      backbone: { digest: '', channels: 2, stride: 14, halo: 56 },
+      heads: []
+    }
     expect(windowStep(architecture)).toBe(28)
     // A plane: f = 3x − 2y + 1 and its opposite at the middle of each place.
     const [across, window, margin] = [8, 112, 28]
@@ -91,7 +105,9 @@ describe('a network of others', () => {
   it('is refused in words where it has no place for the parts of an image, or is no network', async () => {
     const path = join(folder, 'pooled.onnx')
     await drawNetwork(path, { pooled: true })
-    await expect(openNetworkFile(path).then(frameOf)).rejects.toThrow('none of its outputs has a place for every part of the image (classes: 1 × 12)')
+    await expect(openNetworkFile(path).then(frameOf)).rejects.toThrow(
+      'none of its outputs has a place for every part of the image (classes: 1 × 12)'
+    )
     await writeFile(join(folder, 'text.onnx'), 'no network')
     await expect(openNetworkFile(join(folder, 'text.onnx'))).rejects.toThrow()
   })

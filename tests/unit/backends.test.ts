@@ -38,7 +38,6 @@ describe.each([
   ['cuda', await available(() => onnxruntimeBackend('cuda'))],
   ['tensorflow', await available(tensorflowBackend)]
 ])('a training step on %s', (_, backend) => {
-
   it.runIf(backend).each([
     ['layers', stepFixture],
     ['views, inputs and heads', richStepFixture]
@@ -73,19 +72,52 @@ describe.each([
     }
   })
 
-  it.runIf(backend).each([false, true])('applies a network whose statistics seek the box of least variance, and which knows rows, like the plain CPU backend (masked: %s)', async (masked) => {
-    const heads = [{ name: 'A', clusters: 5, subHeads: 1, refit: [9, 21] }, { name: 'B', clusters: 2, subHeads: 1, mergedFrom: 'A' }]
-    const architecture: Architecture = { bands: 3, layers: trunk('8s2,M,12', 1), statistics: [9], kuwahara: 0.3, guidedFilter: { box: 21, epsilon: 0.05 }, upright: true, heads }
-    const uniform = uniformFrom(8)
-    const weights = Object.fromEntries(Object.entries(initialWeights(architecture, normalFrom(uniform))).map(([name, values]) => [name, /refit|merge/.test(name) ? values.map(() => uniform() - 0.5) : values]))
-    const program = inferenceProgram(architecture, { A: 0, B: 0 }, { window: 96, masked })
-    expect(coarseSide(architecture, { window: 96 })).toBeLessThan(24)
-    const inputs = Object.fromEntries(Object.entries(program.inputs).map(([name, shape]) => [name, Float32Array.from({ length: sizeOf(shape) }, (_, i) => (name === 'valid' ? Number(i % 96 > 20 || uniform() < 0.3) : Math.sin(i / 40) + uniform()))]))
-    const folded = foldWeights(architecture, weights)
-    const [a, b] = [await executeEagerly('cpu', program, folded).run(inputs), await (await backend!.compile(program, folded)).run(inputs)]
-    // Boxes of nearly equal variance may be told apart otherwise.
-    for (const name of program.outputs) expect(a[name].filter((value, i) => Math.abs(value - b[name][i]) < 1e-3).length / a[name].length, name).toBeGreaterThan(0.995)
-  })
+  it.runIf(backend).each([false, true])(
+    'applies a network whose statistics seek the box of least variance, and which knows rows, like the plain CPU backend (masked: %s)',
+    async (masked) => {
+      const heads = [
+        { name: 'A', clusters: 5, subHeads: 1, refit: [9, 21] },
+        { name: 'B', clusters: 2, subHeads: 1, mergedFrom: 'A' }
+      ]
+      const architecture: Architecture = {
+        bands: 3,
+        layers: trunk('8s2,M,12', 1),
+        statistics: [9],
+        kuwahara: 0.3,
+        guidedFilter: { box: 21, epsilon: 0.05 },
+        upright: true,
+        heads
+      }
+      const uniform = uniformFrom(8)
+      const weights = Object.fromEntries(
+        Object.entries(initialWeights(architecture, normalFrom(uniform))).map(([name, values]) => [
+          name,
+          /refit|merge/.test(name) ? values.map(() => uniform() - 0.5) : values
+        ])
+      )
+      const program = inferenceProgram(architecture, { A: 0, B: 0 }, { window: 96, masked })
+      expect(coarseSide(architecture, { window: 96 })).toBeLessThan(24)
+      const inputs = Object.fromEntries(
+        Object.entries(program.inputs).map(([name, shape]) => [
+          name,
+          Float32Array.from({ length: sizeOf(shape) }, (_, i) =>
+            name === 'valid' ? Number(i % 96 > 20 || uniform() < 0.3) : Math.sin(i / 40) + uniform()
+          )
+        ])
+      )
+      const folded = foldWeights(architecture, weights)
+      const [a, b] = [
+        await executeEagerly('cpu', program, folded).run(inputs),
+        await (await backend!.compile(program, folded)).run(inputs)
+      ]
+      // Boxes of nearly equal variance may be told apart otherwise.
+      for (const name of program.outputs)
+        expect(
+          a[name].filter((value, i) => Math.abs(value - b[name][i]) < 1e-3).length / a[name].length,
+          name
+        ).toBeGreaterThan(0.995)
+    }
+  )
 
   it.runIf(backend)('takes displacements in parts like the plain CPU backend', async () => {
     const [pairs, coarse, clusters, displacements] = [2, 4, 3, 5]
@@ -98,16 +130,32 @@ describe.each([
       outputs: ['joints', 'byFirst', 'bySecond'],
       evaluate({ rows, columns, ...views }) {
         const joints = (first: tf.Tensor, second: tf.Tensor): tf.Tensor3D =>
-          jointThroughInterpolation(first as tf.Tensor4D, second as tf.Tensor4D, rows as tf.Tensor4D, columns as tf.Tensor4D, 2 * views.first.size)
-        const information = (first: tf.Tensor, second: tf.Tensor): tf.Scalar => informationObjective(joints(first, second), 1)
+          jointThroughInterpolation(
+            first as tf.Tensor4D,
+            second as tf.Tensor4D,
+            rows as tf.Tensor4D,
+            columns as tf.Tensor4D,
+            2 * views.first.size
+          )
+        const information = (first: tf.Tensor, second: tf.Tensor): tf.Scalar =>
+          informationObjective(joints(first, second), 1)
         const [byFirst, bySecond] = tf.grads(information)([views.first, views.second])
         return { outputs: { joints: joints(views.first, views.second), byFirst, bySecond }, state: {} }
       }
     }
     const uniform = uniformFrom(3)
-    const inputs = Object.fromEntries(Object.entries(program.inputs).map(([name, shape]) => [name, Float32Array.from({ length: sizeOf(shape) }, () => uniform() ** 6)]))
-    const [expected, found] = [await executeEagerly('cpu', program, {}).run(inputs), await (await backend!.compile(program, {})).run(inputs)]
-    for (const name of program.outputs) expected[name].forEach((value, i) => expect(found[name][i], name).toBeCloseTo(value, 6))
+    const inputs = Object.fromEntries(
+      Object.entries(program.inputs).map(([name, shape]) => [
+        name,
+        Float32Array.from({ length: sizeOf(shape) }, () => uniform() ** 6)
+      ])
+    )
+    const [expected, found] = [
+      await executeEagerly('cpu', program, {}).run(inputs),
+      await (await backend!.compile(program, {})).run(inputs)
+    ]
+    for (const name of program.outputs)
+      expected[name].forEach((value, i) => expect(found[name][i], name).toBeCloseTo(value, 6))
   })
 
   it.runIf(backend)('repeats itself to the bit', async () => {
@@ -151,14 +199,22 @@ describe('a long run on onnxruntime', () => {
       return process.memoryUsage().rss / 2 ** 20
     }
     const [start, middle, end] = [await run(500), await run(750), await run(750)]
-    console.log(`memory after 500 steps ${start.toFixed(0)} MB, after 1,250 ${middle.toFixed(0)} MB, after 2,000 ${end.toFixed(0)} MB`)
+    console.log(
+      `memory after 500 steps ${start.toFixed(0)} MB, after 1,250 ${middle.toFixed(0)} MB, after 2,000 ${end.toFixed(0)} MB`
+    )
     // The inputs alone are 65 kB a step: kept, they would add 49 MB each time. What is collected late adds once.
     expect(Math.min(middle - start, end - middle)).toBeLessThan(20)
   }, 60_000)
 })
 
 describe('recording', () => {
-  const program = (evaluate: Program['evaluate']): Program => ({ name: 'p', inputs: { x: [2, 2] }, state: {}, outputs: ['y'], evaluate })
+  const program = (evaluate: Program['evaluate']): Program => ({
+    name: 'p',
+    inputs: { x: [2, 2] },
+    state: {},
+    outputs: ['y'],
+    evaluate
+  })
 
   it('refuses a program that reads a value', () => {
     const reads = program(({ x }) => ({ outputs: { y: tf.mul(x, x.dataSync()[0]) }, state: {} }))

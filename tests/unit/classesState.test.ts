@@ -57,13 +57,22 @@ describe('the id of a state', () => {
   it('is the same for equal content in another order, and differs for anything else', () => {
     const history = withEdit(EMPTY_HISTORY, 'A', CLUSTERS, rename(0, 'Water'))
     const reread = JSON.parse(JSON.stringify({ history: history.history, cursor: history.cursor })) as ClassHistory
-    expect(stateId({ cursor: reread.cursor, history: reread.history.map(({ name, schemes }) => ({ schemes, name })) })).toBe(stateId(history))
-    const others = [EMPTY_HISTORY, atStep(history, 0), withEdit(EMPTY_HISTORY, 'A', CLUSTERS, rename(0, 'Wader')), withEdit(EMPTY_HISTORY, 'B', CLUSTERS, rename(0, 'Water'))]
+    expect(
+      stateId({ cursor: reread.cursor, history: reread.history.map(({ name, schemes }) => ({ schemes, name })) })
+    ).toBe(stateId(history))
+    const others = [
+      EMPTY_HISTORY,
+      atStep(history, 0),
+      withEdit(EMPTY_HISTORY, 'A', CLUSTERS, rename(0, 'Wader')),
+      withEdit(EMPTY_HISTORY, 'B', CLUSTERS, rename(0, 'Water'))
+    ]
     expect(new Set([history, ...others].map(stateId)).size).toBe(5)
   })
 
   it('is met by no two of 100,000 states', () => {
-    expect(new Set(Array.from({ length: 100_000 }, (_, i) => stateId({ name: `Class ${i}`, cursor: i % 7 }))).size).toBe(100_000)
+    expect(
+      new Set(Array.from({ length: 100_000 }, (_, i) => stateId({ name: `Class ${i}`, cursor: i % 7 }))).size
+    ).toBe(100_000)
   })
 })
 
@@ -78,7 +87,13 @@ describe('classes in the window', () => {
     await vi.waitUntil(() => held!.length === 1)
     held.shift()!()
     await settled()
-    expect(stateId(kept)).toBe(asked.length === 2 ? stateId(withEdit(withEdit(EMPTY_HISTORY, 'A', CLUSTERS, rename(0, 'Water')), 'A', CLUSTERS, rename(1, 'Wood'))) : '')
+    expect(stateId(kept)).toBe(
+      asked.length === 2
+        ? stateId(
+            withEdit(withEdit(EMPTY_HISTORY, 'A', CLUSTERS, rename(0, 'Water')), 'A', CLUSTERS, rename(1, 'Wood'))
+          )
+        : ''
+    )
   })
 
   it('refuse a change made to a state that another has replaced by one as long, and show theirs', async () => {
@@ -103,7 +118,9 @@ describe('classes in the window', () => {
     expect(names()).toEqual(expect.arrayContaining(['Theirs']))
     classes.edit(rename(0, 'Again'))
     await settled()
-    expect(kept.history.at(-1)!.schemes!.A.classes.map(({ name }) => name)).toEqual(expect.arrayContaining(['Theirs', 'Again']))
+    expect(kept.history.at(-1)!.schemes!.A.classes.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['Theirs', 'Again'])
+    )
   })
 
   it('are taken from another run, and go on being adopted afterwards', async () => {

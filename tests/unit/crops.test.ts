@@ -17,12 +17,21 @@ describe('crops', () => {
     const folder = await temporaryFolder()
     for (const [seed, name] of names.entries()) {
       const values = Uint8Array.from({ length: 3 * side * side }, (_, i) => (i * (7 + seed) + (i >> 5)) % 251)
-      const png = await sharp(values, { raw: { width: side, height: side, channels: 3 } }).png().toBuffer()
+      const png = await sharp(values, { raw: { width: side, height: side, channels: 3 } })
+        .png()
+        .toBuffer()
       await writeFile(join(folder, name), name === 'broken.png' ? png.subarray(0, png.length / 2) : png)
     }
     config = {
       sight: { scale: 1, bands: { roles: ['red', 'green', 'blue'] } },
-      images: names.map((path) => ({ path, file: join(folder, path), width: side, height: side, bands: ['red', 'green', 'blue'], type: 'uint8' })),
+      images: names.map((path) => ({
+        path,
+        file: join(folder, path),
+        width: side,
+        height: side,
+        bands: ['red', 'green', 'blue'],
+        type: 'uint8'
+      })),
       statistics: Array(3).fill({ mean: 0.5, deviation: 0.2 }),
       shape: { pairs: 4, bands: 3, coloured: true, crop: 16, coarse: 4, radius: 2, warped: false },
       views: { ...recipeOf({ preset: 'quick' }).views, shift: 4 },
@@ -42,7 +51,16 @@ describe('crops', () => {
   })
 
   it('of hard views depend on the seed and the step alone, and differ from easy ones in the second view only', async () => {
-    const hard = { ...config, shape: { ...config.shape, warped: true }, views: { ...config.views, adef: { steps: 5 }, wasserstein: { epsilon: 2, eta: 4 }, sinkhorn: { epsilon: 1, steps: 3 } } }
+    const hard = {
+      ...config,
+      shape: { ...config.shape, warped: true },
+      views: {
+        ...config.views,
+        adef: { steps: 5 },
+        wasserstein: { epsilon: 2, eta: 4 },
+        sinkhorn: { epsilon: 1, steps: 3 }
+      }
+    }
     const easier = { ...hard, views: { ...hard.views, sinkhorn: { epsilon: 0, steps: 3 } } }
     const [one, another, easy] = [createCropper(hard), createCropper(hard), createCropper(easier)]
     for (let step = 0; step < 4; step++) await one(step)

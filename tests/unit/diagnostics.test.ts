@@ -23,15 +23,23 @@ function gaussians(rho: number, width: number): { x: Points; y: Points; both: Po
 const truth = (rho: number, width: number): number => -0.5 * width * Math.log(1 - rho * rho)
 
 describe('what features tell', () => {
-  it.each([[0, 2], [0.5, 2], [0.9, 2]])('comes to −½ ln(1 − ρ²) a dimension for Gaussians of ρ = %f in %i dimensions', async (rho, width) => {
+  it.each([
+    [0, 2],
+    [0.5, 2],
+    [0.9, 2]
+  ])('comes to −½ ln(1 − ρ²) a dimension for Gaussians of ρ = %f in %i dimensions', async (rho, width) => {
     const { x, y } = gaussians(rho, width)
-    expect(Math.abs((await mutualInformation(onnxruntimeBackend(), x, y, uniformFrom(1), signal)) - truth(rho, width))).toBeLessThan(0.05 + 0.12 * truth(rho, width))
+    expect(
+      Math.abs((await mutualInformation(onnxruntimeBackend(), x, y, uniformFrom(1), signal)) - truth(rho, width))
+    ).toBeLessThan(0.05 + 0.12 * truth(rho, width))
   })
 })
 
 describe('how features depend on each other', () => {
   it.each([0, 0.8])('comes to the total correlation of Gaussians of ρ = %f', async (rho) => {
     const { both } = gaussians(rho, 2)
-    expect(Math.abs((await dependency(onnxruntimeBackend(), both, uniformFrom(2), signal)) - truth(rho, 2))).toBeLessThan(0.05 + 0.12 * truth(rho, 2))
+    expect(
+      Math.abs((await dependency(onnxruntimeBackend(), both, uniformFrom(2), signal)) - truth(rho, 2))
+    ).toBeLessThan(0.05 + 0.12 * truth(rho, 2))
   })
 })

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { SmaltiError, asSmaltiError } from '../../src-main/contract/errors.ts'
 
-const fault = (code: string, syscall = 'write'): Error => Object.assign(new Error(`${code}: ${syscall}`), { code, syscall, path: '/data/p' })
+const fault = (code: string, syscall = 'write'): Error =>
+  Object.assign(new Error(`${code}: ${syscall}`), { code, syscall, path: '/data/p' })
 
 describe('a fault of the file system', () => {
   it.each([
@@ -22,7 +23,9 @@ describe('a fault of the file system', () => {
   })
 
   it('that came from looking is told as one', () => {
-    expect(asSmaltiError(fault('ESTALE', 'scandir')).message).toBe('/data/p cannot be read: its drive or network folder does not answer.')
+    expect(asSmaltiError(fault('ESTALE', 'scandir')).message).toBe(
+      '/data/p cannot be read: its drive or network folder does not answer.'
+    )
   })
 
   it('keeps the name that it has, and any other fault is internal', () => {

@@ -8,9 +8,35 @@ import { ask, oracleLack } from '../fixtures/gdal.ts'
 async function placer(code: string, transform: Transform, size: Size): Promise<ToGeographic> {
   return toGeographic({ transform, place: await placeFrom(code) }, size)!
 }
-const rectangle = (left: number, top: number, right: number, bottom: number): number[] => [left, top, left, bottom, right, bottom, right, top, left, top]
-const reversed = (ring: readonly number[]): number[] => Array.from({ length: ring.length / 2 }, (_, i) => [ring[ring.length - 2 - 2 * i], ring[ring.length - 1 - 2 * i]]).flat()
-const areaOf = (polygons: readonly Rings[]): number => polygons.flat().reduce((sum, ring) => sum + ring.reduce((part, [x, y], i) => (i + 1 < ring.length ? part + (x * ring[i + 1][1] - ring[i + 1][0] * y) / 2 : part), 0), 0)
+const rectangle = (left: number, top: number, right: number, bottom: number): number[] => [
+  left,
+  top,
+  left,
+  bottom,
+  right,
+  bottom,
+  right,
+  top,
+  left,
+  top
+]
+const reversed = (ring: readonly number[]): number[] =>
+  Array.from({ length: ring.length / 2 }, (_, i) => [
+    ring[ring.length - 2 - 2 * i],
+    ring[ring.length - 1 - 2 * i]
+  ]).flat()
+const areaOf = (polygons: readonly Rings[]): number =>
+  polygons
+    .flat()
+    .reduce(
+      (sum, ring) =>
+        sum +
+        ring.reduce(
+          (part, [x, y], i) => (i + 1 < ring.length ? part + (x * ring[i + 1][1] - ring[i + 1][0] * y) / 2 : part),
+          0
+        ),
+      0
+    )
 
 /** What RFC 7946 asks of polygons; GEOS says whether they are valid. */
 async function expectValid(polygons: readonly Rings[]): Promise<void> {
@@ -26,13 +52,19 @@ async function expectValid(polygons: readonly Rings[]): Promise<void> {
     for (const hole of holes) expect(areaOf([[hole]])).toBeLessThan(0)
   }
   if (oracleLack) return
-  const { valid } = await ask<{ valid: boolean }>({ ask: 'valid', geometry: { type: 'MultiPolygon', coordinates: polygons } })
+  const { valid } = await ask<{ valid: boolean }>({
+    ask: 'valid',
+    geometry: { type: 'MultiPolygon', coordinates: polygons }
+  })
   expect(valid).toBe(true)
 }
 
 describe('polygons in longitude and latitude', () => {
   it('are those of the scene where it is far from the antimeridian', async () => {
-    const { polygons, onEarth } = await placer('EPSG:32633', [500000, 10, 0, 5400000, 0, -10], { width: 100, height: 100 })
+    const { polygons, onEarth } = await placer('EPSG:32633', [500000, 10, 0, 5400000, 0, -10], {
+      width: 100,
+      height: 100
+    })
     const found = polygons([rectangle(0, 0, 100, 100), reversed(rectangle(20, 20, 40, 40))])
     expect(found).toHaveLength(1)
     expect(found[0]).toHaveLength(2)
@@ -64,13 +96,20 @@ describe('polygons in longitude and latitude', () => {
       expect(areaOf(found)).toBeCloseTo(360 * 180, 6)
       await expectValid(found)
     }
-    const { polygons } = await placer('EPSG:3857', [-20037508.342789244, 156543.033928, 0, 20037508.342789244, 0, -156543.033928], { width: 256, height: 256 })
+    const { polygons } = await placer(
+      'EPSG:3857',
+      [-20037508.342789244, 156543.033928, 0, 20037508.342789244, 0, -156543.033928],
+      { width: 256, height: 256 }
+    )
     const found = polygons([rectangle(0, 0, 256, 256)])
     expect(areaOf(found)).toBeCloseTo(360 * 2 * 85.0511287798066, 2)
     await expectValid(found)
   })
 
-  it.each([['EPSG:3031', -90], ['EPSG:3995', 90]])('are closed over the pole that they enclose: %s', async (code, pole) => {
+  it.each([
+    ['EPSG:3031', -90],
+    ['EPSG:3995', 90]
+  ])('are closed over the pole that they enclose: %s', async (code, pole) => {
     const { polygons } = await placer(code, [-1e6, 10000, 0, 1e6, 0, -10000], { width: 200, height: 200 })
     const whole = polygons([rectangle(0, 0, 200, 200)])
     expect(whole.flat(2).some(([, latitude]) => latitude === pole)).toBe(true)
@@ -101,7 +140,12 @@ describe('polygons in longitude and latitude', () => {
       // Quarters meet in the middle of the scene, which may be a pole; a frame and what it frames.
       const [w, h] = [size.width, size.height]
       for (const parts of [
-        [[rectangle(0, 0, w / 2, h / 2)], [rectangle(w / 2, 0, w, h / 2)], [rectangle(0, h / 2, w / 2, h)], [rectangle(w / 2, h / 2, w, h)]],
+        [
+          [rectangle(0, 0, w / 2, h / 2)],
+          [rectangle(w / 2, 0, w, h / 2)],
+          [rectangle(0, h / 2, w / 2, h)],
+          [rectangle(w / 2, h / 2, w, h)]
+        ],
         [[rectangle(0, 0, w, h / 2)], [rectangle(0, h / 2, w, h)]],
         [[rectangle(0, 0, w, h), reversed(rectangle(30, 20, 90, 70))], [rectangle(30, 20, 90, 70)]],
         [[[0, 0, 0, h, w / 2, h, w / 2, h / 2, w, h / 2, w, 0, 0, 0]], [rectangle(w / 2, h / 2, w, h)]]
@@ -121,14 +165,22 @@ describe('polygons in longitude and latitude', () => {
   })
 
   it('leave out what lies beside the lobes of a sinusoidal map', async () => {
-    const { onEarth } = await placer('+proj=sinu +R=6371007.181 +type=crs', [-20_015_109, 312_736, 0, 10_007_554, 0, -208_490], { width: 128, height: 96 })
+    const { onEarth } = await placer(
+      '+proj=sinu +R=6371007.181 +type=crs',
+      [-20_015_109, 312_736, 0, 10_007_554, 0, -208_490],
+      { width: 128, height: 96 }
+    )
     const there = onEarth!({ left: 0, top: 0, width: 128, height: 96 })
     expect(there[0]).toBe(0)
     expect(there.reduce((sum, value) => sum + value, 0) / there.length).toBeCloseTo(2 / Math.PI, 1)
   })
 
   it('leave out what lies off the earth', async () => {
-    const { polygons, onEarth } = await placer('+proj=geos +h=35786023 +lon_0=-75 +sweep=x +ellps=GRS80 +type=crs', [-5434895, 54349, 0, 5434895, 0, -54349], { width: 200, height: 200 })
+    const { polygons, onEarth } = await placer(
+      '+proj=geos +h=35786023 +lon_0=-75 +sweep=x +ellps=GRS80 +type=crs',
+      [-5434895, 54349, 0, 5434895, 0, -54349],
+      { width: 200, height: 200 }
+    )
     expect(polygons([rectangle(0, 0, 200, 200)])).toEqual([])
     const there = onEarth!({ left: 0, top: 0, width: 200, height: 200 })
     expect(there[0]).toBe(0)
@@ -137,7 +189,14 @@ describe('polygons in longitude and latitude', () => {
   })
 
   it('are of no scene whose place is not known', async () => {
-    expect(toGeographic({ transform: [0, 1, 0, 0, 0, -1], place: { known: false, reason: 'none' } }, { width: 8, height: 8 })).toBeUndefined()
-    expect(toGeographic({ transform: [500000, 1, 0, 5000000, 0, -1], place: await placeFrom('EPSG:4326') }, { width: 8, height: 8 })).toBeUndefined()
+    expect(
+      toGeographic({ transform: [0, 1, 0, 0, 0, -1], place: { known: false, reason: 'none' } }, { width: 8, height: 8 })
+    ).toBeUndefined()
+    expect(
+      toGeographic(
+        { transform: [500000, 1, 0, 5000000, 0, -1], place: await placeFrom('EPSG:4326') },
+        { width: 8, height: 8 }
+      )
+    ).toBeUndefined()
   })
 })

@@ -10,17 +10,30 @@ describe('graticule', () => {
     const west = lines.filter(({ axis }) => axis === 'x')
     // 500 000 is the first pixel's left edge; 250 metres would be too near, 500 are 250 pixels.
     expect(west.map(({ text }) => text)).toEqual(['500000', '500500', '501000', '501500'])
-    expect(west.map(({ from, to }) => [from.x, to.x, from.y, to.y])).toEqual([[10, 10, 0, 600], [260, 260, 0, 600], [510, 510, 0, 600], [760, 760, 0, 600]])
+    expect(west.map(({ from, to }) => [from.x, to.x, from.y, to.y])).toEqual([
+      [10, 10, 0, 600],
+      [260, 260, 0, 600],
+      [510, 510, 0, 600],
+      [760, 760, 0, 600]
+    ])
     const north = lines.filter(({ axis, text }) => axis === 'y' && text === '5001000')
     expect(north[0].from).toEqual({ x: 0, y: 20 })
   })
   it('writes degrees with as many digits as its step needs', () => {
     const degrees = { origin: { x: 8.5, y: 47.2 }, column: { x: 1e-5, y: 0 }, row: { x: 0, y: -1e-5 } }
-    expect(gridLines(degrees, { x: 0, y: 0, scale: 1 }, screen).filter(({ axis }) => axis === 'x').map(({ text }) => text)).toEqual(['8.500', '8.502', '8.504', '8.506'])
+    expect(
+      gridLines(degrees, { x: 0, y: 0, scale: 1 }, screen)
+        .filter(({ axis }) => axis === 'x')
+        .map(({ text }) => text)
+    ).toEqual(['8.500', '8.502', '8.504', '8.506'])
   })
   it('follows a picture that is turned: each line holds the pixels of its coordinate', () => {
     const turn = Math.PI / 6
-    const turned: Placement = { origin: { x: 100, y: 200 }, column: { x: Math.cos(turn), y: Math.sin(turn) }, row: { x: Math.sin(turn), y: -Math.cos(turn) } }
+    const turned: Placement = {
+      origin: { x: 100, y: 200 },
+      column: { x: Math.cos(turn), y: Math.sin(turn) },
+      row: { x: Math.sin(turn), y: -Math.cos(turn) }
+    }
     const camera = { x: -30, y: 40, scale: 2 }
     const lines = gridLines(turned, camera, screen)
     expect(lines.length).toBeGreaterThan(4)

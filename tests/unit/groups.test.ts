@@ -13,7 +13,12 @@ import { openOrCreateProject } from '../../src-main/project/project.ts'
 const found: GroupHistory = {
   sorting: 'the first',
   groups: 3,
-  images: ['a', 'b', 'c', 'd'].map((name, i) => ({ path: `${name}.png`, file: `/images/${name}.png`, group: i % 3, confidence: i / 4 })),
+  images: ['a', 'b', 'c', 'd'].map((name, i) => ({
+    path: `${name}.png`,
+    file: `/images/${name}.png`,
+    group: i % 3,
+    confidence: i / 4
+  })),
   edits: [],
   done: 0
 }
@@ -26,9 +31,18 @@ describe('groups of whole images', () => {
     expect(groupOf(found)).toEqual([0, 1, 2, 0])
   })
   it('take an image, lose themselves in another, get a name and grow by one', () => {
-    const history = made({ kind: 'move', paths: ['a.png', 'd.png'], to: 1 }, { kind: 'merge', groups: [2, 1] }, { kind: 'rename', group: 2, name: 'Ships' }, { kind: 'add', name: 'Boats' })
+    const history = made(
+      { kind: 'move', paths: ['a.png', 'd.png'], to: 1 },
+      { kind: 'merge', groups: [2, 1] },
+      { kind: 'rename', group: 2, name: 'Ships' },
+      { kind: 'add', name: 'Boats' }
+    )
     expect(groupOf(history)).toEqual([2, 2, 2, 2])
-    expect(groupsNow(history).groups).toEqual([{ id: 0, name: 'Group 1' }, { id: 2, name: 'Ships' }, { id: 3, name: 'Boats' }])
+    expect(groupsNow(history).groups).toEqual([
+      { id: 0, name: 'Group 1' },
+      { id: 2, name: 'Ships' },
+      { id: 3, name: 'Boats' }
+    ])
   })
   it('go back to any step and forth again, and a new step takes the place of what was undone', () => {
     const history = made({ kind: 'move', paths: ['a.png'], to: 1 }, { kind: 'move', paths: ['b.png'], to: 2 })
@@ -38,12 +52,25 @@ describe('groups of whole images', () => {
     expect(groupsUndone(history, 99).done).toBe(0)
     expect(withGroupEdit(back, { kind: 'rename', group: 0, name: 'x' }).edits.length).toBe(2)
   })
-  it.each<GroupEdit>([{ kind: 'move', paths: ['a.png'], to: 7 }, { kind: 'move', paths: ['nobody.png'], to: 0 }, { kind: 'merge', groups: [0, 9] }, { kind: 'rename', group: 5, name: 'x' }])('refuse %j', (edit) => {
+  it.each<GroupEdit>([
+    { kind: 'move', paths: ['a.png'], to: 7 },
+    { kind: 'move', paths: ['nobody.png'], to: 0 },
+    { kind: 'merge', groups: [0, 9] },
+    { kind: 'rename', group: 5, name: 'x' }
+  ])('refuse %j', (edit) => {
     expect(() => withGroupEdit(found, edit)).toThrow(SmaltiError)
   })
   it('say what a step did', () => {
-    const history = made({ kind: 'rename', group: 0, name: 'Sea' }, { kind: 'merge', groups: [0, 2] }, { kind: 'move', paths: ['a.png', 'b.png'], to: 1 })
-    expect(groupSteps(groupsUndone(history, 2))).toEqual(['Rename Group 1 to Sea', 'Merge Sea and Group 3', 'Move 2 images to Group 2'])
+    const history = made(
+      { kind: 'rename', group: 0, name: 'Sea' },
+      { kind: 'merge', groups: [0, 2] },
+      { kind: 'move', paths: ['a.png', 'b.png'], to: 1 }
+    )
+    expect(groupSteps(groupsUndone(history, 2))).toEqual([
+      'Rename Group 1 to Sea',
+      'Merge Sea and Group 3',
+      'Move 2 images to Group 2'
+    ])
   })
 })
 
@@ -52,7 +79,10 @@ describe('groups on the disk', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'groups-'))
     await mkdir(join(folder, 'images'))
-    for (const [i, { path }] of found.images.entries()) await sharp({ create: { width: 40, height: 30, channels: 3, background: { r: 60 * i, g: 100, b: 0 } } }).png().toFile(join(folder, 'images', path))
+    for (const [i, { path }] of found.images.entries())
+      await sharp({ create: { width: 40, height: 30, channels: 3, background: { r: 60 * i, g: 100, b: 0 } } })
+        .png()
+        .toFile(join(folder, 'images', path))
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
   const images = () => found.images.map((image) => ({ ...image, file: join(folder, 'images', image.path) }))
@@ -77,9 +107,14 @@ describe('groups on the disk', () => {
     const options = { copies: true, overwrite: false, territory: territory() }
     const history = { ...found, images: images() }
     expect(await writeGroups(groupsNow(history), out, options)).toEqual({ files: 6, skipped: [] })
-    expect((await readFile(join(out, 'group-01', 'a.png'))).equals(await readFile(join(folder, 'images', 'a.png')))).toBe(true)
+    expect(
+      (await readFile(join(out, 'group-01', 'a.png'))).equals(await readFile(join(folder, 'images', 'a.png')))
+    ).toBe(true)
     await writeFile(join(out, 'mine.txt'), 'mine')
-    const after = [{ kind: 'move' as const, paths: ['a.png'], to: 1 }, { kind: 'rename' as const, group: 1, name: 'Über/..see: 1' }].reduce(withGroupEdit, history)
+    const after = [
+      { kind: 'move' as const, paths: ['a.png'], to: 1 },
+      { kind: 'rename' as const, group: 1, name: 'Über/..see: 1' }
+    ].reduce(withGroupEdit, history)
     await writeGroups(groupsNow(after), out, options)
     await expect(readFile(join(out, 'group-01', 'a.png'))).rejects.toThrow()
     expect((await readFile(join(out, 'group-02 Übersee 1', 'a.png'))).length).toBeGreaterThan(0)
@@ -89,8 +124,14 @@ describe('groups on the disk', () => {
   })
 
   it('are written without an image that has gone, which is told', async () => {
-    const gone = images().map((image) => (image.path === 'c.png' ? { ...image, file: join(folder, 'images', 'gone.png') } : image))
-    const { files, skipped } = await writeGroups(groupsNow({ ...found, images: gone }), join(folder, 'without'), { copies: true, overwrite: false, territory: territory() })
+    const gone = images().map((image) =>
+      image.path === 'c.png' ? { ...image, file: join(folder, 'images', 'gone.png') } : image
+    )
+    const { files, skipped } = await writeGroups(groupsNow({ ...found, images: gone }), join(folder, 'without'), {
+      copies: true,
+      overwrite: false,
+      territory: territory()
+    })
     expect(files).toBe(5)
     expect(skipped.map(({ path }) => path)).toEqual(['c.png'])
     expect(await readFile(join(folder, 'without', 'groups.csv'), 'utf8')).toContain('c.png,3')
@@ -105,6 +146,8 @@ describe('groups on the disk', () => {
     await expect(writeGroups(groups, out, options)).rejects.toMatchObject({ name: 'WouldOverwrite' })
     expect(await readFile(join(out, 'group-01', 'a.png'), 'utf8')).toBe('an original')
     await expect(readFile(join(out, 'groups.csv'))).rejects.toThrow()
-    await expect(writeGroups(groups, join(folder, 'images', 'sorted'), options)).rejects.toMatchObject({ name: 'AmongImages' })
+    await expect(writeGroups(groups, join(folder, 'images', 'sorted'), options)).rejects.toMatchObject({
+      name: 'AmongImages'
+    })
   })
 })

@@ -12,14 +12,25 @@ const STRIDE = 4
 const REACH = 5
 
 /** Equations 5, 6 and 8 of He, Sun, Tang 2010, pixel by pixel; weights count where there are any. */
-function direct(map: number[][][], guide: number[][], weight: number[][], at: [number, number], channel: number): number {
+function direct(
+  map: number[][][],
+  guide: number[][],
+  weight: number[][],
+  at: [number, number],
+  channel: number
+): number {
   const r = (REACH - 1) / 2
-  const box = ([y, x]: [number, number]): [number, number][] => Array.from({ length: REACH * REACH }, (_, i) => [y - r + Math.floor(i / REACH), x - r + (i % REACH)])
-  const mean = (cells: [number, number][], of: (y: number, x: number) => number): number => cells.reduce((sum, [y, x]) => sum + weight[y][x] * of(y, x), 0) / cells.reduce((sum, [y, x]) => sum + weight[y][x], 0)
+  const box = ([y, x]: [number, number]): [number, number][] =>
+    Array.from({ length: REACH * REACH }, (_, i) => [y - r + Math.floor(i / REACH), x - r + (i % REACH)])
+  const mean = (cells: [number, number][], of: (y: number, x: number) => number): number =>
+    cells.reduce((sum, [y, x]) => sum + weight[y][x] * of(y, x), 0) /
+    cells.reduce((sum, [y, x]) => sum + weight[y][x], 0)
   const model = (centre: [number, number]): { a: number; b: number } => {
     const cells = box(centre)
     const [mI, mP] = [mean(cells, (y, x) => guide[y][x]), mean(cells, (y, x) => map[y][x][channel])]
-    const a = mean(cells, (y, x) => (guide[y][x] - mI) * (map[y][x][channel] - mP)) / (mean(cells, (y, x) => (guide[y][x] - mI) ** 2) + FILTER.epsilon)
+    const a =
+      mean(cells, (y, x) => (guide[y][x] - mI) * (map[y][x][channel] - mP)) /
+      (mean(cells, (y, x) => (guide[y][x] - mI) ** 2) + FILTER.epsilon)
     return { a, b: mP - a * mI }
   }
   return mean(box(at), (y, x) => model([y, x]).a) * guide[at[0]][at[1]] + mean(box(at), (y, x) => model([y, x]).b)
@@ -27,7 +38,11 @@ function direct(map: number[][][], guide: number[][], weight: number[][], at: [n
 
 function drawn(masked: boolean): { map: tf.Tensor4D; guide: tf.Tensor4D; share: tf.Tensor4D } {
   const uniform = uniformFrom(3)
-  const tensor = (channels: number, value: (i: number) => number): tf.Tensor4D => tf.tensor4d(Float32Array.from({ length: H * W * channels }, (_, i) => value(i)), [1, H, W, channels])
+  const tensor = (channels: number, value: (i: number) => number): tf.Tensor4D =>
+    tf.tensor4d(
+      Float32Array.from({ length: H * W * channels }, (_, i) => value(i)),
+      [1, H, W, channels]
+    )
   return {
     map: tf.softmax(tensor(C, () => 4 * uniform())),
     guide: tensor(1, (i) => (i % W > 8 ? 1 : -1) + 0.3 * uniform()),
@@ -41,11 +56,17 @@ describe('the guided filter', () => {
     const found = guidedFilter(map, guide, FILTER, STRIDE, masked ? share : undefined)
     const border = filterReach(FILTER, STRIDE)
     expect(found.values.shape).toEqual([1, H - 2 * border, W - 2 * border, C])
-    const [values, maps, guides, weights] = [found.values.arraySync()[0], map.arraySync()[0], guide.arraySync()[0].map((row) => row.map(([value]) => value)), share.arraySync()[0].map((row) => row.map(([value]) => value))]
+    const [values, maps, guides, weights] = [
+      found.values.arraySync()[0],
+      map.arraySync()[0],
+      guide.arraySync()[0].map((row) => row.map(([value]) => value)),
+      share.arraySync()[0].map((row) => row.map(([value]) => value))
+    ]
     for (let y = border; y < H - border; y++) {
       for (let x = border; x < W - border; x++) {
         if (masked && x > 11) continue // Boxes that hold nothing have no model.
-        for (let k = 0; k < C; k++) expect(values[y - border][x - border][k]).toBeCloseTo(direct(maps, guides, weights, [y, x], k), 4)
+        for (let k = 0; k < C; k++)
+          expect(values[y - border][x - border][k]).toBeCloseTo(direct(maps, guides, weights, [y, x], k), 4)
       }
     }
   })

@@ -40,32 +40,70 @@ describe('a tile of probabilities', () => {
     await saveProject(project)
     const set = labelSetOf(project)
     const labels = new Uint8Array(IMAGE.width * IMAGE.height)
-    await writeLabels(join(set.folder, 'k/A/a.tif'), { ...IMAGE, tile: 512, key: 'k', notes: { tags: [], colours: [], nodata: 255 } }, labelsOf(labels, IMAGE.width).read, signal)
-    const file: HeatmapFile = { ...CELLS, top: 0, clusters: CLUSTERS, key: 'k', notes: { tags: [], nodata: 255, names: ['a', 'b', 'c', 'd'], step: 1 / 254 } }
+    await writeLabels(
+      join(set.folder, 'k/A/a.tif'),
+      { ...IMAGE, tile: 512, key: 'k', notes: { tags: [], colours: [], nodata: 255 } },
+      labelsOf(labels, IMAGE.width).read,
+      signal
+    )
+    const file: HeatmapFile = {
+      ...CELLS,
+      top: 0,
+      clusters: CLUSTERS,
+      key: 'k',
+      notes: { tags: [], nodata: 255, names: ['a', 'b', 'c', 'd'], step: 1 / 254 }
+    }
     const writer = await HeatmapWriter.open(join(set.folder, 'k/heat/a.tif'), file)
     await writer.add({ left: 0, top: 0, ...CELLS }, planes)
     await writer.endRows(CELLS.height)
     await writer.finish()
-    await saveLabelIndex(set, { step: 1, key: 'k', sources: project.sources, images: [{ path: 'a.png', file: '/images/a.png', ...IMAGE, rasters: { A: 'k/A/a.tif' }, heatmaps: { cell: { width: CELL, height: CELL }, rasters: { A: 'k/heat/a.tif' } } }], skipped: [], partial: false, classes: { A: initialScheme(CLUSTERS).classes } })
+    await saveLabelIndex(set, {
+      step: 1,
+      key: 'k',
+      sources: project.sources,
+      images: [
+        {
+          path: 'a.png',
+          file: '/images/a.png',
+          ...IMAGE,
+          rasters: { A: 'k/A/a.tif' },
+          heatmaps: { cell: { width: CELL, height: CELL }, rasters: { A: 'k/heat/a.tif' } }
+        }
+      ],
+      skipped: [],
+      partial: false,
+      classes: { A: initialScheme(CLUSTERS).classes }
+    })
     await saveClassHistory(project, withEdit(EMPTY_HISTORY, 'A', CLUSTERS, { kind: 'merge', classes: [0, 2] }))
   })
   afterAll(() => rm(project.folder, { recursive: true }))
-  const tile = (of: number | 'confidence', level: number, column: number, row: number) => heatTile({ project: project.folder, head: 'A', path: 'a.png', of, level, column, row }, signal)
+  const tile = (of: number | 'confidence', level: number, column: number, row: number) =>
+    heatTile({ project: project.folder, head: 'A', path: 'a.png', of, level, column, row }, signal)
 
   it('is what an export tells of the same pixels, at full resolution', async () => {
     const set = labelSetOf(project)
     const table = tableOf((await loadScheme(project, 'A'))!)
-    const heatmap = await openHeatmap(join(set.folder, 'k/heat/a.tif'), { width: CELL, height: CELL }, { table, classes: 3 })
+    const heatmap = await openHeatmap(
+      join(set.folder, 'k/heat/a.tif'),
+      { width: CELL, height: CELL },
+      { table, classes: 3 }
+    )
     const source = confidenceOf(heatmap, translated(await openLabels(join(set.folder, 'k/A/a.tif')), table))
     const exported = await readAll(source, 512)
     await source.close()
-    for (const [column, row] of [[0, 0], [2, 1]]) {
+    for (const [column, row] of [
+      [0, 0],
+      [2, 1]
+    ]) {
       const { bytes, width, height } = await tile('confidence', 0, column, row)
       expect([width, height]).toEqual([column === 2 ? IMAGE.width - 1024 : 512, row === 1 ? IMAGE.height - 512 : 512])
       let farthest = 0
       bytes.forEach((value, i) => {
         const expected = exported[(row * 512 + Math.floor(i / width!)) * IMAGE.width + column * 512 + (i % width!)]
-        farthest = Math.max(farthest, expected === 255 || value === 255 ? Number(expected !== value) * 255 : Math.abs(expected - value))
+        farthest = Math.max(
+          farthest,
+          expected === 255 || value === 255 ? Number(expected !== value) * 255 : Math.abs(expected - value)
+        )
       })
       expect(farthest).toBeLessThanOrEqual(1)
     }
@@ -82,6 +120,8 @@ describe('a tile of probabilities', () => {
   })
 
   it('is refused for an image that has none', async () => {
-    await expect(heatTile({ project: project.folder, head: 'A', path: 'b.png', of: 0, level: 0, column: 0, row: 0 }, signal)).rejects.toMatchObject({ name: 'NothingSegmented' })
+    await expect(
+      heatTile({ project: project.folder, head: 'A', path: 'b.png', of: 0, level: 0, column: 0, row: 0 }, signal)
+    ).rejects.toMatchObject({ name: 'NothingSegmented' })
   })
 })

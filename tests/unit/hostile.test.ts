@@ -23,12 +23,16 @@ describe('damaged images', () => {
     ['jpg', () => picture().jpeg().toBuffer()],
     ['webp', () => picture().webp().toBuffer()],
     ['lzw.tif', () => picture().tiff({ compression: 'lzw' }).toBuffer()],
-    ['tiles.tif', () => picture().tiff({ compression: 'deflate', tile: true, tileWidth: 32, tileHeight: 32 }).toBuffer()]
+    [
+      'tiles.tif',
+      () => picture().tiff({ compression: 'deflate', tile: true, tileWidth: 32, tileHeight: 32 }).toBuffer()
+    ]
   ])('of kind %s are pictures, or refused in words', async (name, make) => {
     const [original, uniform] = [await make(), uniformFrom(name.length, 5)]
     for (let time = 0; time < 25; time++) {
       const bytes = Buffer.from(original)
-      for (let n = 0; n < 6; n++) bytes[integerBelow(time % 2 ? Math.min(600, bytes.length) : bytes.length, uniform)] = integerBelow(256, uniform)
+      for (let n = 0; n < 6; n++)
+        bytes[integerBelow(time % 2 ? Math.min(600, bytes.length) : bytes.length, uniform)] = integerBelow(256, uniform)
       const path = join(folder, `${time}.${name}`)
       await writeFile(path, time % 5 ? bytes : bytes.subarray(0, integerBelow(bytes.length, uniform)))
       try {
@@ -49,7 +53,9 @@ describe('damaged images', () => {
   it('that claim far more pixels than their bytes could hold do not outweigh the others', async () => {
     const own = join(folder, 'claims')
     await mkdir(own)
-    const bytes = await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } }).jpeg().toBuffer()
+    const bytes = await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } })
+      .jpeg()
+      .toBuffer()
     const frame = bytes.indexOf(Buffer.of(0xff, 0xc0))
     bytes.writeUInt16BE(30000, frame + 5)
     bytes.writeUInt16BE(30000, frame + 7)

@@ -12,25 +12,51 @@ const signal = new AbortController().signal
 let folder: string
 const RGB: BandRole[] = ['red', 'green', 'blue']
 const sight: Sight = { scale: 1, bands: { roles: RGB } }
-const rgbImage = (path: string, width: number, height: number): CatalogueImage => ({ path, file: join(folder, path), width, height, bands: RGB, type: 'uint8' })
+const rgbImage = (path: string, width: number, height: number): CatalogueImage => ({
+  path,
+  file: join(folder, path),
+  width,
+  height,
+  bands: RGB,
+  type: 'uint8'
+})
 
 const raw = (width: number, height: number, value: (x: number, y: number, b: number) => number): Sharp =>
-  sharp(Uint8Array.from({ length: width * height * 3 }, (_, i) => value(Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3)), {
-    raw: { width, height, channels: 3 }
-  })
+  sharp(
+    Uint8Array.from({ length: width * height * 3 }, (_, i) =>
+      value(Math.floor(i / 3) % width, Math.floor(i / 3 / width), i % 3)
+    ),
+    {
+      raw: { width, height, channels: 3 }
+    }
+  )
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'smalti-imagery-'))
   await mkdir(join(folder, 'sub'))
-  await raw(40, 30, (x, y, b) => (b === 0 ? 5 * x : b === 1 ? 5 * y : 100)).png().toFile(join(folder, 'gradient.png'))
-  await raw(20, 10, () => 90).jpeg().withMetadata({ orientation: 6 }).toFile(join(folder, 'turned.jpg'))
-  await raw(12, 12, () => 10).webp().toFile(join(folder, 'sub', 'small.webp'))
-  await raw(33, 17, () => 200).tiff({ compression: 'lzw' }).toFile(join(folder, 'sub', 'flat.tif'))
-  const whole = await raw(64, 64, (x, y) => (x * 31 + y * 17) % 256).png().toBuffer()
+  await raw(40, 30, (x, y, b) => (b === 0 ? 5 * x : b === 1 ? 5 * y : 100))
+    .png()
+    .toFile(join(folder, 'gradient.png'))
+  await raw(20, 10, () => 90)
+    .jpeg()
+    .withMetadata({ orientation: 6 })
+    .toFile(join(folder, 'turned.jpg'))
+  await raw(12, 12, () => 10)
+    .webp()
+    .toFile(join(folder, 'sub', 'small.webp'))
+  await raw(33, 17, () => 200)
+    .tiff({ compression: 'lzw' })
+    .toFile(join(folder, 'sub', 'flat.tif'))
+  const whole = await raw(64, 64, (x, y) => (x * 31 + y * 17) % 256)
+    .png()
+    .toBuffer()
   await writeFile(join(folder, 'truncated.png'), whole.subarray(0, whole.length / 2))
   await writeFile(join(folder, 'empty.png'), '')
   await writeFile(join(folder, 'notes.txt'), 'no image')
-  await sharp(new Uint16Array(16), { raw: { width: 4, height: 4, channels: 1 } }).toColourspace('grey16').png().toFile(join(folder, 'deep.png'))
+  await sharp(new Uint16Array(16), { raw: { width: 4, height: 4, channels: 1 } })
+    .toColourspace('grey16')
+    .png()
+    .toFile(join(folder, 'deep.png'))
 })
 afterAll(() => rm(folder, { recursive: true }))
 
@@ -59,7 +85,9 @@ describe('catalogue', () => {
     const project = join(folder, 'project')
     await mkdir(project)
     await writeFile(join(project, 'project.json'), '{}')
-    await raw(8, 8, () => 1).png().toFile(join(project, 'mask.png'))
+    await raw(8, 8, () => 1)
+      .png()
+      .toFile(join(project, 'mask.png'))
     expect((await readCatalogue([folder], signal)).images.map(({ path }) => path)).not.toContain('project/mask.png')
     await rm(project, { recursive: true })
   })
@@ -103,11 +131,13 @@ describe('a file that is no image', () => {
 describe('picture reader', () => {
   const image = (): CatalogueImage => rgbImage('gradient.png', 40, 30)
   /** Bands of a pixel, 0…255. */
-  const at = ({ values, width, height }: Picture, r: number, c: number): number[] => [0, 1, 2].map((b) => Math.round(255 * values[b * width * height + r * width + c]))
+  const at = ({ values, width, height }: Picture, r: number, c: number): number[] =>
+    [0, 1, 2].map((b) => Math.round(255 * values[b * width * height + r * width + c]))
 
   it('reads a window as the picture holds it', async () => {
     const part = await new PictureReader(sight).read(image(), { left: 7, top: 11, width: 5, height: 4 })
-    for (let r = 0; r < 4; r++) for (let c = 0; c < 5; c++) expect(at(part, r, c)).toEqual([5 * (7 + c), 5 * (11 + r), 100])
+    for (let r = 0; r < 4; r++)
+      for (let c = 0; c < 5; c++) expect(at(part, r, c)).toEqual([5 * (7 + c), 5 * (11 + r), 100])
   })
 
   it('continues the picture mirrored beyond its border', async () => {

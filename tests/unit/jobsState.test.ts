@@ -23,10 +23,23 @@ afterEach(() => {
 })
 
 /** A job that goes on until a test ends it. */
-function held(): { job: Promise<boolean>; signal: AbortSignal; progress(stage: string): void; end(fault?: Error): void } {
+function held(): {
+  job: Promise<boolean>
+  signal: AbortSignal
+  progress(stage: string): void
+  end(fault?: Error): void
+} {
   const found = {} as { signal: AbortSignal; progress(stage: string): void; end(fault?: Error): void }
-  const job = jobs.perform('train', (signal, onProgress) =>
-    new Promise((resolve, reject) => Object.assign(found, { signal, progress: (stage: string) => onProgress({ stage }), end: (fault?: Error) => (fault ? reject(fault) : resolve()) }))
+  const job = jobs.perform(
+    'train',
+    (signal, onProgress) =>
+      new Promise((resolve, reject) =>
+        Object.assign(found, {
+          signal,
+          progress: (stage: string) => onProgress({ stage }),
+          end: (fault?: Error) => (fault ? reject(fault) : resolve())
+        })
+      )
   )
   return { job, ...found }
 }
@@ -58,7 +71,10 @@ describe('the job that runs', () => {
     await jobs.setPaused(true)
     expect([jobs.running?.paused, jobs.running?.asked]).toEqual([true, undefined])
     await jobs.setPaused(false)
-    expect(engine.run.mock.calls).toEqual([['pause', { paused: true }], ['pause', { paused: false }]])
+    expect(engine.run.mock.calls).toEqual([
+      ['pause', { paused: true }],
+      ['pause', { paused: false }]
+    ])
     end()
     await job
   })
@@ -73,7 +89,11 @@ describe('the job that runs', () => {
   })
 
   it('tells whoever does something else how a long one ended, and nobody of a short one', async () => {
-    for (const [seconds, away, words] of [[30, true, 1], [30, false, 0], [5, true, 0]] as const) {
+    for (const [seconds, away, words] of [
+      [30, true, 1],
+      [30, false, 0],
+      [5, true, 0]
+    ] as const) {
       const { job, end } = held()
       vi.advanceTimersByTime(1000 * seconds)
       ;[focused, told.length] = [!away, 0]

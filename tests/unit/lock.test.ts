@@ -28,7 +28,10 @@ const locked = { name: 'ProjectLocked' }
 describe('a lock', () => {
   it('is refused while somebody holds it, and free afterwards', async () => {
     await withLock(folder, async () => {
-      await expect(withLock(folder, worked)).rejects.toMatchObject({ name: 'ProjectLocked', details: { process: process.pid } })
+      await expect(withLock(folder, worked)).rejects.toMatchObject({
+        name: 'ProjectLocked',
+        details: { process: process.pid }
+      })
     })
     expect(await withLock(folder, worked)).toBe('worked')
     expect(await readdir(folder)).toEqual([])
@@ -117,7 +120,9 @@ describe('a lock', () => {
     await leave({ process: NOBODY })
     await writeFile(`${lock}.after-left behind`, JSON.stringify({ ...THIS_WORKER, process: NOBODY, id: 'second' }))
     let winners = 0
-    await Promise.allSettled(Array.from({ length: 8 }, () => withLock(folder, async () => void (winners++, await readFile(lock)))))
+    await Promise.allSettled(
+      Array.from({ length: 8 }, () => withLock(folder, async () => void (winners++, await readFile(lock))))
+    )
     expect(winners).toBeGreaterThanOrEqual(1)
     expect(await readdir(folder)).toEqual([])
   })
@@ -178,7 +183,9 @@ describe('what is half written', () => {
     for (const name of Object.keys(files)) await writeFileSafely(join(folder, 'labels', name), 'x')
   }
   const left = async (): Promise<string[]> => (await readdir(join(folder, 'labels'))).sort()
-  const kept = Object.entries(files).flatMap(([name, what]) => (what === 'kept' ? [name] : [])).sort()
+  const kept = Object.entries(files)
+    .flatMap(([name, what]) => (what === 'kept' ? [name] : []))
+    .sort()
   const all = Object.keys(files).sort()
 
   it('by processes of this machine that ended is cleared away under the project’s lock; what is another machine’s stays', async () => {
@@ -193,7 +200,10 @@ describe('what is half written', () => {
     await withLock(folder, worked)
     await withLock(folder, worked, { name: 'classes' })
     expect(await left()).toEqual(all)
-    await writeFile(join(folder, 'classes.lock'), JSON.stringify({ ...THIS_WORKER, process: NOBODY, id: 'left behind' }))
+    await writeFile(
+      join(folder, 'classes.lock'),
+      JSON.stringify({ ...THIS_WORKER, process: NOBODY, id: 'left behind' })
+    )
     await withLock(folder, worked, { name: 'classes' })
     expect(await left()).toEqual(kept)
   })

@@ -25,7 +25,11 @@ describe('lower bounds of information', () => {
   function scoresOf(rho: number): tf.Tensor2D {
     const a = Array.from({ length: count }, normal)
     const b = a.map((value) => rho * value + Math.sqrt(1 - rho * rho) * normal())
-    const scores = a.flatMap((x) => b.map((y) => -0.5 * Math.log(1 - rho * rho) - (rho * rho * (x * x + y * y) - 2 * rho * x * y) / (2 * (1 - rho * rho))))
+    const scores = a.flatMap((x) =>
+      b.map(
+        (y) => -0.5 * Math.log(1 - rho * rho) - (rho * rho * (x * x + y * y) - 2 * rho * x * y) / (2 * (1 - rho * rho))
+      )
+    )
     return tf.tensor2d(scores, [count, count])
   }
   const together = (): tf.Tensor2D => togetherMask(count, 1)
@@ -42,7 +46,10 @@ describe('lower bounds of information', () => {
     expect(ESTIMATORS.infonce(tf.zeros([8, 8]), togetherMask(8, 1)).dataSync()[0]).toBeCloseTo(0, 5)
     expect(ESTIMATORS.dv(tf.zeros([8, 8]), togetherMask(8, 1)).dataSync()[0]).toBeCloseTo(0, 5)
     expect(ESTIMATORS.jsd(tf.zeros([8, 8]), togetherMask(8, 1)).dataSync()[0]).toBeCloseTo(0, 5)
-    expect(ESTIMATORS.infonce(tf.mul(togetherMask(8, 1), 1000), togetherMask(8, 1)).dataSync()[0]).toBeCloseTo(Math.log(8), 4)
+    expect(ESTIMATORS.infonce(tf.mul(togetherMask(8, 1), 1000), togetherMask(8, 1)).dataSync()[0]).toBeCloseTo(
+      Math.log(8),
+      4
+    )
   })
 
   it('are their formulas, written as loops', () => {
@@ -55,8 +62,14 @@ describe('lower bounds of information', () => {
     const sp = (x: number): number => Math.log(1 + Math.exp(x))
     const tensor = tf.tensor2d(scores)
     const mask = togetherMask(columns, each)
-    expect(ESTIMATORS.dv(tensor, mask).dataSync()[0]).toBeCloseTo(mean(positives) - Math.log(mean(negatives.map(Math.exp))), 4)
-    expect(ESTIMATORS.jsd(tensor, mask).dataSync()[0]).toBeCloseTo(mean(positives.map((t) => Math.log(2) - sp(-t))) - mean(negatives.map((t) => sp(-t) + t - Math.log(2))), 4)
+    expect(ESTIMATORS.dv(tensor, mask).dataSync()[0]).toBeCloseTo(
+      mean(positives) - Math.log(mean(negatives.map(Math.exp))),
+      4
+    )
+    expect(ESTIMATORS.jsd(tensor, mask).dataSync()[0]).toBeCloseTo(
+      mean(positives.map((t) => Math.log(2) - sp(-t))) - mean(negatives.map((t) => sp(-t) + t - Math.log(2))),
+      4
+    )
     const contrast = positives.map((t, r) => {
       const others = scores.filter((_, other) => own(other) !== own(r)).map((row) => Math.exp(row[own(r)]))
       return t - Math.log((Math.exp(t) + others.reduce((a, b) => a + b)) / (others.length + 1))
@@ -70,8 +83,23 @@ describe('lower bounds of information', () => {
   })
 })
 
-const ARCHITECTURE: Architecture = { bands: 3, layers: trunk('8s2,8,M,12', 1), heads: [{ name: 'A', clusters: 5, subHeads: 1 }, { name: 'B', clusters: 3, subHeads: 1 }] }
-const INFOMAX: DeepInfomax = { alpha: 0.5, beta: 1, gamma: 0.1, estimator: 'infonce', scores: 'dot', coordinates: 0, occlusion: 0 }
+const ARCHITECTURE: Architecture = {
+  bands: 3,
+  layers: trunk('8s2,8,M,12', 1),
+  heads: [
+    { name: 'A', clusters: 5, subHeads: 1 },
+    { name: 'B', clusters: 3, subHeads: 1 }
+  ]
+}
+const INFOMAX: DeepInfomax = {
+  alpha: 0.5,
+  beta: 1,
+  gamma: 0.1,
+  estimator: 'infonce',
+  scores: 'dot',
+  coordinates: 0,
+  occlusion: 0
+}
 const [PAIRS, CROP] = [3, 24]
 
 interface Case {
@@ -83,9 +111,21 @@ interface Case {
 }
 const CASES: Case[] = [
   { name: 'deep-infomax, noise contrast', method: 'deep-infomax', deepInfomax: INFOMAX },
-  { name: 'deep-infomax, Jensen and Shannon, both through one layer', method: 'deep-infomax', deepInfomax: { ...INFOMAX, gamma: 0, estimator: 'jsd', scores: 'concat' } },
-  { name: 'deep-infomax, Donsker and Varadhan, the whole alone', method: 'deep-infomax', deepInfomax: { ...INFOMAX, beta: 0, gamma: 0, estimator: 'dv' } },
-  { name: 'deep-infomax, with coordinates and occlusion', method: 'deep-infomax', deepInfomax: { ...INFOMAX, alpha: 0, gamma: 0, coordinates: 0.5, occlusion: 0.4 } },
+  {
+    name: 'deep-infomax, Jensen and Shannon, both through one layer',
+    method: 'deep-infomax',
+    deepInfomax: { ...INFOMAX, gamma: 0, estimator: 'jsd', scores: 'concat' }
+  },
+  {
+    name: 'deep-infomax, Donsker and Varadhan, the whole alone',
+    method: 'deep-infomax',
+    deepInfomax: { ...INFOMAX, beta: 0, gamma: 0, estimator: 'dv' }
+  },
+  {
+    name: 'deep-infomax, with coordinates and occlusion',
+    method: 'deep-infomax',
+    deepInfomax: { ...INFOMAX, alpha: 0, gamma: 0, coordinates: 0.5, occlusion: 0.4 }
+  },
   { name: 'co-occurrence', method: 'co-occurrence' },
   { name: 'context', method: 'context' },
   { name: 'exemplar', method: 'exemplar' },
@@ -98,12 +138,29 @@ function stepOf({ method, deepInfomax }: Case) {
   const shape: StepShape = { method, deepInfomax: deepInfomax ?? INFOMAX, pairs: PAIRS, crop: CROP }
   const uniform = uniformFrom(4)
   const normal = normalFrom(uniform)
-  const batchShape: BatchShape = { pairs: PAIRS, bands: 3, coloured: true, crop: CROP, coarse: CROP / 4, radius: 2, warped: false }
+  const batchShape: BatchShape = {
+    pairs: PAIRS,
+    bands: 3,
+    coloured: true,
+    crop: CROP,
+    coarse: CROP / 4,
+    radius: 2,
+    warped: false
+  }
   const batch = emptyBatch(batchShape)
-  for (const images of [batch.first, batch.second]) images.forEach((_, i) => (images[i] = Math.sin((i % CROP) * 0.3 * (1 + Math.floor(i / (3 * CROP * CROP))) + Math.floor(i / CROP)) + 0.2 * normal()))
+  for (const images of [batch.first, batch.second])
+    images.forEach(
+      (_, i) =>
+        (images[i] =
+          Math.sin((i % CROP) * 0.3 * (1 + Math.floor(i / (3 * CROP * CROP))) + Math.floor(i / CROP)) + 0.2 * normal())
+    )
   const objective = objectiveOf(ARCHITECTURE, shape)
   const recipe = recipeOf({ preset: 'quick', method })
-  const feed = (step: number): NamedArrays => ({ ...batch, ...LEARNING[method].feed?.(batch, { architecture: ARCHITECTURE, shape, recipe }, uniformFrom(9, step), 0.5), rate: Float32Array.of(correctedRate(2e-3, step)) })
+  const feed = (step: number): NamedArrays => ({
+    ...batch,
+    ...LEARNING[method].feed?.(batch, { architecture: ARCHITECTURE, shape, recipe }, uniformFrom(9, step), 0.5),
+    rate: Float32Array.of(correctedRate(2e-3, step))
+  })
   const program = trainingStep(ARCHITECTURE, shape)
   const weights = initialWeights(ARCHITECTURE, normal, objective.parameters)
   return { shape, objective, program, feed, weights, batch, state: initialState(program, weights) }
@@ -112,17 +169,36 @@ function stepOf({ method, deepInfomax }: Case) {
 describe.each(CASES)('the method $name', (what) => {
   it.skipIf(what.moves)('has the gradient of finite differences', () => {
     const { objective, feed, weights } = stepOf(what)
-    const fed: NamedTensors = Object.fromEntries(Object.entries(objective.inputs).map(([name, shape]) => [name, tf.tensor(feed(1)[name], [...shape])]))
-    const own: NamedTensors = Object.fromEntries(Object.entries({ ...parametersOf(ARCHITECTURE), ...objective.parameters }).map(([name, { shape }]) => [name, tf.tensor(weights[name], shape)]))
+    const fed: NamedTensors = Object.fromEntries(
+      Object.entries(objective.inputs).map(([name, shape]) => [name, tf.tensor(feed(1)[name], [...shape])])
+    )
+    const own: NamedTensors = Object.fromEntries(
+      Object.entries({ ...parametersOf(ARCHITECTURE), ...objective.parameters }).map(([name, { shape }]) => [
+        name,
+        tf.tensor(weights[name], shape)
+      ])
+    )
     const normal = normalFrom(uniformFrom(12))
     const side = CROP / 4
-    const map = (channels: number): tf.Tensor4D => tf.tensor4d(Float32Array.from({ length: 2 * PAIRS * side * side * channels }, normal), [2 * PAIRS, side, side, channels])
+    const map = (channels: number): tf.Tensor4D =>
+      tf.tensor4d(Float32Array.from({ length: 2 * PAIRS * side * side * channels }, normal), [
+        2 * PAIRS,
+        side,
+        side,
+        channels
+      ])
     // A pair that crosses the threshold would be a step: here all are alike.
     if ('threshold' in fed) fed.threshold = tf.tensor1d([-1])
     // By what the trunk or the heads give: the rest is the network's own, tested elsewhere.
     const x = objective.headParts.length === 2 ? map(5) : map(12)
     const lossOf = (value: tf.Tensor): tf.Scalar => {
-      const heatmaps: Record<string, tf.Tensor4D[]> = objective.headParts.length === 2 ? { A: [tf.softmax(value) as tf.Tensor4D], B: [tf.softmax(tf.slice(value, [0, 0, 0, 0], [2 * PAIRS, side, side, 3])) as tf.Tensor4D] } : {}
+      const heatmaps: Record<string, tf.Tensor4D[]> =
+        objective.headParts.length === 2
+          ? {
+              A: [tf.softmax(value) as tf.Tensor4D],
+              B: [tf.softmax(tf.slice(value, [0, 0, 0, 0], [2 * PAIRS, side, side, 3])) as tf.Tensor4D]
+            }
+          : {}
       return objective.loss({ pairs: PAIRS, trunk: value as tf.Tensor4D, heatmaps }, own, fed).loss
     }
     const gradient = tf.grad(lossOf)(x).dataSync()
@@ -148,11 +224,23 @@ describe.each(CASES)('the method $name', (what) => {
     const isLeft = (pixel: number, width: number): boolean => pixel % width < width / 2
     batch.firstValid = Float32Array.from({ length: PAIRS * CROP * CROP }, (_, i) => Number(!isLeft(i, CROP)))
     batch.secondValid = batch.firstValid
-    const share = tf.tensor4d(Float32Array.from({ length: 2 * PAIRS * side * side }, (_, i) => Number(!isLeft(i, side))), [2 * PAIRS, side, side, 1])
-    const fed: NamedTensors = Object.fromEntries(Object.entries(objective.inputs).map(([name, shape]) => [name, tf.tensor(feed(1)[name], [...shape])]))
-    const own: NamedTensors = Object.fromEntries(Object.entries({ ...parametersOf(ARCHITECTURE), ...objective.parameters }).map(([name, { shape }]) => [name, tf.tensor(weights[name], shape)]))
+    const share = tf.tensor4d(
+      Float32Array.from({ length: 2 * PAIRS * side * side }, (_, i) => Number(!isLeft(i, side))),
+      [2 * PAIRS, side, side, 1]
+    )
+    const fed: NamedTensors = Object.fromEntries(
+      Object.entries(objective.inputs).map(([name, shape]) => [name, tf.tensor(feed(1)[name], [...shape])])
+    )
+    const own: NamedTensors = Object.fromEntries(
+      Object.entries({ ...parametersOf(ARCHITECTURE), ...objective.parameters }).map(([name, { shape }]) => [
+        name,
+        tf.tensor(weights[name], shape)
+      ])
+    )
     const trunk = tf.randomNormal([2 * PAIRS, side, side, 12], 0, 1, 'float32', 5)
-    const gradient = tf.grad((value) => objective.loss({ pairs: PAIRS, trunk: value as tf.Tensor4D, heatmaps: {}, share }, own, fed).loss)(trunk)
+    const gradient = tf.grad(
+      (value) => objective.loss({ pairs: PAIRS, trunk: value as tf.Tensor4D, heatmaps: {}, share }, own, fed).loss
+    )(trunk)
     const most = (x: tf.Tensor): number => tf.max(tf.abs(x)).dataSync()[0]
     expect(most(tf.mul(gradient, tf.sub(1, share)))).toBe(0)
     expect(most(tf.mul(gradient, share))).toBeGreaterThan(0)
@@ -160,8 +248,12 @@ describe.each(CASES)('the method $name', (what) => {
 
   it('is the same recorded as it is eagerly, and learns', async () => {
     const { program, feed, state } = stepOf(what)
-    const [expected, found] = [executeEagerly('cpu', program, state), await onnxruntimeBackend().compile(program, state)]
-    const only = (fed: NamedArrays): NamedArrays => Object.fromEntries(Object.keys(program.inputs).map((name) => [name, fed[name]]))
+    const [expected, found] = [
+      executeEagerly('cpu', program, state),
+      await onnxruntimeBackend().compile(program, state)
+    ]
+    const only = (fed: NamedArrays): NamedArrays =>
+      Object.fromEntries(Object.keys(program.inputs).map((name) => [name, fed[name]]))
     const [a, b] = [await expected.run(only(feed(1))), await found.run(only(feed(1)))]
     for (const name of program.outputs) expect(b[name][0]).toBeCloseTo(a[name][0], 3)
     const losses: number[] = []
@@ -182,10 +274,24 @@ describe('adaptive clustering', () => {
     const { objective } = stepOf(what)
     const [side, clusters] = [CROP / 4, { A: 5, B: 3 }]
     const normal = normalFrom(uniformFrom(2))
-    const heatmaps = Object.fromEntries(Object.entries(clusters).map(([head, count]) => [head, tf.softmax(tf.tensor4d(Float32Array.from({ length: 2 * PAIRS * side * side * count }, () => 2 * normal()), [2 * PAIRS, side, side, count])) as tf.Tensor4D]))
+    const heatmaps = Object.fromEntries(
+      Object.entries(clusters).map(([head, count]) => [
+        head,
+        tf.softmax(
+          tf.tensor4d(
+            Float32Array.from({ length: 2 * PAIRS * side * side * count }, () => 2 * normal()),
+            [2 * PAIRS, side, side, count]
+          )
+        ) as tf.Tensor4D
+      ])
+    )
     const places = Array.from({ length: 2 * PAIRS * 16 }, (_, i) => Math.floor(i / 16) * side * side + 2 * (i % 16))
     const threshold = 0.8
-    const { loss } = objective.loss({ pairs: PAIRS, trunk: tf.zeros([1, 1, 1, 1]), heatmaps: { A: [heatmaps.A], B: [heatmaps.B] } }, {}, { places: tf.tensor1d(places), threshold: tf.tensor1d([threshold]) })
+    const { loss } = objective.loss(
+      { pairs: PAIRS, trunk: tf.zeros([1, 1, 1, 1]), heatmaps: { A: [heatmaps.A], B: [heatmaps.B] } },
+      {},
+      { places: tf.tensor1d(places), threshold: tf.tensor1d([threshold]) }
+    )
     let expected = 0
     for (const [head, count] of Object.entries(clusters)) {
       const values = heatmaps[head].dataSync()
@@ -211,29 +317,55 @@ describe('embedded clustering', () => {
     const normal = normalFrom(uniformFrom(8))
     const map = Array.from({ length: 2 * PAIRS * side * side * channels }, normal)
     const places = Array.from({ length: 2 * PAIRS * 36 }, (_, i) => i)
-    const filters = Object.fromEntries(Object.entries(clusters).map(([head, count]) => [head, Array.from({ length: count }, () => Array.from({ length: channels }, () => 2 * normal()))]))
+    const filters = Object.fromEntries(
+      Object.entries(clusters).map(([head, count]) => [
+        head,
+        Array.from({ length: count }, () => Array.from({ length: channels }, () => 2 * normal()))
+      ])
+    )
     const assigned = (values: number[], head: string): number[][] =>
       places.map((place) => {
         const z = values.slice(place * channels, (place + 1) * channels).map((value) => value / Math.sqrt(channels))
-        const kernel = filters[head].map((filter) => 1 / (1 + z.reduce((sum, value, d) => sum + (value - filter[d] / 2) ** 2, 0)))
+        const kernel = filters[head].map(
+          (filter) => 1 / (1 + z.reduce((sum, value, d) => sum + (value - filter[d] / 2) ** 2, 0))
+        )
         const total = kernel.reduce((a, b) => a + b)
         return kernel.map((value) => value / total)
       })
-    const targets = Object.fromEntries(Object.keys(clusters).map((head) => {
-      const q = assigned(map, head)
-      const frequency = q[0].map((_, c) => q.reduce((sum, row) => sum + row[c], 0))
-      return [head, q.map((row) => {
-        const sharp = row.map((value, c) => value ** 2 / frequency[c])
-        return sharp.map((value) => value / sharp.reduce((a, b) => a + b))
-      })]
-    }))
+    const targets = Object.fromEntries(
+      Object.keys(clusters).map((head) => {
+        const q = assigned(map, head)
+        const frequency = q[0].map((_, c) => q.reduce((sum, row) => sum + row[c], 0))
+        return [
+          head,
+          q.map((row) => {
+            const sharp = row.map((value, c) => value ** 2 / frequency[c])
+            return sharp.map((value) => value / sharp.reduce((a, b) => a + b))
+          })
+        ]
+      })
+    )
     const lossOf = (values: number[]): number =>
       Object.keys(clusters).reduce((sum, head) => {
         const q = assigned(values, head)
-        return sum + targets[head].reduce((all, p, i) => all + p.reduce((row, value, c) => row + value * Math.log(value / q[i][c]), 0), 0) / places.length
+        return (
+          sum +
+          targets[head].reduce(
+            (all, p, i) => all + p.reduce((row, value, c) => row + value * Math.log(value / q[i][c]), 0),
+            0
+          ) /
+            places.length
+        )
       }, 0)
-    const weights: NamedTensors = Object.fromEntries(Object.entries(filters).map(([head, rows]) => [`head${head}/filter`, tf.reshape(tf.tensor2d(rows), [rows.length, channels, 1, 1])]))
-    const loss = (x: tf.Tensor): tf.Scalar => objective.loss({ pairs: PAIRS, trunk: x as tf.Tensor4D, heatmaps: {} }, weights, { places: tf.tensor1d(places) }).loss
+    const weights: NamedTensors = Object.fromEntries(
+      Object.entries(filters).map(([head, rows]) => [
+        `head${head}/filter`,
+        tf.reshape(tf.tensor2d(rows), [rows.length, channels, 1, 1])
+      ])
+    )
+    const loss = (x: tf.Tensor): tf.Scalar =>
+      objective.loss({ pairs: PAIRS, trunk: x as tf.Tensor4D, heatmaps: {} }, weights, { places: tf.tensor1d(places) })
+        .loss
     const x = tf.tensor4d(map, [2 * PAIRS, side, side, channels])
     expect(loss(x).dataSync()[0]).toBeCloseTo(lossOf(map), 4)
     const gradient = tf.grad(loss)(x).dataSync()

@@ -3,7 +3,10 @@ import { pathsOf } from '../../src-main/shell/openedPaths.ts'
 
 describe('what the program is started with', () => {
   it('is its files and folders, relative ones from where it was started, and not its options', () => {
-    expect(pathsOf(['--proxy-server=x', 'images', '', '/data/a b.tif'], '/home/eva')).toEqual(['/home/eva/images', '/data/a b.tif'])
+    expect(pathsOf(['--proxy-server=x', 'images', '', '/data/a b.tif'], '/home/eva')).toEqual([
+      '/home/eva/images',
+      '/data/a b.tif'
+    ])
   })
 
   it('is taken by address from this machine', () => {
@@ -11,6 +14,10 @@ describe('what the program is started with', () => {
   })
 
   it('keeps what cannot be found, so that its opening tells so', () => {
-    expect(pathsOf(['file://server/share/a.tif', 'file:///%FF', 'gone'], '/data')).toEqual(['file://server/share/a.tif', 'file:///%FF', '/data/gone'])
+    expect(pathsOf(['file://server/share/a.tif', 'file:///%FF', 'gone'], '/data')).toEqual([
+      'file://server/share/a.tif',
+      'file:///%FF',
+      '/data/gone'
+    ])
   })
 })

@@ -19,21 +19,37 @@ describe('the folder of an export', () => {
 
   it('loses what a killed export had half written, and nothing else', async () => {
     await mkdir(join(folder, 'north'))
-    const others = [`a.qml.${PROCESS_TAG}-00.partial`, `a.qml.${ELSEWHERE}.partial`, `notes.${GONE}.partial`, 'a.qml.partial']
-    for (const name of [...others, `a.qml.${GONE}.partial`, `north/b.tif.${GONE}.partial`, `.smalti-export.json.${GONE}.partial`]) await writeFile(join(folder, name), 'x')
+    const others = [
+      `a.qml.${PROCESS_TAG}-00.partial`,
+      `a.qml.${ELSEWHERE}.partial`,
+      `notes.${GONE}.partial`,
+      'a.qml.partial'
+    ]
+    for (const name of [
+      ...others,
+      `a.qml.${GONE}.partial`,
+      `north/b.tif.${GONE}.partial`,
+      `.smalti-export.json.${GONE}.partial`
+    ])
+      await writeFile(join(folder, name), 'x')
     {
       await using out = await openOutFolder(folder, ['a.qml', 'north/b.tif'], territory, false)
       await out.write('a.qml', 'style')
       await out.write('north/b.tif', 'labels')
       await out.finish()
     }
-    expect((await readdir(folder, { recursive: true })).sort()).toEqual(['.smalti-export.json', 'a.qml', 'north', 'north/b.tif', ...others].sort())
+    expect((await readdir(folder, { recursive: true })).sort()).toEqual(
+      ['.smalti-export.json', 'a.qml', 'north', 'north/b.tif', ...others].sort()
+    )
   })
 
   it('takes one export at a time', async () => {
     {
       await using first = await openOutFolder(folder, ['a.qml'], territory, false)
-      await expect(openOutFolder(folder, ['b.qml'], territory, false)).rejects.toMatchObject({ name: 'FolderInUse', message: expect.stringContaining(`process ${process.pid}`) as string })
+      await expect(openOutFolder(folder, ['b.qml'], territory, false)).rejects.toMatchObject({
+        name: 'FolderInUse',
+        message: expect.stringContaining(`process ${process.pid}`) as string
+      })
       await first.write('a.qml', 'style')
       await first.finish()
     }
@@ -43,6 +59,8 @@ describe('the folder of an export', () => {
 
   it('is no file', async () => {
     await writeFile(join(folder, 'file'), 'x')
-    await expect(openOutFolder(join(folder, 'file'), ['a.qml'], territory, false)).rejects.toMatchObject({ name: 'FolderNotWritable' })
+    await expect(openOutFolder(join(folder, 'file'), ['a.qml'], territory, false)).rejects.toMatchObject({
+      name: 'FolderNotWritable'
+    })
   })
 })

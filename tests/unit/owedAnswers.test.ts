@@ -17,15 +17,18 @@ it('refuses one number alone', async () => {
   expect(await second).toBe('two')
 })
 
-it.each(['before', 'after'])('fails what is owed as Cancelled when the signal aborts %s it was asked for', async (when) => {
-  const controller = new AbortController()
-  if (when === 'before') controller.abort()
-  const answers = owedAnswers<string>(controller.signal)
-  const owed = answers.to(1)
-  controller.abort()
-  await expect(owed).rejects.toMatchObject({ name: 'Cancelled' })
-  await expect(answers.to(2)).rejects.toMatchObject({ name: 'Cancelled' })
-})
+it.each(['before', 'after'])(
+  'fails what is owed as Cancelled when the signal aborts %s it was asked for',
+  async (when) => {
+    const controller = new AbortController()
+    if (when === 'before') controller.abort()
+    const answers = owedAnswers<string>(controller.signal)
+    const owed = answers.to(1)
+    controller.abort()
+    await expect(owed).rejects.toMatchObject({ name: 'Cancelled' })
+    await expect(answers.to(2)).rejects.toMatchObject({ name: 'Cancelled' })
+  }
+)
 
 it('keeps what was answered when it ends, and tells the first fault of the rest', async () => {
   const answers = owedAnswers<string>(new AbortController().signal)

@@ -16,7 +16,9 @@ let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'smalti-pages-'))
   if (oracleLack) return
-  const { status, stderr } = spawnSync('/usr/bin/python3', [resolve('tests/fixtures/pages.py'), folder], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync('/usr/bin/python3', [resolve('tests/fixtures/pages.py'), folder], {
+    encoding: 'utf8'
+  })
   if (status !== 0) throw new Error(stderr)
 })
 afterAll(() => rm(folder, { recursive: true }))
@@ -31,17 +33,28 @@ async function readWhole(path: string, page?: number): Promise<{ raster: Raster;
 }
 
 /** Compares what is read with GDAL's pages, one for each band. */
-async function expectPages(path: string, pages: readonly number[], { page, notice }: { page?: number; notice?: string } = {}): Promise<void> {
+async function expectPages(
+  path: string,
+  pages: readonly number[],
+  { page, notice }: { page?: number; notice?: string } = {}
+): Promise<void> {
   const { raster, bands } = await readWhole(path, page)
   expect(bands.length).toBe(pages.length)
   for (const [i, number] of pages.entries()) {
-    const { windows: [[expected]] } = await ask<{ windows: number[][][] }>({ ask: 'windows', path: `GTIFF_DIR:${number}:${path}`, windows: [[0, 0, raster.width, raster.height, 0]] })
+    const {
+      windows: [[expected]]
+    } = await ask<{ windows: number[][][] }>({
+      ask: 'windows',
+      path: `GTIFF_DIR:${number}:${path}`,
+      windows: [[0, 0, raster.width, raster.height, 0]]
+    })
     expect(Array.from(bands[i])).toEqual(expected)
   }
   expect(raster.notice).toBe(notice)
 }
 
-const onlyPage = (page: number, count: number): string => `only page ${page} of ${count} is read; on the command line, --page chooses another`
+const onlyPage = (page: number, count: number): string =>
+  `only page ${page} of ${count} is read; on the command line, --page chooses another`
 
 describe.skipIf(oracleLack)('a TIFF of several pages', () => {
   const at = (name: string): string => join(folder, name)
@@ -52,7 +65,10 @@ describe.skipIf(oracleLack)('a TIFF of several pages', () => {
     await expectPages(at('ome slices.tif'), [1], { notice: onlyPage(1, 3) })
     await expectPages(at('sizes.tif'), [1], { notice: onlyPage(1, 3) })
     await expectPages(at('many.tif'), [1], { notice: onlyPage(1, 300) })
-    expect((await readWhole(at('plain of colours.tif'))).raster).toMatchObject({ notice: onlyPage(1, 2), bands: { length: 3 } })
+    expect((await readWhole(at('plain of colours.tif'))).raster).toMatchObject({
+      notice: onlyPage(1, 2),
+      bands: { length: 3 }
+    })
   })
 
   it('has a band for each page that it calls a channel', async () => {
@@ -60,16 +76,28 @@ describe.skipIf(oracleLack)('a TIFF of several pages', () => {
     await expectPages(at('imagej channels deep.tif'), [1, 2, 3, 4, 5])
     await expectPages(at('ome channels.tif'), [1, 2, 3])
     await expectPages(at('ome placed.tif'), [2, 1])
-    expect((await readWhole(at('ome channels.tif'))).raster.bands.map(({ role }) => role)).toEqual(['other', 'other', 'other'])
+    expect((await readWhole(at('ome channels.tif'))).raster.bands.map(({ role }) => role)).toEqual([
+      'other',
+      'other',
+      'other'
+    ])
   })
 
   it('has the channels of its first plane where there are more, and says so', async () => {
-    await expectPages(at('imagej channels and slices.tif'), [1, 2], { notice: 'only the 2 channels of its first plane are read, of 6 pages; on the command line, --page chooses one page' })
-    await expectPages(at('ome by slices.tif'), [1, 4], { notice: 'only the 2 channels of its first plane are read, of 6 pages; on the command line, --page chooses one page' })
+    await expectPages(at('imagej channels and slices.tif'), [1, 2], {
+      notice:
+        'only the 2 channels of its first plane are read, of 6 pages; on the command line, --page chooses one page'
+    })
+    await expectPages(at('ome by slices.tif'), [1, 4], {
+      notice:
+        'only the 2 channels of its first plane are read, of 6 pages; on the command line, --page chooses one page'
+    })
   })
 
   it('is its first page where a channel is in another file', async () => {
-    await expectPages(at('ome elsewhere.tif'), [1], { notice: `${onlyPage(1, 2)}; planes that its OME-XML places in other files are not read` })
+    await expectPages(at('ome elsewhere.tif'), [1], {
+      notice: `${onlyPage(1, 2)}; planes that its OME-XML places in other files are not read`
+    })
   })
 
   it('is the page that was chosen, alone', async () => {
@@ -80,8 +108,12 @@ describe.skipIf(oracleLack)('a TIFF of several pages', () => {
   })
 
   it('rejects a page that is not there', async () => {
-    await expect(openRaster(fileAt(at('plain.tif')), { page: 5 })).rejects.toMatchObject({ details: { reason: 'it has no page 5, only 4' } })
-    await expect(openRaster(fileAt(at('one.tif')), { page: 2 })).rejects.toMatchObject({ details: { reason: 'it has no page 2, only one' } })
+    await expect(openRaster(fileAt(at('plain.tif')), { page: 5 })).rejects.toMatchObject({
+      details: { reason: 'it has no page 5, only 4' }
+    })
+    await expect(openRaster(fileAt(at('one.tif')), { page: 2 })).rejects.toMatchObject({
+      details: { reason: 'it has no page 2, only one' }
+    })
   })
 
   it('does not count overviews and masks as pages', async () => {
@@ -92,9 +124,33 @@ describe.skipIf(oracleLack)('a TIFF of several pages', () => {
 })
 
 /** A stack as ImageJ writes one that is large: one directory, its image, then the others. */
-function imageJStack({ width, height, images, channels }: { width: number; height: number; images: number; channels: number }): Buffer {
-  const description = Buffer.from(`ImageJ=1.53t\nimages=${images}\nchannels=${channels}\nslices=${images / channels}\nhyperstack=true\n\0`, 'latin1')
-  const entries: [number, number, number, number][] = [[256, 4, 1, width], [257, 4, 1, height], [258, 3, 1, 16], [259, 3, 1, 1], [262, 3, 1, 1], [270, 2, description.length, 0], [273, 4, 1, 0], [277, 3, 1, 1], [278, 4, 1, height], [279, 4, 1, 2 * width * height]]
+function imageJStack({
+  width,
+  height,
+  images,
+  channels
+}: {
+  width: number
+  height: number
+  images: number
+  channels: number
+}): Buffer {
+  const description = Buffer.from(
+    `ImageJ=1.53t\nimages=${images}\nchannels=${channels}\nslices=${images / channels}\nhyperstack=true\n\0`,
+    'latin1'
+  )
+  const entries: [number, number, number, number][] = [
+    [256, 4, 1, width],
+    [257, 4, 1, height],
+    [258, 3, 1, 16],
+    [259, 3, 1, 1],
+    [262, 3, 1, 1],
+    [270, 2, description.length, 0],
+    [273, 4, 1, 0],
+    [277, 3, 1, 1],
+    [278, 4, 1, height],
+    [279, 4, 1, 2 * width * height]
+  ]
   const directory = 8 + 2 + 12 * entries.length + 4
   entries[5][3] = directory
   entries[6][3] = directory + description.length

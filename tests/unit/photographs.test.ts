@@ -20,8 +20,10 @@ beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'smalti-photog
 afterAll(() => rm(folder, { recursive: true }))
 
 const [WIDTH, HEIGHT] = [120, 90]
-const noise = (channels: number): Uint8Array => Uint8Array.from({ length: channels * WIDTH * HEIGHT }, (_, i) => (i * 7 + (i >> 8) * 13) % 256)
-const picture = (channels: 1 | 2 | 3 | 4 = 3): Sharp => sharp(noise(channels), { raw: { width: WIDTH, height: HEIGHT, channels } })
+const noise = (channels: number): Uint8Array =>
+  Uint8Array.from({ length: channels * WIDTH * HEIGHT }, (_, i) => (i * 7 + (i >> 8) * 13) % 256)
+const picture = (channels: 1 | 2 | 3 | 4 = 3): Sharp =>
+  sharp(noise(channels), { raw: { width: WIDTH, height: HEIGHT, channels } })
 
 async function saved(name: string, bytes: Buffer): Promise<string> {
   const path = join(folder, name)
@@ -40,7 +42,10 @@ async function readWhole(path: string): Promise<{ raster: Raster; patch: Patch }
 
 /** A JPEG that carries another whole JPEG in its EXIF block, as cameras store thumbnails. */
 async function withThumbnail(jpeg: Buffer): Promise<Buffer> {
-  const thumbnail = await sharp(noise(3), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } }).resize(16).jpeg().toBuffer()
+  const thumbnail = await sharp(noise(3), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } })
+    .resize(16)
+    .jpeg()
+    .toBuffer()
   const body = Buffer.concat([Buffer.from('Exif\0\0', 'latin1'), thumbnail])
   const head = Buffer.of(0xff, 0xe1, (body.length + 2) >> 8, (body.length + 2) & 255)
   return Buffer.concat([jpeg.subarray(0, 2), head, body, jpeg.subarray(2)])
@@ -65,7 +70,10 @@ describe('the end of a photograph', () => {
   it.each(kinds)('of kind %s may be followed by anything', async (name, make) => {
     const own = await make()
     const expected = (await readWhole(await saved(`own.${name}`, own))).patch.bands
-    for (const [what, trailer] of trailers) expect((await readWhole(await saved(`${what}.${name}`, Buffer.concat([own, trailer(own)])))).patch.bands).toEqual(expected)
+    for (const [what, trailer] of trailers)
+      expect((await readWhole(await saved(`${what}.${name}`, Buffer.concat([own, trailer(own)])))).patch.bands).toEqual(
+        expected
+      )
   })
 
   it.each(kinds)('of kind %s is missed wherever the file is cut', async (name, make) => {
@@ -75,13 +83,20 @@ describe('the end of a photograph', () => {
       await expect(readCatalogue([path], signal)).rejects.toThrow(/truncated|end|premature|read/i)
     }
     // The decoder of WebP finds it first, and says it in its own words.
-    await expect(readCatalogue([await saved(`cut.${name}`, own.subarray(0, -3))], signal)).rejects.toThrow(name === 'webp' ? 'webp' : 'the file is truncated')
+    await expect(readCatalogue([await saved(`cut.${name}`, own.subarray(0, -3))], signal)).rejects.toThrow(
+      name === 'webp' ? 'webp' : 'the file is truncated'
+    )
   })
 
   it.skipIf(!here)('is found in the faults', async () => {
-    const { images } = await readCatalogue([join(FAULTS, 'jpeg-trailer')], signal).then(({ images, skipped }) => ({ images: images.map(({ path }) => path), skipped }))
+    const { images } = await readCatalogue([join(FAULTS, 'jpeg-trailer')], signal).then(({ images, skipped }) => ({
+      images: images.map(({ path }) => path),
+      skipped
+    }))
     expect(images).toEqual(['motion_photo.jpg', 'trail_zero8k.jpg'])
-    await expect(readCatalogue([join(FAULTS, 'jpeg-trailer/trunc.jpg')], signal)).rejects.toThrow('the file is truncated')
+    await expect(readCatalogue([join(FAULTS, 'jpeg-trailer/trunc.jpg')], signal)).rejects.toThrow(
+      'the file is truncated'
+    )
   })
 })
 
@@ -119,14 +134,22 @@ describe('clear pixels of a PNG', () => {
       const values = noise(channels)
       const raw = deep ? Uint16Array.from(values, (value) => value * 257) : values
       const made = sharp(raw, { raw: { width: WIDTH, height: HEIGHT, channels } })
-      await (deep ? made.toColourspace(channels < 3 ? 'grey16' : 'rgb16') : made.toColourspace(channels < 3 ? 'b-w' : 'srgb')).png().toFile(path)
+      await (
+        deep ? made.toColourspace(channels < 3 ? 'grey16' : 'rgb16') : made.toColourspace(channels < 3 ? 'b-w' : 'srgb')
+      )
+        .png()
+        .toFile(path)
       const { raster, patch } = await readWhole(path)
       if (oracleLack) continue
-      const { windows: [bands] } = await ask<{ windows: number[][][] }>({ ask: 'windows', path, windows: [[0, 0, WIDTH, HEIGHT, 0]] })
+      const {
+        windows: [bands]
+      } = await ask<{ windows: number[][][] }>({ ask: 'windows', path, windows: [[0, 0, WIDTH, HEIGHT, 0]] })
       expect(patch.bands.map((band) => Array.from(band))).toEqual(bands)
       const clear = channels % 2 === 0 ? bands[channels - 1].flatMap((value, i) => (value === 0 ? [i] : [])) : []
       expect(missing(patch)).toEqual(clear)
-      expect(raster.bands.map(({ role }) => role).join()).toBe(['grey', 'grey,alpha', 'red,green,blue', 'red,green,blue,alpha'][channels - 1])
+      expect(raster.bands.map(({ role }) => role).join()).toBe(
+        ['grey', 'grey,alpha', 'red,green,blue', 'red,green,blue,alpha'][channels - 1]
+      )
     }
   })
 
@@ -135,20 +158,35 @@ describe('clear pixels of a PNG', () => {
     const path = await saved('grey-clear.png', withClearColour(await grey.png({ palette: false }).toBuffer(), [77]))
     const { patch } = await readWhole(path)
     expect(missing(patch)).toEqual(Array.from(noise(1)).flatMap((value, i) => (value === 77 ? [i] : [])))
-    const deep = sharp(Uint16Array.from(noise(1), (value) => value * 200), { raw: { width: WIDTH, height: HEIGHT, channels: 1 } }).toColourspace('grey16')
+    const deep = sharp(
+      Uint16Array.from(noise(1), (value) => value * 200),
+      { raw: { width: WIDTH, height: HEIGHT, channels: 1 } }
+    ).toColourspace('grey16')
     const deepPath = await saved('grey16-clear.png', withClearColour(await deep.png().toBuffer(), [77 * 200]))
     expect(missing((await readWhole(deepPath)).patch)).toEqual(missing(patch))
     const colours = noise(3)
     const clear = Array.from(colours.slice(0, 3))
-    const coloured = await readWhole(await saved('colour-clear.png', withClearColour(await picture().png().toBuffer(), clear)))
-    expect(missing(coloured.patch)).toEqual(Array.from({ length: WIDTH * HEIGHT }, (_, i) => i).filter((i) => clear.every((value, c) => colours[3 * i + c] === value)))
+    const coloured = await readWhole(
+      await saved('colour-clear.png', withClearColour(await picture().png().toBuffer(), clear))
+    )
+    expect(missing(coloured.patch)).toEqual(
+      Array.from({ length: WIDTH * HEIGHT }, (_, i) => i).filter((i) =>
+        clear.every((value, c) => colours[3 * i + c] === value)
+      )
+    )
   })
 
   it('are those of the clear colours of a palette', async () => {
-    const own = Uint8Array.from({ length: 4 * WIDTH * HEIGHT }, (_, i) => (i % 4 === 3 ? (Math.floor(i / 4) % 3 ? 255 : 0) : Math.floor(i / 4) % 3 ? 90 : 200))
+    const own = Uint8Array.from({ length: 4 * WIDTH * HEIGHT }, (_, i) =>
+      i % 4 === 3 ? (Math.floor(i / 4) % 3 ? 255 : 0) : Math.floor(i / 4) % 3 ? 90 : 200
+    )
     const path = join(folder, 'palette.png')
-    await sharp(own, { raw: { width: WIDTH, height: HEIGHT, channels: 4 } }).png({ palette: true }).toFile(path)
-    expect(missing((await readWhole(path)).patch)).toEqual(Array.from({ length: WIDTH * HEIGHT }, (_, i) => i).filter((i) => i % 3 === 0))
+    await sharp(own, { raw: { width: WIDTH, height: HEIGHT, channels: 4 } })
+      .png({ palette: true })
+      .toFile(path)
+    expect(missing((await readWhole(path)).patch)).toEqual(
+      Array.from({ length: WIDTH * HEIGHT }, (_, i) => i).filter((i) => i % 3 === 0)
+    )
   })
 
   it.skipIf(!here)('are found in the faults', async () => {
@@ -165,7 +203,9 @@ describe('clear pixels of a PNG', () => {
       gdal('gdal_translate', '-q', '-scale', '0', '255', '0', String(2 ** bits - 1), source, tiff)
       gdal('gdal_translate', '-q', '-of', 'PNG', '-co', `NBITS=${bits}`, tiff, path)
       const { patch } = await readWhole(path)
-      const { windows: [bands] } = await ask<{ windows: number[][][] }>({ ask: 'windows', path, windows: [[0, 0, WIDTH, HEIGHT, 0]] })
+      const {
+        windows: [bands]
+      } = await ask<{ windows: number[][][] }>({ ask: 'windows', path, windows: [[0, 0, WIDTH, HEIGHT, 0]] })
       // Decoders of photographs spread such values over 8 bits.
       expect(Array.from(patch.bands[0])).toEqual(bands[0].map((value) => Math.round((value * 255) / (2 ** bits - 1))))
     }

@@ -12,7 +12,19 @@ import { openRaster } from '../../src-main/imagery/openRaster.ts'
 import type { Raster } from '../../src-main/imagery/raster.ts'
 import { oracleLack } from '../fixtures/gdal.ts'
 
-const SCENES = ['../shared/data/geotiff/images', ...['antimeridian', 'datum-shift', 'feet-user-defined', 'geokeys-crs', 'gpkg-fgb-no-crs', 'mercator-area', 'tfw-with-geokeys', 'pam-sidecar'].map((name) => `../shared/faults/${name}`)]
+const SCENES = [
+  '../shared/data/geotiff/images',
+  ...[
+    'antimeridian',
+    'datum-shift',
+    'feet-user-defined',
+    'geokeys-crs',
+    'gpkg-fgb-no-crs',
+    'mercator-area',
+    'tfw-with-geokeys',
+    'pam-sidecar'
+  ].map((name) => `../shared/faults/${name}`)
+]
 for (const path of SCENES) if (!existsSync(path)) console.warn(`NOT TESTED: ${path} is not here`)
 
 interface Expected {
@@ -28,8 +40,16 @@ let expected: Expected[] = []
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'smalti-places-'))
   if (oracleLack) return
-  const scenes = SCENES.filter(existsSync).flatMap((path) => readdirSync(path).filter((name) => /\.(tif|png)$/.test(name)).map((name) => resolve(path, name)))
-  const { status, stdout, stderr } = spawnSync('/usr/bin/python3', [resolve('tests/fixtures/places.py'), folder, ...scenes], { encoding: 'utf8', maxBuffer: 2 ** 26 })
+  const scenes = SCENES.filter(existsSync).flatMap((path) =>
+    readdirSync(path)
+      .filter((name) => /\.(tif|png)$/.test(name))
+      .map((name) => resolve(path, name))
+  )
+  const { status, stdout, stderr } = spawnSync(
+    '/usr/bin/python3',
+    [resolve('tests/fixtures/places.py'), folder, ...scenes],
+    { encoding: 'utf8', maxBuffer: 2 ** 26 }
+  )
   if (status !== 0) throw new Error(stderr)
   expected = JSON.parse(stdout) as Expected[]
 })
@@ -47,7 +67,15 @@ function placesOf({ width, height, georeference }: Awaited<ReturnType<typeof hea
   const { transform, place } = georeference ?? {}
   if (!transform) return 'no transform'
   if (!place?.known) return place?.reason ?? 'no place'
-  const points = Float64Array.from([[0, 0], [width, 0], [0, height], [width, height], [width / 2, height / 2]].flatMap(([column, row]) => toWorld(transform, column, row)))
+  const points = Float64Array.from(
+    [
+      [0, 0],
+      [width, 0],
+      [0, height],
+      [width, height],
+      [width / 2, height / 2]
+    ].flatMap(([column, row]) => toWorld(transform, column, row))
+  )
   place.crs.toLonLat(points)
   return Array.from({ length: 5 }, (_, i) => [points[2 * i], points[2 * i + 1]])
 }
@@ -70,11 +98,13 @@ describe.skipIf(oracleLack)('places of scenes', () => {
       if (typeof found === 'string') {
         if (places && places.every((place) => place)) unknown.push(`${name}: ${found}`)
       } else if (!places) {
-        if (found.some(([longitude]) => !Number.isNaN(longitude))) wrong.push(`${name}: Smalti has ${found[4].join(' ')}, GDAL none`)
+        if (found.some(([longitude]) => !Number.isNaN(longitude)))
+          wrong.push(`${name}: Smalti has ${found[4].join(' ')}, GDAL none`)
       } else {
         found.forEach((place, i) => {
           const theirs = places[i]
-          if (theirs && !(metresBetween(place, theirs) <= 5)) wrong.push(`${name}, ${i}: ${place.join(' ')}, GDAL ${theirs.join(' ')}`)
+          if (theirs && !(metresBetween(place, theirs) <= 5))
+            wrong.push(`${name}, ${i}: ${place.join(' ')}, GDAL ${theirs.join(' ')}`)
         })
       }
     }
@@ -93,7 +123,14 @@ describe.skipIf(oracleLack)('places of scenes', () => {
 
 describe('a coordinate system', () => {
   it('is unknown with a reason where it says nothing of the earth', async () => {
-    for (const [definition, reason] of [['LOCAL_CS["site",UNIT["metre",1]]', 'local'], ['EPSG:5773', 'heights'], ['EPSG:4978', 'geocentric'], ['EPSG:999999', 'PROJ'], ['nonsense', 'PROJ'], ['', 'PROJ']]) {
+    for (const [definition, reason] of [
+      ['LOCAL_CS["site",UNIT["metre",1]]', 'local'],
+      ['EPSG:5773', 'heights'],
+      ['EPSG:4978', 'geocentric'],
+      ['EPSG:999999', 'PROJ'],
+      ['nonsense', 'PROJ'],
+      ['', 'PROJ']
+    ]) {
       const place = await placeFrom(definition)
       expect(place.known, definition).toBe(false)
       expect(!place.known && place.reason, definition).toContain(reason)
@@ -112,7 +149,13 @@ describe('a coordinate system', () => {
   })
 
   it('leads back to where it came from', async () => {
-    for (const [code, x, y] of [['EPSG:27700', 430_000, 290_000], ['EPSG:2056', 2_600_000, 1_200_000], ['EPSG:3031', 500_000, 1_500_000], ['EPSG:4807', 2.6, 54], ['EPSG:2263', 984_250, 194_342]] as const) {
+    for (const [code, x, y] of [
+      ['EPSG:27700', 430_000, 290_000],
+      ['EPSG:2056', 2_600_000, 1_200_000],
+      ['EPSG:3031', 500_000, 1_500_000],
+      ['EPSG:4807', 2.6, 54],
+      ['EPSG:2263', 984_250, 194_342]
+    ] as const) {
       const place = await placeFrom(code)
       if (!place.known) throw new Error(place.reason)
       const points = Float64Array.of(x, y)
@@ -124,7 +167,9 @@ describe('a coordinate system', () => {
   })
 
   it('is one of a code where its text is, and keeps its text where it is of none', async () => {
-    const utm = await placeFrom('PROJCS["WGS_1984_UTM_Zone_33N",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",500000.0],PARAMETER["False_Northing",0.0],PARAMETER["Central_Meridian",15.0],PARAMETER["Scale_Factor",0.9996],PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]')
+    const utm = await placeFrom(
+      'PROJCS["WGS_1984_UTM_Zone_33N",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",500000.0],PARAMETER["False_Northing",0.0],PARAMETER["Central_Meridian",15.0],PARAMETER["Scale_Factor",0.9996],PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]'
+    )
     expect(utm.known && utm.crs.code).toBe('EPSG:32633')
     const sinusoidal = await placeFrom('+proj=sinu +R=6371007.181 +type=crs')
     expect(sinusoidal.known && sinusoidal.crs.code).toBeUndefined()

@@ -8,7 +8,15 @@ function clouds(count: number): { values: Float32Array; count: number; width: nu
   const normal = normalFrom(uniformFrom(3))
   const direction = Array.from({ length: width }, normal)
   const of = Array.from({ length: count }, (_, i) => i % 5)
-  return { values: Float32Array.from({ length: count * width }, (_, i) => 3 * of[Math.floor(i / width)] * direction[i % width] + 0.5 * normal()), count, width, of }
+  return {
+    values: Float32Array.from(
+      { length: count * width },
+      (_, i) => 3 * of[Math.floor(i / width)] * direction[i % width] + 0.5 * normal()
+    ),
+    count,
+    width,
+    of
+  }
 }
 const distance = (a: { x: number; y: number }, b: { x: number; y: number }): number => Math.hypot(a.x - b.x, a.y - b.y)
 
@@ -18,11 +26,17 @@ describe('a map of many points', () => {
     const places = mapOfPoints(points, uniformFrom(1))
     const middle = Array.from({ length: 5 }, (_, cloud) => {
       const own = places.filter((_, i) => of[i] === cloud)
-      return { x: own.reduce((sum, { x }) => sum + x, 0) / own.length, y: own.reduce((sum, { y }) => sum + y, 0) / own.length }
+      return {
+        x: own.reduce((sum, { x }) => sum + x, 0) / own.length,
+        y: own.reduce((sum, { y }) => sum + y, 0) / own.length
+      }
     })
-    const nearestIsOwn = places.filter((place, i) => middle.every((other) => distance(place, middle[of[i]]) <= distance(place, other))).length
+    const nearestIsOwn = places.filter((place, i) =>
+      middle.every((other) => distance(place, middle[of[i]]) <= distance(place, other))
+    ).length
     expect(nearestIsOwn / places.length).toBeGreaterThan(0.99)
-    for (const far of [2, 3, 4]) expect(distance(middle[0], middle[far])).toBeGreaterThan(distance(middle[0], middle[far - 1]))
+    for (const far of [2, 3, 4])
+      expect(distance(middle[0], middle[far])).toBeGreaterThan(distance(middle[0], middle[far - 1]))
     expect(mapOfPoints(points, uniformFrom(1))).toEqual(places)
   })
 

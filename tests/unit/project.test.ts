@@ -6,7 +6,16 @@ import { readCheckpoint, writeCheckpoint } from '../../src-main/project/checkpoi
 import { writeFileSafely } from '../../src-main/project/files.ts'
 import { loadGroups, saveFoundGroups } from '../../src-main/project/groups.ts'
 import { labelSetOf, loadLabelIndex, saveLabelIndex } from '../../src-main/project/labelSets.ts'
-import { adoptRun, loadRun, loadRunNotes, openOrCreateProject, openProject, saveCatalogue, saveProject, startRun } from '../../src-main/project/project.ts'
+import {
+  adoptRun,
+  loadRun,
+  loadRunNotes,
+  openOrCreateProject,
+  openProject,
+  saveCatalogue,
+  saveProject,
+  startRun
+} from '../../src-main/project/project.ts'
 import { loadClassHistory } from '../../src-main/project/scheme.ts'
 
 let folder: string
@@ -56,7 +65,11 @@ describe('project', () => {
     const made = await openOrCreateProject(join(folder, 'p'), ['/images'])
     const started = await startRun(made)
     await saveProject(started)
-    expect(await openProject(join(folder, 'p'))).toEqual({ folder: join(folder, 'p'), sources: ['/images'], run: 'run-0001' })
+    expect(await openProject(join(folder, 'p'))).toEqual({
+      folder: join(folder, 'p'),
+      sources: ['/images'],
+      run: 'run-0001'
+    })
     expect((await startRun(started)).run).toBe('run-0002')
   })
 
@@ -93,7 +106,9 @@ describe('project', () => {
 
   it('says so when a file is where its folder should be', async () => {
     await writeFile(join(folder, 'file'), '')
-    await expect(openOrCreateProject(join(folder, 'file', 'p'), ['/images'])).rejects.toMatchObject({ name: 'FolderNotWritable' })
+    await expect(openOrCreateProject(join(folder, 'file', 'p'), ['/images'])).rejects.toMatchObject({
+      name: 'FolderNotWritable'
+    })
   })
 
   it('leaves no partial file behind', async () => {
@@ -114,7 +129,12 @@ describe('project', () => {
 
   it('that went between two reads, with its drive perhaps, is not found, rather than found empty', async () => {
     const project = await startRun(await openOrCreateProject(join(folder, 'p'), ['/images']))
-    const reads: Record<string, () => Promise<unknown>> = { labels: () => loadLabelIndex(project, labelSetOf(project)), classes: () => loadClassHistory(project), run: () => loadRun(project), notes: () => loadRunNotes(project) }
+    const reads: Record<string, () => Promise<unknown>> = {
+      labels: () => loadLabelIndex(project, labelSetOf(project)),
+      classes: () => loadClassHistory(project),
+      run: () => loadRun(project),
+      notes: () => loadRunNotes(project)
+    }
     for (const read of Object.values(reads)) expect(await read()).toBeUndefined()
     await rename(join(folder, 'p'), join(folder, 'away'))
     for (const read of Object.values(reads)) await expect(read()).rejects.toMatchObject({ name: 'ProjectNotFound' })
@@ -123,7 +143,14 @@ describe('project', () => {
   it('that was moved away does not come to be in part where it was', async () => {
     const project = await startRun(await openOrCreateProject(join(folder, 'p'), ['/images']))
     await rename(join(folder, 'p'), join(folder, 'moved'))
-    for (const save of [() => adoptRun(project), () => saveCatalogue(project, { sources: [], images: [], skipped: [] })]) await expect(save()).rejects.toMatchObject({ name: 'FolderNotWritable', message: expect.stringContaining('it has gone') as string })
+    for (const save of [
+      () => adoptRun(project),
+      () => saveCatalogue(project, { sources: [], images: [], skipped: [] })
+    ])
+      await expect(save()).rejects.toMatchObject({
+        name: 'FolderNotWritable',
+        message: expect.stringContaining('it has gone') as string
+      })
     expect(await readdir(folder)).toEqual(['moved'])
   })
 })

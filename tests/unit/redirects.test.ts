@@ -5,8 +5,14 @@ import { locationOf } from '../../src-main/imagery/location.ts'
 import { openSource } from '../../src-main/imagery/byteSource.ts'
 import { isPrivate, refusalToFollow } from '../../src-main/imagery/redirects.ts'
 
-const HOSTS: Record<string, string[]> = { 'tiles.example.org': ['93.184.216.34'], 'cdn.example.org': ['2606:2800:220:1::1'], 'sly.example.org': ['93.184.216.34', '10.0.0.5'], 'nas.local': ['192.168.1.20'] }
-const from = (a: string, b: string): Promise<string | undefined> => refusalToFollow(new URL(a), new URL(b), (host) => Promise.resolve(HOSTS[host] ?? []))
+const HOSTS: Record<string, string[]> = {
+  'tiles.example.org': ['93.184.216.34'],
+  'cdn.example.org': ['2606:2800:220:1::1'],
+  'sly.example.org': ['93.184.216.34', '10.0.0.5'],
+  'nas.local': ['192.168.1.20']
+}
+const from = (a: string, b: string): Promise<string | undefined> =>
+  refusalToFollow(new URL(a), new URL(b), (host) => Promise.resolve(HOSTS[host] ?? []))
 
 describe('where a server may lead', () => {
   it.each([
@@ -27,8 +33,21 @@ describe('where a server may lead', () => {
   ])('not %s → %s: %s', async (a, b, reason) => expect(await from(a, b)).toContain(reason))
 
   it('knows what lies within', () => {
-    for (const ip of ['127.0.0.1', '10.1.2.3', '172.31.0.1', '192.168.0.1', '169.254.0.1', '::1', 'fe80::1', 'fd00::1', '0.0.0.0', '::ffff:7f00:1']) expect(isPrivate(ip), ip).toBe(true)
-    for (const ip of ['8.8.8.8', '172.32.0.1', '2606:2800:220:1::1', '::ffff:8.8.8.8']) expect(isPrivate(ip), ip).toBe(false)
+    for (const ip of [
+      '127.0.0.1',
+      '10.1.2.3',
+      '172.31.0.1',
+      '192.168.0.1',
+      '169.254.0.1',
+      '::1',
+      'fe80::1',
+      'fd00::1',
+      '0.0.0.0',
+      '::ffff:7f00:1'
+    ])
+      expect(isPrivate(ip), ip).toBe(true)
+    for (const ip of ['8.8.8.8', '172.32.0.1', '2606:2800:220:1::1', '::ffff:8.8.8.8'])
+      expect(isPrivate(ip), ip).toBe(false)
   })
 
   it('ends a chase round and round, and takes no more bytes than it asked for', async () => {
@@ -36,12 +55,16 @@ describe('where a server may lead', () => {
       if (request.url === '/round.tif') return void response.writeHead(302, { location: '/round.tif' }).end()
       response.writeHead(206, { 'content-range': 'bytes 0-65535/100000000', etag: 'x' })
       // Without end.
-      const pour = (): void => void (response.destroyed || response.write(Buffer.alloc(1 << 20), () => setImmediate(pour)))
+      const pour = (): void =>
+        void (response.destroyed || response.write(Buffer.alloc(1 << 20), () => setImmediate(pour)))
       pour()
     })
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
     const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    await expect(openSource(locationOf(`${at}/round.tif`))).rejects.toMatchObject({ name: 'UnreadableImage', details: { reason: expect.stringContaining('from one address to the next') as string } })
+    await expect(openSource(locationOf(`${at}/round.tif`))).rejects.toMatchObject({
+      name: 'UnreadableImage',
+      details: { reason: expect.stringContaining('from one address to the next') as string }
+    })
     const before = process.memoryUsage().rss
     await expect(openSource(locationOf(`${at}/endless.tif`))).rejects.toMatchObject({ name: 'UnreadableImage' })
     expect(process.memoryUsage().rss - before).toBeLessThan(300e6)

@@ -7,14 +7,18 @@ function images(count: number, slope: number, seed: number): number[][][] {
   const normal = normalFrom(uniformFrom(seed))
   return Array.from({ length: count }, () => {
     const level = normal()
-    return Array.from({ length: ROW_BINS }, (_, bin) => [level + slope * ((2 * (bin + 0.5)) / ROW_BINS - 1) * Math.sqrt(3) + 0.3 * normal(), level + 0.3 * normal()])
+    return Array.from({ length: ROW_BINS }, (_, bin) => [
+      level + slope * ((2 * (bin + 0.5)) / ROW_BINS - 1) * Math.sqrt(3) + 0.3 * normal(),
+      level + 0.3 * normal()
+    ])
   })
 }
 
 describe('the effect of the row', () => {
   it('is the variance that rows explain, whatever the level of each image', () => {
     // Of the first feature slope², of uniform bins (1 − 1/64) of it; of the second nothing.
-    for (const slope of [0.3, 0.6]) expect(rowEffect(images(400, slope, 3))).toBeCloseTo((slope ** 2 * (1 - 1 / ROW_BINS ** 2)) / 2, 2)
+    for (const slope of [0.3, 0.6])
+      expect(rowEffect(images(400, slope, 3))).toBeCloseTo((slope ** 2 * (1 - 1 / ROW_BINS ** 2)) / 2, 2)
   })
 
   it('is hardly above nothing where rows explain nothing, even in few images', () => {

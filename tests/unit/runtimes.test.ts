@@ -8,7 +8,10 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Pack, fetchPack, folderOf } from '../../src-main/engine/runtimes.ts'
 
-const FILES = { 'tensorflow.cjs': Buffer.from('module.exports = 7'), 'deps/lib/large.so.2': Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 2654435761) >>> 24)) }
+const FILES = {
+  'tensorflow.cjs': Buffer.from('module.exports = 7'),
+  'deps/lib/large.so.2': Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 2654435761) >>> 24))
+}
 const hashOf = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 
 describe('a runtime', () => {
@@ -48,14 +51,19 @@ describe('a runtime', () => {
     await rm(home, { recursive: true })
   })
 
-  const fetched = (one = pack, signal = new AbortController().signal): Promise<void> => fetchPack(one, signal, () => undefined)
+  const fetched = (one = pack, signal = new AbortController().signal): Promise<void> =>
+    fetchPack(one, signal, () => undefined)
   const folders = async (): Promise<string[]> => (await readdir(join(home, 'smalti', 'runtimes'))).sort()
-  const refusal = (reason: RegExp): object => ({ name: 'RuntimeUnavailable', message: expect.stringMatching(reason) as string })
+  const refusal = (reason: RegExp): object => ({
+    name: 'RuntimeUnavailable',
+    message: expect.stringMatching(reason) as string
+  })
 
   it('is fetched whole, once, and tells how far it is', async () => {
     const shares: number[] = []
     await fetchPack(pack, new AbortController().signal, (share) => shares.push(share))
-    for (const [path, bytes] of Object.entries(FILES)) expect((await readFile(join(folderOf(pack), path))).equals(bytes)).toBe(true)
+    for (const [path, bytes] of Object.entries(FILES))
+      expect((await readFile(join(folderOf(pack), path))).equals(bytes)).toBe(true)
     expect(shares.at(-1)).toBe(1)
     expect(shares).toEqual([...shares].sort((a, b) => a - b))
     await fetched()
@@ -73,23 +81,35 @@ describe('a runtime', () => {
   })
 
   it.each<[string, (pack: Pack) => void, RegExp]>([
-    ['is something else', (one) => served.set(one.files[1].sha256, gzipSync(Buffer.from(FILES['deps/lib/large.so.2']).fill(1, 0, 9))), /more than|is not what|cut/],
+    [
+      'is something else',
+      (one) => served.set(one.files[1].sha256, gzipSync(Buffer.from(FILES['deps/lib/large.so.2']).fill(1, 0, 9))),
+      /more than|is not what|cut/
+    ],
     ['has another hash', (one) => (one.files[1].sha256 = hashOf(Buffer.from('other'))), /is not what the release says/],
     ['is longer than was said', (one) => (one.files[1].bytes -= 1), /holds more than the release says/],
     ['comes in more bytes than were said', (one) => (one.files[1].packed -= 1), /sends more than the release says/],
-    ['is no archive', (one) => served.set(one.files[1].sha256, Buffer.alloc(one.files[1].packed, 7)), /sent something else/],
+    [
+      'is no archive',
+      (one) => served.set(one.files[1].sha256, Buffer.alloc(one.files[1].packed, 7)),
+      /sent something else/
+    ],
     ['is not there', (one) => served.delete(one.files[1].sha256), /answers 404/],
     ['lies on a server that is gone', (one) => (one.files[1].from = 'http://127.0.0.1:9/x'), /does not answer/]
   ])('is not used when a file %s', async (_, change, reason) => {
     change(pack)
     await expect(fetched()).rejects.toMatchObject(refusal(reason))
     expect(await folders()).toEqual([`${folderOf(pack).split('/').at(-1)}.unfinished`])
-    expect((await readdir(join(home, 'smalti', 'runtimes'), { recursive: true })).filter((name) => name.endsWith('.partial'))).toEqual([])
+    expect(
+      (await readdir(join(home, 'smalti', 'runtimes'), { recursive: true })).filter((name) => name.endsWith('.partial'))
+    ).toEqual([])
   })
 
   it('is broken off when asked to', async () => {
     const controller = new AbortController()
-    await expect(fetchPack(pack, controller.signal, () => controller.abort())).rejects.toMatchObject({ name: 'Cancelled' })
+    await expect(fetchPack(pack, controller.signal, () => controller.abort())).rejects.toMatchObject({
+      name: 'Cancelled'
+    })
   })
 
   it('is fetched by one at a time', async () => {
@@ -97,7 +117,9 @@ describe('a runtime', () => {
     const both = await Promise.allSettled([fetched(), fetched()])
     delay = 0
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
-    expect(both.find(({ status }) => status === 'rejected')).toMatchObject({ reason: refusal(/another Smalti is fetching it/) })
+    expect(both.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: refusal(/another Smalti is fetching it/)
+    })
   })
 
   it('of a former release goes when the next one is whole', async () => {

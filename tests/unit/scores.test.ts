@@ -4,7 +4,13 @@ import { score } from '../../src-main/evaluation/scores.ts'
 import { integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
 
 /** Rows are clusters, columns classes. Figures from scikit-learn 1.9.1 and SciPy's linear_sum_assignment on the same table. */
-const TABLE = [[30, 2, 1, 0], [4, 0, 25, 3], [0, 18, 2, 1], [7, 7, 0, 40], [1, 0, 9, 0]]
+const TABLE = [
+  [30, 2, 1, 0],
+  [4, 0, 25, 3],
+  [0, 18, 2, 1],
+  [7, 7, 0, 40],
+  [1, 0, 9, 0]
+]
 
 const SKLEARN = {
   manyToOne: 0.8133333333333334,
@@ -34,14 +40,24 @@ describe('scores of a confusion table', () => {
   })
 
   it('are perfect for a permutation and chance for one cluster', () => {
-    expect(score([[0, 5], [7, 0]], 'hungarian')).toMatchObject({ accuracy: 1, nmi: 1, ari: 1, miou: 1 })
+    expect(
+      score(
+        [
+          [0, 5],
+          [7, 0]
+        ],
+        'hungarian'
+      )
+    ).toMatchObject({ accuracy: 1, nmi: 1, ari: 1, miou: 1 })
     expect(score([[5, 7]], 'many-to-one')).toMatchObject({ accuracy: 7 / 12, nmi: 0, ari: 0 })
   })
 })
 
 describe('best assignment', () => {
   const permutations = (items: number[]): number[][] =>
-    items.length <= 1 ? [items] : items.flatMap((item, i) => permutations(items.filter((_, j) => j !== i)).map((rest) => [item, ...rest]))
+    items.length <= 1
+      ? [items]
+      : items.flatMap((item, i) => permutations(items.filter((_, j) => j !== i)).map((rest) => [item, ...rest]))
 
   it('is as good as the best of all permutations', () => {
     const uniform = uniformFrom(3)

@@ -3,7 +3,10 @@ import { type SharedWork, sharedWork } from '../../src-main/imagery/sharedWork.t
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 
 /** Work that a test finishes, and what became of it. */
-function workOf<V>(): { make(signal: AbortSignal): Promise<V>; started: { signal: AbortSignal; done(value: V): void; fail(fault: Error): void }[] } {
+function workOf<V>(): {
+  make(signal: AbortSignal): Promise<V>
+  started: { signal: AbortSignal; done(value: V): void; fail(fault: Error): void }[]
+} {
   const started: { signal: AbortSignal; done(value: V): void; fail(fault: Error): void }[] = []
   return {
     started,
@@ -14,7 +17,8 @@ function workOf<V>(): { make(signal: AbortSignal): Promise<V>; started: { signal
       })
   }
 }
-const outcome = (promise: Promise<unknown>): Promise<unknown> => promise.catch((fault: Error) => (fault instanceof SmaltiError ? fault.name : fault.message))
+const outcome = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.catch((fault: Error) => (fault instanceof SmaltiError ? fault.name : fault.message))
 
 describe('shared work', () => {
   it('is done once for all who wait, and kept', async () => {
@@ -56,7 +60,9 @@ describe('shared work', () => {
 
   it('starts nothing for a caller whose signal has aborted already', async () => {
     const { make, started } = workOf<number>()
-    expect(await outcome(sharedWork<number>({ most: 1 }).get('a', { make, signal: AbortSignal.abort() }))).toBe('Cancelled')
+    expect(await outcome(sharedWork<number>({ most: 1 }).get('a', { make, signal: AbortSignal.abort() }))).toBe(
+      'Cancelled'
+    )
     expect(started).toHaveLength(0)
   })
 
@@ -84,7 +90,11 @@ describe('what shared work keeps', () => {
 
   it('is bounded by the size of its values; the least recently used goes first', async () => {
     const ended: string[] = []
-    const shared = sharedWork<string>({ most: 6, sizeOf: ({ length }) => length, end: (value) => Promise.resolve(void ended.push(value)) })
+    const shared = sharedWork<string>({
+      most: 6,
+      sizeOf: ({ length }) => length,
+      end: (value) => Promise.resolve(void ended.push(value))
+    })
     await filled(shared, 'aa', 'bbb')
     await filled(shared, 'aa', 'cccc')
     expect(ended).toEqual(['bbb'])
@@ -115,7 +125,9 @@ describe('what shared work keeps', () => {
     const shared = sharedWork<string>({ most: 1, end: (value) => Promise.resolve(void ended.push(value)) })
     let opened: (value: string) => void = () => undefined
     const controller = new AbortController()
-    const left = outcome(shared.get('a', { signal: controller.signal, make: () => new Promise((resolve) => (opened = resolve)) }))
+    const left = outcome(
+      shared.get('a', { signal: controller.signal, make: () => new Promise((resolve) => (opened = resolve)) })
+    )
     controller.abort()
     expect(await left).toBe('Cancelled')
     opened('a')

@@ -37,11 +37,19 @@ describe('dense SIFT', () => {
   it('is what a loop over the pixels of each window gives', () => {
     const normal = normalFrom(uniformFrom(6))
     const values = Float32Array.from({ length: SIDE * SIDE * 3 }, (_, i) => Math.sin(i / 40) + 0.4 * normal())
-    const grey = (x: number, y: number): number => (x < 0 || y < 0 || x >= SIDE || y >= SIDE ? 0 : [0, 1, 2].reduce((sum, b) => sum + values[(y * SIDE + x) * 3 + b], 0) / 3)
+    const grey = (x: number, y: number): number =>
+      x < 0 || y < 0 || x >= SIDE || y >= SIDE
+        ? 0
+        : [0, 1, 2].reduce((sum, b) => sum + values[(y * SIDE + x) * 3 + b], 0) / 3
     const found = denseSift(tf.tensor4d(values, [1, SIDE, SIDE, 3]))
     expect(found.shape).toEqual([1, 8, 8, 128])
     const all = found.dataSync()
-    for (const [row, column] of [[0, 0], [2, 3], [4, 4], [7, 5]]) {
+    for (const [row, column] of [
+      [0, 0],
+      [2, 3],
+      [4, 4],
+      [7, 5]
+    ]) {
       const expected = descriptorAt(grey, column * CELL + 2, row * CELL + 2)
       expected.forEach((value, k) => expect(Math.abs(all[(row * 8 + column) * 128 + k] - value)).toBeLessThan(2e-3))
     }
@@ -50,13 +58,16 @@ describe('dense SIFT', () => {
   it('does not see the edge of what is without data', () => {
     const valid = Float32Array.from({ length: 32 * 32 }, (_, i) => Number(i % 32 < 18))
     const image = tf.tensor4d(valid, [1, 32, 32, 1])
-    const found = (mask?: tf.Tensor4D): number => Math.max(...tf.slice(denseSift(image, mask), [0, 3, 3, 0], [1, 2, 2, 128]).dataSync())
+    const found = (mask?: tf.Tensor4D): number =>
+      Math.max(...tf.slice(denseSift(image, mask), [0, 3, 3, 0], [1, 2, 2, 128]).dataSync())
     expect(found()).toBeGreaterThan(0.1)
     expect(found(image)).toBeLessThan(1e-3)
     expect(denseSift(image, tf.ones([1, 32, 32, 1])).dataSync()).toEqual(denseSift(image).dataSync())
   })
 
   it('says nothing of a flat image', () => {
-    expect(Math.max(...tf.slice(denseSift(tf.ones([1, 32, 32, 1])), [0, 3, 3, 0], [1, 2, 2, 128]).dataSync())).toBeLessThan(1e-3)
+    expect(
+      Math.max(...tf.slice(denseSift(tf.ones([1, 32, 32, 1])), [0, 3, 3, 0], [1, 2, 2, 128]).dataSync())
+    ).toBeLessThan(1e-3)
   })
 })

@@ -7,7 +7,12 @@ const row = (count: number): TilePlace[] => Array.from({ length: count }, (_, co
 type Wish = TilePlace & { signal: AbortSignal; arrive(content: string): Promise<void>; fail(): Promise<void> }
 
 /** A cache whose tiles arrive when a test says so. */
-function watched(mostBytes = Infinity): { cache: TileCache<string>; wishes: Wish[]; released: string[]; changes(): number } {
+function watched(mostBytes = Infinity): {
+  cache: TileCache<string>
+  wishes: Wish[]
+  released: string[]
+  changes(): number
+} {
   const [wishes, released]: [Wish[], string[]] = [[], []]
   let changes = 0
   const cache = new TileCache<string>(
@@ -17,7 +22,12 @@ function watched(mostBytes = Infinity): { cache: TileCache<string>; wishes: Wish
           settle()
           await new Promise((later) => setImmediate(later))
         }
-        wishes.push({ ...place, signal, arrive: (content) => settled(() => resolve({ content, bytes: 1 }))(), fail: settled(() => reject(new Error('404'))) })
+        wishes.push({
+          ...place,
+          signal,
+          arrive: (content) => settled(() => resolve({ content, bytes: 1 }))(),
+          fail: settled(() => reject(new Error('404')))
+        })
       }),
     (content) => released.push(content),
     () => changes++,

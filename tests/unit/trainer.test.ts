@@ -7,10 +7,16 @@ import { type TrainingMemory, type TrainingPosition, type TrainingRun, train } f
 const architecture = { bands: 1, layers: [], heads: [{ name: 'A', clusters: 2, subHeads: 1 }] }
 
 /** A joint of two clusters that agree in a share of all pixels: information rises from ½ to 1. */
-const joint = (agreement: number): Float32Array => Float32Array.of(agreement / 2, (1 - agreement) / 2, (1 - agreement) / 2, agreement / 2)
+const joint = (agreement: number): Float32Array =>
+  Float32Array.of(agreement / 2, (1 - agreement) / 2, (1 - agreement) / 2, agreement / 2)
 
 /** Runs an execution whose n-th step (from 1) gives `outcome(n)`; its state counts the steps. */
-async function runWith(outcome: (step: number) => { agreement: number; loss?: number }, steps: number, changes: Partial<Recipe> = {}, seconds?: number) {
+async function runWith(
+  outcome: (step: number) => { agreement: number; loss?: number },
+  steps: number,
+  changes: Partial<Recipe> = {},
+  seconds?: number
+) {
   let state = 0
   const [feeds, kept]: [NamedArrays[], { step: number; state: number; finished: boolean }[]] = [[], []]
   let calls = 0
@@ -31,9 +37,16 @@ async function runWith(outcome: (step: number) => { agreement: number; loss?: nu
     execution,
     limit: { steps, seconds },
     position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
-    nextBatch: () => Promise.resolve({ first: new Float32Array(1), second: new Float32Array(1), rows: new Float32Array(1), columns: new Float32Array(1) }),
+    nextBatch: () =>
+      Promise.resolve({
+        first: new Float32Array(1),
+        second: new Float32Array(1),
+        rows: new Float32Array(1),
+        columns: new Float32Array(1)
+      }),
     onReport: () => undefined,
-    onCheckpoint: (position, { w }, finished) => Promise.resolve(void kept.push({ step: position.step, state: w[0], finished })),
+    onCheckpoint: (position, { w }, finished) =>
+      Promise.resolve(void kept.push({ step: position.step, state: w[0], finished })),
     whenResumed: () => Promise.resolve(),
     signal: new AbortController().signal
   }
@@ -44,7 +57,9 @@ describe('training', () => {
   it('warms up, then lowers the rate along a cosine to a tenth', async () => {
     const { feeds } = await runWith(() => ({ agreement: 0.9 }), 200, { rate: 1 })
     // Adam's own correction is taken out again: its factor for step n with β₁ 0.9 and β₂ 0.999.
-    const rates = feeds.map(({ rate }, i) => rate[0] / ((0.1 / Math.sqrt(0.001)) * Math.sqrt(1 - 0.999 ** (i + 1)) / (1 - 0.9 ** (i + 1))))
+    const rates = feeds.map(
+      ({ rate }, i) => rate[0] / (((0.1 / Math.sqrt(0.001)) * Math.sqrt(1 - 0.999 ** (i + 1))) / (1 - 0.9 ** (i + 1)))
+    )
     expect(rates[0]).toBeCloseTo(0.1, 2)
     expect(rates[9]).toBeGreaterThan(0.98)
     expect(rates[100]).toBeCloseTo(0.55, 1)
@@ -64,7 +79,9 @@ describe('training', () => {
   })
 
   it('gives up when that happens again and again', async () => {
-    await expect(runWith(() => ({ agreement: 0.9, loss: Number.NaN }), 5)).rejects.toMatchObject({ name: 'TrainingDiverged' })
+    await expect(runWith(() => ({ agreement: 0.9, loss: Number.NaN }), 5)).rejects.toMatchObject({
+      name: 'TrainingDiverged'
+    })
   })
 
   describe('on a slow machine', () => {
@@ -125,7 +142,12 @@ describe('training', () => {
     expect(head.ceiling).toBeCloseTo(Math.log(2), 6)
     const expected = joint(0.9)
     head.joint!.forEach((p, i) => expect(p).toBeCloseTo(expected[i], 6))
-    expect(position.history.slice(0, -1).flatMap(({ heads }) => heads).some((older) => older.joint)).toBe(false)
+    expect(
+      position.history
+        .slice(0, -1)
+        .flatMap(({ heads }) => heads)
+        .some((older) => older.joint)
+    ).toBe(false)
   })
 })
 
@@ -135,7 +157,10 @@ describe('resumed training', () => {
 
   /** Trains `steps` in parts that end behind the given steps, each going on from the last checkpoint; what is kept in the end. */
   async function inParts(steps: number, cuts: readonly number[]): Promise<{ state: number; information: number }> {
-    let reached: { position: TrainingPosition; state: NamedArrays; memory?: TrainingMemory } = { position: { step: 0, seconds: 0, rateFactor: 1, history: [] }, state: { w: Float32Array.of(0) } }
+    let reached: { position: TrainingPosition; state: NamedArrays; memory?: TrainingMemory } = {
+      position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
+      state: { w: Float32Array.of(0) }
+    }
     for (const cut of [...cuts, Infinity]) {
       let state = reached.state.w[0]
       const stop = new AbortController()
@@ -156,9 +181,16 @@ describe('resumed training', () => {
         limit: { steps },
         position: reached.position,
         memory: reached.memory,
-        nextBatch: () => Promise.resolve({ first: new Float32Array(1), second: new Float32Array(1), rows: new Float32Array(1), columns: new Float32Array(1) }),
+        nextBatch: () =>
+          Promise.resolve({
+            first: new Float32Array(1),
+            second: new Float32Array(1),
+            rows: new Float32Array(1),
+            columns: new Float32Array(1)
+          }),
         onReport: () => undefined,
-        onCheckpoint: (position, kept, _, memory) => Promise.resolve(void (reached = { position, state: kept, memory })),
+        onCheckpoint: (position, kept, _, memory) =>
+          Promise.resolve(void (reached = { position, state: kept, memory })),
         whenResumed: () => Promise.resolve(),
         signal: stop.signal
       }).catch((fault: Error) => expect(fault.name).toBe('Cancelled'))

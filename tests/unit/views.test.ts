@@ -5,14 +5,28 @@ import { warpHeatmap } from '../../src-main/learning/objective/warpHeatmap.ts'
 import { recipeOf } from '../../src-main/learning/presets.ts'
 import { uniformFrom } from '../../src-main/learning/random.ts'
 import { changeColours, sampleColourChange } from '../../src-main/learning/views/colour.ts'
-import { type SquareSymmetry, interpolationMatrix, inverse, transformPlanar } from '../../src-main/learning/views/geometry.ts'
-import { affineStep, composed, deformationStep, gaussianBlur, shiftStep, symmetryStep } from '../../src-main/learning/views/geometricSteps.ts'
+import {
+  type SquareSymmetry,
+  interpolationMatrix,
+  inverse,
+  transformPlanar
+} from '../../src-main/learning/views/geometry.ts'
+import {
+  affineStep,
+  composed,
+  deformationStep,
+  gaussianBlur,
+  shiftStep,
+  symmetryStep
+} from '../../src-main/learning/views/geometricSteps.ts'
 import { geometryOf, sampleViewPair } from '../../src-main/learning/views/pairs.ts'
 import { addHsv, samplePhotometricChanges } from '../../src-main/learning/views/photometric.ts'
 import { resample, samplingOf, warpTables } from '../../src-main/learning/views/warp.ts'
 
 const bits = [false, true]
-const SYMMETRIES: SquareSymmetry[] = bits.flatMap((transposed) => bits.flatMap((flipRows) => bits.map((flipColumns) => ({ transposed, flipRows, flipColumns }))))
+const SYMMETRIES: SquareSymmetry[] = bits.flatMap((transposed) =>
+  bits.flatMap((flipRows) => bits.map((flipColumns) => ({ transposed, flipRows, flipColumns })))
+)
 
 describe('symmetries of the square', () => {
   it.each(SYMMETRIES)('are undone by their reciprocal, g* ∘ g = 1: %o', (g) => {
@@ -48,18 +62,30 @@ describe('colour changes', () => {
   it('of strength zero change nothing', () => {
     const picture = Float32Array.from({ length: 12 }, (_, i) => i / 12)
     const before = Float32Array.from(picture)
-    changeColours(sampleColourChange({ brightness: 0, contrast: 0, saturation: 0, hue: 0 }, 0.5, uniformFrom(1)), picture)
+    changeColours(
+      sampleColourChange({ brightness: 0, contrast: 0, saturation: 0, hue: 0 }, 0.5, uniformFrom(1)),
+      picture
+    )
     picture.forEach((value, i) => expect(value).toBeCloseTo(before[i], 2))
   })
 
   it('leave grey grey when only hue and saturation change', () => {
     const picture = new Float32Array(3).fill(0.4)
-    changeColours(sampleColourChange({ brightness: 0, contrast: 0, saturation: 0.4, hue: 0.3 }, 0.5, uniformFrom(2)), picture)
+    changeColours(
+      sampleColourChange({ brightness: 0, contrast: 0, saturation: 0.4, hue: 0.3 }, 0.5, uniformFrom(2)),
+      picture
+    )
     picture.forEach((value) => expect(value).toBeCloseTo(0.4, 2))
   })
 
   it('never mix bands that are no visible colours', () => {
-    const recipe = { ...recipeOf({ preset: 'quick' }).views, hsv: 0.15, jitter: { brightness: 1, contrast: 1, saturation: 1, hue: 0.5 }, gain: 0, offset: 0 }
+    const recipe = {
+      ...recipeOf({ preset: 'quick' }).views,
+      hsv: 0.15,
+      jitter: { brightness: 1, contrast: 1, saturation: 1, hue: 0.5 },
+      gain: 0,
+      offset: 0
+    }
     const picture = Float32Array.from({ length: 4 * 4 }, (_, i) => i / 16)
     const infrared = picture.slice(12)
     for (const change of samplePhotometricChanges(recipe, 4, true, 2, uniformFrom(1))) change(picture)
@@ -118,17 +144,24 @@ describe('steps of a view', () => {
 
   it('a shift has a length between the least and the largest, in every direction', () => {
     const uniform = uniformFrom(10)
-    const shifts = Array.from({ length: 400 }, () => sampleViewPair({ ...views, shift: [40, 100] }, { bands: 3, coloured: true }, 160, uniform).shift)
+    const shifts = Array.from(
+      { length: 400 },
+      () => sampleViewPair({ ...views, shift: [40, 100] }, { bands: 3, coloured: true }, 160, uniform).shift
+    )
     const lengths = shifts.map(({ rows, columns }) => Math.hypot(rows, columns))
     expect(Math.min(...lengths)).toBeGreaterThan(39)
     expect(Math.max(...lengths)).toBeLessThan(101)
-    expect(new Set(shifts.map(({ rows, columns }) => `${Math.sign(rows)}${Math.sign(columns)}`)).size).toBeGreaterThanOrEqual(4)
+    expect(
+      new Set(shifts.map(({ rows, columns }) => `${Math.sign(rows)}${Math.sign(columns)}`)).size
+    ).toBeGreaterThanOrEqual(4)
   })
 
   it('a deformation has the root mean square length that was asked for', () => {
     const step = deformationStep({ strength: 3, smoothness: 8 }, 64, uniformFrom(7))
     let squares = 0
-    for (let r = 0; r < 64; r++) for (let c = 0; c < 64; c++) squares += ((at) => (at[0] - r + 31.5) ** 2 + (at[1] - c + 31.5) ** 2)(step.toFirst([r - 31.5, c - 31.5]))
+    for (let r = 0; r < 64; r++)
+      for (let c = 0; c < 64; c++)
+        squares += ((at) => (at[0] - r + 31.5) ** 2 + (at[1] - c + 31.5) ** 2)(step.toFirst([r - 31.5, c - 31.5]))
     expect(Math.sqrt(squares / 64 ** 2)).toBeCloseTo(3, 3)
   })
 
@@ -171,18 +204,33 @@ describe('steps of a view', () => {
   it('a deformation that folds the picture over says so instead of inventing a reciprocal', () => {
     const step = deformationStep({ strength: 30, smoothness: 3 }, 64, uniformFrom(8))
     let unknown = 0
-    for (let r = -30; r <= 30; r += 4) for (let c = -30; c <= 30; c += 4) unknown += step.toSecond([r, c]) === undefined ? 1 : 0
+    for (let r = -30; r <= 30; r += 4)
+      for (let c = -30; c <= 30; c += 4) unknown += step.toSecond([r, c]) === undefined ? 1 : 0
     expect(unknown).toBeGreaterThan(0)
   })
 
   it('a warp carries the second view back onto the first, where it is valid', () => {
     const [side, coarse] = [64, 16]
-    const pair = sampleViewPair({ ...views, flips: { rows: true, columns: true }, quarterTurns: true, affine: { degrees: 20, scale: 0.1, shear: 0 }, deformation: { strength: 2, smoothness: 10 }, jitter: { brightness: 0, contrast: 0, saturation: 0, hue: 0 } }, { bands: 1, coloured: false }, side, uniformFrom(9))
+    const pair = sampleViewPair(
+      {
+        ...views,
+        flips: { rows: true, columns: true },
+        quarterTurns: true,
+        affine: { degrees: 20, scale: 0.1, shear: 0 },
+        deformation: { strength: 2, smoothness: 10 },
+        jitter: { brightness: 0, contrast: 0, saturation: 0, hue: 0 }
+      },
+      { bands: 1, coloured: false },
+      side,
+      uniformFrom(9)
+    )
     const step = geometryOf({ ...pair, shift: { rows: 6, columns: -9 } })
     const sampling = samplingOf(step, side)
     // A slanted plane: bilinear sampling is exact on it, so a pixel's value names its position.
     const plane = (r: number, c: number): number => 2 * r - 3 * c
-    const around = Float32Array.from({ length: sampling.height * sampling.width }, (_, i) => plane(sampling.top + Math.floor(i / sampling.width), sampling.left + (i % sampling.width)))
+    const around = Float32Array.from({ length: sampling.height * sampling.width }, (_, i) =>
+      plane(sampling.top + Math.floor(i / sampling.width), sampling.left + (i % sampling.width))
+    )
     const second = resample(around, sampling, 1)
     const stride = side / coarse
     const heatmap = Float32Array.from({ length: coarse * coarse }, (_, i) => {
@@ -192,7 +240,11 @@ describe('steps of a view', () => {
       return sum / stride ** 2
     })
     const { corners, cornerWeights, valid } = warpTables(step, side, coarse, 0)
-    const found = warpHeatmap(tf.tensor4d(heatmap, [1, coarse, coarse, 1]), tf.tensor4d(corners, [1, coarse, coarse, 4]), tf.tensor4d(cornerWeights, [1, coarse, coarse, 4])).dataSync()
+    const found = warpHeatmap(
+      tf.tensor4d(heatmap, [1, coarse, coarse, 1]),
+      tf.tensor4d(corners, [1, coarse, coarse, 4]),
+      tf.tensor4d(cornerWeights, [1, coarse, coarse, 4])
+    ).dataSync()
     let inside = 0
     for (let r = 1; r < coarse - 1; r++) {
       for (let c = 1; c < coarse - 1; c++) {

@@ -43,7 +43,11 @@ function outputSide(side: number, { kernel, strides, dilations, pads }: Geometry
 
 function convolve(recorder: Recorder, x: Value, filter: Value, attributes: tf.NamedAttrMap): Value {
   const geometry = geometryOf(x.shape, filter.shape, attributes)
-  const [maps, filters] = sideBySide(recorder, [recorder.laidOut(x, CHANNELS_FIRST), recorder.laidOut(filter, OUTPUT_FIRST)], x.shape[3])
+  const [maps, filters] = sideBySide(
+    recorder,
+    [recorder.laidOut(x, CHANNELS_FIRST), recorder.laidOut(filter, OUTPUT_FIRST)],
+    x.shape[3]
+  )
   const name = recorder.add('Conv', [maps, filters], {
     kernel_shape: geometry.kernel,
     strides: geometry.strides,
@@ -87,7 +91,8 @@ function inputGradient(recorder: Recorder, dy: Value, filter: Value, attributes:
     return { name, shape, order: CHANNELS_FIRST }
   }
   const swapped = recorder.laidOut(filter, [2, 3, 0, 1])
-  const turned = kernel[0] * kernel[1] === 1 ? swapped : turn(recorder, swapped, [filter.shape[2], filter.shape[3]], kernel)
+  const turned =
+    kernel[0] * kernel[1] === 1 ? swapped : turn(recorder, swapped, [filter.shape[2], filter.shape[3]], kernel)
   const reach = kernel.map((side, axis) => (side - 1) * dilations[axis])
   const name = recorder.add('Conv', sideBySide(recorder, [stored, turned], dy.shape[3]), {
     kernel_shape: kernel,
@@ -100,9 +105,14 @@ function inputGradient(recorder: Recorder, dy: Value, filter: Value, attributes:
 /** A filter `[a, b, kh, kw]` turned by half: its taps in reverse order, by a product with the reversed identity. */
 function turn(recorder: Recorder, filter: string, outer: readonly number[], kernel: readonly number[]): string {
   const taps = kernel[0] * kernel[1]
-  const reversal = Float32Array.from({ length: taps * taps }, (_, i) => Number(Math.floor(i / taps) + (i % taps) === taps - 1))
+  const reversal = Float32Array.from({ length: taps * taps }, (_, i) =>
+    Number(Math.floor(i / taps) + (i % taps) === taps - 1)
+  )
   const rows = recorder.reshaped(filter, [outer[0] * outer[1], taps])
-  return recorder.reshaped(recorder.add('MatMul', [rows, recorder.graph.floats(reversal, [taps, taps])]), [...outer, ...kernel])
+  return recorder.reshaped(recorder.add('MatMul', [rows, recorder.graph.floats(reversal, [taps, taps])]), [
+    ...outer,
+    ...kernel
+  ])
 }
 
 /**
@@ -130,7 +140,11 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
     : source
   const [samples, pixels] = together ? [[], n * oh * ow] : [[n], oh * ow]
   const rank = samples.length + 2
-  const gradient = { name: recorder.reshaped(recorder.laidOut(dy, order), [...samples, channelsOut, pixels]), rank, transposed: false }
+  const gradient = {
+    name: recorder.reshaped(recorder.laidOut(dy, order), [...samples, channelsOut, pixels]),
+    rank,
+    transposed: false
+  }
   const factorOf = (shifted: string): Factor => {
     const shape = channelsLast ? [pixels, channelsIn] : [channelsIn, pixels]
     return { name: recorder.reshaped(shifted, [...samples, ...shape]), rank, transposed: !channelsLast }
@@ -142,10 +156,15 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
     for (let j = 0; j < kernel[1]; j++) {
       const start = [i * dilations[0], j * dilations[1]]
       const end = [start[0] + (oh - 1) * strides[0] + 1, start[1] + (ow - 1) * strides[1] + 1]
-      const unshifted = start[0] === pads[0] && start[1] === pads[1] && strides[0] === 1 && strides[1] === 1 && oh === h && ow === w
-      const slice = unshifted ? source : recorder.add('Slice', [padded, integers(start), integers(end), integers(axes), integers([...strides])])
+      const unshifted =
+        start[0] === pads[0] && start[1] === pads[1] && strides[0] === 1 && strides[1] === 1 && oh === h && ow === w
+      const slice = unshifted
+        ? source
+        : recorder.add('Slice', [padded, integers(start), integers(end), integers(axes), integers([...strides])])
       const product = recorder.product(gradient, factorOf(slice))
-      const summed = everySample ? recorder.add('MatMul', [everySample, recorder.reshaped(product, [n, channelsOut * channelsIn])]) : product
+      const summed = everySample
+        ? recorder.add('MatMul', [everySample, recorder.reshaped(product, [n, channelsOut * channelsIn])])
+        : product
       taps.push(recorder.reshaped(summed, [channelsOut, channelsIn, 1]))
     }
   }
@@ -172,7 +191,10 @@ function poolingOf(x: Value, attributes: tf.NamedAttrMap): Pooling {
 
 const maxPool: RecordKernel = (recorder, { x }, attributes) => {
   const { side, shape } = poolingOf(x, attributes)
-  const name = recorder.add('MaxPool', [recorder.laidOut(x, CHANNELS_FIRST)], { kernel_shape: [side, side], strides: [side, side] })
+  const name = recorder.add('MaxPool', [recorder.laidOut(x, CHANNELS_FIRST)], {
+    kernel_shape: [side, side],
+    strides: [side, side]
+  })
   return { name, shape, order: CHANNELS_FIRST }
 }
 
@@ -196,7 +218,13 @@ const maxPoolGradient: RecordKernel = (recorder, { dy, input, output }, attribut
 /** Boxes of any shape, stride and padding; like TensorFlow, the padding is not counted. */
 const averagePool: RecordKernel = (recorder, { x }, attributes) => {
   const { filterSize, strides, pad } = attributes as unknown as tf.AvgPoolAttrs
-  const found = tf.backend_util.computePool2DInfo(x.shape as [number, number, number, number], filterSize, strides, 1, pad)
+  const found = tf.backend_util.computePool2DInfo(
+    x.shape as [number, number, number, number],
+    filterSize,
+    strides,
+    1,
+    pad
+  )
   const { top, left, bottom, right } = found.padInfo
   const name = recorder.add('AveragePool', [recorder.laidOut(x, CHANNELS_FIRST)], {
     kernel_shape: [found.filterHeight, found.filterWidth],
@@ -216,7 +244,10 @@ const avgPoolGradient: RecordKernel = (recorder, { dy, input }, attributes) => {
 const affine: RecordKernel = (recorder, { x, scale, shift }) => {
   const channels = x.shape[3]
   const filter = recorder.reshaped(scale.name, [channels, 1, 1, 1])
-  const name = recorder.add('Conv', [recorder.laidOut(x, CHANNELS_FIRST), filter, shift.name], { kernel_shape: [1, 1], group: channels })
+  const name = recorder.add('Conv', [recorder.laidOut(x, CHANNELS_FIRST), filter, shift.name], {
+    kernel_shape: [1, 1],
+    group: channels
+  })
   return { name, shape: x.shape, order: CHANNELS_FIRST }
 }
 

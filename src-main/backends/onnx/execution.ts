@@ -43,7 +43,9 @@ function trace(recorder: Recorder, program: Program, constants?: NamedArrays): R
     Object.fromEntries(Object.entries(specs).map(([name, shape]) => [name, recorder.placeholder(name, shape)]))
   const inputs = place(program.inputs)
   const state = constants
-    ? Object.fromEntries(Object.entries(program.state).map(([name, shape]) => [name, tf.tensor(constants[name], [...shape], 'float32')]))
+    ? Object.fromEntries(
+        Object.entries(program.state).map(([name, shape]) => [name, tf.tensor(constants[name], [...shape], 'float32')])
+      )
     : place(program.state)
   const result = program.evaluate(inputs, state)
   for (const name of program.outputs) {
@@ -55,7 +57,12 @@ function trace(recorder: Recorder, program: Program, constants?: NamedArrays): R
     const value = recorder.value(result.state[name])
     recorder.graph.output(NEXT + name, value.shape, recorder.canonicalName(value))
   }
-  return { model: recorder.graph.serialise(), carried, read: constants ? [] : Object.keys(program.state), nodes: recorder.graph.nodeCount }
+  return {
+    model: recorder.graph.serialise(),
+    carried,
+    read: constants ? [] : Object.keys(program.state),
+    nodes: recorder.graph.nodeCount
+  }
 }
 
 let registered: Recorder | undefined
@@ -87,7 +94,9 @@ export async function executeRecorded(
 ): Promise<Execution> {
   const fixed = program.constantState === true
   const { model, carried, read } = recordProgram(program, fixed ? initial : undefined, onWebGpu)
-  const preferredOutputLocation = onWebGpu ? Object.fromEntries(carried.map((name) => [NEXT + name, 'gpu-buffer' as const])) : undefined
+  const preferredOutputLocation = onWebGpu
+    ? Object.fromEntries(carried.map((name) => [NEXT + name, 'gpu-buffer' as const]))
+    : undefined
   const session = await ort.InferenceSession.create(model, { ...options, preferredOutputLocation })
   const copying = onWebGpu && carried.length > 0 ? await copySession() : undefined
   async function copySession(): Promise<Ort.InferenceSession> {
@@ -98,10 +107,13 @@ export async function executeRecorded(
       throw fault
     }
   }
-  const tensorOf = (values: Float32Array, shape: readonly number[]): Ort.Tensor => new ort.Tensor('float32', values, [...shape])
+  const tensorOf = (values: Float32Array, shape: readonly number[]): Ort.Tensor =>
+    new ort.Tensor('float32', values, [...shape])
   const wanted = new Set(session.inputNames)
   const allocate = (): Record<string, Ort.Tensor> =>
-    Object.fromEntries(carried.map((name) => [name, tensorOf(new Float32Array(initial[name].length), program.state[name])]))
+    Object.fromEntries(
+      carried.map((name) => [name, tensorOf(new Float32Array(initial[name].length), program.state[name])])
+    )
   let current: Record<string, Ort.Tensor> = {}
   let spare = onWebGpu ? {} : allocate()
   const release = (tensors: Record<string, Ort.Tensor>): void => {
@@ -117,7 +129,8 @@ export async function executeRecorded(
   return {
     async run(inputs) {
       const feeds: Record<string, Ort.Tensor> = {}
-      for (const [name, shape] of Object.entries(program.inputs)) if (wanted.has(name)) feeds[name] = tensorOf(inputs[name], shape)
+      for (const [name, shape] of Object.entries(program.inputs))
+        if (wanted.has(name)) feeds[name] = tensorOf(inputs[name], shape)
       for (const [name, tensor] of Object.entries(current)) if (wanted.has(name)) feeds[name] = tensor
       const fetches: Record<string, Ort.Tensor | null> = {}
       for (const name of program.outputs) fetches[name] = null
@@ -132,7 +145,12 @@ export async function executeRecorded(
     async readState() {
       if (fixed) return initial
       const there = copying ? await copying.run(current) : current
-      return Object.fromEntries(Object.keys(current).map((name) => [name, Float32Array.from(there[copying ? NEXT + name : name].data as Float32Array)]))
+      return Object.fromEntries(
+        Object.keys(current).map((name) => [
+          name,
+          Float32Array.from(there[copying ? NEXT + name : name].data as Float32Array)
+        ])
+      )
     },
     writeState,
     async dispose() {

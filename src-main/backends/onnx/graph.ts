@@ -49,7 +49,13 @@ export class OnnxGraph {
     this.#outputs.push({ name, type, dimensions })
     const source = this.#nodes.find(({ outputs }) => outputs.includes(value))
     if (!source) {
-      this.#nodes.push({ operator: 'Identity', inputs: [this.#renamed.get(value) ?? value], outputs: [name], attributes: {}, domain: '' })
+      this.#nodes.push({
+        operator: 'Identity',
+        inputs: [this.#renamed.get(value) ?? value],
+        outputs: [name],
+        attributes: {},
+        domain: ''
+      })
       return
     }
     const rename = (names: string[]): string[] => names.map((old) => (old === value ? name : old))
@@ -100,7 +106,10 @@ export class OnnxGraph {
     model.writeVarintField(1, IR_VERSION)
     model.writeStringField(2, 'smalti')
     model.writeMessage(7, (_: null, graph: PbfWriter) => this.#writeGraph(graph), null)
-    for (const [domain, version] of [['', OPERATOR_SET], ['com.microsoft', 1]] as const) {
+    for (const [domain, version] of [
+      ['', OPERATOR_SET],
+      ['com.microsoft', 1]
+    ] as const) {
       model.writeMessage(
         8,
         (_: null, set: PbfWriter) => {
@@ -161,7 +170,8 @@ function writeInitializer(initializer: Initializer, writer: PbfWriter): void {
 }
 
 function writePort(port: Port, writer: PbfWriter): void {
-  const writeDimension = (dimension: Dimension, dim: PbfWriter): void => (typeof dimension === 'number' ? dim.writeVarintField(1, dimension) : dim.writeStringField(2, dimension))
+  const writeDimension = (dimension: Dimension, dim: PbfWriter): void =>
+    typeof dimension === 'number' ? dim.writeVarintField(1, dimension) : dim.writeStringField(2, dimension)
   const writeShape = (dimensions: readonly Dimension[], shape: PbfWriter): void => {
     for (const dimension of dimensions) shape.writeMessage(1, writeDimension, dimension)
   }

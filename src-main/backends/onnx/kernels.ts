@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { type Factor, RECORDER, type RecordKernel, RecordingError, canonical, type Recorder, type Value } from './recorder.ts'
+import {
+  type Factor,
+  RECORDER,
+  type RecordKernel,
+  RecordingError,
+  canonical,
+  type Recorder,
+  type Value
+} from './recorder.ts'
 import { convolutionKernels } from './convolutionKernels.ts'
 
 const BINARY: Record<string, string> = {
@@ -61,20 +69,29 @@ function reduce(recorder: Recorder, operator: string, x: Value, axis: number | n
 }
 
 function reshape(recorder: Recorder, x: Value, shape: number[]): Value {
-  const name = x.shape.join() === shape.join() ? recorder.canonicalName(x) : recorder.reshaped(recorder.canonicalName(x), shape)
+  const name =
+    x.shape.join() === shape.join() ? recorder.canonicalName(x) : recorder.reshaped(recorder.canonicalName(x), shape)
   return { name, shape, order: canonical(shape.length) }
 }
 
 /** Whether a matrix stack is stored with its last two axes swapped, which a product can absorb. */
 function storedTransposed(x: Value): boolean {
   const rank = x.shape.length
-  return x.order[rank - 1] === rank - 2 && x.order[rank - 2] === rank - 1 && x.order.slice(0, -2).every((axis, k) => axis === k)
+  return (
+    x.order[rank - 1] === rank - 2 &&
+    x.order[rank - 2] === rank - 1 &&
+    x.order.slice(0, -2).every((axis, k) => axis === k)
+  )
 }
 
 function matrixProduct(recorder: Recorder, a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
   const factor = (x: Value, transpose: boolean): Factor => {
     const swapped = storedTransposed(x)
-    return { name: swapped ? x.name : recorder.canonicalName(x), rank: x.shape.length, transposed: transpose !== swapped }
+    return {
+      name: swapped ? x.name : recorder.canonicalName(x),
+      rank: x.shape.length,
+      transposed: transpose !== swapped
+    }
   }
   const rows = a.shape.at(transposeA ? -1 : -2)!
   const columns = b.shape.at(transposeB ? -2 : -1)!
@@ -94,7 +111,8 @@ function slice(recorder: Recorder, x: Value, start: readonly number[], extent: r
 /** What keeps the numbers as they are, indices too. */
 const rearranging: Record<string, RecordKernel> = {
   Identity: (_, { x }) => x,
-  Reshape: (recorder, { x }, { shape }) => reshape(recorder, x, tf.util.inferFromImplicitShape(shape as number[], recorder.size(x)))
+  Reshape: (recorder, { x }, { shape }) =>
+    reshape(recorder, x, tf.util.inferFromImplicitShape(shape as number[], recorder.size(x)))
 }
 
 const structural: Record<string, RecordKernel> = {
@@ -111,7 +129,12 @@ const structural: Record<string, RecordKernel> = {
   OnesLike: (recorder, { x }) => constant(recorder, 1, x),
   Slice: (recorder, { x }, { begin, size }) => {
     const start = begin as number[]
-    return slice(recorder, x, start, (size as number[]).map((length, axis) => (length < 0 ? x.shape[axis] - start[axis] : length)))
+    return slice(
+      recorder,
+      x,
+      start,
+      (size as number[]).map((length, axis) => (length < 0 ? x.shape[axis] - start[axis] : length))
+    )
   },
   Reverse: (recorder, { x }, { dims }) => {
     const positions = (dims as number[]).map((axis) => x.order.indexOf(axis))
@@ -133,7 +156,8 @@ const structural: Record<string, RecordKernel> = {
   },
   Select: (recorder, { condition, t, e }) => {
     if (!condition.logical) throw new RecordingError('a choice needs a comparison as its condition')
-    const leader = [t, e, condition].find((value) => value.shape.length === condition.shape.length && recorder.size(value) > 1) ?? t
+    const leader =
+      [t, e, condition].find((value) => value.shape.length === condition.shape.length && recorder.size(value) > 1) ?? t
     const names = [condition, t, e].map((value) => recorder.broadcastable(value, leader.shape.length, leader.order))
     return { name: recorder.add('Where', names), shape: condition.shape, order: leader.order }
   },
@@ -192,11 +216,17 @@ function constant(recorder: Recorder, value: number, like: Value): Value {
 function concatenate(recorder: Recorder, parts: Value[], axis: number): Value {
   const order = parts[0].order
   const names = parts.map((part) => recorder.laidOut(part, order))
-  const shape = parts[0].shape.map((side, i) => (i === axis ? parts.reduce((sum, part) => sum + part.shape[i], 0) : side))
+  const shape = parts[0].shape.map((side, i) =>
+    i === axis ? parts.reduce((sum, part) => sum + part.shape[i], 0) : side
+  )
   return { name: recorder.add('Concat', names, { axis: order.indexOf(axis) }), shape, order }
 }
 
-function register(kernelName: string, record: RecordKernel, dtypeOf: (attributes: tf.NamedAttrMap, inputs: tf.NamedTensorInfoMap) => tf.DataType = () => 'float32'): void {
+function register(
+  kernelName: string,
+  record: RecordKernel,
+  dtypeOf: (attributes: tf.NamedAttrMap, inputs: tf.NamedTensorInfoMap) => tf.DataType = () => 'float32'
+): void {
   tf.registerKernel({
     kernelName,
     backendName: RECORDER,
@@ -229,7 +259,13 @@ export function registerRecorderKernels(): void {
   }
   for (const [kernel, operator] of Object.entries(REDUCTIONS)) {
     register(kernel, (recorder, { x }, attributes) =>
-      reduce(recorder, operator, x, (attributes.axis ?? attributes.reductionIndices) as number[], Boolean(attributes.keepDims))
+      reduce(
+        recorder,
+        operator,
+        x,
+        (attributes.axis ?? attributes.reductionIndices) as number[],
+        Boolean(attributes.keepDims)
+      )
     )
   }
   for (const [kernel, record] of Object.entries({ ...structural, ...convolutionKernels })) register(kernel, record)
@@ -239,7 +275,10 @@ export function registerRecorderKernels(): void {
 }
 
 function registerLists(): void {
-  const list = (kernelName: string, record: (recorder: Recorder, values: Value[], attributes: tf.NamedAttrMap) => Value): void =>
+  const list = (
+    kernelName: string,
+    record: (recorder: Recorder, values: Value[], attributes: tf.NamedAttrMap) => Value
+  ): void =>
     tf.registerKernel({
       kernelName,
       backendName: RECORDER,
@@ -263,11 +302,20 @@ function registerLists(): void {
       const x = recorder.value(inputs.x as tf.TensorInfo)
       const { numOrSizeSplits, axis } = attrs as unknown as tf.SplitVAttrs
       let from = 0
-      return tf.backend_util.prepareSplitSize({ shape: [...x.shape] } as tf.Tensor, numOrSizeSplits, axis).map((size) => {
-        const start = x.shape.map((_, i) => (i === axis ? from : 0))
-        from += size
-        return recorder.tensor(slice(recorder, x, start, x.shape.map((side, i) => (i === axis ? size : side))))
-      })
+      return tf.backend_util
+        .prepareSplitSize({ shape: [...x.shape] } as tf.Tensor, numOrSizeSplits, axis)
+        .map((size) => {
+          const start = x.shape.map((_, i) => (i === axis ? from : 0))
+          from += size
+          return recorder.tensor(
+            slice(
+              recorder,
+              x,
+              start,
+              x.shape.map((side, i) => (i === axis ? size : side))
+            )
+          )
+        })
     }
   })
   tf.registerKernel({

@@ -146,7 +146,11 @@ export class Recorder extends tf.KernelBackend {
     if (value.shape.length === 0) return value.name
     const full = [...Array<number>(rank - value.shape.length).fill(1), ...value.shape]
     const wideAxes = full.filter((side) => side !== 1).length
-    if (wideAxes <= 1) return this.reshaped(this.canonicalName(value), order.map((axis) => full[axis]))
+    if (wideAxes <= 1)
+      return this.reshaped(
+        this.canonicalName(value),
+        order.map((axis) => full[axis])
+      )
     const name = this.reshaped(this.canonicalName(value), full)
     return this.laidOut({ name, shape: full, order: canonical(rank) }, order)
   }
@@ -154,7 +158,13 @@ export class Recorder extends tf.KernelBackend {
   /** `a · b` of matrix stacks, each stored as it is or transposed in its last two axes. */
   product(a: Factor, b: Factor): string {
     if (!a.transposed && !b.transposed) return this.add('MatMul', [a.name, b.name])
-    if (!this.forWebGpu) return this.add('FusedMatMul', [a.name, b.name], { transA: Number(a.transposed), transB: Number(b.transposed) }, 'com.microsoft')
+    if (!this.forWebGpu)
+      return this.add(
+        'FusedMatMul',
+        [a.name, b.name],
+        { transA: Number(a.transposed), transB: Number(b.transposed) },
+        'com.microsoft'
+      )
     const turned = ({ name, rank, transposed }: Factor): string => {
       if (!transposed) return name
       const order = [...canonical(rank - 2), rank - 1, rank - 2]

@@ -14,23 +14,46 @@ import type { Job } from '../job.ts'
 
 export const areaJob: Job<'area'> = async ({ file, area: path, add, project: folder, sources }, { signal }) => {
   const before = path === undefined ? undefined : await readArea(path, 'area')
-  const scene = await headerOf(file, undefined, signal).catch((fault: unknown) => Promise.reject(named(fault, file) as Error))
+  const scene = await headerOf(file, undefined, signal).catch((fault: unknown) =>
+    Promise.reject(named(fault, file) as Error)
+  )
   if (add === undefined) return { area: path, rings: before ? (await inPixels(before, scene, file)).flat() : [] }
   const { transform, place } = scene.georeference ?? {}
-  if (!transform || !place) throw new SmaltiError('AreaUnreachable', { path: file, reason: 'its place on the ground is not known' })
+  if (!transform || !place)
+    throw new SmaltiError('AreaUnreachable', { path: file, reason: 'its place on the ground is not known' })
   if (!place.known) throw new SmaltiError('AreaUnreachable', { path: file, reason: place.reason })
   const corners = Float64Array.from([...add, add[0]].flatMap(([column, row]) => toWorld(transform, column, row)))
   place.crs.toLonLat(corners)
-  if (corners.some(Number.isNaN)) throw new SmaltiError('AreaUnreachable', { path: file, reason: 'a corner lies where its coordinate system is not defined' })
-  const after: Area = { features: [...(before ? (await inLongitudeLatitude(before)).features : []), { polygons: [[pairsOf(corners)]], properties: {} }] }
+  if (corners.some(Number.isNaN))
+    throw new SmaltiError('AreaUnreachable', {
+      path: file,
+      reason: 'a corner lies where its coordinate system is not defined'
+    })
+  const after: Area = {
+    features: [
+      ...(before ? (await inLongitudeLatitude(before)).features : []),
+      { polygons: [[pairsOf(corners)]], properties: {} }
+    ]
+  }
   await openOrCreateProject(folder, sources)
   return { area: await keep(folder, after), rings: (await inPixels(after, scene, file)).flat() }
 }
 
 /** An area's own file as RFC 7946 has it, named by what is in it: a training that was told of one finds it unchanged. @throws DiskFull, FolderNotWritable */
 async function keep(folder: string, { features }: Area): Promise<string> {
-  const content = { type: 'FeatureCollection', features: features.map(({ polygons, properties }) => ({ type: 'Feature', properties, geometry: { type: 'MultiPolygon', coordinates: polygons } })) }
-  const path = join(folder, 'areas', `area-${createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12)}.geojson`)
+  const content = {
+    type: 'FeatureCollection',
+    features: features.map(({ polygons, properties }) => ({
+      type: 'Feature',
+      properties,
+      geometry: { type: 'MultiPolygon', coordinates: polygons }
+    }))
+  }
+  const path = join(
+    folder,
+    'areas',
+    `area-${createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 12)}.geojson`
+  )
   if (existsSync(path)) return path
   await makeFolder(dirname(path))
   await writeJsonSafely(path, content)

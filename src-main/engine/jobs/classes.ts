@@ -31,7 +31,10 @@ async function clustered(project: Project): Promise<z.infer<typeof notes>> {
   throw new SmaltiError('NothingTrained', { path: project.folder })
 }
 
-export const classesJob: Job<'classes'> = async ({ project: folder, run, head, edits, undo, step, from, fromRun, into, overwrite, expected }, { signal }) => {
+export const classesJob: Job<'classes'> = async (
+  { project: folder, run, head, edits, undo, step, from, fromRun, into, overwrite, expected },
+  { signal }
+) => {
   const project = await openProject(folder, run)
   const { architecture, tree } = await clustered(project)
   const found = architecture.heads.find(({ name }) => name === head)
@@ -40,17 +43,42 @@ export const classesJob: Job<'classes'> = async ({ project: folder, run, head, e
   const treeOfHead = tree?.count === found.clusters && found.mergedFrom === undefined ? tree : undefined
   const change = async (): Promise<typeof EMPTY_HISTORY> => {
     const before = (await loadClassHistory(project)) ?? EMPTY_HISTORY
-    if (expected !== undefined && expected !== stateId(before)) throw new SmaltiError('ClassesChanged', { path: folder })
-    const lent: SchemeEdit[] = fromRun === undefined ? [] : [{ kind: 'replace', scheme: await schemeOfRun(project, fromRun, head, found.clusters, signal), name: `Take the classes of ${fromRun}` }]
-    const taken: SchemeEdit[] = from === undefined ? [] : [{ kind: 'replace', scheme: await readSchemeFile(from, schemeNow(before, head, found.clusters)), name: `Load ${basename(from)}` }]
-    let after = [...lent, ...taken, ...edits].reduce((history, edit) => withEdit(history, head, found.clusters, edit, treeOfHead), before)
+    if (expected !== undefined && expected !== stateId(before))
+      throw new SmaltiError('ClassesChanged', { path: folder })
+    const lent: SchemeEdit[] =
+      fromRun === undefined
+        ? []
+        : [
+            {
+              kind: 'replace',
+              scheme: await schemeOfRun(project, fromRun, head, found.clusters, signal),
+              name: `Take the classes of ${fromRun}`
+            }
+          ]
+    const taken: SchemeEdit[] =
+      from === undefined
+        ? []
+        : [
+            {
+              kind: 'replace',
+              scheme: await readSchemeFile(from, schemeNow(before, head, found.clusters)),
+              name: `Load ${basename(from)}`
+            }
+          ]
+    let after = [...lent, ...taken, ...edits].reduce(
+      (history, edit) => withEdit(history, head, found.clusters, edit, treeOfHead),
+      before
+    )
     if (undo !== undefined) after = atStep(after, after.cursor - undo)
     if (step !== undefined) after = atStep(after, step)
     if (after !== before) await saveClassHistory(project, after)
     return after
   }
-  const asked = edits.length > 0 || from !== undefined || fromRun !== undefined || undo !== undefined || step !== undefined
-  const history = asked ? await withLock(folder, change, CLASSES_LOCK) : ((await loadClassHistory(project)) ?? EMPTY_HISTORY)
+  const asked =
+    edits.length > 0 || from !== undefined || fromRun !== undefined || undo !== undefined || step !== undefined
+  const history = asked
+    ? await withLock(folder, change, CLASSES_LOCK)
+    : ((await loadClassHistory(project)) ?? EMPTY_HISTORY)
   const scheme = schemeNow(history, head, found.clusters)
   if (into !== undefined) await writeSchemeFile(into, scheme, overwrite)
   const set = labelSetOf(project)

@@ -23,9 +23,15 @@ export const correctJob: Job<'correct'> = async ({ project: folder, head, path, 
     folder,
     async () => {
       const before = (await loadClassHistory(project)) ?? EMPTY_HISTORY
-      if (expected !== undefined && expected !== stateId(before)) throw new SmaltiError('ClassesChanged', { path: folder })
+      if (expected !== undefined && expected !== stateId(before))
+        throw new SmaltiError('ClassesChanged', { path: folder })
       const scheme = schemeNow(before, head, index.classes[head].length)
-      const corrected = await correctImage({ project, set, index, image, head, scheme, tiles: correctedTiles(before, head, path) }, shape, labelOf(scheme, to), signal)
+      const corrected = await correctImage(
+        { project, set, index, image, head, scheme, tiles: correctedTiles(before, head, path) },
+        shape,
+        labelOf(scheme, to),
+        signal
+      )
       if (!corrected) return { cursor: before.cursor }
       const after = withCorrection(before, nameOf(shape, scheme, to), corrected)
       await saveClassHistory(project, after)
@@ -40,7 +46,8 @@ function labelOf(scheme: Scheme, to: CorrectionTarget): number {
   if (to === 'model') return UNTOUCHED
   if (to === 'none') return NO_LABEL
   const [cluster] = clustersOf(scheme, to)
-  if (cluster === undefined) throw new SmaltiError('InvalidSetting', { setting: 'classes', reason: `there is no class ${to + 1}` })
+  if (cluster === undefined)
+    throw new SmaltiError('InvalidSetting', { setting: 'classes', reason: `there is no class ${to + 1}` })
   return cluster
 }
 

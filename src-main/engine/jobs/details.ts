@@ -19,6 +19,11 @@ export const detailsJob: Job<'details'> = async ({ sources, page }, { signal, on
     }
     onProgress({ stage: 'Reading the images', share: (done + 1) / listed.length })
   }
-  if (images.length === 0) throw new SmaltiError('NoReadableImages', { path: sources.join(', '), files: Math.max(listed.length, 1), reason: skipped[0] && `${skipped[0].path}: ${skipped[0].reason}.` })
+  if (images.length === 0)
+    throw new SmaltiError('NoReadableImages', {
+      path: sources.join(', '),
+      files: Math.max(listed.length, 1),
+      reason: skipped[0] && `${skipped[0].path}: ${skipped[0].reason}.`
+    })
   return { images, skipped }
 }

@@ -31,7 +31,14 @@ export const diagnoseJob: Job<'diagnose'> = async ({ project: folder, run }, { s
     onProgress({ stage: 'Measuring how features depend on each other', share: 0.5 })
     const total = await dependency(backend, features, uniform, signal)
     if (signal.aborted) throw new SmaltiError('Cancelled')
-    const found = { steps: meta.position.step, pixels: features.count, features: features.width, unused: columnMoments(features).deviation.filter((deviation) => deviation < DEAD).length, information, dependency: total }
+    const found = {
+      steps: meta.position.step,
+      pixels: features.count,
+      features: features.width,
+      unused: columnMoments(features).deviation.filter((deviation) => deviation < DEAD).length,
+      information,
+      dependency: total
+    }
     await saveDiagnosis(project, found)
     return { run: project.run!, ...found }
   } finally {

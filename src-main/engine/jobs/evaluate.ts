@@ -36,7 +36,9 @@ export const evaluateJob: Job<'evaluate'> = async (input, { signal, onProgress }
       const labels = corrected(translated(stored, following(table, classOf)), layers(input.head, image.path), classOf)
       const truth = await openTruth(path, image)
       try {
-        await countPixels(counts, labels, truth, { path, reach: input.boundary ?? 0 }, signal, (share) => onProgress({ stage: 'Comparing with the truth', share: (done + share) / pairs.length }))
+        await countPixels(counts, labels, truth, { path, reach: input.boundary ?? 0 }, signal, (share) =>
+          onProgress({ stage: 'Comparing with the truth', share: (done + share) / pairs.length })
+        )
       } finally {
         await truth.close()
       }
@@ -45,7 +47,9 @@ export const evaluateJob: Job<'evaluate'> = async (input, { signal, onProgress }
     }
   }
   const numbers = trueClasses.numbers()
-  const columns = numbers.flatMap((_, k) => (counts.all.some((row) => row[k] > 0) ? [k] : [])).sort((a, b) => numbers[a] - numbers[b])
+  const columns = numbers
+    .flatMap((_, k) => (counts.all.some((row) => row[k] > 0) ? [k] : []))
+    .sort((a, b) => numbers[a] - numbers[b])
   if (columns.length === 0) throw new SmaltiError('NothingScored', { reason: leftOutText(counts.leftOut).join(', ') })
   const chosen = (confusion: Confusion): Confusion => confusion.map((row) => columns.map((k) => row[k]))
   const confusion = chosen(counts.all)
@@ -77,7 +81,11 @@ interface Counts {
   leftOut: LeftOut
 }
 
-const emptyCounts = (labels: number): Counts => ({ all: emptyConfusion(labels, MOST_CLASSES), near: emptyConfusion(labels, MOST_CLASSES), leftOut: { noLabel: 0, noClass: 0, outside: 0 } })
+const emptyCounts = (labels: number): Counts => ({
+  all: emptyConfusion(labels, MOST_CLASSES),
+  near: emptyConfusion(labels, MOST_CLASSES),
+  leftOut: { noLabel: 0, noClass: 0, outside: 0 }
+})
 
 /** Decisions on the curve. */
 const MOST_DECISIONS = 40
@@ -92,14 +100,29 @@ async function decisions(project: Project, head: string, merged: boolean, confus
 }
 
 /** Counts the pixels of an image, all of them and those no farther than `reach` from a boundary of the truth. @throws TruthMismatch, Cancelled, and as `Truth` does */
-async function countPixels({ all, near, leftOut }: Counts, labels: LabelSource, truth: Truth, { path, reach }: { path: string; reach: number }, signal: AbortSignal, onProgress: (share: number) => void): Promise<void> {
+async function countPixels(
+  { all, near, leftOut }: Counts,
+  labels: LabelSource,
+  truth: Truth,
+  { path, reach }: { path: string; reach: number },
+  signal: AbortSignal,
+  onProgress: (share: number) => void
+): Promise<void> {
   const { width, height } = labels
-  if (width !== truth.width || height !== truth.height) throw new SmaltiError('TruthMismatch', { path, found: `${truth.width}×${truth.height}`, expected: `${width}×${height}` })
+  if (width !== truth.width || height !== truth.height)
+    throw new SmaltiError('TruthMismatch', {
+      path,
+      found: `${truth.width}×${truth.height}`,
+      expected: `${width}×${height}`
+    })
   for (const window of stripes(labels)) {
     if (signal.aborted) throw new SmaltiError('Cancelled')
     const margin = reach > 0 ? reach + 1 : 0
     const [top, bottom] = [Math.max(0, window.top - margin), Math.min(height, window.top + window.height + margin)]
-    const [found, { classes, covered }] = await Promise.all([labels.read(window, signal), truth.read({ left: 0, top, width, height: bottom - top }, signal)])
+    const [found, { classes, covered }] = await Promise.all([
+      labels.read(window, signal),
+      truth.read({ left: 0, top, width, height: bottom - top }, signal)
+    ])
     const close = reach > 0 ? nearBoundary(classes, width, reach, UNSCORED) : undefined
     for (let i = 0, there = (window.top - top) * width; i < found.length; i++, there++) {
       const k = classes[there]

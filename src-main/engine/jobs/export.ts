@@ -21,17 +21,34 @@ import { labelPlace } from '../labelPlace.ts'
 import type { Job } from '../job.ts'
 
 export const exportJob: Job<'export'> = async (input, context) => {
-  const { project: folder, format: name, out, head, images, cleanUp, measures = {}, what, only, plan, overwrite } = input
+  const {
+    project: folder,
+    format: name,
+    out,
+    head,
+    images,
+    cleanUp,
+    measures = {},
+    what,
+    only,
+    plan,
+    overwrite
+  } = input
   const { signal, onProgress } = context
   const project = await openProject(folder)
   const measured = measures.confidence || measures.probabilities
-  if (measured && name !== 'geotiff') throw new SmaltiError('InvalidSetting', { setting: measures.confidence ? 'confidence' : 'probabilities', reason: 'is written beside label GeoTIFFs only (--format geotiff)' })
+  if (measured && name !== 'geotiff')
+    throw new SmaltiError('InvalidSetting', {
+      setting: measures.confidence ? 'confidence' : 'probabilities',
+      reason: 'is written beside label GeoTIFFs only (--format geotiff)'
+    })
   if (name === 'onnx') return exportModel(project, input, context)
   const set = labelSetOf(project, images)
   const whole = await loadLabelIndex(project, set)
   if (!whole || whole.images.length === 0) throw new SmaltiError('NothingSegmented', { path: folder })
   const unknown = only?.find((path) => whole.images.every((image) => image.path !== path))
-  if (unknown !== undefined) throw new SmaltiError('InvalidSetting', { setting: 'only', reason: `${unknown} is none of the segmented images` })
+  if (unknown !== undefined)
+    throw new SmaltiError('InvalidSetting', { setting: 'only', reason: `${unknown} is none of the segmented images` })
   const index = only ? { ...whole, images: whole.images.filter(({ path }) => only.includes(path)) } : whole
   if (name === 'report') return exportReport(project, set, index, input, context)
   const without = index.images.find(({ heatmaps }) => !heatmaps)
@@ -39,29 +56,69 @@ export const exportJob: Job<'export'> = async (input, context) => {
   const found = what === 'clusters'
   const scheme = found ? undefined : await loadScheme(project, head)
   const format = FORMATS[name]
-  const stems = stemsOf(whole.images.map(({ path }) => path), format.inList)
+  const stems = stemsOf(
+    whole.images.map(({ path }) => path),
+    format.inList
+  )
   const layers = layersOf(stems)
   const items: ExportItem[] = []
   // One after the other: thousands of files cannot be open at a time.
-  const classes = scheme ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour })) : index.classes[head]
+  const classes = scheme
+    ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour }))
+    : index.classes[head]
   const layersOfCorrections = await loadLayers(project, set)
   for (const image of index.images) {
     const { table, ...stored } = storedHead(set, index, image, head)
     const classOf = scheme && tableOf(scheme)
     const corrections = { layer: found ? undefined : layersOfCorrections(head, image.path), table: classOf }
-    items.push(await itemOf(image, { stem: stems.get(image.path)!, layer: layers.get(image.path)! }, { ...stored, table: following(table, classOf), corrections, classes: classes.length }, cleanUp, signal))
+    items.push(
+      await itemOf(
+        image,
+        { stem: stems.get(image.path)!, layer: layers.get(image.path)! },
+        { ...stored, table: following(table, classOf), corrections, classes: classes.length },
+        cleanUp,
+        signal
+      )
+    )
   }
   format.check?.(items)
   const shared = new Set(format.files([], classes, measures, out))
   const filesOf = (list: readonly ExportItem[]): string[] => format.files(list, classes, measures, out)
-  const renamed = items.filter(isRenamed).flatMap((item) => filesOf([item]).flatMap((file) => (shared.has(file) ? [] : [{ file, image: item.path }])))
+  const renamed = items
+    .filter(isRenamed)
+    .flatMap((item) => filesOf([item]).flatMap((file) => (shared.has(file) ? [] : [{ file, image: item.path }])))
   const names = [...filesOf(items), ...(renamed.length > 0 ? [NAMES_FILE] : [])]
   const territory = { sources: whole.sources, images: whole.images.map(({ file }) => file), project: folder }
-  const notes = [...(renamed.length > 0 ? [`Some files are called differently from their images: ${NAMES_FILE} lists them.`] : []), ...(format.notes?.(items, out) ?? [])]
-  const outcome = { files: names.filter((file) => !UNCOUNTED.has(file)).length, names: names.slice(0, NAMED), notes, head, format: name }
-  if (plan) return { out: (await checkOutFolder(out, names, territory, overwrite)).folder, ...outcome, bytes: await bytesOf(name, index.images.map((image) => ({ ...image, ...storedHead(set, index, image, head) })), measures) }
+  const notes = [
+    ...(renamed.length > 0 ? [`Some files are called differently from their images: ${NAMES_FILE} lists them.`] : []),
+    ...(format.notes?.(items, out) ?? [])
+  ]
+  const outcome = {
+    files: names.filter((file) => !UNCOUNTED.has(file)).length,
+    names: names.slice(0, NAMED),
+    notes,
+    head,
+    format: name
+  }
+  if (plan)
+    return {
+      out: (await checkOutFolder(out, names, territory, overwrite)).folder,
+      ...outcome,
+      bytes: await bytesOf(
+        name,
+        index.images.map((image) => ({ ...image, ...storedHead(set, index, image, head) })),
+        measures
+      )
+    }
   await using target = await openOutFolder(out, names, territory, overwrite)
-  await format.write({ out: target, items, classes, measures, signal, onProgress: (share) => onProgress({ stage: 'Exporting', share }) })
+  await format.write({
+    out: target,
+    items,
+    classes,
+    measures,
+    signal,
+    onProgress: (share) => onProgress({ stage: 'Exporting', share })
+  })
   if (renamed.length > 0) await target.write(NAMES_FILE, namesTable(renamed))
   await target.finish([...(format.outdated?.(items, measures) ?? []), ...(renamed.length > 0 ? [] : [NAMES_FILE])])
   return { out: target.folder, ...outcome }
@@ -73,7 +130,11 @@ const UNCOUNTED = new Set(['classes.json', NAMES_FILE])
 const NAMED = 6
 
 /** About how many bytes rasters will take: as many as those that are stored; undefined for what depends on the labels' shapes. */
-async function bytesOf(format: ExportFormatName, images: readonly (Size & { raster: string; heatmap?: string; size?: number })[], measures: Measures): Promise<number | undefined> {
+async function bytesOf(
+  format: ExportFormatName,
+  images: readonly (Size & { raster: string; heatmap?: string; size?: number })[],
+  measures: Measures
+): Promise<number | undefined> {
   // Its labels are little beside the images that it copies.
   if (format === 'yolo') return images.reduce((sum, { size = 0 }) => sum + size, 0)
   if (format === 'npy') return images.reduce((sum, { width, height }) => sum + width * height + 128, 0)
@@ -96,12 +157,22 @@ interface StoredLabels {
   classes: number
 }
 
-async function itemOf({ path, file, page, width, height, heatmaps }: LabelledImage, names: Pick<ExportItem, 'stem' | 'layer'>, { raster, heatmap, table, corrections, classes }: StoredLabels, cleanUp: CleanUp | undefined, signal: AbortSignal): Promise<ExportItem> {
+async function itemOf(
+  { path, file, page, width, height, heatmaps }: LabelledImage,
+  names: Pick<ExportItem, 'stem' | 'layer'>,
+  { raster, heatmap, table, corrections, classes }: StoredLabels,
+  cleanUp: CleanUp | undefined,
+  signal: AbortSignal
+): Promise<ExportItem> {
   const georeference = await labelPlace({ file, page, placed: true }, raster, signal)
   const ground = groundAreas(georeference, { width, height })
   const changed = table !== undefined || cleanUp !== undefined || corrections.layer !== undefined
   return {
-    path, file, ...names, width, height,
+    path,
+    file,
+    ...names,
+    width,
+    height,
     georeference,
     ground,
     raster: changed || !raster.endsWith('.tif') ? undefined : raster,
@@ -115,6 +186,7 @@ async function itemOf({ path, file, page, width, height, heatmaps }: LabelledIma
         throw fault
       }
     },
-    openHeatmap: heatmap === undefined ? undefined : () => openHeatmap(heatmap, heatmaps!.cell, table && { table, classes })
+    openHeatmap:
+      heatmap === undefined ? undefined : () => openHeatmap(heatmap, heatmaps!.cell, table && { table, classes })
   }
 }

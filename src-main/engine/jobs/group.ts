@@ -22,7 +22,11 @@ const PLACE_DECIMALS = 4
 export const groupJob: Job<'group'> = async (input, context) => {
   const started = performance.now()
   const { project: folder, out, copies, overwrite, sources } = input
-  if (folder === undefined && out === undefined) throw new SmaltiError('InvalidSetting', { setting: 'group', reason: 'a project that keeps the groups is needed, or a folder for their table' })
+  if (folder === undefined && out === undefined)
+    throw new SmaltiError('InvalidSetting', {
+      setting: 'group',
+      reason: 'a project that keeps the groups is needed, or a folder for their table'
+    })
   const gallery = await readGallery(sources, input.groups, context)
   const territory = { sources, images: gallery.images.map(({ file }) => file), project: folder }
   // Before the time is spent.
@@ -37,17 +41,34 @@ export const groupJob: Job<'group'> = async (input, context) => {
     await withLock(folder, () => saveFoundGroups(project, { groups: input.groups, images }), GROUPS_LOCK)
   }
   const groups = groupsNow({ groups: input.groups, images, edits: [], done: 0 })
-  if (out !== undefined) gallery.skipped.push(...(await writeGroups(groups, out, { copies, overwrite, territory })).skipped)
+  if (out !== undefined)
+    gallery.skipped.push(...(await writeGroups(groups, out, { copies, overwrite, territory })).skipped)
   const sizes = groups.groups.map(({ id }) => images.filter(({ group }) => group === id).length)
-  return { project: folder, out, backend, steps, report, images: images.length, sizes, skipped: gallery.skipped, seconds: (performance.now() - started) / 1e3 }
+  return {
+    project: folder,
+    out,
+    backend,
+    steps,
+    report,
+    images: images.length,
+    sizes,
+    skipped: gallery.skipped,
+    seconds: (performance.now() - started) / 1e3
+  }
 }
 
 /** k-means on features of images, of which those of one group point the same way, or on their pixels; and a map of them. */
-export function groupsOf(points: Points, { method, groups, seed }: { method: GroupMethod; groups: number; seed: number }): Assignment[] {
+export function groupsOf(
+  points: Points,
+  { method, groups, seed }: { method: GroupMethod; groups: number; seed: number }
+): Assignment[] {
   const compared = method === 'kmeans-pixels' ? points : ofLengthOne(standardised(points, columnMoments(points)))
   const places = mapOfPoints(compared, uniformFrom(seed, MAP_STREAM))
   const rounded = (value: number): number => Number(value.toFixed(PLACE_DECIMALS))
-  return cluster(compared, groups, seed).map((found, i) => ({ ...found, place: { x: rounded(places[i].x), y: rounded(places[i].y) } }))
+  return cluster(compared, groups, seed).map((found, i) => ({
+    ...found,
+    place: { x: rounded(places[i].x), y: rounded(places[i].y) }
+  }))
 }
 
 /** k-means; the confidence is 0 where two groups are equally near and 1 at a centre. */
@@ -55,7 +76,9 @@ function cluster(points: Points, groups: number, seed: number): Assignment[] {
   const { centres, assigned } = kMeans(points, groups, uniformFrom(seed, CLUSTERS_STREAM))
   return Array.from(assigned, (group, i) => {
     const { values, width } = points
-    const distances = Array.from({ length: groups }, (_, g) => Math.sqrt(squaredDistance(values, i * width, centres, g * width, width)))
+    const distances = Array.from({ length: groups }, (_, g) =>
+      Math.sqrt(squaredDistance(values, i * width, centres, g * width, width))
+    )
     const second = Math.min(...distances.filter((_, g) => g !== group))
     return { group, confidence: second > 0 ? Math.max(0, 1 - distances[group] / second) : 0 }
   })
@@ -70,4 +93,3 @@ function ofLengthOne({ values, count, width }: Points): Points {
   }
   return { values: scaled, count, width }
 }
-

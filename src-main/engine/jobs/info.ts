@@ -6,7 +6,9 @@ import type { Job } from '../job.ts'
 import { versionOf } from '../versions.ts'
 
 export const infoJob: Job<'info'> = async (_, { signal }) => {
-  const findings = await Promise.all(BACKENDS.map(async (name) => ({ name, ...(await tryBackend(name, undefined, undefined, signal)) })))
+  const findings = await Promise.all(
+    BACKENDS.map(async (name) => ({ name, ...(await tryBackend(name, undefined, undefined, signal)) }))
+  )
   const libraries = ['onnxruntime-node', '@tensorflow/tfjs-node-gpu', 'sharp']
   const versions = await Promise.all(libraries.map(async (name) => [name, await versionOf(name)] as const))
   return {

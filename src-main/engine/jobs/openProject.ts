@@ -18,15 +18,28 @@ export const openProjectJob: Job<'openProject'> = async ({ project: folder }) =>
     history: run?.meta.position.history ?? [],
     trained: run !== undefined && isTrained(run.meta),
     finished: run?.meta.finished ?? false,
-    segmented: labels?.images.map(({ path, width, height, heatmaps }) => ({ path, width, height, heatmaps: heatmaps !== undefined })) ?? [],
+    segmented:
+      labels?.images.map(({ path, width, height, heatmaps }) => ({
+        path,
+        width,
+        height,
+        heatmaps: heatmaps !== undefined
+      })) ?? [],
     partial: labels?.partial ?? false,
-    heads: run && Object.fromEntries(run.meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name)).map(({ name, clusters }) => [name, clusters])),
+    heads:
+      run &&
+      Object.fromEntries(
+        run.meta.architecture.heads
+          .filter(({ name }) => (HEADS as readonly string[]).includes(name))
+          .map(({ name, clusters }) => [name, clusters])
+      ),
     tree: run?.meta.tree,
     map: run?.meta.map,
     cuts: labels?.cuts,
     grouped: hasGroups(project),
     made: run && (await loadClassHistory(project)),
     clusters: labels && (await loadDescriptions(project, set, labels)),
-    classes: labels?.classes as { A: { name: string; colour: string }[]; B: { name: string; colour: string }[] } | undefined
+    classes: labels?.classes as
+      { A: { name: string; colour: string }[]; B: { name: string; colour: string }[] } | undefined
   }
 }

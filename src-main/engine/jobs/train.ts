@@ -1,5 +1,11 @@
 import type { Backend } from '../../backends/program.ts'
-import { type BandStatistics, type Catalogue, type CatalogueImage, type SkippedFile, inVisibleColours } from '../../contract/imagery.ts'
+import {
+  type BandStatistics,
+  type Catalogue,
+  type CatalogueImage,
+  type SkippedFile,
+  inVisibleColours
+} from '../../contract/imagery.ts'
 import type { CommandOutput } from '../../contract/commands.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { Recipe } from '../../contract/recipe.ts'
@@ -20,7 +26,17 @@ import { settledHeads, startingHeads } from '../../learning/methods/embedded.ts'
 import { objectiveOf } from '../../learning/methods/table.ts'
 import { type StepShape, appliedWeights, averageOf, initialState, trainingStep } from '../../learning/trainingStep.ts'
 import { displacementCount, drawnOf, isWarped } from '../../learning/views/pairs.ts'
-import { type Project, type RunMeta, adoptRun, loadRun, openOrCreateProject, removeUnlearnt, saveCatalogue, saveRun, startRun } from '../../project/project.ts'
+import {
+  type Project,
+  type RunMeta,
+  adoptRun,
+  loadRun,
+  openOrCreateProject,
+  removeUnlearnt,
+  saveCatalogue,
+  saveRun,
+  startRun
+} from '../../project/project.ts'
 import { type Chosen, inferenceBackend } from '../compute.ts'
 import { type Conclusion, type SurveyedRun, clusteredWeights, concludingWeights, surveyRun } from '../conclusion.ts'
 import type { CropSourceConfig } from '../cropSource.ts'
@@ -62,15 +78,29 @@ interface Outcome {
 export const trainJob: Job<'train'> = async (input, context) => {
   const { settings, sources } = input
   const recipe = recipeOf(settings)
-  if (recipe.method === 'features' && !settings.features) throw new SmaltiError('InvalidSetting', { setting: 'method', reason: 'features needs the file of the network that gives them (--features)' })
-  if (settings.features && (settings.method ?? 'features') !== 'features') throw new SmaltiError('InvalidSetting', { setting: 'features', reason: `the method ${settings.method} does without them` })
+  if (recipe.method === 'features' && !settings.features)
+    throw new SmaltiError('InvalidSetting', {
+      setting: 'method',
+      reason: 'features needs the file of the network that gives them (--features)'
+    })
+  if (settings.features && (settings.method ?? 'features') !== 'features')
+    throw new SmaltiError('InvalidSetting', {
+      setting: 'features',
+      reason: `the method ${settings.method} does without them`
+    })
   const stage = 'Reading the images'
   context.onProgress({ stage })
-  const catalogue = await readCatalogue(sources, context.signal, (done, total) => context.onProgress({ stage, share: done / total }), settings.page)
+  const catalogue = await readCatalogue(
+    sources,
+    context.signal,
+    (done, total) => context.onProgress({ stage, share: done / total }),
+    settings.page
+  )
   const opened = await openOrCreateProject(input.project, sources)
   const work = async (context: JobContext): Promise<CommandOutput<'train'>> => {
     await removeUnlearnt(opened)
-    const prepared = (await resumable(opened, settings, sources)) ?? (await prepareRun(opened, recipe, settings, catalogue, context))
+    const prepared =
+      (await resumable(opened, settings, sources)) ?? (await prepareRun(opened, recipe, settings, catalogue, context))
     await using reader = scoped(new PictureReader(sightOf(prepared.project, prepared.meta)))
     const skipped = [...prepared.skipped]
     const onSkipped = (file: SkippedFile): void => {
@@ -98,14 +128,36 @@ export const trainJob: Job<'train'> = async (input, context) => {
       report: lastReport && withoutJoint(lastReport)
     }
   }
-  return exclusively(input.project, context, (own) => work(own).finally(() => (isLost(own) ? undefined : removeUnlearnt(opened))))
+  return exclusively(input.project, context, (own) =>
+    work(own).finally(() => (isLost(own) ? undefined : removeUnlearnt(opened)))
+  )
 }
 
 /** The unfinished run of the same settings, if the project holds one. */
-async function resumable(project: Project, settings: TrainingSettings, sources: readonly string[]): Promise<Prepared | undefined> {
+async function resumable(
+  project: Project,
+  settings: TrainingSettings,
+  sources: readonly string[]
+): Promise<Prepared | undefined> {
   const loaded = await loadRun(project)
-  if (!loaded || loaded.meta.finished || loaded.meta.catalogue.sources.join('\n') !== sources.join('\n')) return undefined
-  const decisive = ({ classes, over, preset, method, features, recipe, seed, scale, gsd, bands, page, area, upright }: TrainingSettings): string => JSON.stringify([classes, over, preset, method, features, recipe, seed, scale, gsd, bands, page, area, upright])
+  if (!loaded || loaded.meta.finished || loaded.meta.catalogue.sources.join('\n') !== sources.join('\n'))
+    return undefined
+  const decisive = ({
+    classes,
+    over,
+    preset,
+    method,
+    features,
+    recipe,
+    seed,
+    scale,
+    gsd,
+    bands,
+    page,
+    area,
+    upright
+  }: TrainingSettings): string =>
+    JSON.stringify([classes, over, preset, method, features, recipe, seed, scale, gsd, bands, page, area, upright])
   const same = decisive(loaded.meta.settings) === decisive(settings)
   if (!same) return undefined
   const { meta } = loaded
@@ -113,22 +165,40 @@ async function resumable(project: Project, settings: TrainingSettings, sources: 
   return { project, meta, state, memory, skipped: meta.catalogue.skipped }
 }
 
-async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSettings, catalogue: Catalogue, context: JobContext): Promise<Prepared> {
+async function prepareRun(
+  project: Project,
+  recipe: Recipe,
+  settings: TrainingSettings,
+  catalogue: Catalogue,
+  context: JobContext
+): Promise<Prepared> {
   const area = settings.area === undefined ? undefined : await readArea(settings.area, 'area')
   const placed = withPlaces(catalogue.images, settings, area !== undefined)
   const { choice, images: banded, skipped: lacking } = chooseBands(placed.images, settings.bands)
-  const { crop, images, tooSmall } = chooseCrop(banded, scaleOf(settings), recipe, architectureOf(recipe, choice.roles.length, settings))
+  const { crop, images, tooSmall } = chooseCrop(
+    banded,
+    scaleOf(settings),
+    recipe,
+    architectureOf(recipe, choice.roles.length, settings)
+  )
   const skipped = [...catalogue.skipped, ...placed.skipped, ...lacking, ...tooSmall]
   const stage = 'Measuring the bands'
   context.onProgress({ stage })
   const unreadable: SkippedFile[] = []
   const backbone = settings.features && (await openFeatures(settings.features, choice))
   const sight = sightOf(project, { settings, bands: choice, area })
-  const statistics = await sampleStatistics(sight, images, context.signal, (image, fault) => {
-    const file = { path: image.path, reason: String(fault.details.reason) }
-    unreadable.push(file)
-    context.onProgress({ stage, skipped: file })
-  }, (share, copying) => context.onProgress({ stage: copying ? `Preparing ${copying.path}, which cannot be read in parts` : stage, share }))
+  const statistics = await sampleStatistics(
+    sight,
+    images,
+    context.signal,
+    (image, fault) => {
+      const file = { path: image.path, reason: String(fault.details.reason) }
+      unreadable.push(file)
+      context.onProgress({ stage, skipped: file })
+    },
+    (share, copying) =>
+      context.onProgress({ stage: copying ? `Preparing ${copying.path}, which cannot be read in parts` : stage, share })
+  )
   const usable = images.filter(({ path }) => !unreadable.some((file) => file.path === path))
   const upright = await judgedUpright({ ...sight, ranges: statistics }, usable, settings.upright, context.signal)
   const meta: RunMeta = {
@@ -154,19 +224,42 @@ async function prepareRun(project: Project, recipe: Recipe, settings: TrainingSe
 }
 
 /** Whether a pixel's row counts in images that are seen like this. */
-async function judgedUpright(sight: Sight & { ranges: BandStatistics }, images: readonly CatalogueImage[], asked: TrainingSettings['upright'], signal: AbortSignal): Promise<Upright> {
+async function judgedUpright(
+  sight: Sight & { ranges: BandStatistics },
+  images: readonly CatalogueImage[],
+  asked: TrainingSettings['upright'],
+  signal: AbortSignal
+): Promise<Upright> {
   await using reader = scoped(new PictureReader(sight))
   return await judgeUpright(asked, images, reader, sight.ranges, signal)
 }
 
 /** Images whose place on the ground is known as far as it is needed; the outside of an area is a gap like any other. */
-function withPlaces(images: readonly CatalogueImage[], { gsd }: TrainingSettings, hasArea: boolean): { images: CatalogueImage[]; skipped: SkippedFile[] } {
+function withPlaces(
+  images: readonly CatalogueImage[],
+  { gsd }: TrainingSettings,
+  hasArea: boolean
+): { images: CatalogueImage[]; skipped: SkippedFile[] } {
   const reasonOf = (image: CatalogueImage): string | undefined =>
-    gsd !== undefined && image.gsd === undefined ? 'its ground sampling distance is not known' :
-    hasArea && !image.placed ? 'its place on the ground is not known, which the area of interest needs' : undefined
-  const usable = images.filter((image) => reasonOf(image) === undefined).map((image) => (hasArea ? { ...image, gaps: true } : image))
-  if (usable.length === 0) throw new SmaltiError('InvalidSetting', { setting: gsd !== undefined ? 'gsd' : 'area', reason: `none of the images can be used: ${reasonOf(images[0])}` })
-  return { images: usable, skipped: images.flatMap((image) => (reasonOf(image) === undefined ? [] : [{ path: image.path, reason: reasonOf(image)! }])) }
+    gsd !== undefined && image.gsd === undefined
+      ? 'its ground sampling distance is not known'
+      : hasArea && !image.placed
+        ? 'its place on the ground is not known, which the area of interest needs'
+        : undefined
+  const usable = images
+    .filter((image) => reasonOf(image) === undefined)
+    .map((image) => (hasArea ? { ...image, gaps: true } : image))
+  if (usable.length === 0)
+    throw new SmaltiError('InvalidSetting', {
+      setting: gsd !== undefined ? 'gsd' : 'area',
+      reason: `none of the images can be used: ${reasonOf(images[0])}`
+    })
+  return {
+    images: usable,
+    skipped: images.flatMap((image) =>
+      reasonOf(image) === undefined ? [] : [{ path: image.path, reason: reasonOf(image)! }]
+    )
+  }
 }
 
 const isMasked = ({ catalogue }: Pick<RunMeta, 'catalogue'>): boolean => catalogue.images.some(({ gaps }) => gaps)
@@ -174,27 +267,64 @@ const isMasked = ({ catalogue }: Pick<RunMeta, 'catalogue'>): boolean => catalog
 function stepShape(meta: Pick<RunMeta, 'crop' | 'catalogue'>, recipe: Recipe): StepShape {
   const { pairs, radius, clip, averaging, views, deepInfomax } = recipe
   const method = isLearnt(recipe.method) && recipe.method !== 'information' ? recipe.method : undefined
-  return { ...(method && { method, deepInfomax }), pairs, crop: meta.crop, displacements: displacementCount({ radius, drawn: drawnOf(recipe) }), warped: isWarped(views), masked: isMasked(meta) || undefined, clip, averaging }
+  return {
+    ...(method && { method, deepInfomax }),
+    pairs,
+    crop: meta.crop,
+    displacements: displacementCount({ radius, drawn: drawnOf(recipe) }),
+    warped: isWarped(views),
+    masked: isMasked(meta) || undefined,
+    clip,
+    averaging
+  }
 }
 
 /** Weights and moments before the first step; other trials start from other random weights. */
-async function startingState({ meta, reader }: SurveyedRun, recipe: Recipe, trial: number, signal: AbortSignal): Promise<Record<string, Float32Array>> {
-  const { architecture, settings: { seed } } = meta
+async function startingState(
+  { meta, reader }: SurveyedRun,
+  recipe: Recipe,
+  trial: number,
+  signal: AbortSignal
+): Promise<Record<string, Float32Array>> {
+  const {
+    architecture,
+    settings: { seed }
+  } = meta
   const shape = stepShape(meta, recipe)
-  const weights = initialWeights(architecture, normalFrom(uniformFrom(seed, STREAMS.weights, trial)), objectiveOf(architecture, shape).parameters)
+  const weights = initialWeights(
+    architecture,
+    normalFrom(uniformFrom(seed, STREAMS.weights, trial)),
+    objectiveOf(architecture, shape).parameters
+  )
   const program = trainingStep(architecture, shape)
   if (recipe.method === 'embedded') {
     const { features } = await surveyRun({ meta, reader }, weights, {}, signal)
-    return initialState(program, { ...weights, ...startingHeads(architecture, features, uniformFrom(seed, STREAMS.clusters, trial)) })
+    return initialState(program, {
+      ...weights,
+      ...startingHeads(architecture, features, uniformFrom(seed, STREAMS.clusters, trial))
+    })
   }
-  if (recipe.method !== 'information' || recipe.warmStart === 0 || recipe.statistics.length === 0) return initialState(program, weights)
+  if (recipe.method !== 'information' || recipe.warmStart === 0 || recipe.statistics.length === 0)
+    return initialState(program, weights)
   const pixels = await surveyRun({ meta, reader }, weights, { statistics: recipe.statistics }, signal)
-  const heads = warmHeads(architecture, weights, pixels.statistics, recipe.warmStart, WARM_TRUNK_SHARE, uniformFrom(seed, STREAMS.clusters, trial))
+  const heads = warmHeads(
+    architecture,
+    weights,
+    pixels.statistics,
+    recipe.warmStart,
+    WARM_TRUNK_SHARE,
+    uniformFrom(seed, STREAMS.clusters, trial)
+  )
   return initialState(program, { ...weights, ...heads })
 }
 
 /** k-means on features that are not learnt, and the heads of an untrained network. */
-async function clusterFeatures({ project, meta, state, reader }: OpenedRun, recipe: Recipe, { settings }: TrainInput, context: JobContext): Promise<Outcome> {
+async function clusterFeatures(
+  { project, meta, state, reader }: OpenedRun,
+  recipe: Recipe,
+  { settings }: TrainInput,
+  context: JobContext
+): Promise<Outcome> {
   const started = performance.now()
   const backend = await inferenceBackend(settings.backend)
   context.onProgress({ stage: 'Clustering' })
@@ -206,9 +336,17 @@ async function clusterFeatures({ project, meta, state, reader }: OpenedRun, reci
   return { backend, chosen: settings.backend === 'auto' ? 'embedded' : 'asked', position }
 }
 
-function clustersOf(run: SurveyedRun, recipe: Recipe, state: Record<string, Float32Array>, uniform: Uniform, signal: AbortSignal): Promise<Conclusion> | Conclusion {
+function clustersOf(
+  run: SurveyedRun,
+  recipe: Recipe,
+  state: Record<string, Float32Array>,
+  uniform: Uniform,
+  signal: AbortSignal
+): Promise<Conclusion> | Conclusion {
   if (recipe.method === 'random-cnn') return { weights: {} }
-  return recipe.method === 'features' && recipe.refit ? concludingWeights(run, recipe, state, signal) : clusteredWeights(run, state, uniform, signal)
+  return recipe.method === 'features' && recipe.refit
+    ? concludingWeights(run, recipe, state, signal)
+    : clusteredWeights(run, state, uniform, signal)
 }
 
 /**
@@ -231,21 +369,43 @@ function chooseCrop(
   }
   const crop = Math.floor(Math.min(recipe.crop, fits[Math.floor(fits.length / 2)]) / stride) * stride
   const large = (image: CatalogueImage): boolean => Math.min(...Object.values(scaledSize(image, scale))) >= crop
-  const tooSmall = images.filter((image) => !large(image)).map(({ path }) => ({ path, reason: `smaller than a crop of ${crop} pixels` }))
+  const tooSmall = images
+    .filter((image) => !large(image))
+    .map(({ path }) => ({ path, reason: `smaller than a crop of ${crop} pixels` }))
   return { crop, images: images.filter(large), tooSmall }
 }
 
-async function learnTrunk(prepared: OpenedRun, recipe: Recipe, { settings, retime, watch }: TrainInput, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Outcome> {
+async function learnTrunk(
+  prepared: OpenedRun,
+  recipe: Recipe,
+  { settings, retime, watch }: TrainInput,
+  context: JobContext,
+  onSkipped: (file: SkippedFile) => void
+): Promise<Outcome> {
   const { project, meta, reader } = prepared
   const { architecture } = meta
   const begins = recipe.method === 'information' ? recipe.pretrain : null
   // One that goes on has its trunk, and ends where one that nobody stopped does.
-  const state = begins && meta.position.step === 0 ? { ...prepared.state, ...(await pretrainedTrunk(prepared, recipe, settings, context, onSkipped)) } : prepared.state
+  const state =
+    begins && meta.position.step === 0
+      ? { ...prepared.state, ...(await pretrainedTrunk(prepared, recipe, settings, context, onSkipped)) }
+      : prepared.state
   const wanted = begins ? partOf(settings, recipe, 1 - begins.share) : settings
   const crops = cropsOf(project, meta, recipe)
   // Heads that do not learn have nothing to show yet.
-  const watching = watch === undefined || objectiveOf(architecture, stepShape(meta, recipe)).headParts.length < 2 ? undefined : await startWatch({ meta, reader }, watch)
-  const onLook: ReadyRun['onLook'] = watching && (async (weights, report) => context.onProgress({ stage: 'Training', share: report.progress, remaining: (report.seconds * (1 - report.progress)) / report.progress, watched: await watching.look(weights, report) }))
+  const watching =
+    watch === undefined || objectiveOf(architecture, stepShape(meta, recipe)).headParts.length < 2
+      ? undefined
+      : await startWatch({ meta, reader }, watch)
+  const onLook: ReadyRun['onLook'] =
+    watching &&
+    (async (weights, report) =>
+      context.onProgress({
+        stage: 'Training',
+        share: report.progress,
+        remaining: (report.seconds * (1 - report.progress)) / report.progress,
+        watched: await watching.look(weights, report)
+      }))
   const learning = { architecture, recipe, shape: stepShape(meta, recipe), state, crops, wanted, retime }
   return withTraining(learning, context, onSkipped, async (ready, backend, chosen) => {
     const run = { ...ready, onLook }
@@ -259,14 +419,26 @@ async function learnTrunk(prepared: OpenedRun, recipe: Recipe, { settings, retim
         if (isLost(context)) throw context.signal.reason
         saved = { position: reached, state: weights }
         const notes = { bestInformation: memory.best.information, risen: memory.risen }
-        await saveRun(project, { ...meta, settings, position: reached, memory: notes, finished: false }, { ...weights, ...memoryArrays(memory) })
+        await saveRun(
+          project,
+          { ...meta, settings, position: reached, memory: notes, finished: false },
+          { ...weights, ...memoryArrays(memory) }
+        )
         // A run takes the former one's place when there is something to see.
         if (reached.step > 0) await adoptRun(project)
       }
     })
     context.onProgress({ stage: 'Settling the clusters', share: 1 })
-    const { weights: concluding, tree, map } = await conclusionOf({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
-    await saveRun(project, { ...meta, settings, position: saved.position, memory: undefined, tree, map, finished: true }, { ...saved.state, ...concluding })
+    const {
+      weights: concluding,
+      tree,
+      map
+    } = await conclusionOf({ meta: { ...meta, position: saved.position }, reader }, recipe, saved.state, context.signal)
+    await saveRun(
+      project,
+      { ...meta, settings, position: saved.position, memory: undefined, tree, map, finished: true },
+      { ...saved.state, ...concluding }
+    )
     await adoptRun(project)
     return { backend, chosen, position: saved.position }
   }).finally(() => watching?.stop())
@@ -276,37 +448,87 @@ async function learnTrunk(prepared: OpenedRun, recipe: Recipe, { settings, retim
 function cropsOf(project: Project, meta: RunMeta, recipe: Recipe): CropSourceConfig {
   const { architecture, bands, crop, catalogue, statistics, settings } = meta
   const { pairs, radius, views } = recipe
-  const shape = { pairs, bands: architecture.bands, coloured: inVisibleColours(bands), masked: isMasked(meta), crop, coarse: crop / outputStride(architecture), radius, drawn: drawnOf(recipe), warped: isWarped(views) }
+  const shape = {
+    pairs,
+    bands: architecture.bands,
+    coloured: inVisibleColours(bands),
+    masked: isMasked(meta),
+    crop,
+    coarse: crop / outputStride(architecture),
+    radius,
+    drawn: drawnOf(recipe),
+    warped: isWarped(views)
+  }
   return { sight: sightOf(project, meta), images: catalogue.images, statistics, shape, views, seed: settings.seed }
 }
 
 /** A share of the time or of the steps that are meant. */
 function partOf({ steps, minutes, backend }: TrainingSettings, recipe: Recipe, share: number): Learning['wanted'] {
-  return steps === undefined ? { minutes: (minutes ?? recipe.minutes) * share, backend } : { steps: Math.max(1, Math.round(steps * share)), backend }
+  return steps === undefined
+    ? { minutes: (minutes ?? recipe.minutes) * share, backend }
+    : { steps: Math.max(1, Math.round(steps * share)), backend }
 }
 
 /** The trunk as another method learns it first. */
-async function pretrainedTrunk({ meta, state, project }: Prepared, recipe: Recipe, settings: TrainingSettings, context: JobContext, onSkipped: (file: SkippedFile) => void): Promise<Record<string, Float32Array>> {
+async function pretrainedTrunk(
+  { meta, state, project }: Prepared,
+  recipe: Recipe,
+  settings: TrainingSettings,
+  context: JobContext,
+  onSkipped: (file: SkippedFile) => void
+): Promise<Record<string, Float32Array>> {
   const other = pretrainingRecipe(recipe)!
-  if (!meta.architecture.layers.some(({ kind }) => kind === 'convolution')) throw new SmaltiError('InvalidSetting', { setting: 'recipe.pretrain', reason: 'there is no convolution that could learn' })
+  if (!meta.architecture.layers.some(({ kind }) => kind === 'convolution'))
+    throw new SmaltiError('InvalidSetting', {
+      setting: 'recipe.pretrain',
+      reason: 'there is no convolution that could learn'
+    })
   const stride = outputStride(meta.architecture)
   const crop = Math.min(Math.floor(other.crop / stride) * stride, meta.crop)
   const architecture = { ...meta.architecture, statistics: undefined }
   const shape = stepShape({ ...meta, crop }, other)
-  const weights = initialWeights(architecture, normalFrom(uniformFrom(settings.seed, STREAMS.weights)), objectiveOf(architecture, shape).parameters)
-  const trunkOf = (arrays: Record<string, Float32Array>): Record<string, Float32Array> => Object.fromEntries(Object.entries(arrays).filter(([name]) => /^trunk\d+\/[^/]+$/.test(name)))
+  const weights = initialWeights(
+    architecture,
+    normalFrom(uniformFrom(settings.seed, STREAMS.weights)),
+    objectiveOf(architecture, shape).parameters
+  )
+  const trunkOf = (arrays: Record<string, Float32Array>): Record<string, Float32Array> =>
+    Object.fromEntries(Object.entries(arrays).filter(([name]) => /^trunk\d+\/[^/]+$/.test(name)))
   const start = initialState(trainingStep(architecture, shape), { ...weights, ...trunkOf(state) })
-  const learning = { architecture, recipe: other, shape, state: start, crops: cropsOf(project, { ...meta, crop }, other), wanted: partOf(settings, recipe, recipe.pretrain!.share) }
+  const learning = {
+    architecture,
+    recipe: other,
+    shape,
+    state: start,
+    crops: cropsOf(project, { ...meta, crop }, other),
+    wanted: partOf(settings, recipe, recipe.pretrain!.share)
+  }
   let reached = state
   await withTraining(learning, context, onSkipped, async (run) => {
-    await train({ ...run, position: { step: 0, seconds: 0, rateFactor: 1, history: [] }, onCheckpoint: (_, found) => Promise.resolve(void (reached = found)) })
+    await train({
+      ...run,
+      position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
+      onCheckpoint: (_, found) => Promise.resolve(void (reached = found))
+    })
   })
   const learnt = trunkOf(reached)
-  return { ...learnt, ...Object.fromEntries(Object.entries(learnt).map(([name, values]) => [averageOf(name), values]).filter(([name]) => (name as string) in state)) }
+  return {
+    ...learnt,
+    ...Object.fromEntries(
+      Object.entries(learnt)
+        .map(([name, values]) => [averageOf(name), values])
+        .filter(([name]) => (name as string) in state)
+    )
+  }
 }
 
 /** Methods that train no heads end with k-means on what the trunk has learnt. */
-function conclusionOf(run: SurveyedRun, recipe: Recipe, state: Record<string, Float32Array>, signal: AbortSignal): Promise<Conclusion> {
+function conclusionOf(
+  run: SurveyedRun,
+  recipe: Recipe,
+  state: Record<string, Float32Array>,
+  signal: AbortSignal
+): Promise<Conclusion> {
   const { architecture, settings } = run.meta
   const weights = appliedWeights(state)
   if (recipe.method === 'embedded') return Promise.resolve({ weights: settledHeads(architecture, weights) })
@@ -341,4 +563,3 @@ async function bestStart({ meta, state, reader }: OpenedRun, recipe: Recipe, run
   await run.execution.writeState(best!.state)
   return { ...best!.position, seconds: spent }
 }
-

@@ -6,7 +6,8 @@ import { type SharedWork, sharedWork } from '../../imagery/sharedWork.ts'
 const MOST_OPEN = 4
 
 /** Keeps the files that were used last open. */
-export const keepOpen = <T extends { close(): Promise<void> }>(): SharedWork<T> => sharedWork({ most: MOST_OPEN, end: (file) => file.close() })
+export const keepOpen = <T extends { close(): Promise<void> }>(): SharedWork<T> =>
+  sharedWork({ most: MOST_OPEN, end: (file) => file.close() })
 
 /** What tells a file from what it was before. */
 export async function stateOf(file: string): Promise<string> {

@@ -5,7 +5,15 @@ import { fileAt } from '../../imagery/location.ts'
 import { openRaster } from '../../imagery/openRaster.ts'
 import type { Raster, Window } from '../../imagery/raster.ts'
 import { correctSmaller } from '../../labels/corrections.ts'
-import { type LabelIndex, type LabelSet, type LabelledImage, labelSetOf, labelsChanged, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
+import {
+  type LabelIndex,
+  type LabelSet,
+  type LabelledImage,
+  labelSetOf,
+  labelsChanged,
+  loadLabelIndex,
+  storedHead
+} from '../../project/labelSets.ts'
 import { type Project, openProject } from '../../project/project.ts'
 import { loadClassHistory, schemesPath } from '../../project/scheme.ts'
 import { layersOf } from '../correcting.ts'
@@ -35,7 +43,11 @@ export async function classHistoryOf(project: Project): Promise<ClassHistory | u
 }
 
 /** An image of a project's own set of labels. @throws NothingSegmented */
-export async function labelledImage(folder: string, path: string, run?: string): Promise<{ project: Project; set: LabelSet; index: LabelIndex; image: LabelledImage }> {
+export async function labelledImage(
+  folder: string,
+  path: string,
+  run?: string
+): Promise<{ project: Project; set: LabelSet; index: LabelIndex; image: LabelledImage }> {
   const project = await openProject(folder, run)
   const set = labelSetOf(project)
   const index = await labelIndexOf(project, set)
@@ -45,10 +57,17 @@ export async function labelledImage(folder: string, path: string, run?: string):
 }
 
 /** @throws NothingSegmented, UnreadableImage, CorrectionsUnreadable, Cancelled */
-export async function labelTile({ project: folder, run, head, path, level, column, row }: PictureQuery<'labels'>, signal: AbortSignal): Promise<MadePicture> {
+export async function labelTile(
+  { project: folder, run, head, path, level, column, row }: PictureQuery<'labels'>,
+  signal: AbortSignal
+): Promise<MadePicture> {
   const { project, set, index, image } = await labelledImage(folder, path, run)
   const { raster: file, table } = storedHead(set, index, image, head)
-  const { window, values } = await rasters.use(await stateOf(file), { signal, make: (opening) => openRaster(fileAt(file), { signal: opening }) }, (raster) => labelWindow(raster, { level, column, row }, signal))
+  const { window, values } = await rasters.use(
+    await stateOf(file),
+    { signal, make: (opening) => openRaster(fileAt(file), { signal: opening }) },
+    (raster) => labelWindow(raster, { level, column, row }, signal)
+  )
   const labels = table ? values.map((value) => table[value]) : Uint8Array.from(values)
   const layer = layersOf(project, await classHistoryOf(project))(head, path)
   if (layer) await correctSmaller(labels, window, 2 ** level, layer)
@@ -56,15 +75,33 @@ export async function labelTile({ project: folder, run, head, path, level, colum
 }
 
 /** Labels of a tile, from the stored level that fits, or the nearest finer one. */
-async function labelWindow(raster: Raster, { level, ...place }: { level: number; column: number; row: number }, signal: AbortSignal): Promise<{ window: Window; values: Uint8Array }> {
+async function labelWindow(
+  raster: Raster,
+  { level, ...place }: { level: number; column: number; row: number },
+  signal: AbortSignal
+): Promise<{ window: Window; values: Uint8Array }> {
   const stored = Math.min(level, raster.levels.length - 1)
   const window = tileWindow(halved(raster, level), place)
   const step = 2 ** (level - stored)
   const { width, height } = raster.levels[stored]
   const [left, top] = [window.left * step, window.top * step]
-  const source = { left, top, width: Math.min(window.width * step, width - left), height: Math.min(window.height * step, height - top) }
-  const { bands: [labels] } = await raster.read(source, { level: stored, bands: [0], signal })
+  const source = {
+    left,
+    top,
+    width: Math.min(window.width * step, width - left),
+    height: Math.min(window.height * step, height - top)
+  }
+  const {
+    bands: [labels]
+  } = await raster.read(source, { level: stored, bands: [0], signal })
   if (step === 1) return { window, values: labels as Uint8Array }
-  const values = Uint8Array.from({ length: window.width * window.height }, (_, i) => labels[Math.min(Math.floor(i / window.width) * step, source.height - 1) * source.width + Math.min((i % window.width) * step, source.width - 1)])
+  const values = Uint8Array.from(
+    { length: window.width * window.height },
+    (_, i) =>
+      labels[
+        Math.min(Math.floor(i / window.width) * step, source.height - 1) * source.width +
+          Math.min((i % window.width) * step, source.width - 1)
+      ]
+  )
   return { window, values }
 }

@@ -5,7 +5,10 @@ import { named } from '../../imagery/pictures.ts'
 import { withShown } from './pictures.ts'
 
 /** What an image holds at a pixel, and where that lies. @throws UnreadableImage, Cancelled */
-export async function valuesAt({ file, project, x, y, ...look }: PictureQuery<'values'>, signal: AbortSignal): Promise<MadePicture> {
+export async function valuesAt(
+  { file, project, x, y, ...look }: PictureQuery<'values'>,
+  signal: AbortSignal
+): Promise<MadePicture> {
   try {
     const values = await withShown({ file, look, project }, signal, async ({ raster, shown }): Promise<PixelValues> => {
       const { bands, valid } = await raster.read({ left: x, top: y, width: 1, height: 1 }, { signal })
@@ -16,7 +19,12 @@ export async function valuesAt({ file, project, x, y, ...look }: PictureQuery<'v
         roles: raster.bands.map(({ role }) => role),
         shown: shown.roles,
         valid: valid?.[0] !== 0,
-        map: at && { x: at[0], y: at[1], crs: place?.known ? place.crs.code : undefined, degrees: place?.known ? degreesOf(place.crs, at) : undefined }
+        map: at && {
+          x: at[0],
+          y: at[1],
+          crs: place?.known ? place.crs.code : undefined,
+          degrees: place?.known ? degreesOf(place.crs, at) : undefined
+        }
       }
     })
     return { type: 'application/json', bytes: Buffer.from(JSON.stringify(values)) }

@@ -59,15 +59,27 @@ export function drawSampleScene(side: number, seed: number): SampleScene {
   for (let i = 0; i < side * side; i++) {
     const brightness = 0.82 + 0.36 * light(i % side, Math.floor(i / side))
     const grain = 4 * normal()
-    for (let band = 0; band < 3; band++) bytes[3 * i + band] = Math.max(0, Math.min(255, colours[3 * i + band] * brightness + grain + 4 * normal()))
+    for (let band = 0; band < 3; band++)
+      bytes[3 * i + band] = Math.max(0, Math.min(255, colours[3 * i + band] * brightness + grain + 4 * normal()))
   }
   return { side, colours: bytes, truth }
 }
 
 function drawGround(side: number, truth: Uint8Array, colours: Float32Array, uniform: Uniform): void {
-  const [wet, wooded, patches, fine] = [layered(side, 260, uniform), layered(side, 150, uniform), layered(side, 40, uniform), smoothNoise(side, 3, uniform)]
+  const [wet, wooded, patches, fine] = [
+    layered(side, 260, uniform),
+    layered(side, 150, uniform),
+    layered(side, 40, uniform),
+    smoothNoise(side, 3, uniform)
+  ]
   const ripples = smoothNoise(side, 9, uniform)
-  const palette: Parcel['colour'][] = [[116, 128, 70], [150, 140, 92], [92, 112, 58], [168, 150, 110], [104, 96, 70]]
+  const palette: Parcel['colour'][] = [
+    [116, 128, 70],
+    [150, 140, 92],
+    [92, 112, 58],
+    [168, 150, 110],
+    [104, 96, 70]
+  ]
   const parcels = Array.from({ length: Math.round((side / 110) ** 2) }, (): Parcel => ({
     x: uniform() * side,
     y: uniform() * side,
@@ -82,16 +94,25 @@ function drawGround(side: number, truth: Uint8Array, colours: Float32Array, unif
       if (wet(x, y) < 0.36) {
         truth[i] = WATER
         const glint = 14 * ripples(x, y)
-        colours.set([40 + glint + 18 * patches(x, y), 66 + glint + 16 * patches(x, y), 62 + glint + 24 * patches(x, y)], 3 * i)
+        colours.set(
+          [40 + glint + 18 * patches(x, y), 66 + glint + 16 * patches(x, y), 62 + glint + 24 * patches(x, y)],
+          3 * i
+        )
       } else if (wooded(x, y) > 0.56) {
         truth[i] = TREES
         const shade = crowns[i] * (0.75 + 0.5 * fine(x, y))
         colours.set([34 + 62 * shade, 48 + 78 * shade, 28 + 40 * shade], 3 * i)
       } else {
-        const parcel = parcels.reduce((best, p) => ((p.x - x) ** 2 + (p.y - y) ** 2 < (best.x - x) ** 2 + (best.y - y) ** 2 ? p : best))
-        const furrow = 9 * Math.sin((2 * Math.PI * (x * Math.cos(parcel.angle) + y * Math.sin(parcel.angle))) / parcel.period)
+        const parcel = parcels.reduce((best, p) =>
+          (p.x - x) ** 2 + (p.y - y) ** 2 < (best.x - x) ** 2 + (best.y - y) ** 2 ? p : best
+        )
+        const furrow =
+          9 * Math.sin((2 * Math.PI * (x * Math.cos(parcel.angle) + y * Math.sin(parcel.angle))) / parcel.period)
         const tone = 26 * (patches(x, y) - 0.5) + furrow
-        colours.set(parcel.colour.map((value) => value + tone), 3 * i)
+        colours.set(
+          parcel.colour.map((value) => value + tone),
+          3 * i
+        )
       }
     }
   }
@@ -120,7 +141,8 @@ interface Road {
   width: number
 }
 
-const roadCentre = (road: Road, along: number, side: number): number => road.at + road.bend * Math.sin((2 * Math.PI * along) / side)
+const roadCentre = (road: Road, along: number, side: number): number =>
+  road.at + road.bend * Math.sin((2 * Math.PI * along) / side)
 
 function drawRoads(side: number, truth: Uint8Array, colours: Float32Array, uniform: Uniform): Road[] {
   const roads = Array.from({ length: Math.max(2, Math.round(side / 260)) }, (_, r): Road => ({
@@ -146,15 +168,31 @@ function drawRoads(side: number, truth: Uint8Array, colours: Float32Array, unifo
   return roads
 }
 
-function drawRoofs(side: number, truth: Uint8Array, colours: Float32Array, roads: readonly Road[], uniform: Uniform): void {
-  const tiles: [number, number, number][] = [[150, 92, 74], [128, 124, 120], [168, 160, 150], [118, 84, 66]]
+function drawRoofs(
+  side: number,
+  truth: Uint8Array,
+  colours: Float32Array,
+  roads: readonly Road[],
+  uniform: Uniform
+): void {
+  const tiles: [number, number, number][] = [
+    [150, 92, 74],
+    [128, 124, 120],
+    [168, 160, 150],
+    [118, 84, 66]
+  ]
   for (let house = 0; house < (side / 42) ** 2; house++) {
     const road = roads[integerBelow(roads.length, uniform)]
     const along = uniform() * side
     const off = (uniform() < 0.5 ? -1 : 1) * (road.width / 2 + 18 + 50 * uniform())
     const across = roadCentre(road, along, side) + off
     const [cx, cy] = road.horizontal ? [along, across] : [across, along]
-    const [halfWidth, halfHeight, angle, height] = [9 + 9 * uniform(), 8 + 6 * uniform(), 0.5 * (uniform() - 0.5), 4 + 5 * uniform()]
+    const [halfWidth, halfHeight, angle, height] = [
+      9 + 9 * uniform(),
+      8 + 6 * uniform(),
+      0.5 * (uniform() - 0.5),
+      4 + 5 * uniform()
+    ]
     const colour = tiles[integerBelow(tiles.length, uniform)]
     const reach = halfWidth + halfHeight + height
     const place = (x: number, y: number): [number, number] => {
@@ -165,7 +203,8 @@ function drawRoofs(side: number, truth: Uint8Array, colours: Float32Array, roads
       const [u, v] = place(x, y)
       return Math.abs(u) <= halfWidth && Math.abs(v) <= halfHeight
     }
-    if (cx < 0 || cy < 0 || cx >= side || cy >= side || truth[Math.floor(cy) * side + Math.floor(cx)] !== FIELD) continue
+    if (cx < 0 || cy < 0 || cx >= side || cy >= side || truth[Math.floor(cy) * side + Math.floor(cx)] !== FIELD)
+      continue
     for (let y = Math.max(0, Math.ceil(cy - reach)); y < Math.min(side, cy + reach); y++) {
       for (let x = Math.max(0, Math.ceil(cx - reach)); x < Math.min(side, cx + reach); x++) {
         const i = y * side + x
@@ -174,7 +213,10 @@ function drawRoofs(side: number, truth: Uint8Array, colours: Float32Array, roads
           const slope = v < 0 ? 1.15 : 0.8
           const course = Math.floor(Math.abs(v)) % 3 === 0 ? -10 : 0
           truth[i] = ROOF
-          colours.set(colour.map((value) => value * slope + course), 3 * i)
+          colours.set(
+            colour.map((value) => value * slope + course),
+            3 * i
+          )
         } else if (within(x - height, y - height) && truth[i] !== ROOF) {
           for (let band = 0; band < 3; band++) colours[3 * i + band] *= 0.45
         }

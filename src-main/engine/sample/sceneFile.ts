@@ -17,7 +17,12 @@ const METRES = 0.5
  * Writes a generated scene as a georeferenced, tiled, deflated RGB GeoTIFF, tile after tile: half a metre a pixel.
  * @param tileOf  interleaved RGB of a whole tile, whatever of it lies inside
  */
-export async function writeSceneFile(path: string, side: number, tileOf: (column: number, row: number) => Uint8Array, east = 0): Promise<void> {
+export async function writeSceneFile(
+  path: string,
+  side: number,
+  tileOf: (column: number, row: number) => Uint8Array,
+  east = 0
+): Promise<void> {
   const across = Math.ceil(side / SCENE_TILE)
   const handle = await open(path, 'w')
   const [offsets, counts]: number[][] = [[], []]
@@ -25,7 +30,9 @@ export async function writeSceneFile(path: string, side: number, tileOf: (column
   try {
     for (let first = 0; first < across * across; first += AT_ONCE) {
       const numbers = Array.from({ length: Math.min(AT_ONCE, across * across - first) }, (_, i) => first + i)
-      for (const bytes of await Promise.all(numbers.map((tile) => deflated(tileOf(tile % across, Math.floor(tile / across)), { level: 1 })))) {
+      for (const bytes of await Promise.all(
+        numbers.map((tile) => deflated(tileOf(tile % across, Math.floor(tile / across)), { level: 1 }))
+      )) {
         await handle.write(bytes, 0, bytes.length, end)
         offsets.push(end)
         counts.push(bytes.length)
@@ -33,10 +40,22 @@ export async function writeSceneFile(path: string, side: number, tileOf: (column
       }
     }
     end += end % 2
-    const place = transformTags([CORNER.x + east, METRES, 0, CORNER.y, 0, -METRES]).map(({ tag, type, values }): Field => [tag, type, values])
+    const place = transformTags([CORNER.x + east, METRES, 0, CORNER.y, 0, -METRES]).map(
+      ({ tag, type, values }): Field => [tag, type, values]
+    )
     const fields: Field[] = [
-      [256, TYPE.long, [side]], [257, TYPE.long, [side]], [258, TYPE.short, [8, 8, 8]], [259, TYPE.short, [8]], [262, TYPE.short, [2]], [277, TYPE.short, [BANDS]], [284, TYPE.short, [1]],
-      [322, TYPE.long, [SCENE_TILE]], [323, TYPE.long, [SCENE_TILE]], [324, TYPE.long, offsets], [325, TYPE.long, counts], ...place,
+      [256, TYPE.long, [side]],
+      [257, TYPE.long, [side]],
+      [258, TYPE.short, [8, 8, 8]],
+      [259, TYPE.short, [8]],
+      [262, TYPE.short, [2]],
+      [277, TYPE.short, [BANDS]],
+      [284, TYPE.short, [1]],
+      [322, TYPE.long, [SCENE_TILE]],
+      [323, TYPE.long, [SCENE_TILE]],
+      [324, TYPE.long, offsets],
+      [325, TYPE.long, counts],
+      ...place,
       // Version 1.1.0 of GeoKeys: projected, pixels are areas, the coordinate system by its code.
       [34735, TYPE.short, [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, EPSG]]
     ]

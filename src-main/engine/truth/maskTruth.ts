@@ -32,22 +32,43 @@ export async function openMask(path: string, image: LabelledImage, classes: True
 }
 
 /** Finds the classes of a patch's pixels by the bands that the mask has. @throws TruthUnusable */
-async function classifierOf({ bands }: Raster, path: string, classes: TrueClasses): Promise<(patch: Patch) => Uint8Array> {
+async function classifierOf(
+  { bands }: Raster,
+  path: string,
+  classes: TrueClasses
+): Promise<(patch: Patch) => Uint8Array> {
   const unusable = (reason: string): SmaltiError => new SmaltiError('TruthUnusable', { path, reason })
   const colours = bands.filter(({ role }) => role !== 'alpha').length
   const png = await pngStorage(path)
   if (colours === 1) {
     // The decoder spreads 1, 2 and 4 bits over 0…255.
     const unit = png && png.bits < 8 ? 255 / (2 ** png.bits - 1) : 1
-    return ({ bands: [values], valid }) => classesOf(values.length, valid, (i) => values[i], (value) => classes.ofValue(value / unit, path))
+    return ({ bands: [values], valid }) =>
+      classesOf(
+        values.length,
+        valid,
+        (i) => values[i],
+        (value) => classes.ofValue(value / unit, path)
+      )
   }
-  if (colours !== 3) throw unusable(`it has ${bands.length} bands; a mask has one of class numbers, or red, green and blue`)
+  if (colours !== 3)
+    throw unusable(`it has ${bands.length} bands; a mask has one of class numbers, or red, green and blue`)
   const inBytes = bands[0].type === 'uint8'
   if (classes.coloured) {
     if (!inBytes) throw unusable('its colours have more than 8 bits; save it with 8')
-    return ({ bands: [red, green, blue], valid }) => classesOf(red.length, valid, (i) => red[i] * 65536 + green[i] * 256 + blue[i], (colour) => classes.ofColour(colour, path))
+    return ({ bands: [red, green, blue], valid }) =>
+      classesOf(
+        red.length,
+        valid,
+        (i) => red[i] * 65536 + green[i] * 256 + blue[i],
+        (colour) => classes.ofColour(colour, path)
+      )
   }
-  const inColour = (...colour: number[]): SmaltiError => new SmaltiError('TruthInColour', { path, colour: inBytes ? `#${colour.map((part) => part.toString(16).padStart(2, '0')).join('')}` : colour.join(', ') })
+  const inColour = (...colour: number[]): SmaltiError =>
+    new SmaltiError('TruthInColour', {
+      path,
+      colour: inBytes ? `#${colour.map((part) => part.toString(16).padStart(2, '0')).join('')}` : colour.join(', ')
+    })
   const indices = png?.palette && ownIndices(png.palette)
   return ({ bands: [red, green, blue], valid }) =>
     classesOf(
@@ -68,11 +89,20 @@ async function classifierOf({ bands }: Raster, path: string, classes: TrueClasse
 
 /** Indices of a palette whose colour is the grey of the same number, and no other index's. */
 function ownIndices(palette: readonly number[]): Set<number> {
-  return new Set(palette.flatMap((colour, i) => (colour === i * 0x010101 && palette.indexOf(colour) === palette.lastIndexOf(colour) ? [i] : [])))
+  return new Set(
+    palette.flatMap((colour, i) =>
+      colour === i * 0x010101 && palette.indexOf(colour) === palette.lastIndexOf(colour) ? [i] : []
+    )
+  )
 }
 
 /** Index of the class of each valid pixel. Neighbours are mostly alike, so that `indexOf` is asked where the value changes only. */
-function classesOf(pixels: number, valid: Uint8Array | undefined, valueAt: (pixel: number) => number, indexOf: (value: number) => number): Uint8Array {
+function classesOf(
+  pixels: number,
+  valid: Uint8Array | undefined,
+  valueAt: (pixel: number) => number,
+  indexOf: (value: number) => number
+): Uint8Array {
   const found = new Uint8Array(pixels).fill(UNSCORED)
   let [last, index] = [NaN, UNSCORED]
   for (let i = 0; i < pixels; i++) {

@@ -38,7 +38,9 @@ function ofFile(path: string, images: readonly LabelledImage[]): Pair[] {
 }
 
 async function inFolder(folder: string, images: readonly LabelledImage[]): Promise<Pair[]> {
-  const names = (await readdir(folder, { recursive: true })).map((name) => name.split(sep).join('/')).filter((name) => MASK.test(name) || POLYGONS.test(name))
+  const names = (await readdir(folder, { recursive: true }))
+    .map((name) => name.split(sep).join('/'))
+    .filter((name) => MASK.test(name) || POLYGONS.test(name))
   const truthsOf = grouped(names, (name) => [keyOf(name)])
   const claims = grouped(images, (image) => new Set([keyOf(image.path), keyOf(nameInFolder(image))]))
   return images.flatMap((image): Pair[] => {
@@ -47,7 +49,9 @@ async function inFolder(folder: string, images: readonly LabelledImage[]): Promi
     if (truths.length === 0) return []
     if (truths.length === 1 && claimants.length === 1) return [{ image, truth: join(folder, truths[0]) }]
     // Several of one name are told apart by their extensions and folders, if each has its own.
-    const exact = claimants.every(({ path }) => names.includes(path)) && truths.every((name) => claimants.some(({ path }) => path === name))
+    const exact =
+      claimants.every(({ path }) => names.includes(path)) &&
+      truths.every((name) => claimants.some(({ path }) => path === name))
     if (!exact || !truths.includes(image.path)) throw ambiguous(claimants, truths)
     return [{ image, truth: join(folder, image.path) }]
   })
@@ -66,7 +70,8 @@ function grouped<T>(entries: readonly T[], keysOf: (entry: T) => Iterable<string
 }
 
 const SHOWN = 4
-const listed = (names: readonly string[]): string => names.slice(0, SHOWN).join(', ') + (names.length > SHOWN ? ' …' : '')
+const listed = (names: readonly string[]): string =>
+  names.slice(0, SHOWN).join(', ') + (names.length > SHOWN ? ' …' : '')
 
 function ambiguous(images: readonly LabelledImage[], truths: readonly string[]): SmaltiError {
   return new SmaltiError('TruthAmbiguous', { images: listed(images.map(({ file }) => file)), truths: listed(truths) })

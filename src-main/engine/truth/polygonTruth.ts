@@ -12,10 +12,23 @@ import type { Truth } from './truth.ts'
  * @param path  of their file
  * @throws TruthUnusable, InvalidSetting, UnreadableImage
  */
-export async function openPolygons(area: Area, path: string, { file, page, path: image, width, height }: LabelledImage, classes: TrueClasses): Promise<Truth> {
-  const rings = await placed(area, path, image, { width, height, georeference: await georeferenceOfFile({ file, page, placed: true }).catch((fault: unknown) => Promise.reject(named(fault, image) as Error)) })
+export async function openPolygons(
+  area: Area,
+  path: string,
+  { file, page, path: image, width, height }: LabelledImage,
+  classes: TrueClasses
+): Promise<Truth> {
+  const rings = await placed(area, path, image, {
+    width,
+    height,
+    georeference: await georeferenceOfFile({ file, page, placed: true }).catch((fault: unknown) =>
+      Promise.reject(named(fault, image) as Error)
+    )
+  })
   const indices = indicesOf(area, path, classes)
-  const boxes = rings.map((ring) => ring.flat().reduce(([top, bottom], [, row]) => [Math.min(top, row), Math.max(bottom, row)], [Infinity, -Infinity]))
+  const boxes = rings.map((ring) =>
+    ring.flat().reduce(([top, bottom], [, row]) => [Math.min(top, row), Math.max(bottom, row)], [Infinity, -Infinity])
+  )
   return {
     width,
     height,
@@ -33,13 +46,21 @@ export async function openPolygons(area: Area, path: string, { file, page, path:
   }
 }
 
-async function placed(area: Area, path: string, image: string, scene: Parameters<typeof inPixels>[1]): Promise<PixelRings[]> {
+async function placed(
+  area: Area,
+  path: string,
+  image: string,
+  scene: Parameters<typeof inPixels>[1]
+): Promise<PixelRings[]> {
   try {
     return await inPixels(area, scene, image)
   } catch (fault) {
     const { name, details } = asSmaltiError(fault)
     if (name !== 'AreaUnreachable') throw fault
-    throw new SmaltiError('TruthUnusable', { path, reason: `its polygons can't be placed on ${image}: ${details.reason}` })
+    throw new SmaltiError('TruthUnusable', {
+      path,
+      reason: `its polygons can't be placed on ${image}: ${details.reason}`
+    })
   }
 }
 
@@ -54,7 +75,8 @@ function indicesOf({ features }: Area, path: string, classes: TrueClasses): numb
   if (!property) throw unusable(`its polygons have no property ${PROPERTIES.join(', ').replace(/, (\w+)$/, ' or $1')}`)
   const values = features.map(({ properties }) => properties[property])
   if (!values.every(given)) throw unusable(`a polygon has no property ${property}, and others have one`)
-  if (values.some((value) => typeof value !== 'number' && typeof value !== 'string')) throw unusable(`the property ${property} of a polygon is neither a number nor text`)
+  if (values.some((value) => typeof value !== 'number' && typeof value !== 'string'))
+    throw unusable(`the property ${property} of a polygon is neither a number nor text`)
   const numbers = values.every((value) => typeof value === 'number' || NUMBER.test(value as string))
   return values.map((value) => (numbers ? classes.ofValue(Number(value), path) : classes.ofName(String(value), path)))
 }

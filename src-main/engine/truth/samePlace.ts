@@ -16,13 +16,21 @@ export async function checkPlace(path: string, mask: Raster, { file, page }: Lab
   const own = await georeferenceOfFile({ file, page, placed: true }).catch(() => undefined)
   const off = own && pixelsApart(own, theirs, mask)
   if (off === undefined || off <= MOST_PIXELS) return
-  throw new SmaltiError('TruthUnusable', { path, reason: `it shows another place than its image, ${Number.isFinite(off) ? `${Math.round(off)} pixels away` : 'in another part of the world'}` })
+  throw new SmaltiError('TruthUnusable', {
+    path,
+    reason: `it shows another place than its image, ${Number.isFinite(off) ? `${Math.round(off)} pixels away` : 'in another part of the world'}`
+  })
 }
 
 /** How far corners of a mask are from those of its image, in pixels of the image; undefined where that is not known. */
 function pixelsApart(own: Georeference, theirs: Georeference, { width, height }: Raster): number | undefined {
   if (!own.transform || !theirs.transform || own.place.known !== theirs.place.known) return undefined
-  const corners = [[0, 0], [width, 0], [0, height], [width, height]]
+  const corners = [
+    [0, 0],
+    [width, 0],
+    [0, height],
+    [width, height]
+  ]
   const points = Float64Array.from(corners.flatMap(([column, row]) => toWorld(theirs.transform!, column, row)))
   if (own.place.known && theirs.place.known && own.place.crs !== theirs.place.crs) {
     theirs.place.crs.toLonLat(points)

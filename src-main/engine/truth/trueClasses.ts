@@ -28,25 +28,37 @@ export interface TrueClasses {
 
 export function createTrueClasses(truthMap: TruthMap | undefined): TrueClasses {
   const entries = Object.entries(truthMap ?? {})
-  const colours = new Map(entries.flatMap(([key, k]) => (key.startsWith('#') ? [[parseInt(key.slice(1), 16), k] as const] : [])))
-  const values = truthMap && new Map(entries.flatMap(([key, k]) => (key.startsWith('#') ? [] : [[Number(key), k] as const])))
+  const colours = new Map(
+    entries.flatMap(([key, k]) => (key.startsWith('#') ? [[parseInt(key.slice(1), 16), k] as const] : []))
+  )
+  const values =
+    truthMap && new Map(entries.flatMap(([key, k]) => (key.startsWith('#') ? [] : [[Number(key), k] as const])))
   const indices = new Map<number | string, number>()
   let named: string | undefined
   const indexOf = (key: number | string, path: string): number => {
     const known = indices.get(key)
     if (known !== undefined) return known
-    if (indices.size === MOST_CLASSES) throw new SmaltiError('TruthUnusable', { path, reason: `it has more than ${MOST_CLASSES} different classes; use --truth-map to choose or join classes` })
+    if (indices.size === MOST_CLASSES)
+      throw new SmaltiError('TruthUnusable', {
+        path,
+        reason: `it has more than ${MOST_CLASSES} different classes; use --truth-map to choose or join classes`
+      })
     indices.set(key, indices.size)
     return indices.size - 1
   }
   return {
     coloured: colours.size > 0,
     ofValue(value, path) {
-      if (!Number.isInteger(value)) throw new SmaltiError('TruthUnusable', { path, reason: `it contains ${value}, and classes are whole numbers` })
+      if (!Number.isInteger(value))
+        throw new SmaltiError('TruthUnusable', { path, reason: `it contains ${value}, and classes are whole numbers` })
       if (value < 0) return UNSCORED
       const k = values ? values.get(value) : value === VOID ? undefined : value
       if (k === undefined) return UNSCORED
-      if (k > LARGEST) throw new SmaltiError('TruthUnusable', { path, reason: `it contains ${value}, which is too large for a class. Mark missing data as nodata` })
+      if (k > LARGEST)
+        throw new SmaltiError('TruthUnusable', {
+          path,
+          reason: `it contains ${value}, which is too large for a class. Mark missing data as nodata`
+        })
       return indexOf(k, path)
     },
     ofColour(colour, path) {
@@ -54,14 +66,22 @@ export function createTrueClasses(truthMap: TruthMap | undefined): TrueClasses {
       return k === undefined ? UNSCORED : indexOf(k, path)
     },
     ofName(name, path) {
-      if (truthMap) throw new SmaltiError('InvalidSetting', { setting: '--truth-map', reason: `it takes numbers or colours, and ${path} names its classes (${name}, …)` })
+      if (truthMap)
+        throw new SmaltiError('InvalidSetting', {
+          setting: '--truth-map',
+          reason: `it takes numbers or colours, and ${path} names its classes (${name}, …)`
+        })
       named = path
       return indexOf(name.normalize('NFC'), path)
     },
     numbers() {
       const keys = [...indices.keys()]
       if (named === undefined) return keys.map(Number)
-      if (keys.some((key) => typeof key === 'number')) throw new SmaltiError('TruthUnusable', { path: named, reason: 'it names its classes, and other truth files number theirs' })
+      if (keys.some((key) => typeof key === 'number'))
+        throw new SmaltiError('TruthUnusable', {
+          path: named,
+          reason: 'it names its classes, and other truth files number theirs'
+        })
       const sorted = keys.map(String).sort()
       return keys.map((key) => sorted.indexOf(String(key)))
     }

@@ -36,11 +36,17 @@ export type Place = { known: true; crs: Crs } | { known: false; reason: string; 
 const places = sharedWork<Place>({ most: 512 })
 
 /** Where coordinates of a definition are: an authority's code, WKT 1 or 2, ESRI's WKT, PROJJSON or a PROJ string. */
-export const placeFrom = (definition: string): Promise<Place> => places.get(definition, { make: async () => placeBy(await loadProj(), definition) })
+export const placeFrom = (definition: string): Promise<Place> =>
+  places.get(definition, { make: async () => placeBy(await loadProj(), definition) })
 
 const unitOf = z.union([z.string(), z.object({ name: z.string(), conversion_factor: z.number() })])
 const measure = z.union([z.number(), z.object({ value: z.number(), unit: unitOf })])
-const ellipsoid = z.object({ radius: measure.optional(), semi_major_axis: measure.optional(), semi_minor_axis: measure.optional(), inverse_flattening: measure.optional() })
+const ellipsoid = z.object({
+  radius: measure.optional(),
+  semi_major_axis: measure.optional(),
+  semi_minor_axis: measure.optional(),
+  inverse_flattening: measure.optional()
+})
 const datum = z.object({ ellipsoid: ellipsoid.optional() })
 /** What is needed of PROJJSON's description of a CRS. */
 const described = z.object({
@@ -49,7 +55,9 @@ const described = z.object({
   id: z.object({ authority: z.string(), code: z.union([z.string(), z.number()]) }).optional(),
   datum: datum.optional(),
   datum_ensemble: datum.optional(),
-  coordinate_system: z.object({ subtype: z.string(), axis: z.array(z.object({ unit: unitOf.optional() })).min(1) }).optional(),
+  coordinate_system: z
+    .object({ subtype: z.string(), axis: z.array(z.object({ unit: unitOf.optional() })).min(1) })
+    .optional(),
   conversion: z.object({ method: z.object({ name: z.string() }).optional() }).optional(),
   base_crs: z.unknown().optional(),
   source_crs: z.unknown().optional(),
@@ -58,8 +66,10 @@ const described = z.object({
 type Described = z.infer<typeof described>
 
 const UNIT_SIZES: Record<string, number> = { metre: 1, degree: Math.PI / 180, unity: 1 }
-const sizeOf = (unit: z.infer<typeof unitOf> = 'metre'): number => (typeof unit === 'string' ? (UNIT_SIZES[unit] ?? NaN) : unit.conversion_factor)
-const metresOf = (value: z.infer<typeof measure>): number => (typeof value === 'number' ? value : value.value * sizeOf(value.unit))
+const sizeOf = (unit: z.infer<typeof unitOf> = 'metre'): number =>
+  typeof unit === 'string' ? (UNIT_SIZES[unit] ?? NaN) : unit.conversion_factor
+const metresOf = (value: z.infer<typeof measure>): number =>
+  typeof value === 'number' ? value : value.value * sizeOf(value.unit)
 
 const REFUSED: Record<string, string> = {
   EngineeringCRS: 'its coordinate system is a local one, which says nothing of the earth',
@@ -79,21 +89,33 @@ function placeBy(proj: Proj, definition: string): Place {
   const size = sizeOf(own.coordinate_system?.axis[0].unit)
   const base = geographic ? { own, json } : baseOf(own)
   const shape = base && ellipsoidOf(base.json)
-  if (!base || !shape || !(size > 0)) return { known: false, reason: 'its coordinate system has no ellipsoid or unit', wkt }
+  if (!base || !shape || !(size > 0))
+    return { known: false, reason: 'its coordinate system has no ellipsoid or unit', wkt }
   const wgs84 = proj.create('EPSG:4326')
   const baseObject = proj.create(JSON.stringify(base.json))
-  if (wgs84 === undefined || baseObject === undefined) return { known: false, reason: 'PROJ cannot describe its datum', wkt }
+  if (wgs84 === undefined || baseObject === undefined)
+    return { known: false, reason: 'PROJ cannot describe its datum', wkt }
   const method = own.conversion?.method?.name ?? ''
-  if (shape.flattening > 0 && DISPUTED.test(method)) return { known: false, reason: 'programs disagree by up to 25 km about its projection, which is of a sphere, on an ellipsoid', wkt }
+  if (shape.flattening > 0 && DISPUTED.test(method))
+    return {
+      known: false,
+      reason: 'programs disagree by up to 25 km about its projection, which is of a sphere, on an ellipsoid',
+      wkt
+    }
   // On a sphere that EPSG names, versions before PROJ 9.5 changed latitudes; on one of a file's own none does.
   if (shape.flattening === 0 && (base.own.id !== undefined || changesLatitudes(proj.mover(baseObject, wgs84)))) {
     // ArcGIS' first Web Mercator: every program since takes it for the later one.
-    if (/^(?:Popular Visualisation Pseudo )?Mercator/.test(method) && /Web.?Mercator|Popular Visualisation/i.test(own.name ?? '')) return placeBy(proj, 'EPSG:3857')
+    if (
+      /^(?:Popular Visualisation Pseudo )?Mercator/.test(method) &&
+      /Web.?Mercator|Popular Visualisation/i.test(own.name ?? '')
+    )
+      return placeBy(proj, 'EPSG:3857')
     return { known: false, reason: 'programs disagree by up to 31 km about latitudes on its sphere', wkt }
   }
   const toLonLat = proj.mover(object, wgs84)
   const toBase = geographic ? undefined : proj.mover(proj.create(JSON.stringify(json)) ?? object, baseObject)
-  if (!toLonLat || (!geographic && !toBase)) return { known: false, reason: 'PROJ knows no way from its coordinate system to longitude and latitude', wkt }
+  if (!toLonLat || (!geographic && !toBase))
+    return { known: false, reason: 'PROJ knows no way from its coordinate system to longitude and latitude', wkt }
   const angle = sizeOf(base.own.coordinate_system?.axis[0].unit ?? 'degree')
   const unit = own.coordinate_system?.axis[0].unit ?? 'metre'
   const accuracies = new Map<string, number | undefined>()
@@ -124,7 +146,8 @@ function placeBy(proj: Proj, definition: string): Place {
 
 /** Makes points beyond a pole NaN, which numbers that are no latitudes give. */
 function onEarth(points: Float64Array, pole: number): void {
-  for (let i = 0; i < points.length; i += 2) if (!(Math.abs(points[i + 1]) <= pole * (1 + 1e-9))) points[i] = points[i + 1] = NaN
+  for (let i = 0; i < points.length; i += 2)
+    if (!(Math.abs(points[i + 1]) <= pole * (1 + 1e-9))) points[i] = points[i + 1] = NaN
 }
 
 /** Names that authorities give in letters, as IGN does: this build of PROJ cannot describe what has one. */
@@ -169,7 +192,9 @@ function withinDomain(points: Float64Array, toBase: Move, size: number): void {
 export function keepReturning(points: Float64Array, began: Float64Array, move: Move, size: number): void {
   const back = points.slice()
   move(back, true)
-  for (let i = 0; i < points.length; i += 2) if (!(Math.hypot(back[i] - began[i], back[i + 1] - began[i + 1]) * size <= SAME_PLACE)) points[i] = points[i + 1] = NaN
+  for (let i = 0; i < points.length; i += 2)
+    if (!(Math.hypot(back[i] - began[i], back[i + 1] - began[i + 1]) * size <= SAME_PLACE))
+      points[i] = points[i + 1] = NaN
 }
 
 interface Flat {
@@ -188,14 +213,17 @@ function horizontal(proj: Proj, object: Handle): Flat | { reason: string } {
   const { data } = parsed
   const within = (part: unknown): Flat | { reason: string } => {
     const made = proj.create(JSON.stringify(part))
-    return made === undefined ? { reason: 'the horizontal part of its coordinate system is not known' } : horizontal(proj, made)
+    return made === undefined
+      ? { reason: 'the horizontal part of its coordinate system is not known' }
+      : horizontal(proj, made)
   }
   if (data.type === 'CompoundCRS') return within(data.components?.[0])
   if (data.type === 'BoundCRS') {
     const inner = within(data.source_crs)
     return 'reason' in inner ? inner : { ...inner, object }
   }
-  if (data.coordinate_system?.subtype === 'Cartesian' && data.type === 'GeodeticCRS') return { reason: 'its coordinates are geocentric (x, y, z), which no picture has' }
+  if (data.coordinate_system?.subtype === 'Cartesian' && data.type === 'GeodeticCRS')
+    return { reason: 'its coordinates are geocentric (x, y, z), which no picture has' }
   if (/^(Derived)?(Projected|Geographic)CRS$|^GeodeticCRS$/.test(data.type)) return { object, own: data, json }
   return { reason: REFUSED[data.type] ?? `its coordinate system is of a kind that is not known (${data.type})` }
 }
@@ -227,6 +255,7 @@ export function ellipsoidOf(json: unknown): Ellipsoid | undefined {
   const a = metresOf(semiMajor)
   if (found.semi_minor_axis !== undefined) return { semiMajor: a, flattening: 1 - metresOf(found.semi_minor_axis) / a }
   if (found.inverse_flattening === undefined) return { semiMajor: a, flattening: 0 }
-  const inverse = typeof found.inverse_flattening === 'number' ? found.inverse_flattening : found.inverse_flattening.value
+  const inverse =
+    typeof found.inverse_flattening === 'number' ? found.inverse_flattening : found.inverse_flattening.value
   return { semiMajor: a, flattening: inverse === 0 ? 0 : 1 / inverse }
 }

@@ -7,10 +7,27 @@ import { ORIGIN_LATITUDES, methodOf } from './projectionMethods.ts'
 export type GeoKeys = ReadonlyMap<number, number | readonly number[] | string>
 
 export const KEY = {
-  model: 1024, rasterType: 1025, citation: 1026,
-  geographic: 2048, geographicCitation: 2049, datum: 2050, primeMeridian: 2051, angularUnit: 2054, angularUnitSize: 2055,
-  ellipsoid: 2056, semiMajor: 2057, semiMinor: 2058, inverseFlattening: 2059, primeMeridianLongitude: 2061, toWgs84: 2062,
-  projected: 3072, projectedCitation: 3073, conversion: 3074, method: 3075, linearUnit: 3076, linearUnitSize: 3077
+  model: 1024,
+  rasterType: 1025,
+  citation: 1026,
+  geographic: 2048,
+  geographicCitation: 2049,
+  datum: 2050,
+  primeMeridian: 2051,
+  angularUnit: 2054,
+  angularUnitSize: 2055,
+  ellipsoid: 2056,
+  semiMajor: 2057,
+  semiMinor: 2058,
+  inverseFlattening: 2059,
+  primeMeridianLongitude: 2061,
+  toWgs84: 2062,
+  projected: 3072,
+  projectedCitation: 3073,
+  conversion: 3074,
+  method: 3075,
+  linearUnit: 3076,
+  linearUnitSize: 3077
 } as const
 export const USER_DEFINED = 32767
 export const MODEL = { projected: 1, geographic: 2, geocentric: 3 } as const
@@ -25,7 +42,8 @@ export function geoKeysOf(directory: readonly number[], doubles: readonly number
   for (let i = DIRECTORY_START; i + 3 < directory.length; i += 4) {
     const [key, where, count, value] = directory.slice(i, i + 4)
     if (where === 0) keys.set(key, value)
-    else if (where === DOUBLES && value + count <= doubles.length) keys.set(key, count === 1 ? doubles[value] : doubles.slice(value, value + count))
+    else if (where === DOUBLES && value + count <= doubles.length)
+      keys.set(key, count === 1 ? doubles[value] : doubles.slice(value, value + count))
     else if (where === TEXTS) keys.set(key, texts.slice(value, value + count).replace(/[|\0\s]+$/, ''))
   }
   return keys
@@ -51,12 +69,16 @@ const unknown = (reason: string): Place => ({ known: false, reason })
 const places = sharedWork<Place>({ most: 512 })
 
 /** Where coordinates are by a file's GeoKeys; which keys win is as in GDAL (`GTIFGetOGISDefn`), heights are left out. */
-export const placeOfKeys = (keys: GeoKeys): Promise<Place> => places.get(JSON.stringify([...keys]), { make: () => placeBy(keys) })
+export const placeOfKeys = (keys: GeoKeys): Promise<Place> =>
+  places.get(JSON.stringify([...keys]), { make: () => placeBy(keys) })
 
 async function placeBy(keys: GeoKeys): Promise<Place> {
   const model = number(keys, KEY.model)
   if (model === MODEL.geocentric) return unknown('its coordinates are geocentric (x, y, z), which no picture has')
-  const projected = model === MODEL.projected || (model !== MODEL.geographic && (code(keys, KEY.projected) ?? code(keys, KEY.method) ?? code(keys, KEY.conversion)) !== undefined)
+  const projected =
+    model === MODEL.projected ||
+    (model !== MODEL.geographic &&
+      (code(keys, KEY.projected) ?? code(keys, KEY.method) ?? code(keys, KEY.conversion)) !== undefined)
   const proj = await loadProj()
   if (!projected && model === MODEL.geographic) return placeOfGeographic(proj, keys)
   const named = code(keys, KEY.projected)
@@ -64,7 +86,9 @@ async function placeBy(keys: GeoKeys): Promise<Place> {
   const esri = esriTextOf(keys)
   if (esri !== undefined) return placeOfText(proj, esri, keys)
   if (projected) return placeOfProjection(proj, keys)
-  return model === undefined ? placeOfGeographic(proj, keys) : unknown('its coordinate system is user-defined and not described')
+  return model === undefined
+    ? placeOfGeographic(proj, keys)
+    : unknown('its coordinate system is user-defined and not described')
 }
 
 /**
@@ -72,7 +96,9 @@ async function placeBy(keys: GeoKeys): Promise<Place> {
  * projection, they win.
  */
 async function placeOfCode(proj: Proj, named: number, keys: GeoKeys): Promise<Place> {
-  const found = ['EPSG', 'ESRI'].map((authority) => ({ definition: `${authority}:${named}`, object: proj.create(`${authority}:${named}`) })).find(({ object }) => object !== undefined)
+  const found = ['EPSG', 'ESRI']
+    .map((authority) => ({ definition: `${authority}:${named}`, object: proj.create(`${authority}:${named}`) }))
+    .find(({ object }) => object !== undefined)
   if (!found) return unknown(`its coordinate system, EPSG:${named}, is not known`)
   const place = await placeFrom(found.definition)
   const json = proj.json(found.object!)
@@ -85,16 +111,21 @@ async function placeOfCode(proj: Proj, named: number, keys: GeoKeys): Promise<Pl
   const unit = number(keys, KEY.linearUnit) ? linearUnitOf(proj, keys) : undefined
   const otherUnit = unit && Math.abs(unit.conversion_factor / place.crs.unit.size - 1) > 1e-7
   const base = code(keys, KEY.geographic)
-  const otherBase = base !== undefined && Number((system.base_crs as { id?: { code: unknown } } | undefined)?.id?.code) !== base ? baseOf(proj, keys) : undefined
+  const otherBase =
+    base !== undefined && Number((system.base_crs as { id?: { code: unknown } } | undefined)?.id?.code) !== base
+      ? baseOf(proj, keys)
+      : undefined
   if (otherBase && 'reason' in otherBase) return unknown(otherBase.reason)
   if (!otherUnit && !otherBase) return place
   const axes = (system.coordinate_system as { axis: object[] }).axis
-  return placeFrom(JSON.stringify({
-    ...system,
-    name: `${String(system.name)}, changed`,
-    ...(otherBase && { base_crs: otherBase.crs }),
-    ...(otherUnit && { coordinate_system: { subtype: 'Cartesian', axis: axes.map((axis) => ({ ...axis, unit })) } })
-  }))
+  return placeFrom(
+    JSON.stringify({
+      ...system,
+      name: `${String(system.name)}, changed`,
+      ...(otherBase && { base_crs: otherBase.crs }),
+      ...(otherUnit && { coordinate_system: { subtype: 'Cartesian', axis: axes.map((axis) => ({ ...axis, unit })) } })
+    })
+  )
 }
 
 /** Degrees about the origin at which two systems are compared, and metres by which they may differ. */
@@ -124,7 +155,12 @@ function placeOfProjection(proj: Proj, keys: GeoKeys): Promise<Place> {
   if (typeof conversion.reason === 'string') return refused(conversion.reason)
   const unit = linearUnitOf(proj, keys)
   if (!unit) return refused('the unit of its coordinates is not known')
-  const axis = (name: string, abbreviation: string, direction: string): object => ({ name, abbreviation, direction, unit })
+  const axis = (name: string, abbreviation: string, direction: string): object => ({
+    name,
+    abbreviation,
+    direction,
+    unit
+  })
   const system = {
     type: 'ProjectedCRS',
     name: nameOf(words(keys, KEY.projectedCitation) ?? words(keys, KEY.citation)),
@@ -167,7 +203,12 @@ function placeOfText(proj: Proj, text: string, keys: GeoKeys): Promise<Place> {
 /** Whether two geographic systems, as PROJJSON describes them, are of ellipsoids that differ by less than a metre. */
 function sameShape(one: unknown, other: unknown): boolean {
   const [first, second] = [one, other].map((system) => ellipsoidOf(system))
-  return first !== undefined && second !== undefined && Math.abs(first.semiMajor - second.semiMajor) < 1 && Math.abs(first.flattening - second.flattening) * first.semiMajor < 1
+  return (
+    first !== undefined &&
+    second !== undefined &&
+    Math.abs(first.semiMajor - second.semiMajor) < 1 &&
+    Math.abs(first.flattening - second.flattening) * first.semiMajor < 1
+  )
 }
 
 interface Base {
@@ -182,24 +223,38 @@ function baseOf(proj: Proj, keys: GeoKeys): Base | { reason: string } {
   const definition = named === undefined ? geographicText(proj, keys) : `EPSG:${named}`
   const found = definition === undefined ? undefined : proj.create(definition)
   const json = found && proj.json(found)
-  if (!json) return { reason: named === undefined ? 'its keys name no datum' : `its datum, EPSG:${named}, is not known` }
+  if (!json)
+    return { reason: named === undefined ? 'its keys name no datum' : `its datum, EPSG:${named}, is not known` }
   return json.type === 'BoundCRS' ? { crs: json.source_crs, bound: json } : { crs: json }
 }
 
 /** A geographic system that keys describe by datum or ellipsoid, as WKT 1, in which PROJ knows datums by their names too. */
 function geographicText(proj: Proj, keys: GeoKeys): string | undefined {
-  const parts = Object.fromEntries((words(keys, KEY.geographicCitation) ?? '').split('|').map((part) => part.split(/\s*=\s*/, 2)).filter(({ length }) => length === 2)) as Record<string, string | undefined>
+  const parts = Object.fromEntries(
+    (words(keys, KEY.geographicCitation) ?? '')
+      .split('|')
+      .map((part) => part.split(/\s*=\s*/, 2))
+      .filter(({ length }) => length === 2)
+  ) as Record<string, string | undefined>
   const datum = partOf(proj, keys, KEY.datum, 'datum')
   const own = partOf(proj, keys, KEY.ellipsoid, 'ellipsoid') ?? (datum?.ellipsoid as Part | undefined)
   const semiMajor = number(keys, KEY.semiMajor) ?? own?.semi_major_axis ?? own?.radius
   if (typeof semiMajor !== 'number' || !(semiMajor > 0)) return undefined
   const semiMinor = number(keys, KEY.semiMinor) ?? own?.semi_minor_axis
-  const inverse = number(keys, KEY.inverseFlattening) ?? own?.inverse_flattening ?? (typeof semiMinor === 'number' && semiMinor < semiMajor ? semiMajor / (semiMajor - semiMinor) : 0)
-  const meridian = number(keys, KEY.primeMeridianLongitude) ?? Number(partOf(proj, keys, KEY.primeMeridian, 'prime meridian')?.longitude ?? 0)
+  const inverse =
+    number(keys, KEY.inverseFlattening) ??
+    own?.inverse_flattening ??
+    (typeof semiMinor === 'number' && semiMinor < semiMajor ? semiMajor / (semiMajor - semiMinor) : 0)
+  const meridian =
+    number(keys, KEY.primeMeridianLongitude) ??
+    Number(partOf(proj, keys, KEY.primeMeridian, 'prime meridian')?.longitude ?? 0)
   const unit = angularUnitOf(proj, keys)
   const shift = keys.get(KEY.toWgs84)
   const quoted = (name: string): string => `"${name.replaceAll('"', '')}"`
-  const toWgs84 = Array.isArray(shift) && (shift.length === 3 || shift.length === 7) ? `,TOWGS84[${[...(shift as number[]), 0, 0, 0, 0].slice(0, 7).join(',')}]` : ''
+  const toWgs84 =
+    Array.isArray(shift) && (shift.length === 3 || shift.length === 7)
+      ? `,TOWGS84[${[...(shift as number[]), 0, 0, 0, 0].slice(0, 7).join(',')}]`
+      : ''
   return `GEOGCS[${quoted(parts['GCS Name'] ?? words(keys, KEY.geographicCitation)?.split('|')[0] ?? 'unknown')},DATUM[${quoted(String(datum?.name ?? parts.Datum ?? 'unknown'))},SPHEROID[${quoted(String(own?.name ?? parts.Ellipsoid ?? 'unknown'))},${semiMajor},${String(inverse)}]${toWgs84}],PRIMEM[${quoted(meridian === 0 ? 'Greenwich' : (parts.Primem ?? 'unknown'))},${meridian}],UNIT[${quoted(unit.name)},${unit.conversion_factor}]]`
 }
 
@@ -214,7 +269,12 @@ interface Part {
 }
 
 /** A datum, ellipsoid or prime meridian that a key names by EPSG's code. */
-function partOf(proj: Proj, keys: GeoKeys, key: number, category: 'datum' | 'ellipsoid' | 'prime meridian'): Part | undefined {
+function partOf(
+  proj: Proj,
+  keys: GeoKeys,
+  key: number,
+  category: 'datum' | 'ellipsoid' | 'prime meridian'
+): Part | undefined {
   const named = code(keys, key)
   const found: Handle | undefined = named === undefined ? undefined : proj.fromDatabase('EPSG', String(named), category)
   return found && proj.json(found)
@@ -231,7 +291,8 @@ function linearUnitOf(proj: Proj, keys: GeoKeys): LinearUnit | undefined {
   const named = number(keys, KEY.linearUnit)
   const size = number(keys, KEY.linearUnitSize)
   if (named === undefined || named === 0) return { type: 'LinearUnit', name: 'metre', conversion_factor: 1 }
-  if (named === USER_DEFINED) return size !== undefined && size > 0 ? { type: 'LinearUnit', name: 'unknown', conversion_factor: size } : undefined
+  if (named === USER_DEFINED)
+    return size !== undefined && size > 0 ? { type: 'LinearUnit', name: 'unknown', conversion_factor: size } : undefined
   const found = proj.unit(named)
   return found && { type: 'LinearUnit', name: found.name, conversion_factor: found.size }
 }
@@ -240,7 +301,8 @@ function linearUnitOf(proj: Proj, keys: GeoKeys): LinearUnit | undefined {
 function angularUnitOf(proj: Proj, keys: GeoKeys): { type: 'AngularUnit'; name: string; conversion_factor: number } {
   const named = number(keys, KEY.angularUnit)
   const size = number(keys, KEY.angularUnitSize)
-  if (named === USER_DEFINED && size !== undefined && size > 0) return { type: 'AngularUnit', name: 'unknown', conversion_factor: size }
+  if (named === USER_DEFINED && size !== undefined && size > 0)
+    return { type: 'AngularUnit', name: 'unknown', conversion_factor: size }
   const found = named === undefined || named === 0 ? undefined : proj.unit(named)
   return { type: 'AngularUnit', name: found?.name ?? 'degree', conversion_factor: found?.size ?? Math.PI / 180 }
 }
@@ -254,17 +316,31 @@ function conversionOf(proj: Proj, keys: GeoKeys): Record<string, unknown> {
     return json?.type === 'Conversion' ? json : { reason: `its projection, EPSG:${named}, is not known` }
   }
   const method = number(keys, KEY.method)
-  if (method === undefined || method === USER_DEFINED) return { reason: 'its projection is user-defined and not described' }
+  if (method === undefined || method === USER_DEFINED)
+    return { reason: 'its projection is user-defined and not described' }
   const unit = { angle: angularUnitOf(proj, keys), length: linearUnitOf(proj, keys), scale: 'unity' }
   if (!unit.length) return { reason: 'the unit of its coordinates is not known' }
-  const first = (candidates: readonly number[]): number | undefined => candidates.map((key) => number(keys, key)).find((value) => value !== undefined)
-  const projection = methodOf(method, (key) => number(keys, key) !== undefined, ((first(ORIGIN_LATITUDES) ?? 0) * unit.angle.conversion_factor * 180) / Math.PI)
+  const first = (candidates: readonly number[]): number | undefined =>
+    candidates.map((key) => number(keys, key)).find((value) => value !== undefined)
+  const projection = methodOf(
+    method,
+    (key) => number(keys, key) !== undefined,
+    ((first(ORIGIN_LATITUDES) ?? 0) * unit.angle.conversion_factor * 180) / Math.PI
+  )
   if (!projection) return { reason: `its projection (method ${method}) is not one that is read` }
   return {
     type: 'Conversion',
     name: 'unnamed',
-    method: { name: projection.name, ...(projection.code !== undefined && { id: { authority: 'EPSG', code: projection.code } }) },
-    parameters: projection.parameters.map(({ name, code: id, keys: candidates, kind }) => ({ name, value: first(candidates) ?? (kind === 'scale' ? 1 : 0), unit: unit[kind], id: { authority: 'EPSG', code: id } }))
+    method: {
+      name: projection.name,
+      ...(projection.code !== undefined && { id: { authority: 'EPSG', code: projection.code } })
+    },
+    parameters: projection.parameters.map(({ name, code: id, keys: candidates, kind }) => ({
+      name,
+      value: first(candidates) ?? (kind === 'scale' ? 1 : 0),
+      unit: unit[kind],
+      id: { authority: 'EPSG', code: id }
+    }))
   }
 }
 

@@ -31,7 +31,10 @@ const ON_EDGE = 1e-6
  * that they enclose, rings by the right-hand rule; edges with more corners where the projection bends them.
  * @returns undefined where the scene's place is not known, or none of it is on the earth
  */
-export function toGeographic({ transform, place }: { transform?: Transform; place: Place }, { width, height }: Size): ToGeographic | undefined {
+export function toGeographic(
+  { transform, place }: { transform?: Transform; place: Place },
+  { width, height }: Size
+): ToGeographic | undefined {
   if (!transform || !place.known) return undefined
   const { crs } = place
   const degrees = (crs.unit.size * 180) / Math.PI
@@ -47,12 +50,27 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
     offset = Number.isNaN(middle[0]) ? 0 : middle[0] - x * degrees
   }
   const first = located(grid)
-  const longitudes = [...first].filter((value, i) => i % 2 === 0 && Number.isFinite(value)).map((value) => value - 360 * Math.round((value - first[0]) / 360))
+  const longitudes = [...first]
+    .filter((value, i) => i % 2 === 0 && Number.isFinite(value))
+    .map((value) => value - 360 * Math.round((value - first[0]) / 360))
   wide = !crs.geographic && (first.some(Number.isNaN) || Math.max(...longitudes) - Math.min(...longitudes) > WIDE)
   const seen = wide ? located(grid) : first
   if (seen.every(Number.isNaN)) return undefined
-  const poles = crs.geographic ? [] : ([90, -90] as const).map((latitude) => ({ latitude, at: pixelsOf([0, latitude]) as [number, number] })).filter(({ at }) => at.every(Number.isFinite))
-  const bends = wide || [[0, 0, width, 0], [0, height, width, height], [0, 0, 0, height], [width, 0, width, height], [0, 0, width, height], [0, height, width, 0]].some((edge) => halved(edge).length > edge.length)
+  const poles = crs.geographic
+    ? []
+    : ([90, -90] as const)
+        .map((latitude) => ({ latitude, at: pixelsOf([0, latitude]) as [number, number] }))
+        .filter(({ at }) => at.every(Number.isFinite))
+  const bends =
+    wide ||
+    [
+      [0, 0, width, 0],
+      [0, height, width, height],
+      [0, 0, 0, height],
+      [width, 0, width, height],
+      [0, 0, width, height],
+      [0, height, width, 0]
+    ].some((edge) => halved(edge).length > edge.length)
 
   /** Longitudes and latitudes of columns and rows; NaN off the earth. */
   function located(places: readonly number[]): Float64Array {
@@ -60,12 +78,16 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
     for (let i = 0; i < places.length; i += 2) points.set(toWorld(transform!, places[i], places[i + 1]), i)
     if (crs.geographic) {
       // Grids of whose outer pixels the middles are at the poles reach half a pixel beyond.
-      for (let i = 1; i < points.length; i += 2) if (Math.abs(points[i]) * degrees <= 90 + pixelHeight) points[i] = Math.min(90, Math.max(-90, points[i] * degrees)) / degrees
+      for (let i = 1; i < points.length; i += 2)
+        if (Math.abs(points[i]) * degrees <= 90 + pixelHeight)
+          points[i] = Math.min(90, Math.max(-90, points[i] * degrees)) / degrees
     }
     const began = points.slice()
     crs.toLonLat(points)
     // Coordinates that are longitudes themselves say which way round they go.
-    if (crs.geographic) for (let i = 0; i < points.length; i += 2) points[i] += 360 * Math.round((began[i] * degrees + offset - points[i]) / 360)
+    if (crs.geographic)
+      for (let i = 0; i < points.length; i += 2)
+        points[i] += 360 * Math.round((began[i] * degrees + offset - points[i]) / 360)
     if (wide) keepReturning(points, began, crs.toLonLat, crs.unit.size)
     return points
   }
@@ -74,7 +96,9 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
   function pixelsOf(places: readonly number[]): number[] {
     const points = Float64Array.from(places)
     crs.toLonLat(points, true)
-    return Array.from({ length: points.length / 2 }, (_, i) => toPixel(transform!, points[2 * i], points[2 * i + 1])).flat()
+    return Array.from({ length: points.length / 2 }, (_, i) =>
+      toPixel(transform!, points[2 * i], points[2 * i + 1])
+    ).flat()
   }
 
   /** A way with a corner at each pole that an edge of it runs through. */
@@ -83,9 +107,16 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
     for (let i = 2; i < way.length; i += 2) {
       const [x0, y0, x1, y1] = [way[i - 2], way[i - 1], way[i], way[i + 1]]
       const length = Math.hypot(x1 - x0, y1 - y0)
-      for (const { at: [x, y] } of poles) {
+      for (const {
+        at: [x, y]
+      } of poles) {
         const along = ((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length
-        if (along > ON_EDGE && along < length - ON_EDGE && Math.abs((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0)) / length < ON_EDGE) found.push(x, y)
+        if (
+          along > ON_EDGE &&
+          along < length - ON_EDGE &&
+          Math.abs((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0)) / length < ON_EDGE
+        )
+          found.push(x, y)
       }
       found.push(x1, y1)
     }
@@ -94,7 +125,11 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
 
   /** A way with more corners where a straight edge in longitude and latitude would not be where it is on the map. */
   function halved(way: readonly number[]): readonly number[] {
-    let edges = Array.from({ length: way.length / 2 - 1 }, (_, i) => ({ from: [way[2 * i], way[2 * i + 1]], to: [way[2 * i + 2], way[2 * i + 3]], done: false }))
+    let edges = Array.from({ length: way.length / 2 - 1 }, (_, i) => ({
+      from: [way[2 * i], way[2 * i + 1]],
+      to: [way[2 * i + 2], way[2 * i + 3]],
+      done: false
+    }))
     for (let round = 0; round < MOST_HALVINGS; round++) {
       const open = edges.filter(({ done }) => !done)
       if (open.length === 0) break
@@ -102,18 +137,28 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
       const middles = open.flatMap((_, i) => {
         const [a, b] = [ends.subarray(4 * i, 4 * i + 2), ends.subarray(4 * i + 2, 4 * i + 4)]
         const [poleA, poleB] = [isPole(a[1]), isPole(b[1])]
-        const longitude = poleA ? b[0] : poleB ? a[0] : b[0] + (crs.geographic ? 0 : 360 * Math.round((a[0] - b[0]) / 360))
+        const longitude = poleA
+          ? b[0]
+          : poleB
+            ? a[0]
+            : b[0] + (crs.geographic ? 0 : 360 * Math.round((a[0] - b[0]) / 360))
         return [((poleA ? longitude : a[0]) + longitude) / 2, (a[1] + b[1]) / 2]
       })
       const places = pixelsOf(middles)
       open.forEach((edge, i) => {
-        const off = Math.hypot(places[2 * i] - (edge.from[0] + edge.to[0]) / 2, places[2 * i + 1] - (edge.from[1] + edge.to[1]) / 2)
+        const off = Math.hypot(
+          places[2 * i] - (edge.from[0] + edge.to[0]) / 2,
+          places[2 * i + 1] - (edge.from[1] + edge.to[1]) / 2
+        )
         edge.done = !(off > STRAIGHT)
       })
       edges = edges.flatMap((edge) => {
         if (edge.done) return [edge]
         const middle = [(edge.from[0] + edge.to[0]) / 2, (edge.from[1] + edge.to[1]) / 2]
-        return [{ from: edge.from, to: middle, done: false }, { from: middle, to: edge.to, done: false }]
+        return [
+          { from: edge.from, to: middle, done: false },
+          { from: middle, to: edge.to, done: false }
+        ]
       })
     }
     return [way[0], way[1], ...edges.flatMap(({ to }) => to)]
@@ -123,7 +168,10 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
   function unrolled(ring: readonly number[]): Position[] | undefined {
     const points = located(bends ? halved(throughPoles(ring)) : ring)
     if (points.some(Number.isNaN)) return undefined
-    const corners = Array.from({ length: points.length / 2 - 1 }, (_, i): Position => [points[2 * i], points[2 * i + 1]])
+    const corners = Array.from({ length: points.length / 2 - 1 }, (_, i): Position => [
+      points[2 * i],
+      points[2 * i + 1]
+    ])
     const start = corners.findIndex(([, latitude]) => !isPole(latitude))
     if (start < 0) return []
     const found: Position[] = []
@@ -134,7 +182,8 @@ export function toGeographic({ transform, place }: { transform?: Transform; plac
         continue
       }
       const before = found.at(-1)?.[0]
-      const here = longitude + (before === undefined || crs.geographic ? 0 : 360 * Math.round((before - longitude) / 360))
+      const here =
+        longitude + (before === undefined || crs.geographic ? 0 : 360 * Math.round((before - longitude) / 360))
       // A pole has every longitude: from the one by which it is reached to the one by which it is left.
       if (pole !== undefined) found.push([before!, pole], [here, pole])
       pole = undefined
@@ -192,13 +241,31 @@ const snapped = (degrees: number): number => Math.round(degrees * 1e10) / 1e10
 function strips(ring: readonly Position[]): [number, number][][][] {
   const longitudes = ring.map(([longitude]) => longitude)
   const turnOf = (longitude: number): number => Math.floor((longitude + 180) / 360)
-  const [from, to] = [turnOf(longitudes.reduce((a, b) => Math.min(a, b))), turnOf(longitudes.reduce((a, b) => Math.max(a, b)))]
+  const [from, to] = [
+    turnOf(longitudes.reduce((a, b) => Math.min(a, b))),
+    turnOf(longitudes.reduce((a, b) => Math.max(a, b)))
+  ]
   const found: [number, number][][][] = []
   for (let turn = from; turn <= to; turn++) {
     const [west, east] = [-180 + 360 * turn, 180 + 360 * turn]
-    const strip: Geom = [[[west, -90], [east, -90], [east, 90], [west, 90], [west, -90]]]
-    for (const polygon of intersection([ring.map(([x, y]): [number, number] => [x, Math.min(90, Math.max(-90, y))])], strip)) {
-      found.push(polygon.map((part) => part.map(([x, y]): [number, number] => [snapped(Math.min(180, Math.max(-180, x - 360 * turn))), snapped(y)])))
+    const strip: Geom = [
+      [
+        [west, -90],
+        [east, -90],
+        [east, 90],
+        [west, 90],
+        [west, -90]
+      ]
+    ]
+    for (const polygon of intersection(
+      [ring.map(([x, y]): [number, number] => [x, Math.min(90, Math.max(-90, y))])],
+      strip
+    )) {
+      found.push(
+        polygon.map((part) =>
+          part.map(([x, y]): [number, number] => [snapped(Math.min(180, Math.max(-180, x - 360 * turn))), snapped(y)])
+        )
+      )
     }
   }
   // A ring that begins anywhere on its way round has no border there.
@@ -209,7 +276,10 @@ function strips(ring: readonly Position[]): [number, number][][][] {
 /** Rings by the right-hand rule. */
 function turned(rings: readonly Position[][]): Rings {
   return rings.map((ring, i) => {
-    const area = ring.reduce((sum, [x, y], k) => (k + 1 < ring.length ? sum + x * ring[k + 1][1] - ring[k + 1][0] * y : sum), 0)
+    const area = ring.reduce(
+      (sum, [x, y], k) => (k + 1 < ring.length ? sum + x * ring[k + 1][1] - ring[k + 1][0] * y : sum),
+      0
+    )
     return area > 0 === (i === 0) ? ring : [...ring].reverse()
   })
 }

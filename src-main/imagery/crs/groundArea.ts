@@ -27,7 +27,11 @@ const TRIED = 6
 const LEAST_STEP = 30
 const MOST_BLOCKS = 400_000
 /** Places and weights of Gauss and Legendre's rule on −½ … ½, for pixels that are large on the globe. */
-const GAUSS: readonly [at: number, weight: number][] = [[-Math.sqrt(0.15), 5 / 18], [0, 8 / 18], [Math.sqrt(0.15), 5 / 18]]
+const GAUSS: readonly [at: number, weight: number][] = [
+  [-Math.sqrt(0.15), 5 / 18],
+  [0, 8 / 18],
+  [Math.sqrt(0.15), 5 / 18]
+]
 /** Radians of a pixel beyond which its area is integrated. */
 const LARGE = 2e-3
 
@@ -37,7 +41,10 @@ const LARGE = 2e-3
  * one computation.
  * @returns undefined where the place is not known
  */
-export function groundAreas(georeference: { transform?: Transform; place: Place } | undefined, size: Size): GroundAreas | undefined {
+export function groundAreas(
+  georeference: { transform?: Transform; place: Place } | undefined,
+  size: Size
+): GroundAreas | undefined {
   if (!georeference?.transform || !georeference.place.known) return undefined
   const density = densityOf(georeference.place.crs, georeference.transform, size)
   const middle = middleOf(density, size)
@@ -54,7 +61,7 @@ export function groundAreas(georeference: { transform?: Transform; place: Place 
       const { across, down, rowOf } = found()
       for (let r = 0, i = 0; r < height; r++) {
         const areas = rowOf(Math.floor((top + r) / down))
-        for (let c = 0; c < width; ) {
+        for (let c = 0; c < width;) {
           const block = Math.floor((left + c) / across)
           const end = Math.min(width, (block + 1) * across - left)
           const area = areas[block]
@@ -77,10 +84,12 @@ interface Blocks {
 function blocksOf(density: Density, size: Size): Blocks {
   let [across, down] = [sideFor(density, size, 'width'), sideFor(density, size, 'height')]
   // Where the earth's limb runs through a large scene, single pixels would take too long.
-  while (Math.ceil(size.width / across) * Math.ceil(size.height / down) > MOST_BLOCKS) [across, down] = [across * 2, down * 2]
+  while (Math.ceil(size.width / across) * Math.ceil(size.height / down) > MOST_BLOCKS)
+    [across, down] = [across * 2, down * 2]
   const columns = Math.ceil(size.width / across)
   const kept = new Map<number, Float64Array>()
-  const middleOfBlock = (block: number, side: number, length: number): number => (block * side + Math.min((block + 1) * side, length)) / 2
+  const middleOfBlock = (block: number, side: number, length: number): number =>
+    (block * side + Math.min((block + 1) * side, length)) / 2
   return {
     across,
     down,
@@ -88,7 +97,9 @@ function blocksOf(density: Density, size: Size): Blocks {
       const known = kept.get(block)
       if (known) return known
       const row = middleOfBlock(block, down, size.height)
-      const places = Float64Array.from({ length: 2 * columns }, (_, i) => (i % 2 ? row : middleOfBlock(i / 2, across, size.width)))
+      const places = Float64Array.from({ length: 2 * columns }, (_, i) =>
+        i % 2 ? row : middleOfBlock(i / 2, across, size.width)
+      )
       const areas = density(places).map((area) => (Number.isFinite(area) ? area : 0))
       kept.set(block, areas)
       return areas
@@ -97,7 +108,10 @@ function blocksOf(density: Density, size: Size): Blocks {
 }
 
 /** Ground sampling distance: side of a square as large as a pixel in the scene's middle, in metres, where it is known. */
-export function groundSamplingDistance(georeference: { transform?: Transform; place: Place } | undefined, size: Size): number | undefined {
+export function groundSamplingDistance(
+  georeference: { transform?: Transform; place: Place } | undefined,
+  size: Size
+): number | undefined {
   if (!georeference?.transform || !georeference.place.known) return undefined
   const area = middleOf(densityOf(georeference.place.crs, georeference.transform, size), size)
   return area === undefined ? undefined : Math.sqrt(area)
@@ -113,18 +127,31 @@ function densityOf(crs: Crs, transform: Transform, { width, height }: Size): Den
     const around = new Float64Array(8 * count)
     for (let i = 0; i < count; i++) {
       const [column, row] = [places[2 * i], places[2 * i + 1]]
-      const points = [[column - step, row], [column + step, row], [column, row - step], [column, row + step]]
+      const points = [
+        [column - step, row],
+        [column + step, row],
+        [column, row - step],
+        [column, row + step]
+      ]
       points.forEach(([c, r], k) => around.set(toWorld(transform, c, r), 8 * i + 2 * k))
     }
     crs.toGeodetic(around)
     return Float64Array.from({ length: count }, (_, i) => {
-      const [west, east, north, south] = [0, 1, 2, 3].map((k) => toSphere(around[8 * i + 2 * k], around[8 * i + 2 * k + 1]))
+      const [west, east, north, south] = [0, 1, 2, 3].map((k) =>
+        toSphere(around[8 * i + 2 * k], around[8 * i + 2 * k + 1])
+      )
       const [a, b] = [difference(east, west), difference(south, north)]
-      return Math.hypot(a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]) / (4 * step * step)
+      return (
+        Math.hypot(a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]) / (4 * step * step)
+      )
     })
   }
   // Metres of a pixel, roughly, in the middle or elsewhere where that is not on the earth.
-  const side = Math.sqrt([...once(Float64Array.of(width / 2, height / 2), 0.25)].concat([...once(probesOf({ width, height }), 0.25)]).find((area) => area > 0) ?? NaN)
+  const side = Math.sqrt(
+    [...once(Float64Array.of(width / 2, height / 2), 0.25)]
+      .concat([...once(probesOf({ width, height }), 0.25)])
+      .find((area) => area > 0) ?? NaN
+  )
   const [, xc, xr, , yc, yr] = transform
   const unit = crs.geographic ? crs.unit.size * crs.ellipsoid.semiMajor : crs.unit.size
   const scale = Number.isFinite(side) ? side : Math.sqrt(Math.abs(xc * yr - xr * yc)) * unit
@@ -134,7 +161,11 @@ function densityOf(crs: Crs, transform: Transform, { width, height }: Size): Den
     // Of a pixel that reaches beyond a pole, the part that is on the earth counts.
     const sums = new Float64Array(places.length / 2)
     for (const [x, weightX] of GAUSS) {
-      for (const [y, weightY] of GAUSS) once(places.map((value, i) => value + (i % 2 ? y : x)), 1 / 16).forEach((area, i) => (sums[i] += weightX * weightY * (Number.isNaN(area) ? 0 : area)))
+      for (const [y, weightY] of GAUSS)
+        once(
+          places.map((value, i) => value + (i % 2 ? y : x)),
+          1 / 16
+        ).forEach((area, i) => (sums[i] += weightX * weightY * (Number.isNaN(area) ? 0 : area)))
     }
     return sums
   }
@@ -193,7 +224,11 @@ function sideFor(density: Density, size: Size, axis: 'width' | 'height'): number
 const MOST_SLOPE = 1.5e-4
 
 /** Places spread over a scene. */
-const probesOf = ({ width, height }: Size): Float64Array => Float64Array.from({ length: 2 * TRIED * TRIED }, (_, i) => ((Math.floor(i / 2 / (i % 2 ? TRIED : 1)) % TRIED) + 0.5) * ((i % 2 ? height : width) / TRIED))
+const probesOf = ({ width, height }: Size): Float64Array =>
+  Float64Array.from(
+    { length: 2 * TRIED * TRIED },
+    (_, i) => ((Math.floor(i / 2 / (i % 2 ? TRIED : 1)) % TRIED) + 0.5) * ((i % 2 ? height : width) / TRIED)
+  )
 
 function middleOf(density: Density, size: Size): number | undefined {
   const [middle] = density(Float64Array.of(size.width / 2, size.height / 2))
@@ -201,7 +236,11 @@ function middleOf(density: Density, size: Size): number | undefined {
 }
 
 /** Rows are cut by the rings' edges at their middles; between two cuts areas are those of the blocks. */
-function areaWithin(rings: readonly (readonly number[])[], { across, down, rowOf }: Blocks, { width, height }: Size): number {
+function areaWithin(
+  rings: readonly (readonly number[])[],
+  { across, down, rowOf }: Blocks,
+  { width, height }: Size
+): number {
   const crossings = new Map<number, number[]>()
   for (const ring of rings) {
     for (let i = 0; i + 3 < ring.length; i += 2) {
@@ -223,7 +262,10 @@ function areaWithin(rings: readonly (readonly number[])[], { across, down, rowOf
     const areas = rowOf(Math.floor(row / down))
     for (let i = 0; i + 1 < places.length; i += 2) {
       const [from, to] = [Math.max(0, places[i]), Math.min(width, places[i + 1])]
-      for (let block = Math.floor(from / across); block * across < to; block++) sum += Math.max(0, Math.min(to, (block + 1) * across) - Math.max(from, block * across)) * areas[Math.min(block, areas.length - 1)]
+      for (let block = Math.floor(from / across); block * across < to; block++)
+        sum +=
+          Math.max(0, Math.min(to, (block + 1) * across) - Math.max(from, block * across)) *
+          areas[Math.min(block, areas.length - 1)]
     }
   }
   return sum

@@ -24,14 +24,28 @@ interface Compiled {
   _proj_context_set_database_path(context: number, path: number, more: number, options: number): number
   _proj_context_set_enable_network(context: number, on: number): number
   _proj_create(context: number, definition: number): Handle
-  _proj_create_from_database(context: number, authority: number, code: number, category: number, grids: number, options: number): Handle
+  _proj_create_from_database(
+    context: number,
+    authority: number,
+    code: number,
+    category: number,
+    grids: number,
+    options: number
+  ): Handle
   _proj_as_projjson(context: number, object: Handle, options: number): number
   _proj_as_wkt(context: number, object: Handle, kind: number, options: number): number
   _proj_create_crs_to_crs_from_pj(context: number, from: Handle, to: Handle, area: number, options: number): Handle
   _proj_normalize_for_visualization(context: number, transformation: Handle): Handle
   _proj_trans_array(transformation: Handle, direction: number, count: number, coordinates: number): number
   _proj_create_operation_factory_context(context: number, authority: number): number
-  _proj_operation_factory_context_set_area_of_interest(context: number, factory: number, west: number, south: number, east: number, north: number): void
+  _proj_operation_factory_context_set_area_of_interest(
+    context: number,
+    factory: number,
+    west: number,
+    south: number,
+    east: number,
+    north: number
+  ): void
   _proj_operation_factory_context_set_spatial_criterion(context: number, factory: number, criterion: number): void
   _proj_operation_factory_context_set_grid_availability_use(context: number, factory: number, use: number): void
   _proj_operation_factory_context_destroy(factory: number): void
@@ -45,7 +59,14 @@ interface Compiled {
   _proj_int_list_destroy(list: number): void
   _proj_is_deprecated(object: Handle): number
   _proj_get_non_deprecated(context: number, object: Handle): number
-  _proj_uom_get_info_from_database(context: number, authority: number, code: number, name: number, factor: number, category: number): number
+  _proj_uom_get_info_from_database(
+    context: number,
+    authority: number,
+    code: number,
+    name: number,
+    factor: number,
+    category: number
+  ): number
   _proj_destroy(object: Handle): void
 }
 
@@ -92,7 +113,9 @@ export function loadProj(): Promise<Proj> {
 async function load(): Promise<Proj> {
   const folder = dirname(createRequire(import.meta.url).resolve('proj-wasm'))
   // The package's own interface starts workers and fetches grids; its compiled core alone is needed.
-  const { default: compile } = (await import(/* @vite-ignore */ pathToFileURL(join(folder, 'proj-emscripten.js')).href)) as { default(options: object): Promise<Compiled> }
+  const { default: compile } = (await import(
+    /* @vite-ignore */ pathToFileURL(join(folder, 'proj-emscripten.js')).href
+  )) as { default(options: object): Promise<Compiled> }
   const [wasmBinary, database] = await Promise.all([readFile(join(folder, 'proj-emscripten.wasm')), databaseIn(folder)])
   const silent = (): void => undefined
   const proj = await compile({ wasmBinary, print: silent, printErr: silent })
@@ -139,37 +162,45 @@ function interfaceOf(proj: Compiled, context: number): Proj {
   const memory = (address: number): number => new Int32Array(proj.HEAPF64.buffer, address, 1)[0]
 
   /** What an operation makes of points, with its own arrays' x and y first. */
-  const moverBy = (operation: Handle): Move => (points, inverse = false) => {
-    const count = points.length / 2
-    const address = proj._malloc(8 * STRIDE * count)
-    try {
-      const start = address / 8
-      const { HEAPF64: before } = proj
-      for (let i = 0; i < count; i++) {
-        before[start + STRIDE * i] = points[2 * i]
-        before[start + STRIDE * i + 1] = points[2 * i + 1]
-        before[start + STRIDE * i + 2] = 0
-        // No epoch: what depends on time is taken at its reference.
-        before[start + STRIDE * i + 3] = Infinity
+  const moverBy =
+    (operation: Handle): Move =>
+    (points, inverse = false) => {
+      const count = points.length / 2
+      const address = proj._malloc(8 * STRIDE * count)
+      try {
+        const start = address / 8
+        const { HEAPF64: before } = proj
+        for (let i = 0; i < count; i++) {
+          before[start + STRIDE * i] = points[2 * i]
+          before[start + STRIDE * i + 1] = points[2 * i + 1]
+          before[start + STRIDE * i + 2] = 0
+          // No epoch: what depends on time is taken at its reference.
+          before[start + STRIDE * i + 3] = Infinity
+        }
+        if (attempt(() => proj._proj_trans_array(operation, inverse ? -1 : 1, count, address)) === undefined)
+          return void points.fill(NaN)
+        // Memory may have grown meanwhile, which replaces the view.
+        const { HEAPF64: after } = proj
+        for (let i = 0; i < count; i++) {
+          const [x, y] = [after[start + STRIDE * i], after[start + STRIDE * i + 1]]
+          const answered = Number.isFinite(x) && Number.isFinite(y)
+          points[2 * i] = answered ? x : NaN
+          points[2 * i + 1] = answered ? y : NaN
+        }
+      } finally {
+        proj._free(address)
       }
-      if (attempt(() => proj._proj_trans_array(operation, inverse ? -1 : 1, count, address)) === undefined) return void points.fill(NaN)
-      // Memory may have grown meanwhile, which replaces the view.
-      const { HEAPF64: after } = proj
-      for (let i = 0; i < count; i++) {
-        const [x, y] = [after[start + STRIDE * i], after[start + STRIDE * i + 1]]
-        const answered = Number.isFinite(x) && Number.isFinite(y)
-        points[2 * i] = answered ? x : NaN
-        points[2 * i + 1] = answered ? y : NaN
-      }
-    } finally {
-      proj._free(address)
     }
-  }
 
   return {
-    create: (definition) => attempt(() => withTexts(proj, [definition], ([address]) => known(proj._proj_create(context, address)))),
+    create: (definition) =>
+      attempt(() => withTexts(proj, [definition], ([address]) => known(proj._proj_create(context, address)))),
     fromDatabase: (authority, code, category) =>
-      attempt(() => withTexts(proj, [authority, code], ([first, second]) => known(proj._proj_create_from_database(context, first, second, CATEGORIES[category], 0, 0)))),
+      attempt(() =>
+        withTexts(proj, [authority, code], ([first, second]) =>
+          known(proj._proj_create_from_database(context, first, second, CATEGORIES[category], 0, 0))
+        )
+      ),
     unit: (code) =>
       withTexts(proj, ['EPSG', String(code)], ([authority, number]) => {
         const [name, size] = [proj._malloc(4), proj._malloc(8)]
@@ -185,7 +216,12 @@ function interfaceOf(proj: Compiled, context: number): Proj {
       const written = attempt(() => text(proj._proj_as_projjson(context, object, 0)))
       return written === undefined ? undefined : (JSON.parse(written) as Record<string, unknown>)
     },
-    wkt: (object, kind) => attempt(() => withOptions(proj, ['MULTILINE=NO'], (options) => text(proj._proj_as_wkt(context, object, WKT_KINDS[kind], options)))),
+    wkt: (object, kind) =>
+      attempt(() =>
+        withOptions(proj, ['MULTILINE=NO'], (options) =>
+          text(proj._proj_as_wkt(context, object, WKT_KINDS[kind], options))
+        )
+      ),
     mover(from, to) {
       const any = attempt(() => known(proj._proj_create_crs_to_crs_from_pj(context, from, to, 0, 0)))
       if (any === undefined) return undefined
@@ -196,7 +232,14 @@ function interfaceOf(proj: Compiled, context: number): Proj {
     accuracy(from, to, { longitude, latitude }) {
       const factory = proj._proj_create_operation_factory_context(context, 0)
       try {
-        proj._proj_operation_factory_context_set_area_of_interest(context, factory, longitude, latitude, longitude, latitude)
+        proj._proj_operation_factory_context_set_area_of_interest(
+          context,
+          factory,
+          longitude,
+          latitude,
+          longitude,
+          latitude
+        )
         proj._proj_operation_factory_context_set_spatial_criterion(context, factory, PARTIAL_INTERSECTION)
         proj._proj_operation_factory_context_set_grid_availability_use(context, factory, ONLY_WITH_GRIDS)
         const list = attempt(() => proj._proj_create_operations(context, from, to, factory)) ?? 0
@@ -207,7 +250,8 @@ function interfaceOf(proj: Compiled, context: number): Proj {
           const metres = proj._proj_coordoperation_get_accuracy(context, best)
           const ballpark = proj._proj_coordoperation_has_ballpark_transformation(context, best) !== 0
           // A mere conversion, as from UTM to its own datum, is exact, and says nothing of it.
-          const shifts = attempt(() => text(proj._proj_as_projjson(context, best, 0)))?.includes('"type": "Transformation"') ?? true
+          const shifts =
+            attempt(() => text(proj._proj_as_projjson(context, best, 0)))?.includes('"type": "Transformation"') ?? true
           proj._proj_destroy(best)
           return ballpark ? undefined : metres >= 0 ? metres : shifts ? undefined : 0
         } finally {
@@ -229,12 +273,17 @@ function interfaceOf(proj: Compiled, context: number): Proj {
     },
     identify(object) {
       const confidences = proj._malloc(4)
-      const list = attempt(() => withTexts(proj, ['EPSG'], ([authority]) => proj._proj_identify(context, object, authority, 0, confidences))) ?? 0
+      const list =
+        attempt(() =>
+          withTexts(proj, ['EPSG'], ([authority]) => proj._proj_identify(context, object, authority, 0, confidences))
+        ) ?? 0
       const scores = list === 0 ? 0 : memory(confidences)
       proj._free(confidences)
       if (list === 0) return undefined
       try {
-        return proj._proj_list_get_count(list) > 0 && memory(scores) >= SURE ? known(proj._proj_list_get(context, list, 0)) : undefined
+        return proj._proj_list_get_count(list) > 0 && memory(scores) >= SURE
+          ? known(proj._proj_list_get(context, list, 0))
+          : undefined
       } finally {
         if (scores !== 0) proj._proj_int_list_destroy(scores)
         proj._proj_list_destroy(list)

@@ -14,7 +14,9 @@ export interface ProjectionMethod {
 }
 
 /** GeoKeys of projection parameters (GeoTIFF 1.1, annex B); files take one for another, as GDAL knows. */
-const [STANDARD_1, STANDARD_2, NATURAL_LONGITUDE, NATURAL_LATITUDE, EASTING, NORTHING] = [3078, 3079, 3080, 3081, 3082, 3083]
+const [STANDARD_1, STANDARD_2, NATURAL_LONGITUDE, NATURAL_LATITUDE, EASTING, NORTHING] = [
+  3078, 3079, 3080, 3081, 3082, 3083
+]
 const [FALSE_LONGITUDE, FALSE_LATITUDE, FALSE_EASTING, FALSE_NORTHING] = [3084, 3085, 3086, 3087]
 const [CENTRE_LONGITUDE, CENTRE_LATITUDE, CENTRE_EASTING, CENTRE_NORTHING] = [3088, 3089, 3090, 3091]
 const [SCALE, CENTRE_SCALE, AZIMUTH, POLE_LONGITUDE, GRID_ANGLE] = [3092, 3093, 3094, 3095, 3096]
@@ -25,8 +27,18 @@ const EASTINGS = [EASTING, CENTRE_EASTING, FALSE_EASTING]
 const NORTHINGS = [NORTHING, CENTRE_NORTHING, FALSE_NORTHING]
 const SCALES = [SCALE, CENTRE_SCALE]
 
-const angle = (name: string, code: number, keys: readonly number[]): MethodParameter => ({ name, code, keys, kind: 'angle' })
-const length = (name: string, code: number, keys: readonly number[]): MethodParameter => ({ name, code, keys, kind: 'length' })
+const angle = (name: string, code: number, keys: readonly number[]): MethodParameter => ({
+  name,
+  code,
+  keys,
+  kind: 'angle'
+})
+const length = (name: string, code: number, keys: readonly number[]): MethodParameter => ({
+  name,
+  code,
+  keys,
+  kind: 'length'
+})
 
 const originLatitude = angle('Latitude of natural origin', 8801, LATITUDES)
 const originLongitude = angle('Longitude of natural origin', 8802, LONGITUDES)
@@ -54,7 +66,11 @@ const oblique = (easting: MethodParameter, northing: MethodParameter): MethodPar
   northing
 ]
 
-const method = (name: string, code: number | undefined, parameters: readonly MethodParameter[]): ProjectionMethod => ({ name, code, parameters })
+const method = (name: string, code: number | undefined, parameters: readonly MethodParameter[]): ProjectionMethod => ({
+  name,
+  code,
+  parameters
+})
 
 /**
  * Projections by ProjMethodGeoKey (GeoTIFF 1.1, 3075). What is not listed, Alaska's modified and the Laborde of
@@ -85,14 +101,31 @@ export const PROJECTION_METHODS: Readonly<Record<number, ProjectionMethod>> = {
   26: method('New Zealand Map Grid', 9811, centred),
   27: method('Transverse Mercator (South Orientated)', 9808, scaled),
   28: method('Lambert Cylindrical Equal Area', 9835, [firstParallel, originLongitude, ...offsets]),
-  9815: method('Hotine Oblique Mercator (variant B)', 9815, oblique(length('Easting at projection centre', 8816, [CENTRE_EASTING, EASTING]), length('Northing at projection centre', 8817, [CENTRE_NORTHING, NORTHING])))
+  9815: method(
+    'Hotine Oblique Mercator (variant B)',
+    9815,
+    oblique(
+      length('Easting at projection centre', 8816, [CENTRE_EASTING, EASTING]),
+      length('Northing at projection centre', 8817, [CENTRE_NORTHING, NORTHING])
+    )
+  )
 }
 
 /** The method that a file means by its number, where the parameters that it gives tell two forms apart, as GDAL takes it. */
-export function methodOf(number: number, has: (key: number) => boolean, latitude: number): ProjectionMethod | undefined {
+export function methodOf(
+  number: number,
+  has: (key: number) => boolean,
+  latitude: number
+): ProjectionMethod | undefined {
   const isPole = Math.abs(Math.abs(latitude) - 90) < 1e-9
-  if (number === 7 && has(STANDARD_1)) return method('Mercator (variant B)', 9805, [firstParallel, originLongitude, ...offsets])
-  if (number === 15 && !isPole) return method('Polar Stereographic (variant B)', 9829, [angle('Latitude of standard parallel', 8832, LATITUDES), angle('Longitude of origin', 8833, LONGITUDES), ...offsets])
+  if (number === 7 && has(STANDARD_1))
+    return method('Mercator (variant B)', 9805, [firstParallel, originLongitude, ...offsets])
+  if (number === 15 && !isPole)
+    return method('Polar Stereographic (variant B)', 9829, [
+      angle('Latitude of standard parallel', 8832, LATITUDES),
+      angle('Longitude of origin', 8833, LONGITUDES),
+      ...offsets
+    ])
   return PROJECTION_METHODS[number]
 }
 

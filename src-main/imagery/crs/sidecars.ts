@@ -19,9 +19,13 @@ export async function auxiliaryOf(path: string): Promise<Sidecar | undefined> {
   const found = await firstOf([`${path}.aux.xml`, `${path}.AUX.XML`])
   if (!found) return undefined
   const { file, text } = found
-  const definition = elementOf(text, 'SRS') || elementOf(elementOf(text, 'SpatialReference', false) ?? '', 'WKT') || undefined
+  const definition =
+    elementOf(text, 'SRS') || elementOf(elementOf(text, 'SpatialReference', false) ?? '', 'WKT') || undefined
   const numbers = elementOf(text, 'GeoTransform')?.split(',').map(Number)
-  const transform = numbers?.length === 6 && numbers.every(Number.isFinite) && numbers[1] * numbers[5] - numbers[2] * numbers[4] !== 0 ? (numbers as unknown as Transform) : undefined
+  const transform =
+    numbers?.length === 6 && numbers.every(Number.isFinite) && numbers[1] * numbers[5] - numbers[2] * numbers[4] !== 0
+      ? (numbers as unknown as Transform)
+      : undefined
   const controlPoints = /<GCPList\b/.test(text)
   // Most hold statistics or nodata values alone.
   if (text !== '' && definition === undefined && !transform && !controlPoints) return undefined
@@ -41,9 +45,17 @@ const WORLD_FILES: Record<string, string[]> = {
 export async function worldFileOf(path: string): Promise<Sidecar | undefined> {
   const extension = extname(path)
   const stem = path.slice(0, path.length - extension.length)
-  const found = await firstOf((WORLD_FILES[extension.slice(1).toLowerCase()] ?? []).flatMap((name) => [`${stem}.${name}`, `${stem}.${name.toUpperCase()}`]))
+  const found = await firstOf(
+    (WORLD_FILES[extension.slice(1).toLowerCase()] ?? []).flatMap((name) => [
+      `${stem}.${name}`,
+      `${stem}.${name.toUpperCase()}`
+    ])
+  )
   if (!found) return undefined
-  const [a, d, b, e, x, y] = found.text.trim().split(/\s+/).map((line) => Number(line.replace(',', '.')))
+  const [a, d, b, e, x, y] = found.text
+    .trim()
+    .split(/\s+/)
+    .map((line) => Number(line.replace(',', '.')))
   if (![a, d, b, e, x, y].every(Number.isFinite) || a * e - b * d === 0) return { file: found.file }
   // It names the centre of the upper left pixel.
   return { file: found.file, transform: [x - (a + b) / 2, a, b, y - (d + e) / 2, d, e] }

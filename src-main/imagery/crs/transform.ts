@@ -6,7 +6,11 @@ export function toWorld([x, xc, xr, y, yc, yr]: Transform, column: number, row: 
   return [x + xc * column + xr * row, y + yc * column + yr * row]
 }
 
-export function toPixel([x, xc, xr, y, yc, yr]: Transform, worldX: number, worldY: number): [column: number, row: number] {
+export function toPixel(
+  [x, xc, xr, y, yc, yr]: Transform,
+  worldX: number,
+  worldY: number
+): [column: number, row: number] {
   const determinant = xc * yr - xr * yc
   const [dx, dy] = [worldX - x, worldY - y]
   return [(yr * dx - xr * dy) / determinant, (xc * dy - yc * dx) / determinant]

@@ -33,7 +33,7 @@ const PNG_END = Buffer.from('0000000049454e44ae426082', 'hex')
 
 async function pngEnds(handle: FileHandle, size: number): Promise<boolean> {
   if ((await bytesAt(handle, Math.max(0, size - PNG_END.length), PNG_END.length)).equals(PNG_END)) return true
-  for (let at = PNG_SIGNATURE; at + PNG_FRAME <= size; ) {
+  for (let at = PNG_SIGNATURE; at + PNG_FRAME <= size;) {
     const head = await bytesAt(handle, at, 8)
     if (head.toString('latin1', 4) === 'IEND') return true
     at += PNG_FRAME + head.readUInt32BE(0)
@@ -41,14 +41,23 @@ async function pngEnds(handle: FileHandle, size: number): Promise<boolean> {
   return false
 }
 
-const JPEG = { prefix: 0xff, stuffed: 0x00, firstRestart: 0xd0, lastRestart: 0xd7, start: 0xd8, end: 0xd9, scan: 0xda, alone: 0x01 } as const
+const JPEG = {
+  prefix: 0xff,
+  stuffed: 0x00,
+  firstRestart: 0xd0,
+  lastRestart: 0xd7,
+  start: 0xd8,
+  end: 0xd9,
+  scan: 0xda,
+  alone: 0x01
+} as const
 /** Bytes of a JPEG's scans that are looked through at a time. */
 const PIECE = 2 ** 20
 
 async function jpegEnds(handle: FileHandle, size: number): Promise<boolean> {
   const tail = await bytesAt(handle, Math.max(0, size - 2), 2)
   const ended = tail[0] === JPEG.prefix && tail[1] === JPEG.end
-  for (let at = 2; at + 2 <= size; ) {
+  for (let at = 2; at + 2 <= size;) {
     const [prefix, marker, high, low] = await bytesAt(handle, at, 4)
     if (prefix !== JPEG.prefix) return false
     if (marker === JPEG.prefix) {
@@ -72,16 +81,18 @@ async function jpegEnds(handle: FileHandle, size: number): Promise<boolean> {
   return false
 }
 
-const standsAlone = (marker: number): boolean => marker === JPEG.alone || (marker >= JPEG.firstRestart && marker <= JPEG.start)
+const standsAlone = (marker: number): boolean =>
+  marker === JPEG.alone || (marker >= JPEG.firstRestart && marker <= JPEG.start)
 
 /** Where the marker after a scan's data stands, or undefined where the file ends first. */
 async function afterScan(handle: FileHandle, start: number, size: number): Promise<number | undefined> {
-  for (let from = start; from < size; ) {
+  for (let from = start; from < size;) {
     const piece = await bytesAt(handle, from, Math.min(PIECE, size - from))
     if (piece.length === 0) return undefined
     for (let i = piece.indexOf(JPEG.prefix); i >= 0 && i + 1 < piece.length; i = piece.indexOf(JPEG.prefix, i + 1)) {
       const next = piece[i + 1]
-      const data = next === JPEG.stuffed || next === JPEG.prefix || (next >= JPEG.firstRestart && next <= JPEG.lastRestart)
+      const data =
+        next === JPEG.stuffed || next === JPEG.prefix || (next >= JPEG.firstRestart && next <= JPEG.lastRestart)
       if (!data) return from + i
     }
     // A prefix that ends the piece is looked at with what follows.

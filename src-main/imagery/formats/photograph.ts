@@ -42,10 +42,12 @@ export async function inspectPhotograph(path: string, page = 1): Promise<Photogr
   if (absurd) throw refused(absurd)
   if (depth !== 'uchar' && depth !== 'ushort') throw refused(`${depth} samples are not read from ${format} files`)
   // A file of a few kilobytes cannot hold as many pixels as the best compression leaves room for.
-  if (width * height > (MOST_PIXELS_PER_BYTE[format] ?? Infinity) * size) throw refused(`it claims ${width} × ${height} pixels in ${size} bytes`)
+  if (width * height > (MOST_PIXELS_PER_BYTE[format] ?? Infinity) * size)
+    throw refused(`it claims ${width} × ${height} pixels in ${size} bytes`)
   if (await isTruncated(path, size, format)) throw refused('the file is truncated')
   if (format === 'webp' && (pages ?? 1) > 1) throw refused('animations are not supported')
-  if (format !== 'png' && format !== 'jpeg' && format !== 'webp' && format !== 'tiff') throw refused('not an image format that Smalti reads')
+  if (format !== 'png' && format !== 'jpeg' && format !== 'webp' && format !== 'tiff')
+    throw refused('not an image format that Smalti reads')
   const turned = orientation >= 5
   const roles: BandRole[] = channels >= 3 ? ['red', 'green', 'blue'] : ['grey']
   if (found.hasAlpha) roles.push('alpha')
@@ -57,7 +59,11 @@ export async function inspectPhotograph(path: string, page = 1): Promise<Photogr
 }
 
 /** What files beside a photograph say of its missing pixels. @throws UnreadableImage when a mask does not fit */
-async function missingBeside(path: string, size: Size, orientation: number): Promise<{ masks?: Masks; nodata: Map<number, number>; close(): Promise<void> }> {
+async function missingBeside(
+  path: string,
+  size: Size,
+  orientation: number
+): Promise<{ masks?: Masks; nodata: Map<number, number>; close(): Promise<void> }> {
   const nodata = await nodataBeside(path)
   const masks = await masksBeside(path, size)
   const close = async (): Promise<void> => {
@@ -65,7 +71,10 @@ async function missingBeside(path: string, size: Size, orientation: number): Pro
   }
   if (!masks || orientation === 1) return { masks, nodata, close }
   await close()
-  throw new SmaltiError('UnreadableImage', { path, reason: `its mask file ${path}.msk can’t be used: the image is turned by its EXIF orientation, the mask is not` })
+  throw new SmaltiError('UnreadableImage', {
+    path,
+    reason: `its mask file ${path}.msk can’t be used: the image is turned by its EXIF orientation, the mask is not`
+  })
 }
 
 /** What the best compression of one flat colour leaves room for. */
@@ -73,7 +82,10 @@ const MOST_PIXELS_PER_BYTE: Record<string, number> = { png: 8500, jpeg: 512 }
 
 /** The decoder's message without its internals. */
 export function reasonOf(fault: unknown): string {
-  const first = (fault as Error).message.split('\n')[0].replace(/^Input file /, '').replace(/^.*?: /, '')
+  const first = (fault as Error).message
+    .split('\n')[0]
+    .replace(/^Input file /, '')
+    .replace(/^.*?: /, '')
   return first.replace(/[.\s]+$/, '') || 'the file cannot be decoded'
 }
 
@@ -84,7 +96,8 @@ export function reasonOf(fault: unknown): string {
  */
 export async function openPhotograph(path: string, stored = false): Promise<Raster> {
   const { width, height, type, roles, orientation, gaps } = await inspectPhotograph(path)
-  if (width * height > WHOLE_PIXELS) throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
+  if (width * height > WHOLE_PIXELS)
+    throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
   const { masks, nodata, close } = await missingBeside(path, { width, height }, orientation)
   const kept = createBlockCache()
   const alpha = roles.indexOf('alpha')
@@ -110,7 +123,16 @@ export async function openPhotograph(path: string, stored = false): Promise<Rast
         // A dark pixel of a photograph may be 0 in one band.
         allMustMatch: counted.length > 1,
         alpha: alpha >= 0 ? cut(alpha) : undefined,
-        masks: masks ? await readMasks(masks, { width, height }, kept, window, counted.map(({ band }) => band), signal) : []
+        masks: masks
+          ? await readMasks(
+              masks,
+              { width, height },
+              kept,
+              window,
+              counted.map(({ band }) => band),
+              signal
+            )
+          : []
       }
       return { ...size, bands: planes, valid: validOf(evidence, window.width * window.height) }
     },
@@ -132,7 +154,13 @@ export function cutWindow(plane: Samples, { width, height }: Size, window: Windo
   return part
 }
 
-async function decode(path: string, { width, height }: Size, type: SampleType, roles: readonly BandRole[], stored: boolean): Promise<Patch> {
+async function decode(
+  path: string,
+  { width, height }: Size,
+  type: SampleType,
+  roles: readonly BandRole[],
+  stored: boolean
+): Promise<Patch> {
   try {
     const deep = type === 'uint16'
     const [grey, clear] = [roles[0] === 'grey', roles.includes('alpha')]
@@ -140,13 +168,18 @@ async function decode(path: string, { width, height }: Size, type: SampleType, r
     const coloured = clear ? picture : picture.removeAlpha()
     // The decoder's grey has no opacity: such a picture is decoded in colours that are all the same.
     const space = grey && !clear ? (deep ? 'grey16' : 'b-w') : deep ? 'rgb16' : 'srgb'
-    const { data, info } = await coloured.toColourspace(space).raw({ depth: deep ? 'ushort' : 'uchar' }).toBuffer({ resolveWithObject: true })
+    const { data, info } = await coloured
+      .toColourspace(space)
+      .raw({ depth: deep ? 'ushort' : 'uchar' })
+      .toBuffer({ resolveWithObject: true })
     const { channels } = info
-    if (channels !== (grey && clear ? 4 : roles.length) || info.width !== width || info.height !== height) throw new Error(`decoded as ${info.width}×${info.height}×${channels}`)
+    if (channels !== (grey && clear ? 4 : roles.length) || info.width !== width || info.height !== height)
+      throw new Error(`decoded as ${info.width}×${info.height}×${channels}`)
     const values = deep ? new Uint16Array(data.buffer as ArrayBuffer, data.byteOffset, data.length / 2) : data
     const planes = roles.map((role, b) => {
       const plane = emptySamples(type, width * height)
-      for (let i = 0, from = role === 'alpha' ? channels - 1 : b; i < plane.length; i++, from += channels) plane[i] = values[from]
+      for (let i = 0, from = role === 'alpha' ? channels - 1 : b; i < plane.length; i++, from += channels)
+        plane[i] = values[from]
       return plane
     })
     return { width, height, bands: planes }

@@ -22,7 +22,8 @@ export async function pngStorage(path: string): Promise<PngStorage | undefined> 
   }
   try {
     const header = await read(0, 33)
-    if (header.length < 33 || !header.subarray(0, 8).equals(SIGNATURE) || header.toString('latin1', 12, 16) !== 'IHDR') return undefined
+    if (header.length < 33 || !header.subarray(0, 8).equals(SIGNATURE) || header.toString('latin1', 12, 16) !== 'IHDR')
+      return undefined
     const [bits, colourType] = [header[24], header[25]]
     if (colourType !== INDEXED) return { bits }
     for (let offset = 33, chunks = 0; chunks < MOST_CHUNKS; chunks++) {
@@ -32,7 +33,10 @@ export async function pngStorage(path: string): Promise<PngStorage | undefined> 
       if (name === 'IDAT') return undefined
       if (name === 'PLTE') {
         const colours = await read(offset + 8, Math.min(length, 768))
-        return { bits, palette: Array.from({ length: Math.floor(colours.length / 3) }, (_, i) => colours.readUIntBE(3 * i, 3)) }
+        return {
+          bits,
+          palette: Array.from({ length: Math.floor(colours.length / 3) }, (_, i) => colours.readUIntBE(3 * i, 3))
+        }
       }
       offset += 12 + length
     }

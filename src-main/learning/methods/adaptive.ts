@@ -27,18 +27,31 @@ export const adaptive: LearningMethod = {
       measured: [ESTIMATE],
       ceiling: Math.log(heads[0].clusters),
       loss({ heatmaps }, _, fed) {
-        const terms = heads.flatMap(({ name, subHeads }) => heatmaps[name].map((heatmap) => tf.div(pairLoss(cellsAt(heatmap, fed.places), fed.threshold), subHeads)))
-        return { loss: tf.sum(tf.addN(terms)), measured: { [ESTIMATE]: toldOfPlaces(cellsAt(heatmaps[heads[0].name][0], fed.places)) } }
+        const terms = heads.flatMap(({ name, subHeads }) =>
+          heatmaps[name].map((heatmap) => tf.div(pairLoss(cellsAt(heatmap, fed.places), fed.threshold), subHeads))
+        )
+        return {
+          loss: tf.sum(tf.addN(terms)),
+          measured: { [ESTIMATE]: toldOfPlaces(cellsAt(heatmaps[heads[0].name][0], fed.places)) }
+        }
       }
     }
   },
   feed: (batch, { architecture, shape }, uniform, progress) => ({
-    places: drawPlaces(batch, architecture, shape, placesOf(architecture, shape), uniform, headSide(architecture, shape)),
+    places: drawPlaces(
+      batch,
+      architecture,
+      shape,
+      placesOf(architecture, shape),
+      uniform,
+      headSide(architecture, shape)
+    ),
     threshold: Float32Array.of(THRESHOLD.from + (THRESHOLD.to - THRESHOLD.from) * progress)
   })
 }
 
-const placesOf = (architecture: Architecture, shape: StepShape): number => Math.min(PLACES, headSide(architecture, shape) ** 2)
+const placesOf = (architecture: Architecture, shape: StepShape): number =>
+  Math.min(PLACES, headSide(architecture, shape) ** 2)
 
 /** @param p  assignments, [places, C] */
 function pairLoss(p: tf.Tensor2D, threshold: tf.Tensor): tf.Tensor {

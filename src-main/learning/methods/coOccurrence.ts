@@ -12,5 +12,9 @@ export const coOccurrence = pairOfPlaces('co-occurrence', 2, (stride, side, unif
   const farthest = Math.max(FAR, (side - 1) * stride)
   const length = near ? NEAR : FAR + (farthest - FAR) * uniform()
   const angle = 2 * Math.PI * uniform()
-  return { rows: Math.round((length * Math.sin(angle)) / stride), columns: Math.round((length * Math.cos(angle)) / stride), answer: Number(near) }
+  return {
+    rows: Math.round((length * Math.sin(angle)) / stride),
+    columns: Math.round((length * Math.cos(angle)) / stride),
+    answer: Number(near)
+  }
 })

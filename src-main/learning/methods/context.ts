@@ -3,7 +3,16 @@ import { pairOfPlaces } from './pairOfPlaces.ts'
 
 /** Pixels from a place to its neighbour on each side, and by how much that varies. */
 const [GAP, JITTER] = [24, 4]
-const SIDES = [[-1, -1], [-1, 0], [-1, 1], [0, -1], [0, 1], [1, -1], [1, 0], [1, 1]] as const
+const SIDES = [
+  [-1, -1],
+  [-1, 0],
+  [-1, 1],
+  [0, -1],
+  [0, 1],
+  [1, -1],
+  [1, 0],
+  [1, 1]
+] as const
 
 /**
  * Context prediction (Doersch, Gupta, Efros 2015): on which of its eight sides does another place lie? Changed for a

@@ -38,14 +38,23 @@ export const deepInfomax: LearningMethod = {
     return {
       parameters: parametersOf(architecture, { grid, side }, shape.deepInfomax!),
       headParts: [],
-      inputs: { places: [images * places], ...(gamma > 0 && { noise: [images, GLOBAL] }), ...(coordinates > 0 && { rowOf: [images * places, side], columnOf: [images * places, side] }), ...(occlusion > 0 && { seen: [images, side, side, 1] }) },
+      inputs: {
+        places: [images * places],
+        ...(gamma > 0 && { noise: [images, GLOBAL] }),
+        ...(coordinates > 0 && { rowOf: [images * places, side], columnOf: [images * places, side] }),
+        ...(occlusion > 0 && { seen: [images, side, side, 1] })
+      },
       measured: [ESTIMATE],
       ceiling: Math.log(1 + (beta > 0 ? places * (images - 1) : images - 1)),
       loss({ trunk, share }, weights, fed) {
         const channels = trunk.shape[3]
         // What is without data says nothing of the whole; nor does what is occluded, unless nothing else is left.
         const seen = fed.seen && share ? tf.mul(tf.add(fed.seen, SMALLEST), share) : (fed.seen ?? share)
-        const global = applied('infomax/global2', weights, tf.relu(applied('infomax/global1', weights, meansOf(trunk, seen))))
+        const global = applied(
+          'infomax/global2',
+          weights,
+          tf.relu(applied('infomax/global1', weights, meansOf(trunk, seen)))
+        )
         const terms: tf.Tensor[] = []
         let nats: tf.Scalar | undefined
         const add = (matrix: tf.Tensor2D, mask: tf.Tensor2D, weight: number): void => {
@@ -57,12 +66,19 @@ export const deepInfomax: LearningMethod = {
           add(scored('infomax/local', scores, weights, local, global), togetherMask(images, places), beta)
         }
         if (alpha > 0) {
-          const whole = tf.reshape(onGrid(share ? tf.mul(trunk, share) : trunk, grid), [images, grid * grid * channels]) as tf.Tensor2D
+          const whole = tf.reshape(onGrid(share ? tf.mul(trunk, share) : trunk, grid), [
+            images,
+            grid * grid * channels
+          ]) as tf.Tensor2D
           add(scored('infomax/whole', 'concat', weights, whole, global), togetherMask(images, 1), alpha)
         }
-        if (coordinates > 0) terms.push(tf.mul(coordinateTerm(cellsAt(trunk, fed.places), global, places, weights, fed), coordinates))
+        if (coordinates > 0)
+          terms.push(tf.mul(coordinateTerm(cellsAt(trunk, fed.places), global, places, weights, fed), coordinates))
         if (gamma > 0) terms.push(...priorTerms(weights, tf.sigmoid(global) as tf.Tensor2D, fed.noise, gamma))
-        return { loss: tf.sum(tf.addN(terms.map((term) => tf.sum(term)))), measured: { [ESTIMATE]: tf.reshape(nats!, [1]) } }
+        return {
+          loss: tf.sum(tf.addN(terms.map((term) => tf.sum(term)))),
+          measured: { [ESTIMATE]: tf.reshape(nats!, [1]) }
+        }
       }
     }
   },
@@ -78,7 +94,10 @@ export const deepInfomax: LearningMethod = {
     return {
       places,
       ...(gamma > 0 && { noise: Float32Array.from({ length: images * GLOBAL }, uniform) }),
-      ...(coordinates > 0 && { rowOf: oneOf((place) => Math.floor(place / side) % side), columnOf: oneOf((place) => place % side) }),
+      ...(coordinates > 0 && {
+        rowOf: oneOf((place) => Math.floor(place / side) % side),
+        columnOf: oneOf((place) => place % side)
+      }),
       ...(occlusion > 0 && { seen: occluded(images, side, occlusion, uniform) })
     }
   }
@@ -90,17 +109,32 @@ function occluded(images: number, side: number, share: number, uniform: Uniform)
   const length = Math.min(side - 1, Math.round(share * side))
   for (let image = 0; image < images; image++) {
     const [top, left] = [integerBelow(side - length + 1, uniform), integerBelow(side - length + 1, uniform)]
-    for (let row = top; row < top + length; row++) seen.fill(0, (image * side + row) * side + left, (image * side + row) * side + left + length)
+    for (let row = top; row < top + length; row++)
+      seen.fill(0, (image * side + row) * side + left, (image * side + row) * side + left + length)
   }
   return seen
 }
 
 /** Cross-entropy of a place's row and column, told from the place and the whole. */
-function coordinateTerm(local: tf.Tensor2D, global: tf.Tensor2D, places: number, weights: NamedTensors, fed: NamedTensors): tf.Tensor {
+function coordinateTerm(
+  local: tf.Tensor2D,
+  global: tf.Tensor2D,
+  places: number,
+  weights: NamedTensors,
+  fed: NamedTensors
+): tf.Tensor {
   const [images, length] = global.shape
   const spread = tf.reshape(tf.tile(tf.reshape(global, [images, 1, length]), [1, places, 1]), [images * places, length])
   const both = tf.concat([local, spread], 1)
-  const missed = (axis: 'row' | 'column'): tf.Tensor => tf.neg(tf.mean(tf.sum(tf.mul(fed[`${axis}Of`], tf.log(tf.add(tf.softmax(applied(`infomax/${axis}`, weights, both)), SMALLEST))), 1)))
+  const missed = (axis: 'row' | 'column'): tf.Tensor =>
+    tf.neg(
+      tf.mean(
+        tf.sum(
+          tf.mul(fed[`${axis}Of`], tf.log(tf.add(tf.softmax(applied(`infomax/${axis}`, weights, both)), SMALLEST))),
+          1
+        )
+      )
+    )
   return tf.add(missed('row'), missed('column'))
 }
 
@@ -119,33 +153,64 @@ export function globalVectors(weights: NamedArrays, summaries: Points): Points {
     }
     return { values: result, width: to, count }
   }
-  return through(through(summaries, 'global1', (value) => Math.max(0, value)), 'global2', (value) => value)
+  return through(
+    through(summaries, 'global1', (value) => Math.max(0, value)),
+    'global2',
+    (value) => value
+  )
 }
 
-const placesOf = (architecture: Architecture, shape: StepShape): number => Math.min(PLACES, mapSide(architecture, shape) ** 2)
+const placesOf = (architecture: Architecture, shape: StepShape): number =>
+  Math.min(PLACES, mapSide(architecture, shape) ** 2)
 
-function parametersOf(architecture: Architecture, { grid, side }: { grid: number; side: number }, { alpha, beta, gamma, scores, coordinates }: DeepInfomax): Record<string, Parameter> {
+function parametersOf(
+  architecture: Architecture,
+  { grid, side }: { grid: number; side: number },
+  { alpha, beta, gamma, scores, coordinates }: DeepInfomax
+): Record<string, Parameter> {
   const channels = trunkChannels(architecture)
   return {
     ...dense('infomax/global1', channels, UNITS),
     ...dense('infomax/global2', UNITS, GLOBAL),
     ...(beta > 0 && scorer('infomax/local', scores, channels)),
     ...(alpha > 0 && scorer('infomax/whole', 'concat', grid * grid * channels)),
-    ...(coordinates > 0 && { ...dense('infomax/row', channels + GLOBAL, side), ...dense('infomax/column', channels + GLOBAL, side) }),
-    ...(gamma > 0 && { ...dense('infomax/prior1', GLOBAL, PRIOR_WIDE), ...dense('infomax/prior2', PRIOR_WIDE, PRIOR_NARROW), ...dense('infomax/prior3', PRIOR_NARROW, 1) })
+    ...(coordinates > 0 && {
+      ...dense('infomax/row', channels + GLOBAL, side),
+      ...dense('infomax/column', channels + GLOBAL, side)
+    }),
+    ...(gamma > 0 && {
+      ...dense('infomax/prior1', GLOBAL, PRIOR_WIDE),
+      ...dense('infomax/prior2', PRIOR_WIDE, PRIOR_NARROW),
+      ...dense('infomax/prior3', PRIOR_NARROW, 1)
+    })
   }
 }
 
 const scorer = (name: string, scores: DeepInfomax['scores'], channels: number): Record<string, Parameter> =>
   scores === 'dot'
     ? { ...embedding(`${name}/a`, channels), ...embedding(`${name}/b`, GLOBAL) }
-    : { ...dense(`${name}/a`, channels, UNITS), ...dense(`${name}/b`, GLOBAL, UNITS), ...dense(`${name}/score`, UNITS, 1) }
+    : {
+        ...dense(`${name}/a`, channels, UNITS),
+        ...dense(`${name}/b`, GLOBAL, UNITS),
+        ...dense(`${name}/score`, UNITS, 1)
+      }
 
-const embedding = (name: string, channels: number): Record<string, Parameter> => ({ ...dense(`${name}1`, channels, UNITS), ...dense(`${name}2`, UNITS, EMBEDDED), ...dense(`${name}/shortcut`, channels, EMBEDDED) })
+const embedding = (name: string, channels: number): Record<string, Parameter> => ({
+  ...dense(`${name}1`, channels, UNITS),
+  ...dense(`${name}2`, UNITS, EMBEDDED),
+  ...dense(`${name}/shortcut`, channels, EMBEDDED)
+})
 
 /** T(a, b) of all pairs, [rows of a, rows of b]. */
-function scored(name: string, scores: DeepInfomax['scores'], weights: NamedTensors, a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D {
-  if (scores === 'dot') return tf.matMul(embedded(`${name}/a`, weights, a), embedded(`${name}/b`, weights, b), false, true)
+function scored(
+  name: string,
+  scores: DeepInfomax['scores'],
+  weights: NamedTensors,
+  a: tf.Tensor2D,
+  b: tf.Tensor2D
+): tf.Tensor2D {
+  if (scores === 'dot')
+    return tf.matMul(embedded(`${name}/a`, weights, a), embedded(`${name}/b`, weights, b), false, true)
   const [rows, columns] = [a.shape[0], b.shape[0]]
   // What a layer makes of [a; b] is the sum of what it makes of each.
   const left = tf.reshape(applied(`${name}/a`, weights, a), [rows, 1, UNITS])
@@ -156,7 +221,10 @@ function scored(name: string, scores: DeepInfomax['scores'], weights: NamedTenso
 
 /** A layer of units and a linear short cut, brought to mean 0 and variance 1 in each row. */
 function embedded(name: string, weights: NamedTensors, x: tf.Tensor2D): tf.Tensor2D {
-  const both = tf.add(applied(`${name}2`, weights, tf.relu(applied(`${name}1`, weights, x))), applied(`${name}/shortcut`, weights, x))
+  const both = tf.add(
+    applied(`${name}2`, weights, tf.relu(applied(`${name}1`, weights, x))),
+    applied(`${name}/shortcut`, weights, x)
+  )
   const centred = tf.sub(both, tf.mean(both, 1, true))
   const variance = tf.mean(tf.mul(centred, centred), 1, true)
   // Scores of unit vectors' length, so that their exponentials stay in range.
@@ -165,9 +233,17 @@ function embedded(name: string, weights: NamedTensors, x: tf.Tensor2D): tf.Tenso
 
 /** The adversary tells Y from noise; the encoder learns to pass for noise (non-saturating). */
 function priorTerms(weights: NamedTensors, global: tf.Tensor2D, noise: tf.Tensor, gamma: number): tf.Tensor[] {
-  const judged = (x: tf.Tensor, by: NamedTensors): tf.Tensor => applied('infomax/prior3', by, tf.relu(applied('infomax/prior2', by, tf.relu(applied('infomax/prior1', by, x)))))
-  const fixed = Object.fromEntries(Object.entries(weights).filter(([name]) => name.startsWith('infomax/prior')).map(([name, value]) => [name, held(value)]))
-  const adversary = tf.add(tf.mean(softplus(tf.neg(judged(noise, weights)))), tf.mean(softplus(judged(held(global), weights))))
+  const judged = (x: tf.Tensor, by: NamedTensors): tf.Tensor =>
+    applied('infomax/prior3', by, tf.relu(applied('infomax/prior2', by, tf.relu(applied('infomax/prior1', by, x)))))
+  const fixed = Object.fromEntries(
+    Object.entries(weights)
+      .filter(([name]) => name.startsWith('infomax/prior'))
+      .map(([name, value]) => [name, held(value)])
+  )
+  const adversary = tf.add(
+    tf.mean(softplus(tf.neg(judged(noise, weights)))),
+    tf.mean(softplus(judged(held(global), weights)))
+  )
   return [adversary, tf.mul(tf.mean(softplus(tf.neg(judged(global, fixed)))), gamma)]
 }
 

@@ -40,32 +40,56 @@ export const embedded: LearningMethod = {
       }
     }
   },
-  feed: (batch, { architecture, shape }, uniform) => ({ places: drawPlaces(batch, architecture, shape, placesOf(architecture, shape), uniform) })
+  feed: (batch, { architecture, shape }, uniform) => ({
+    places: drawPlaces(batch, architecture, shape, placesOf(architecture, shape), uniform)
+  })
 }
 
 /** Heads whose centres are k-means on features z·√channels of the trunk as it begins. */
-export function startingHeads(architecture: Architecture, features: Points, uniform: Uniform): Record<string, Float32Array> {
+export function startingHeads(
+  architecture: Architecture,
+  features: Points,
+  uniform: Uniform
+): Record<string, Float32Array> {
   const scale = 1 / Math.sqrt(features.width)
   const points = { ...features, values: features.values.map((value) => value * scale) }
-  return Object.fromEntries(architecture.heads.map(({ name, clusters, subHeads }) => {
-    const { centres } = kMeans(points, clusters, uniform)
-    const filter = new Float32Array(subHeads * centres.length)
-    for (let s = 0; s < subHeads; s++) filter.set(centres.map((value) => 2 * value), s * centres.length)
-    return [`head${name}/filter`, filter]
-  }))
+  return Object.fromEntries(
+    architecture.heads.map(({ name, clusters, subHeads }) => {
+      const { centres } = kMeans(points, clusters, uniform)
+      const filter = new Float32Array(subHeads * centres.length)
+      for (let s = 0; s < subHeads; s++)
+        filter.set(
+          centres.map((value) => 2 * value),
+          s * centres.length
+        )
+      return [`head${name}/filter`, filter]
+    })
+  )
 }
 
 /** Heads as the network applies them to the trunk's features themselves: scores that are highest for the nearest centre. */
-export function settledHeads(architecture: Architecture, weights: Record<string, Float32Array>): Record<string, Float32Array> {
-  return Object.fromEntries(architecture.heads.flatMap(({ name, clusters, subHeads }) => {
-    const filter = weights[`head${name}/filter`]
-    const channels = filter.length / (clusters * subHeads)
-    const bias = Float32Array.from({ length: clusters * subHeads }, (_, c) => -filter.subarray(c * channels, (c + 1) * channels).reduce((sum, value) => sum + value * value, 0) / 4)
-    return [[`head${name}/filter`, filter.map((value) => value / Math.sqrt(channels))], [`head${name}/bias`, bias]]
-  }))
+export function settledHeads(
+  architecture: Architecture,
+  weights: Record<string, Float32Array>
+): Record<string, Float32Array> {
+  return Object.fromEntries(
+    architecture.heads.flatMap(({ name, clusters, subHeads }) => {
+      const filter = weights[`head${name}/filter`]
+      const channels = filter.length / (clusters * subHeads)
+      const bias = Float32Array.from(
+        { length: clusters * subHeads },
+        (_, c) => -filter.subarray(c * channels, (c + 1) * channels).reduce((sum, value) => sum + value * value, 0) / 4
+      )
+      return [
+        [`head${name}/filter`, filter.map((value) => value / Math.sqrt(channels))],
+        [`head${name}/bias`, bias]
+      ]
+    })
+  )
 }
 
-const placesOf = (architecture: Architecture, shape: StepShape): number => Math.min(PLACES, mapSide(architecture, shape) ** 2)
+const placesOf = (architecture: Architecture, shape: StepShape): number =>
+  Math.min(PLACES, mapSide(architecture, shape) ** 2)
 
 /** q of each place, [places, C]. */
 function assigned(z: tf.Tensor2D, weights: NamedTensors, head: string): tf.Tensor2D {

@@ -21,8 +21,10 @@ function logSumExp(x: tf.Tensor, axis: number): tf.Tensor {
 type Estimator = (scores: tf.Tensor2D, positives: tf.Tensor2D) => tf.Scalar
 
 const ofJoint = (scores: tf.Tensor, positives: tf.Tensor): tf.Tensor => tf.sum(tf.mul(scores, positives), 1, true)
-const meanOfPositives = (values: tf.Tensor, positives: tf.Tensor): tf.Tensor => tf.div(tf.sum(tf.mul(values, positives)), tf.sum(positives))
-const meanOfNegatives = (values: tf.Tensor, positives: tf.Tensor): tf.Tensor => tf.div(tf.sum(tf.mul(values, tf.sub(1, positives))), tf.sum(tf.sub(1, positives)))
+const meanOfPositives = (values: tf.Tensor, positives: tf.Tensor): tf.Tensor =>
+  tf.div(tf.sum(tf.mul(values, positives)), tf.sum(positives))
+const meanOfNegatives = (values: tf.Tensor, positives: tf.Tensor): tf.Tensor =>
+  tf.div(tf.sum(tf.mul(values, tf.sub(1, positives))), tf.sum(tf.sub(1, positives)))
 const onlyNegatives = (scores: tf.Tensor, positives: tf.Tensor): tf.Tensor => tf.add(scores, tf.mul(positives, NOTHING))
 
 export const ESTIMATORS = {

@@ -18,16 +18,26 @@ const SMALLEST = 1e-6
 export const exemplar: LearningMethod = {
   objective(architecture, { pairs }) {
     return {
-      parameters: { ...dense('exemplar/units', trunkChannels(architecture), UNITS), ...dense('exemplar/embedded', UNITS, EMBEDDED) },
+      parameters: {
+        ...dense('exemplar/units', trunkChannels(architecture), UNITS),
+        ...dense('exemplar/embedded', UNITS, EMBEDDED)
+      },
       headParts: [],
       inputs: {},
       measured: [ESTIMATE],
       ceiling: Math.log(pairs),
       loss({ trunk, share }, weights) {
-        const embedded = applied('exemplar/embedded', weights, tf.relu(applied('exemplar/units', weights, meansOf(trunk, share))))
+        const embedded = applied(
+          'exemplar/embedded',
+          weights,
+          tf.relu(applied('exemplar/units', weights, meansOf(trunk, share)))
+        )
         const unit = tf.div(embedded, tf.sqrt(tf.add(tf.sum(tf.mul(embedded, embedded), 1, true), SMALLEST)))
         const view = (from: number): tf.Tensor2D => tf.slice(unit, [from, 0], [pairs, EMBEDDED]) as tf.Tensor2D
-        const told = ESTIMATORS.infonce(tf.div(tf.matMul(view(0), view(pairs), false, true), TEMPERATURE), togetherMask(pairs, 1))
+        const told = ESTIMATORS.infonce(
+          tf.div(tf.matMul(view(0), view(pairs), false, true), TEMPERATURE),
+          togetherMask(pairs, 1)
+        )
         return { loss: tf.neg(told), measured: { [ESTIMATE]: tf.reshape(told, [1]) } }
       }
     }

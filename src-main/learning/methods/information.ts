@@ -21,7 +21,9 @@ export const information: LearningMethod = {
       parameters: {},
       headParts: ['filter', 'bias'],
       inputs: Object.fromEntries(learnt.map(({ name }) => [lambdaInput(name), [1]])),
-      measured: learnt.flatMap(({ name, subHeads }) => Array.from({ length: subHeads }, (_, s) => jointOutput(name, s))),
+      measured: learnt.flatMap(({ name, subHeads }) =>
+        Array.from({ length: subHeads }, (_, s) => jointOutput(name, s))
+      ),
       loss({ heatmaps, share, pairs }, _, fed) {
         const measured: NamedTensors = {}
         const terms = learnt.flatMap(({ name, subHeads }) =>

@@ -36,7 +36,12 @@ export interface Objective {
 export interface LearningMethod {
   objective(architecture: Architecture, shape: StepShape): Objective
   /** What changes from step to step. @param progress  0…1 */
-  feed?(batch: Batch, seen: { architecture: Architecture; shape: StepShape; recipe: Recipe }, uniform: Uniform, progress: number): NamedArrays
+  feed?(
+    batch: Batch,
+    seen: { architecture: Architecture; shape: StepShape; recipe: Recipe },
+    uniform: Uniform,
+    progress: number
+  ): NamedArrays
 }
 
 export const ESTIMATE = 'estimate'
@@ -48,7 +53,8 @@ export const dense = (name: string, from: number, to: number): Record<string, Pa
 })
 
 /** @param x  [rows, from] */
-export const applied = (name: string, weights: NamedTensors, x: tf.Tensor): tf.Tensor2D => tf.add(tf.matMul(x as tf.Tensor2D, weights[`${name}/weights`] as tf.Tensor2D), weights[`${name}/bias`]) as tf.Tensor2D
+export const applied = (name: string, weights: NamedTensors, x: tf.Tensor): tf.Tensor2D =>
+  tf.add(tf.matMul(x as tf.Tensor2D, weights[`${name}/weights`] as tf.Tensor2D), weights[`${name}/bias`]) as tf.Tensor2D
 
 /** Least probability whose logarithm is taken. */
 const SMALLEST = 1e-7
@@ -61,7 +67,9 @@ export function toldOfPlaces(p: tf.Tensor2D): tf.Tensor1D {
 
 /** The same value, through which no gradient flows. */
 export const held = <T extends tf.Tensor>(x: T): T =>
-  tf.customGrad((value) => ({ value: tf.clone(value as tf.Tensor), gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy) }))(x) as T
+  tf.customGrad((value) => ({ value: tf.clone(value as tf.Tensor), gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy) }))(
+    x
+  ) as T
 
 /** `ln(1 + eˣ)`, for x of any size. */
 export const softplus = (x: tf.Tensor): tf.Tensor => tf.add(tf.relu(x), tf.log(tf.add(1, tf.exp(tf.neg(tf.abs(x))))))

@@ -26,35 +26,61 @@ export interface Offset {
  *
  * @param draw  where the second place lies from the first
  */
-export const pairOfPlaces = (name: string, answers: number, draw: (stride: number, side: number, uniform: Uniform) => Offset): LearningMethod => ({
+export const pairOfPlaces = (
+  name: string,
+  answers: number,
+  draw: (stride: number, side: number, uniform: Uniform) => Offset
+): LearningMethod => ({
   objective(architecture, shape) {
     const channels = trunkChannels(architecture)
     const count = 2 * shape.pairs * PAIRS
     const inputs: Record<string, Shape> = { from: [count], to: [count], answers: [count, answers] }
     return {
-      parameters: { ...dense(`${name}/from`, channels, UNITS), ...dense(`${name}/to`, channels, UNITS), ...dense(`${name}/joined`, 2 * UNITS, UNITS), ...dense(`${name}/answer`, UNITS, answers) },
+      parameters: {
+        ...dense(`${name}/from`, channels, UNITS),
+        ...dense(`${name}/to`, channels, UNITS),
+        ...dense(`${name}/joined`, 2 * UNITS, UNITS),
+        ...dense(`${name}/answer`, UNITS, answers)
+      },
       headParts: [],
       inputs,
       measured: [ESTIMATE],
       ceiling: Math.log(answers),
       loss({ trunk }, weights, fed) {
         // Pairs that found no place have no answer.
-        const loss = tf.div(tf.sum(crossEntropy(logitsOf(name, trunk, weights, fed), fed.answers)), tf.maximum(tf.sum(fed.answers), 1)) as tf.Scalar
+        const loss = tf.div(
+          tf.sum(crossEntropy(logitsOf(name, trunk, weights, fed), fed.answers)),
+          tf.maximum(tf.sum(fed.answers), 1)
+        ) as tf.Scalar
         return { loss, measured: { [ESTIMATE]: tf.reshape(tf.sub(Math.log(answers), loss), [1]) } }
       }
     }
   },
-  feed: (batch, { architecture, shape }, uniform) => drawPairs(batch, architecture, shape, answers, (stride, side) => draw(stride, side, uniform), uniform)
+  feed: (batch, { architecture, shape }, uniform) =>
+    drawPairs(batch, architecture, shape, answers, (stride, side) => draw(stride, side, uniform), uniform)
 })
 
 function logitsOf(name: string, trunk: tf.Tensor4D, weights: NamedTensors, fed: NamedTensors): tf.Tensor2D {
-  const side = (place: 'from' | 'to'): tf.Tensor2D => tf.relu(applied(`${name}/${place}`, weights, cellsAt(trunk, fed[place])))
-  return applied(`${name}/answer`, weights, tf.relu(applied(`${name}/joined`, weights, tf.concat([side('from'), side('to')], 1))))
+  const side = (place: 'from' | 'to'): tf.Tensor2D =>
+    tf.relu(applied(`${name}/${place}`, weights, cellsAt(trunk, fed[place])))
+  return applied(
+    `${name}/answer`,
+    weights,
+    tf.relu(applied(`${name}/joined`, weights, tf.concat([side('from'), side('to')], 1)))
+  )
 }
 
-const crossEntropy = (logits: tf.Tensor2D, answers: tf.Tensor): tf.Tensor => tf.neg(tf.sum(tf.mul(answers, tf.log(tf.add(tf.softmax(logits), SMALLEST))), 1))
+const crossEntropy = (logits: tf.Tensor2D, answers: tf.Tensor): tf.Tensor =>
+  tf.neg(tf.sum(tf.mul(answers, tf.log(tf.add(tf.softmax(logits), SMALLEST))), 1))
 
-function drawPairs(batch: Batch, architecture: Architecture, shape: StepShape, answers: number, draw: (stride: number, side: number) => Offset, uniform: Uniform): Record<'from' | 'to' | 'answers', Float32Array> {
+function drawPairs(
+  batch: Batch,
+  architecture: Architecture,
+  shape: StepShape,
+  answers: number,
+  draw: (stride: number, side: number) => Offset,
+  uniform: Uniform
+): Record<'from' | 'to' | 'answers', Float32Array> {
   const [side, stride] = [mapSide(architecture, shape), outputStride(architecture)]
   const holds = hasData(batch, shape, stride)
   const count = 2 * shape.pairs * PAIRS

@@ -11,9 +11,18 @@ import type { Architecture } from '../network/architecture.ts'
 import type { LearningMethod, Objective } from './method.ts'
 
 /** All methods that learn a trunk. */
-export const LEARNING: Record<LearntMethod, LearningMethod> = { information, 'deep-infomax': deepInfomax, 'co-occurrence': coOccurrence, context, exemplar, adaptive, embedded }
+export const LEARNING: Record<LearntMethod, LearningMethod> = {
+  information,
+  'deep-infomax': deepInfomax,
+  'co-occurrence': coOccurrence,
+  context,
+  exemplar,
+  adaptive,
+  embedded
+}
 
 /** What a step of such a shape minimises. */
-export const objectiveOf = (architecture: Architecture, shape: StepShape): Objective => methodOf(shape).objective(architecture, shape)
+export const objectiveOf = (architecture: Architecture, shape: StepShape): Objective =>
+  methodOf(shape).objective(architecture, shape)
 
 export const methodOf = ({ method = 'information' }: StepShape): LearningMethod => LEARNING[method]

@@ -31,7 +31,10 @@ export function windowStep(architecture: Architecture): number {
 
 /** Input pixels, to each side of an output pixel's own square, that its value depends on. */
 export function receptiveHalo(architecture: Architecture): number {
-  return Math.max(trunkHalo(architecture), statisticsHalo(architecture)) + outputStride(architecture) * (1 + filterBorder(architecture))
+  return (
+    Math.max(trunkHalo(architecture), statisticsHalo(architecture)) +
+    outputStride(architecture) * (1 + filterBorder(architecture))
+  )
 }
 
 function trunkHalo({ layers, sobel, backbone, descriptor }: Architecture): number {
@@ -53,7 +56,10 @@ function trunkHalo({ layers, sobel, backbone, descriptor }: Architecture): numbe
 function statisticsHalo(architecture: Architecture): number {
   const { statistics = [], heads, kuwahara } = architecture
   const stride = outputStride(architecture)
-  const widest = Math.max(0, ...[...statistics, ...heads.flatMap(({ refit = [] }) => refit)].map((side) => boxInCells(side, stride)))
+  const widest = Math.max(
+    0,
+    ...[...statistics, ...heads.flatMap(({ refit = [] }) => refit)].map((side) => boxInCells(side, stride))
+  )
   // A box half its side away reaches as far beyond its centre again.
   return kuwahara === undefined ? Math.ceil((stride * widest) / 2) + 1 : stride * Math.max(0, widest - 1) + 1
 }
@@ -83,11 +89,16 @@ export function trunkChannels({ bands, layers, statistics, backbone, descriptor 
 /** Channels that the heads see: the trunk's, then the statistics, then, where there is no trunk, the row. */
 export function featureChannels(architecture: Architecture): number {
   const { bands, statistics } = architecture
-  return trunkChannels(architecture) + (statistics ? patchStatisticsCount(bands, statistics) : 0) + Number(rowInFeatures(architecture))
+  return (
+    trunkChannels(architecture) +
+    (statistics ? patchStatisticsCount(bands, statistics) : 0) +
+    Number(rowInFeatures(architecture))
+  )
 }
 
 /** A trunk learns from crops, which do not know their place. */
-export const rowInFeatures = (architecture: Architecture): boolean => architecture.upright === true && trunkChannels(architecture) === 0
+export const rowInFeatures = (architecture: Architecture): boolean =>
+  architecture.upright === true && trunkChannels(architecture) === 0
 
 /** Output pixels of a window's border that only the guided filter sees. */
 export function filterBorder(architecture: Architecture): number {
@@ -95,36 +106,47 @@ export function filterBorder(architecture: Architecture): number {
 }
 
 /** Input pixels of a window's border that its heatmaps do not cover. */
-export const heatmapMargin = (architecture: Architecture): number => windowMargin(architecture) + outputStride(architecture) * filterBorder(architecture)
+export const heatmapMargin = (architecture: Architecture): number =>
+  windowMargin(architecture) + outputStride(architecture) * filterBorder(architecture)
 
 /**
  * Channels and pools of a trunk in the papers' shorthand: `64,128,M,256,256,512d2`; `s2` marks a stride, `A` an average pool.
  * @param width  factor on all channel counts, which are rounded to multiples of four
  */
 export function trunk(shorthand: string, width: number): Layer[] {
-  return shorthand.split(',').filter(Boolean).map((word): Layer => {
-    if (word === 'M') return { kind: 'pool' }
-    if (word === 'A') return { kind: 'pool', average: true }
-    const [, channels, dilation, stride] = /^(\d+)(?:d(\d+))?(?:s(\d+))?$/.exec(word) ?? []
-    if (channels === undefined) throw new RangeError(`'${word}' is no layer`)
-    return {
-      kind: 'convolution',
-      channels: CHANNEL_MULTIPLE * Math.max(1, Math.round((Number(channels) * width) / CHANNEL_MULTIPLE)),
-      dilation: Number(dilation ?? 1),
-      stride: Number(stride ?? 1)
-    }
-  })
+  return shorthand
+    .split(',')
+    .filter(Boolean)
+    .map((word): Layer => {
+      if (word === 'M') return { kind: 'pool' }
+      if (word === 'A') return { kind: 'pool', average: true }
+      const [, channels, dilation, stride] = /^(\d+)(?:d(\d+))?(?:s(\d+))?$/.exec(word) ?? []
+      if (channels === undefined) throw new RangeError(`'${word}' is no layer`)
+      return {
+        kind: 'convolution',
+        channels: CHANNEL_MULTIPLE * Math.max(1, Math.round((Number(channels) * width) / CHANNEL_MULTIPLE)),
+        dilation: Number(dilation ?? 1),
+        stride: Number(stride ?? 1)
+      }
+    })
 }
 
 /** Name of the 0/1 matrix [clusters of the source, clusters] that makes one head of another. */
 export const mergeParameter = (head: string): string => `head${head}/merge`
 
 /** Names of what a refitted head computes with: filter [C, features and statistics, 1, 1] and bias [C]. */
-export const refitParameters = (head: string): { filter: string; bias: string } => ({ filter: `head${head}/refit/filter`, bias: `head${head}/refit/bias` })
+export const refitParameters = (head: string): { filter: string; bias: string } => ({
+  filter: `head${head}/refit/filter`,
+  bias: `head${head}/refit/bias`
+})
 
 /** Channels that a refitted head sees: the trunk's, then its statistics, then the row. */
 export function refitChannels(architecture: Architecture, boxes: readonly number[]): number {
-  return refitFeatures(architecture) + patchStatisticsCount(architecture.bands, boxes) + Number(architecture.upright === true)
+  return (
+    refitFeatures(architecture) +
+    patchStatisticsCount(architecture.bands, boxes) +
+    Number(architecture.upright === true)
+  )
 }
 
 /** How many of the features a refitted head sees: the trunk's; with centred boxes, as runs had them at first, all. */
@@ -168,26 +190,45 @@ export function parametersOf(architecture: Architecture): Record<string, Paramet
   for (const head of heads) {
     if (head.mergedFrom !== undefined) {
       const source = heads.find(({ name }) => name === head.mergedFrom)!
-      parameters[mergeParameter(head.name)] = { shape: [source.clusters, head.clusters], start: { constant: 0 }, trained: false }
+      parameters[mergeParameter(head.name)] = {
+        shape: [source.clusters, head.clusters],
+        start: { constant: 0 },
+        trained: false
+      }
       continue
     }
     const outputs = head.clusters * head.subHeads
-    parameters[`head${head.name}/filter`] = { shape: [outputs, channels, 1, 1], start: { deviation: Math.sqrt(2 / channels) }, trained: true }
+    parameters[`head${head.name}/filter`] = {
+      shape: [outputs, channels, 1, 1],
+      start: { deviation: Math.sqrt(2 / channels) },
+      trained: true
+    }
     vector(`head${head.name}/bias`, outputs, 0, true)
     if (!head.refit) continue
     const { filter, bias } = refitParameters(head.name)
-    parameters[filter] = { shape: [head.clusters, refitChannels(architecture, head.refit), 1, 1], start: { constant: 0 }, trained: false }
+    parameters[filter] = {
+      shape: [head.clusters, refitChannels(architecture, head.refit), 1, 1],
+      start: { constant: 0 },
+      trained: false
+    }
     vector(bias, head.clusters, 0, false)
   }
   return parameters
 }
 
 /** Starting values of all weights, from `normal`, a source of standard normal numbers. @param more  those of what is learnt besides the network */
-export function initialWeights(architecture: Architecture, normal: () => number, more: Record<string, Parameter> = {}): Record<string, Float32Array> {
+export function initialWeights(
+  architecture: Architecture,
+  normal: () => number,
+  more: Record<string, Parameter> = {}
+): Record<string, Float32Array> {
   return Object.fromEntries(
     Object.entries({ ...parametersOf(architecture), ...more }).map(([name, { shape, start }]) => {
       const length = shape.reduce((product, side) => product * side, 1)
-      const values = 'constant' in start ? new Float32Array(length).fill(start.constant) : Float32Array.from({ length }, () => start.deviation * normal())
+      const values =
+        'constant' in start
+          ? new Float32Array(length).fill(start.constant)
+          : Float32Array.from({ length }, () => start.deviation * normal())
       return [name, values]
     })
   )

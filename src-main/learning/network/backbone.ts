@@ -33,9 +33,13 @@ export interface Frame {
  */
 export async function frameOf(network: NetworkFile): Promise<Frame> {
   const [input, ...more] = network.inputs
-  if (more.length > 0) throw new RangeError(`it has ${network.inputs.length} inputs (${network.inputs.map(({ name }) => name).join(', ')}), and one image is all that there is`)
+  if (more.length > 0)
+    throw new RangeError(
+      `it has ${network.inputs.length} inputs (${network.inputs.map(({ name }) => name).join(', ')}), and one image is all that there is`
+    )
   if (input.type !== 'float32') throw new RangeError(`its input is ${input.type}, not float32`)
-  if (input.shape.length !== 4) throw new RangeError(`its input has ${input.shape.length} dimensions, not those of an image`)
+  if (input.shape.length !== 4)
+    throw new RangeError(`its input has ${input.shape.length} dimensions, not those of an image`)
   const [, second, third, last] = input.shape
   const few = (side: number | string): side is number => typeof side === 'number' && side > 0 && side <= 64
   const channelsLast = few(last) && !few(second)
@@ -43,20 +47,37 @@ export async function frameOf(network: NetworkFile): Promise<Frame> {
   if (!few(bands)) throw new RangeError(`its input of ${input.shape.join(' × ')} does not say how many bands it takes`)
   const sides = channelsLast ? [second, third] : [third, last]
   const given = sides.filter((side): side is number => typeof side === 'number' && side > 0)
-  if (given.length === 2 && given[0] !== given[1]) throw new RangeError(`its input of ${given.join(' × ')} pixels is not square`)
+  if (given.length === 2 && given[0] !== given[1])
+    throw new RangeError(`its input of ${given.join(' × ')} pixels is not square`)
   const [fixed, side] = [given.length > 0, given[0] ?? SIDE]
   const answers: string[] = []
   for (const { name, type } of network.outputs) {
     if (type !== 'float32') continue
-    const { shape } = await network.run(input.name, new Float32Array(bands * side * side), inputShape({ bands, channelsLast }, side), name)
+    const { shape } = await network.run(
+      input.name,
+      new Float32Array(bands * side * side),
+      inputShape({ bands, channelsLast }, side),
+      name
+    )
     const grid = gridOf(shape, side)
-    if (grid && grid.across > 1) return { input, output: name, bands, channelsLast, side, fixed, stride: side / grid.across, channels: grid.channels }
+    if (grid && grid.across > 1)
+      return {
+        input,
+        output: name,
+        bands,
+        channelsLast,
+        side,
+        fixed,
+        stride: side / grid.across,
+        channels: grid.channels
+      }
     answers.push(`${name}: ${shape.join(' × ')}`)
   }
   throw new RangeError(`none of its outputs has a place for every part of the image (${answers.join('; ')})`)
 }
 
-const inputShape = ({ bands, channelsLast }: Pick<Frame, 'bands' | 'channelsLast'>, side: number): Shape => (channelsLast ? [1, side, side, bands] : [1, bands, side, side])
+const inputShape = ({ bands, channelsLast }: Pick<Frame, 'bands' | 'channelsLast'>, side: number): Shape =>
+  channelsLast ? [1, side, side, bands] : [1, bands, side, side]
 
 interface Grid {
   across: number
@@ -80,7 +101,9 @@ function gridOf(shape: Shape, side: number): Grid | undefined {
   const [, tokens, channels] = shape
   const across = Math.floor(Math.sqrt(tokens))
   const extra = tokens - across ** 2
-  return extra <= MOST_EXTRA_TOKENS && whole(across) ? { across, channels, first: extra * channels, step: channels, apart: 1 } : undefined
+  return extra <= MOST_EXTRA_TOKENS && whole(across)
+    ? { across, channels, first: extra * channels, step: channels, apart: 1 }
+    : undefined
 }
 
 /** A trunk that others trained, which is not trained further. */
@@ -106,14 +129,19 @@ function partsOf({ side, fixed, stride }: Frame, window: number): { part: number
   const part = fixed ? side : Math.min(window, Math.floor(side / stride) * stride)
   const border = Math.floor(part / 8 / stride) * stride
   const starts = [0]
-  while (starts.at(-1)! + part < window) starts.push(Math.min(starts.at(-1)! + part - 2 * border, Math.max(0, window - part)))
+  while (starts.at(-1)! + part < window)
+    starts.push(Math.min(starts.at(-1)! + part - 2 * border, Math.max(0, window - part)))
   return { part, border, starts }
 }
 
 /** A network as a frozen trunk, fed with the given bands. */
 export function frozenTrunk(file: NetworkFile, frame: Frame, fed: readonly FedBand[], digest: string): FrozenTrunk {
   const { stride, channels } = frame
-  const seen = async (values: Float32Array, window: number, { left, top, part }: { left: number; top: number; part: number }): Promise<{ grid: Grid; found: Float32Array }> => {
+  const seen = async (
+    values: Float32Array,
+    window: number,
+    { left, top, part }: { left: number; top: number; part: number }
+  ): Promise<{ grid: Grid; found: Float32Array }> => {
     const image = new Float32Array(frame.bands * part * part)
     fed.forEach(({ band, scale, shift }, b) => {
       for (let y = 0; y < part; y++) {
@@ -121,13 +149,15 @@ export function frozenTrunk(file: NetworkFile, frame: Frame, fed: readonly FedBa
         const from = (band * window + Math.min(top + y, window - 1)) * window
         for (let x = 0; x < part; x++) {
           const at = y * part + x
-          image[frame.channelsLast ? at * frame.bands + b : b * part * part + at] = values[from + Math.min(left + x, window - 1)] * scale + shift
+          image[frame.channelsLast ? at * frame.bands + b : b * part * part + at] =
+            values[from + Math.min(left + x, window - 1)] * scale + shift
         }
       }
     })
     const { values: found, shape } = await file.run(frame.input.name, image, inputShape(frame, part), frame.output)
     const grid = gridOf(shape, part)
-    if (!grid || grid.across !== part / stride || grid.channels !== channels) throw new RangeError(`it answers ${shape.join(' × ')} to ${part} × ${part} pixels`)
+    if (!grid || grid.across !== part / stride || grid.channels !== channels)
+      throw new RangeError(`it answers ${shape.join(' × ')} to ${part} × ${part} pixels`)
     return { grid, found }
   }
   return {
@@ -160,7 +190,12 @@ export function frozenTrunk(file: NetworkFile, frame: Frame, fed: readonly FedBa
  * @param window    side in pixels
  * @param margin    pixels of its border that are left out
  */
-export function atCells(architecture: Architecture, features: tf.Tensor4D, window: number, margin: number): tf.Tensor4D {
+export function atCells(
+  architecture: Architecture,
+  features: tf.Tensor4D,
+  window: number,
+  margin: number
+): tf.Tensor4D {
   const [, across, , channels] = features.shape
   const stride = outputStride(architecture)
   const cells = (window - 2 * margin) / stride
@@ -172,7 +207,11 @@ export function atCells(architecture: Architecture, features: tf.Tensor4D, windo
     if (across > 1) weights[i * across + before + 1] += place - before
   }
   const between = tf.tensor2d(weights, [cells, across])
-  const rows = tf.reshape(tf.matMul(between, tf.reshape(features, [across, across * channels]) as tf.Tensor2D), [cells, across, channels])
+  const rows = tf.reshape(tf.matMul(between, tf.reshape(features, [across, across * channels]) as tf.Tensor2D), [
+    cells,
+    across,
+    channels
+  ])
   const turned = tf.reshape(tf.transpose(rows, [1, 0, 2]), [across, cells * channels]) as tf.Tensor2D
   const both = tf.transpose(tf.reshape(tf.matMul(between, turned), [cells, cells, channels]), [1, 0, 2])
   return tf.reshape(both, [1, cells, cells, channels])

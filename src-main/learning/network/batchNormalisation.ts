@@ -21,7 +21,9 @@ export interface Normalised {
  * @param beta   shift, float32 [c]
  */
 export function normaliseBatchRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, pooled = false): Normalised {
-  return tf.getKernel(BATCH_NORM_KERNEL, tf.getBackend()) ? normaliseFused(x, gamma, beta, pooled) : normaliseByParts(x, gamma, beta, pooled)
+  return tf.getKernel(BATCH_NORM_KERNEL, tf.getBackend())
+    ? normaliseFused(x, gamma, beta, pooled)
+    : normaliseByParts(x, gamma, beta, pooled)
 }
 
 type GradientFunction = (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[]
@@ -32,7 +34,9 @@ function normaliseFused(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, p
   let moments: tf.Tensor[] = []
   const compute = tf.customGrad((...args) => {
     const [map, scale, shift, save] = args as unknown as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, tf.GradSaveFunc]
-    const [normalised, ...reserved] = tf.engine().runKernel(BATCH_NORM_KERNEL, { x: map, gamma: scale, beta: shift }, attributes) as unknown as tf.Tensor[]
+    const [normalised, ...reserved] = tf
+      .engine()
+      .runKernel(BATCH_NORM_KERNEL, { x: map, gamma: scale, beta: shift }, attributes) as unknown as tf.Tensor[]
     // What is made within a custom gradient ends with it.
     moments = reserved.slice(0, 2).map((moment) => tf.keep(tf.clone(moment)))
     const output = tf.relu(normalised)
@@ -42,7 +46,13 @@ function normaliseFused(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, p
       const [input, full, outcome, slope, mean, variance, third] = saved
       const wide = pooled ? spreadToMaxima(dy, full, outcome) : dy
       const passed = tf.engine().runKernel<tf.Tensor>(RELU_GRADIENT_KERNEL, { dy: wide, y: full })
-      return tf.engine().runKernel(BATCH_NORM_GRADIENT_KERNEL, { dy: passed, x: input, gamma: slope, mean, variance, third }, attributes) as unknown as tf.Tensor[]
+      return tf
+        .engine()
+        .runKernel(
+          BATCH_NORM_GRADIENT_KERNEL,
+          { dy: passed, x: input, gamma: slope, mean, variance, third },
+          attributes
+        ) as unknown as tf.Tensor[]
     }
     return { value: result, gradFunc }
   })
@@ -86,7 +96,11 @@ function positive(map: tf.Tensor): tf.Tensor {
 
 /** The gradient of 2×2 maximum pooling. */
 function spreadToMaxima(dy: tf.Tensor, input: tf.Tensor, output: tf.Tensor): tf.Tensor {
-  return tf.engine().runKernel('MaxPoolGrad', { dy, input, output } as unknown as tf.NamedTensorMap, { filterSize: 2, strides: 2, pad: 'valid' })
+  return tf.engine().runKernel('MaxPoolGrad', { dy, input, output } as unknown as tf.NamedTensorMap, {
+    filterSize: 2,
+    strides: 2,
+    pad: 'valid'
+  })
 }
 
 /** The same with the running averages, folded into one scale and shift for each channel. */

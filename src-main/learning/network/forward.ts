@@ -1,5 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { type Architecture, KERNEL, mergeParameter, mergesRefitted, outputStride, refitFeatures, refitParameters, rowInFeatures, trunkChannels } from './architecture.ts'
+import {
+  type Architecture,
+  KERNEL,
+  mergeParameter,
+  mergesRefitted,
+  outputStride,
+  refitFeatures,
+  refitParameters,
+  rowInFeatures,
+  trunkChannels
+} from './architecture.ts'
 import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts'
 import { atCells } from './backbone.ts'
 import { type LinearModels, guidedFilter } from './guidedFilter.ts'
@@ -27,7 +37,12 @@ export function convolution(x: tf.Tensor4D, filter: tf.Tensor4D, stride: number,
       const dx = tf.conv2d(dy as tf.Tensor4D, turned, 1, 'same', 'NHWC', dilation)
       const [n, h, w] = input.shape
       const reach = ((KERNEL - 1) / 2) * dilation
-      const padded = tf.pad4d(input, [[0, 0], [reach, reach], [reach, reach], [0, 0]])
+      const padded = tf.pad4d(input, [
+        [0, 0],
+        [reach, reach],
+        [reach, reach],
+        [0, 0]
+      ])
       const rows = tf.reshape(dy, [-1, channelsOut])
       const products: tf.Tensor[] = []
       for (let i = 0; i < kh; i++) {
@@ -53,7 +68,8 @@ export interface TrainingPass {
   moments: Record<string, tf.Tensor>
 }
 
-const pool = (x: tf.Tensor4D, average?: boolean): tf.Tensor4D => (average ? tf.avgPool(x, 2, 2, 'valid') : tf.maxPool(x, 2, 2, 'valid'))
+const pool = (x: tf.Tensor4D, average?: boolean): tf.Tensor4D =>
+  average ? tf.avgPool(x, 2, 2, 'valid') : tf.maxPool(x, 2, 2, 'valid')
 
 /** Whether a layer is a convolution whose normalisation takes in the maximum pooling behind it. */
 function pooledWithBatch(layers: Architecture['layers'], index: number): boolean {
@@ -70,7 +86,13 @@ const channelsLast = (planes: tf.Tensor4D): tf.Tensor4D => tf.transpose(planes, 
  * @param valid   1 where a pixel holds data, float32 [n, 1, h, w]; all do when absent
  * @param heads   whether these learn, too
  */
-export function trainingPass(architecture: Architecture, weights: Weights, images: tf.Tensor4D, valid?: tf.Tensor4D, heads = true): TrainingPass {
+export function trainingPass(
+  architecture: Architecture,
+  weights: Weights,
+  images: tf.Tensor4D,
+  valid?: tf.Tensor4D,
+  heads = true
+): TrainingPass {
   const moments: Record<string, tf.Tensor> = {}
   const { layers } = architecture
   const seen = channelsLast(images)
@@ -88,7 +110,13 @@ export function trainingPass(architecture: Architecture, weights: Weights, image
     moments[`${name}/runningVariance`] = variance
     x = output
   })
-  const heatmaps = heads ? headOutputs(architecture, weights, featuresOf(architecture, x, { image: seen, valid: valid && channelsLast(valid), margin: 0 })) : {}
+  const heatmaps = heads
+    ? headOutputs(
+        architecture,
+        weights,
+        featuresOf(architecture, x, { image: seen, valid: valid && channelsLast(valid), margin: 0 })
+      )
+    : {}
   return { trunk: x, heatmaps, moments }
 }
 
@@ -96,7 +124,10 @@ const SOBEL = [1, 0, -1, 2, 0, -2, 1, 0, -1]
 
 /** The image with the Sobel gradients of its bands' mean behind its bands, as in the code published with IIC. */
 function withSobel(image: tf.Tensor4D): tf.Tensor4D {
-  const filter = tf.tensor4d(SOBEL.flatMap((across, i) => [across, SOBEL[(i % 3) * 3 + Math.floor(i / 3)]]), [KERNEL, KERNEL, 1, 2])
+  const filter = tf.tensor4d(
+    SOBEL.flatMap((across, i) => [across, SOBEL[(i % 3) * 3 + Math.floor(i / 3)]]),
+    [KERNEL, KERNEL, 1, 2]
+  )
   return tf.concat([image, tf.conv2d(tf.mean(image, 3, true) as tf.Tensor4D, filter, 1, 'same')], 3) as tf.Tensor4D
 }
 
@@ -123,7 +154,11 @@ function featuresOf(architecture: Architecture, trunk: tf.Tensor4D, around: Surr
 }
 
 /** Patch statistics where the trunk's output lies. */
-export function measured(architecture: Architecture, boxes: readonly number[], { image, valid, margin }: Surroundings): tf.Tensor4D {
+export function measured(
+  architecture: Architecture,
+  boxes: readonly number[],
+  { image, valid, margin }: Surroundings
+): tf.Tensor4D {
   const stride = outputStride(architecture)
   return inner(patchStatistics(image, boxes, stride, { valid, kuwahara: architecture.kuwahara }), margin / stride)
 }
@@ -142,12 +177,19 @@ export function rowMap(architecture: Architecture, { image, margin, rows }: Surr
 }
 
 /** Heatmaps of the heads that learn. */
-export function headOutputs(architecture: Architecture, weights: Weights, features: tf.Tensor4D): Record<string, tf.Tensor4D[]> {
+export function headOutputs(
+  architecture: Architecture,
+  weights: Weights,
+  features: tf.Tensor4D
+): Record<string, tf.Tensor4D[]> {
   const [n, h, w] = features.shape
   return Object.fromEntries(
     architecture.heads.flatMap(({ name, clusters, subHeads, mergedFrom }) => {
       if (mergedFrom !== undefined) return []
-      const logits = tf.add(tf.conv2d(features, filterOf(weights[`head${name}/filter`]), 1, 'same'), weights[`head${name}/bias`])
+      const logits = tf.add(
+        tf.conv2d(features, filterOf(weights[`head${name}/filter`]), 1, 'same'),
+        weights[`head${name}/bias`]
+      )
       const parts = Array.from({ length: subHeads }, (_, s) =>
         subHeads === 1 ? logits : tf.slice(logits, [0, 0, 0, s * clusters], [n, h, w, clusters])
       )
@@ -157,7 +199,12 @@ export function headOutputs(architecture: Architecture, weights: Weights, featur
 }
 
 /** Heatmaps of the heads that were refitted; one stands for all sub-heads. */
-function refittedOutputs(architecture: Architecture, weights: Weights, features: tf.Tensor4D, around: Surroundings): Record<string, tf.Tensor4D[]> {
+function refittedOutputs(
+  architecture: Architecture,
+  weights: Weights,
+  features: tf.Tensor4D,
+  around: Surroundings
+): Record<string, tf.Tensor4D[]> {
   const [n, h, w, channels] = features.shape
   const fromTrunk = refitFeatures(architecture)
   return Object.fromEntries(
@@ -165,15 +212,25 @@ function refittedOutputs(architecture: Architecture, weights: Weights, features:
       if (!refit) return []
       const { filter, bias } = refitParameters(name)
       const seen = fromTrunk === channels ? features : tf.slice(features, [0, 0, 0, 0], [n, h, w, fromTrunk])
-      const parts = [seen, measured(architecture, refit, around), ...(architecture.upright ? [rowMap(architecture, around)] : [])]
-      const heatmap = tf.softmax(tf.add(tf.conv2d(tf.concat(parts, 3) as tf.Tensor4D, filterOf(weights[filter]), 1, 'same'), weights[bias])) as tf.Tensor4D
+      const parts = [
+        seen,
+        measured(architecture, refit, around),
+        ...(architecture.upright ? [rowMap(architecture, around)] : [])
+      ]
+      const heatmap = tf.softmax(
+        tf.add(tf.conv2d(tf.concat(parts, 3) as tf.Tensor4D, filterOf(weights[filter]), 1, 'same'), weights[bias])
+      ) as tf.Tensor4D
       return [[name, Array.from({ length: subHeads }, () => heatmap)]]
     })
   )
 }
 
 /** Adds the heads that join another's clusters as they were learnt, as runs did at first: the probabilities of those that are joined add up. */
-function withMerged(architecture: Architecture, weights: Weights, heatmaps: Record<string, tf.Tensor4D[]>): Record<string, tf.Tensor4D[]> {
+function withMerged(
+  architecture: Architecture,
+  weights: Weights,
+  heatmaps: Record<string, tf.Tensor4D[]>
+): Record<string, tf.Tensor4D[]> {
   const merged = architecture.heads.flatMap(({ name, clusters, mergedFrom }) => {
     if (mergedFrom === undefined) return []
     const join = (heatmap: tf.Tensor4D): tf.Tensor4D => {
@@ -204,7 +261,11 @@ export interface SeenWindow {
  * The network as it is applied: batch normalisation folded into the filters.
  * @param weights  folded weights, see `foldWeights`
  */
-export function inferencePass(architecture: Architecture, weights: Weights, seen: SeenWindow): Record<string, tf.Tensor4D[]> {
+export function inferencePass(
+  architecture: Architecture,
+  weights: Weights,
+  seen: SeenWindow
+): Record<string, tf.Tensor4D[]> {
   if (mergesRefitted(architecture) && architecture.heads.every(({ refit }) => refit)) {
     // Nothing is asked of the heads as they were learnt, nor of the statistics that they see.
     const { features, around } = lookedAt({ ...architecture, statistics: undefined }, weights, seen)
@@ -216,7 +277,11 @@ export function inferencePass(architecture: Architecture, weights: Weights, seen
 }
 
 /** A heatmap that follows the image: its bands' mean is the guide, for its edges are what matters here. */
-export function guidedHeatmap(architecture: Architecture, heatmap: tf.Tensor4D, { images, valid, margin = 0 }: SeenWindow): LinearModels | undefined {
+export function guidedHeatmap(
+  architecture: Architecture,
+  heatmap: tf.Tensor4D,
+  { images, valid, margin = 0 }: SeenWindow
+): LinearModels | undefined {
   const filter = architecture.guidedFilter
   if (!filter) return undefined
   const stride = outputStride(architecture)
@@ -227,7 +292,13 @@ export function guidedHeatmap(architecture: Architecture, heatmap: tf.Tensor4D, 
   const mean = tf.mean(images, 1, true)
   if (!valid) return guidedFilter(heatmap, cells(mean), filter, stride)
   const share = cells(valid)
-  return guidedFilter(heatmap, tf.div(cells(tf.mul(mean, valid)), tf.maximum(share, SMALLEST_SHARE)), filter, stride, share)
+  return guidedFilter(
+    heatmap,
+    tf.div(cells(tf.mul(mean, valid)), tf.maximum(share, SMALLEST_SHARE)),
+    filter,
+    stride,
+    share
+  )
 }
 
 /** What the heads see when the network is applied, float32 [n, rows, columns, `featureChannels`]. */
@@ -235,10 +306,18 @@ export function inferenceFeatures(architecture: Architecture, weights: Weights, 
   return lookedAt(architecture, weights, seen).features
 }
 
-export function lookedAt(architecture: Architecture, weights: Weights, { images, valid, margin = 0, rows, backbone }: SeenWindow): { features: tf.Tensor4D; around: Surroundings } {
+export function lookedAt(
+  architecture: Architecture,
+  weights: Weights,
+  { images, valid, margin = 0, rows, backbone }: SeenWindow
+): { features: tf.Tensor4D; around: Surroundings } {
   const image = channelsLast(images)
   const around = { image, valid: valid && channelsLast(valid), margin, rows }
-  const trunk = backbone ? atCells(architecture, backbone, image.shape[1], margin) : architecture.descriptor ? denseSift(inner(image, margin), around.valid && inner(around.valid, margin)) : appliedTrunk(architecture, weights, inner(image, margin))
+  const trunk = backbone
+    ? atCells(architecture, backbone, image.shape[1], margin)
+    : architecture.descriptor
+      ? denseSift(inner(image, margin), around.valid && inner(around.valid, margin))
+      : appliedTrunk(architecture, weights, inner(image, margin))
   return { features: featuresOf(architecture, trunk, around), around }
 }
 
@@ -257,7 +336,10 @@ function appliedTrunk({ layers, sobel }: Architecture, weights: Weights, image: 
 }
 
 /** Weights of `inferencePass` from those of training, and the shapes they have. */
-export function foldWeights(architecture: Architecture, weights: Record<string, Float32Array>): Record<string, Float32Array> {
+export function foldWeights(
+  architecture: Architecture,
+  weights: Record<string, Float32Array>
+): Record<string, Float32Array> {
   const folded: Record<string, Float32Array> = {}
   architecture.layers.forEach((layer, index) => {
     if (layer.kind === 'pool') return
@@ -267,6 +349,7 @@ export function foldWeights(architecture: Architecture, weights: Record<string, 
     folded[`trunk${index}/filter`] = at('filter').map((value, i) => value * scale[Math.floor(i / perOutput)])
     folded[`trunk${index}/bias`] = shift
   })
-  for (const [name, values] of Object.entries(weights)) if (/^head[^/]*\/(refit\/)?(filter|bias|merge)$/.test(name)) folded[name] = values
+  for (const [name, values] of Object.entries(weights))
+    if (/^head[^/]*\/(refit\/)?(filter|bias|merge)$/.test(name)) folded[name] = values
   return folded
 }

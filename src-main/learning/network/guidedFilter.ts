@@ -26,13 +26,20 @@ export interface LinearModels {
  * @param share  share of each pixel that holds data, float32 [n, h, w, 1]; all do when absent
  * @returns      without `filterReach` pixels of the border
  */
-export function guidedFilter(map: tf.Tensor4D, guide: tf.Tensor4D, filter: GuidedFilter, stride: number, share?: tf.Tensor4D): LinearModels {
+export function guidedFilter(
+  map: tf.Tensor4D,
+  guide: tf.Tensor4D,
+  filter: GuidedFilter,
+  stride: number,
+  share?: tf.Tensor4D
+): LinearModels {
   const reach = boxInCells(filter.box, stride)
   const within = (x: tf.Tensor4D, border: number): tf.Tensor4D => {
     const [n, h, w, channels] = x.shape
     return tf.slice(x, [0, border, border, 0], [n, h - 2 * border, w - 2 * border, channels])
   }
-  const boxes = (x: tf.Tensor4D): tf.Tensor4D => tf.avgPool(tf.avgPool(x, [reach, 1], 1, 'valid'), [1, reach], 1, 'valid')
+  const boxes = (x: tf.Tensor4D): tf.Tensor4D =>
+    tf.avgPool(tf.avgPool(x, [reach, 1], 1, 'valid'), [1, reach], 1, 'valid')
   const meansBy = (weight: tf.Tensor4D | undefined): ((x: tf.Tensor4D) => tf.Tensor4D) => {
     if (!weight) return boxes
     const held = tf.maximum(boxes(weight), SMALLEST_SHARE)

@@ -1,6 +1,17 @@
 import { OnnxGraph } from '../../backends/onnx/graph.ts'
 import type { BandStatistics } from '../../contract/imagery.ts'
-import { type Architecture, KERNEL, featureChannels, mergeParameter, mergesRefitted, outputStride, refitChannels, refitParameters, rowInFeatures, trunkChannels } from './architecture.ts'
+import {
+  type Architecture,
+  KERNEL,
+  featureChannels,
+  mergeParameter,
+  mergesRefitted,
+  outputStride,
+  refitChannels,
+  refitParameters,
+  rowInFeatures,
+  trunkChannels
+} from './architecture.ts'
 import { foldWeights } from './forward.ts'
 import type { GuidedFilter } from '../../contract/recipe.ts'
 import { boxInCells } from './patchStatistics.ts'
@@ -31,7 +42,12 @@ export interface PortableHead {
  *
  * @param notes  metadata
  */
-export function portableModel({ architecture, weights, subHeads, statistics }: PortableNetwork, { head, table, classes }: PortableHead, output: 'probabilities' | 'labels', notes: Readonly<Record<string, string>>): Uint8Array {
+export function portableModel(
+  { architecture, weights, subHeads, statistics }: PortableNetwork,
+  { head, table, classes }: PortableHead,
+  output: 'probabilities' | 'labels',
+  notes: Readonly<Record<string, string>>
+): Uint8Array {
   const graph = new OnnxGraph()
   const folded = foldWeights(architecture, weights)
   const stride = outputStride(architecture)
@@ -39,17 +55,38 @@ export function portableModel({ architecture, weights, subHeads, statistics }: P
   const normalised = normalise(graph, raw, statistics)
   const { padded, height, width } = padToStride(graph, normalised, stride)
   const coarse = headOf(graph, architecture, folded, subHeads, { image: padded, height }, head)
-  const enlarged = (map: string): string => graph.add('Resize', [map, '', graph.floats(Float32Array.of(1, 1, stride, stride), [4])], { mode: 'linear', coordinate_transformation_mode: 'half_pixel' })
+  const enlarged = (map: string): string =>
+    graph.add('Resize', [map, '', graph.floats(Float32Array.of(1, 1, stride, stride), [4])], {
+      mode: 'linear',
+      coordinate_transformation_mode: 'half_pixel'
+    })
   const clusters = clustersOf(architecture, head)
-  const guided = architecture.guidedFilter && followingImage(graph, coarse, padded, { filter: architecture.guidedFilter, stride, enlarged })
-  const large = guided ? (output === 'labels' ? amongLeaders(graph, guided, clusters, enlarged) : within01(graph, guided.large)) : enlarged(coarse)
-  const full = graph.add('Slice', [large, graph.integers([0, 0]), graph.add('Concat', [height, width], { axis: 0 }), graph.integers([2, 3])])
+  const guided =
+    architecture.guidedFilter &&
+    followingImage(graph, coarse, padded, { filter: architecture.guidedFilter, stride, enlarged })
+  const large = guided
+    ? output === 'labels'
+      ? amongLeaders(graph, guided, clusters, enlarged)
+      : within01(graph, guided.large)
+    : enlarged(coarse)
+  const full = graph.add('Slice', [
+    large,
+    graph.integers([0, 0]),
+    graph.add('Concat', [height, width], { axis: 0 }),
+    graph.integers([2, 3])
+  ])
   if (output === 'labels') {
     const winner = graph.add('ArgMax', [full], { axis: 1, keepdims: 1 })
-    const labels = table ? graph.add('Gather', [graph.bytes(table), winner], { axis: 0 }) : graph.add('Cast', [winner], { to: 2 })
+    const labels = table
+      ? graph.add('Gather', [graph.bytes(table), winner], { axis: 0 })
+      : graph.add('Cast', [winner], { to: 2 })
     graph.output('labels', [1, 1, 'height', 'width'], labels, 'uint8')
   } else {
-    graph.output('probabilities', [1, classes, 'height', 'width'], table ? joined(graph, full, table, { clusters, classes }) : full)
+    graph.output(
+      'probabilities',
+      [1, classes, 'height', 'width'],
+      table ? joined(graph, full, table, { clusters, classes }) : full
+    )
   }
   return graph.serialise(notes)
 }
@@ -59,13 +96,23 @@ const clustersOf = ({ heads }: Architecture, head: string): number => heads.find
 function normalise(graph: OnnxGraph, image: string, statistics: BandStatistics): string {
   const spread = statistics.map(({ deviation, low, high }) => deviation * (high - low))
   const shape = [1, statistics.length, 1, 1]
-  const scale = graph.floats(Float32Array.from(spread, (value) => 1 / value), shape)
-  const shift = graph.floats(Float32Array.from(statistics, ({ mean, low, high }, b) => -(low + mean * (high - low)) / spread[b]), shape)
+  const scale = graph.floats(
+    Float32Array.from(spread, (value) => 1 / value),
+    shape
+  )
+  const shift = graph.floats(
+    Float32Array.from(statistics, ({ mean, low, high }, b) => -(low + mean * (high - low)) / spread[b]),
+    shape
+  )
   return graph.add('Add', [graph.add('Mul', [image, scale]), shift])
 }
 
 /** The image continued by its last row and column up to a multiple of the stride, and its own height and width. */
-function padToStride(graph: OnnxGraph, image: string, stride: number): { padded: string; height: string; width: string } {
+function padToStride(
+  graph: OnnxGraph,
+  image: string,
+  stride: number
+): { padded: string; height: string; width: string } {
   const shape = graph.add('Shape', [image])
   const side = (axis: number): string => graph.add('Slice', [shape, graph.integers([axis]), graph.integers([axis + 1])])
   const [height, width] = [side(2), side(3)]
@@ -76,26 +123,53 @@ function padToStride(graph: OnnxGraph, image: string, stride: number): { padded:
 }
 
 /** `guidedFilter`: the heatmap that it gives, and the enlargement of its linear models. */
-function followingImage(graph: OnnxGraph, heatmap: string, image: string, { filter, stride, enlarged }: { filter: GuidedFilter; stride: number; enlarged(map: string): string }): Record<'coarse' | 'large', string> {
+function followingImage(
+  graph: OnnxGraph,
+  heatmap: string,
+  image: string,
+  { filter, stride, enlarged }: { filter: GuidedFilter; stride: number; enlarged(map: string): string }
+): Record<'coarse' | 'large', string> {
   const full = graph.add('ReduceMean', [image, graph.integers([1])], { keepdims: 1 })
-  const guide = stride === 1 ? full : graph.add('AveragePool', [full], { kernel_shape: [stride, stride], strides: [stride, stride] })
+  const guide =
+    stride === 1
+      ? full
+      : graph.add('AveragePool', [full], { kernel_shape: [stride, stride], strides: [stride, stride] })
   const reach = boxInCells(filter.box, stride)
   const mean = (map: string): string => boxMeans(graph, map, reach)
   const [ofGuide, ofMap] = [mean(guide), mean(heatmap)]
   const covariance = graph.add('Sub', [mean(graph.add('Mul', [heatmap, guide])), graph.add('Mul', [ofMap, ofGuide])])
-  const variance = graph.add('Relu', [graph.add('Sub', [mean(graph.add('Mul', [guide, guide])), graph.add('Mul', [ofGuide, ofGuide])])])
-  const slope = graph.add('Div', [covariance, graph.add('Add', [variance, graph.floats(Float32Array.of(filter.epsilon), [])])])
+  const variance = graph.add('Relu', [
+    graph.add('Sub', [mean(graph.add('Mul', [guide, guide])), graph.add('Mul', [ofGuide, ofGuide])])
+  ])
+  const slope = graph.add('Div', [
+    covariance,
+    graph.add('Add', [variance, graph.floats(Float32Array.of(filter.epsilon), [])])
+  ])
   const offset = graph.add('Sub', [ofMap, graph.add('Mul', [slope, ofGuide])])
   const [slopes, offsets] = [mean(slope), mean(offset)]
   const follow = (by: string, at: string, from: string): string => graph.add('Add', [graph.add('Mul', [by, at]), from])
   return { coarse: follow(slopes, guide, offsets), large: follow(enlarged(slopes), full, enlarged(offsets)) }
 }
 
-const within01 = (graph: OnnxGraph, map: string): string => graph.add('Clip', [map, graph.floats(Float32Array.of(0), []), graph.floats(Float32Array.of(1), [])])
+const within01 = (graph: OnnxGraph, map: string): string =>
+  graph.add('Clip', [map, graph.floats(Float32Array.of(0), []), graph.floats(Float32Array.of(1), [])])
 
 /** Takes clusters out of the choice that lead at none of the coarse pixels about a pixel. */
-function amongLeaders(graph: OnnxGraph, { coarse, large }: Record<'coarse' | 'large', string>, clusters: number, enlarged: (map: string) => string): string {
-  const leaders = graph.add('OneHot', [graph.add('ArgMax', [coarse], { axis: 1, keepdims: 0 }), graph.integers([clusters]), graph.floats(Float32Array.of(0, 1), [2])], { axis: 1 })
+function amongLeaders(
+  graph: OnnxGraph,
+  { coarse, large }: Record<'coarse' | 'large', string>,
+  clusters: number,
+  enlarged: (map: string) => string
+): string {
+  const leaders = graph.add(
+    'OneHot',
+    [
+      graph.add('ArgMax', [coarse], { axis: 1, keepdims: 0 }),
+      graph.integers([clusters]),
+      graph.floats(Float32Array.of(0, 1), [2])
+    ],
+    { axis: 1 }
+  )
   const scalar = (value: number): string => graph.floats(Float32Array.of(value), [])
   return graph.add('Where', [graph.add('Greater', [enlarged(leaders), scalar(0)]), large, scalar(-1e3)])
 }
@@ -104,14 +178,33 @@ function amongLeaders(graph: OnnxGraph, { coarse, large }: Record<'coarse' | 'la
 function boxMeans(graph: OnnxGraph, map: string, reach: number): string {
   const over = (x: string, rows: number, columns: number): string => {
     const [r, c] = [(rows - 1) / 2, (columns - 1) / 2]
-    return graph.add('AveragePool', [x], { kernel_shape: [rows, columns], strides: [1, 1], pads: [r, c, r, c], count_include_pad: 0 })
+    return graph.add('AveragePool', [x], {
+      kernel_shape: [rows, columns],
+      strides: [1, 1],
+      pads: [r, c, r, c],
+      count_include_pad: 0
+    })
   }
   return over(over(map, reach, 1), 1, reach)
 }
 
-function convolve(graph: OnnxGraph, x: string, filter: Float32Array, shape: number[], bias: Float32Array | undefined, pads: number[], stride = 1, dilation = 1): string {
+function convolve(
+  graph: OnnxGraph,
+  x: string,
+  filter: Float32Array,
+  shape: number[],
+  bias: Float32Array | undefined,
+  pads: number[],
+  stride = 1,
+  dilation = 1
+): string {
   const inputs = [x, graph.floats(filter, shape), ...(bias ? [graph.floats(bias, [bias.length])] : [])]
-  return graph.add('Conv', inputs, { pads, strides: [stride, stride], dilations: [dilation, dilation], kernel_shape: shape.slice(2) })
+  return graph.add('Conv', inputs, {
+    pads,
+    strides: [stride, stride],
+    dilations: [dilation, dilation],
+    kernel_shape: shape.slice(2)
+  })
 }
 
 /** The image in channels-first order, and its own height, from which rows know their place. */
@@ -121,21 +214,58 @@ interface Seen {
 }
 
 /** Heatmap of a head at the network's resolution. */
-function headOf(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, subHeads: Record<string, number>, seen: Seen, name: string): string {
+function headOf(
+  graph: OnnxGraph,
+  architecture: Architecture,
+  weights: Record<string, Float32Array>,
+  subHeads: Record<string, number>,
+  seen: Seen,
+  name: string
+): string {
   const head = architecture.heads.find((entry) => entry.name === name)!
   if (head.mergedFrom !== undefined) {
     const from = architecture.heads.find((entry) => entry.name === head.mergedFrom)!
-    const source = learnt(graph, architecture, weights, subHeads, featuresOf(graph, architecture, weights, seen), from.name)
+    const source = learnt(
+      graph,
+      architecture,
+      weights,
+      subHeads,
+      featuresOf(graph, architecture, weights, seen),
+      from.name
+    )
     const matrix = weights[mergeParameter(name)]
-    const turned = Float32Array.from({ length: matrix.length }, (_, i) => matrix[(i % from.clusters) * head.clusters + Math.floor(i / from.clusters)])
+    const turned = Float32Array.from(
+      { length: matrix.length },
+      (_, i) => matrix[(i % from.clusters) * head.clusters + Math.floor(i / from.clusters)]
+    )
     return convolve(graph, source, turned, [head.clusters, from.clusters, 1, 1], undefined, [0, 0, 0, 0])
   }
-  if (!head.refit) return learnt(graph, architecture, weights, subHeads, featuresOf(graph, architecture, weights, seen), name)
+  if (!head.refit)
+    return learnt(graph, architecture, weights, subHeads, featuresOf(graph, architecture, weights, seen), name)
   const { filter, bias } = refitParameters(name)
-  const trunk = mergesRefitted(architecture) ? trunkOf(graph, architecture, weights, seen.image) : featuresOf(graph, architecture, weights, seen)
+  const trunk = mergesRefitted(architecture)
+    ? trunkOf(graph, architecture, weights, seen.image)
+    : featuresOf(graph, architecture, weights, seen)
   const measured = statisticsOf(graph, architecture, seen.image, head.refit)
-  const both = graph.add('Concat', [trunk, measured, ...(architecture.upright ? [rowMap(graph, architecture, measured, seen)] : [])], { axis: 1 })
-  return graph.add('Softmax', [convolve(graph, both, weights[filter], [head.clusters, refitChannels(architecture, head.refit), 1, 1], weights[bias], [0, 0, 0, 0])], { axis: 1 })
+  const both = graph.add(
+    'Concat',
+    [trunk, measured, ...(architecture.upright ? [rowMap(graph, architecture, measured, seen)] : [])],
+    { axis: 1 }
+  )
+  return graph.add(
+    'Softmax',
+    [
+      convolve(
+        graph,
+        both,
+        weights[filter],
+        [head.clusters, refitChannels(architecture, head.refit), 1, 1],
+        weights[bias],
+        [0, 0, 0, 0]
+      )
+    ],
+    { axis: 1 }
+  )
 }
 
 /** The rows' places between −√3 at the top of the image and √3 at its bottom, as a map of one channel like another map. */
@@ -143,32 +273,67 @@ function rowMap(graph: OnnxGraph, architecture: Architecture, like: string, { he
   const at = graph.integers([2])
   const rows = graph.add('Squeeze', [graph.add('Gather', [graph.add('Shape', [like]), at], { axis: 0 })])
   const scalar = (value: number): string => graph.floats(Float32Array.of(value), [])
-  const steps = graph.add('Cast', [graph.add('Range', [graph.add('Squeeze', [graph.integers([0])]), rows, graph.add('Squeeze', [graph.integers([1])])])], { to: 1 })
+  const steps = graph.add(
+    'Cast',
+    [
+      graph.add('Range', [
+        graph.add('Squeeze', [graph.integers([0])]),
+        rows,
+        graph.add('Squeeze', [graph.integers([1])])
+      ])
+    ],
+    { to: 1 }
+  )
   const centres = graph.add('Mul', [graph.add('Add', [steps, scalar(0.5)]), scalar(outputStride(architecture))])
   const shares = graph.add('Div', [centres, graph.add('Cast', [height], { to: 1 })])
-  const places = graph.add('Mul', [graph.add('Sub', [graph.add('Mul', [shares, scalar(2)]), scalar(1)]), scalar(Math.sqrt(3))])
-  const nothing = graph.add('Mul', [graph.add('Slice', [like, graph.integers([0]), graph.integers([1]), graph.integers([1])]), scalar(0)])
+  const places = graph.add('Mul', [
+    graph.add('Sub', [graph.add('Mul', [shares, scalar(2)]), scalar(1)]),
+    scalar(Math.sqrt(3))
+  ])
+  const nothing = graph.add('Mul', [
+    graph.add('Slice', [like, graph.integers([0]), graph.integers([1]), graph.integers([1])]),
+    scalar(0)
+  ])
   return graph.add('Add', [nothing, graph.add('Reshape', [places, graph.integers([1, 1, -1, 1])])])
 }
 
-function learnt(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, subHeads: Record<string, number>, features: string, name: string): string {
+function learnt(
+  graph: OnnxGraph,
+  architecture: Architecture,
+  weights: Record<string, Float32Array>,
+  subHeads: Record<string, number>,
+  features: string,
+  name: string
+): string {
   const { clusters } = architecture.heads.find((entry) => entry.name === name)!
   const channels = featureChannels(architecture)
   const from = subHeads[name] * clusters
   const filter = weights[`head${name}/filter`].slice(from * channels, (from + clusters) * channels)
   const bias = weights[`head${name}/bias`].slice(from, from + clusters)
-  return graph.add('Softmax', [convolve(graph, features, filter, [clusters, channels, 1, 1], bias, [0, 0, 0, 0])], { axis: 1 })
+  return graph.add('Softmax', [convolve(graph, features, filter, [clusters, channels, 1, 1], bias, [0, 0, 0, 0])], {
+    axis: 1
+  })
 }
 
 /** What the heads see. */
-function featuresOf(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, seen: Seen): string {
+function featuresOf(
+  graph: OnnxGraph,
+  architecture: Architecture,
+  weights: Record<string, Float32Array>,
+  seen: Seen
+): string {
   const parts = trunkChannels(architecture) > 0 ? [trunkOf(graph, architecture, weights, seen.image)] : []
   if (architecture.statistics) parts.push(statisticsOf(graph, architecture, seen.image, architecture.statistics))
   if (rowInFeatures(architecture)) parts.push(rowMap(graph, architecture, parts[0], seen))
   return parts.length === 1 ? parts[0] : graph.add('Concat', parts, { axis: 1 })
 }
 
-function trunkOf(graph: OnnxGraph, architecture: Architecture, weights: Record<string, Float32Array>, image: string): string {
+function trunkOf(
+  graph: OnnxGraph,
+  architecture: Architecture,
+  weights: Record<string, Float32Array>,
+  image: string
+): string {
   let x = architecture.sobel ? withSobel(graph, image) : image
   let channels = architecture.bands + (architecture.sobel ? 2 : 0)
   architecture.layers.forEach((layer, index) => {
@@ -179,7 +344,18 @@ function trunkOf(graph: OnnxGraph, architecture: Architecture, weights: Record<s
     // Zero padding as TensorFlow's "same": with a stride the later side gets more.
     const pads = layer.stride === 1 ? Array<number>(4).fill(layer.dilation) : [0, 0, 1, 1]
     const shape = [layer.channels, channels, KERNEL, KERNEL]
-    x = graph.add('Relu', [convolve(graph, x, weights[`trunk${index}/filter`], shape, weights[`trunk${index}/bias`], pads, layer.stride, layer.dilation)])
+    x = graph.add('Relu', [
+      convolve(
+        graph,
+        x,
+        weights[`trunk${index}/filter`],
+        shape,
+        weights[`trunk${index}/bias`],
+        pads,
+        layer.stride,
+        layer.dilation
+      )
+    ])
     channels = layer.channels
   })
   return x
@@ -188,7 +364,9 @@ function trunkOf(graph: OnnxGraph, architecture: Architecture, weights: Record<s
 function withSobel(graph: OnnxGraph, image: string): string {
   const mean = graph.add('ReduceMean', [image, graph.integers([1])], { keepdims: 1 })
   const filters = Float32Array.of(1, 0, -1, 2, 0, -2, 1, 0, -1, 1, 2, 1, 0, 0, 0, -1, -2, -1)
-  return graph.add('Concat', [image, convolve(graph, mean, filters, [2, 1, 3, 3], undefined, [1, 1, 1, 1])], { axis: 1 })
+  return graph.add('Concat', [image, convolve(graph, mean, filters, [2, 1, 3, 3], undefined, [1, 1, 1, 1])], {
+    axis: 1
+  })
 }
 
 /** `patchStatistics`, channels first. */
@@ -196,17 +374,37 @@ function statisticsOf(graph: OnnxGraph, architecture: Architecture, image: strin
   const { bands, kuwahara } = architecture
   const stride = outputStride(architecture)
   const epsilon = graph.floats(Float32Array.of(EPSILON), [])
-  const channelsFrom = (x: string, from: number, to: number): string => graph.add('Slice', [x, graph.integers([from]), graph.integers([to]), graph.integers([1])])
-  const moments = graph.add('Concat', [image, gradient(graph, image, epsilon), graph.add('Mul', [image, image])], { axis: 1 })
-  const cells = stride === 1 ? moments : graph.add('AveragePool', [moments], { kernel_shape: [stride, stride], strides: [stride, stride] })
+  const channelsFrom = (x: string, from: number, to: number): string =>
+    graph.add('Slice', [x, graph.integers([from]), graph.integers([to]), graph.integers([1])])
+  const moments = graph.add('Concat', [image, gradient(graph, image, epsilon), graph.add('Mul', [image, image])], {
+    axis: 1
+  })
+  const cells =
+    stride === 1
+      ? moments
+      : graph.add('AveragePool', [moments], { kernel_shape: [stride, stride], strides: [stride, stride] })
   const parts = boxes.flatMap((side) => {
     const reach = boxInCells(side, stride)
     const mean = boxMeans(graph, cells, reach)
     const ofBands = channelsFrom(mean, 0, bands)
-    const variance = graph.add('Relu', [graph.add('Sub', [channelsFrom(mean, bands + 1, 2 * bands + 1), graph.add('Mul', [ofBands, ofBands])])])
-    const measured = [ofBands, graph.add('Sqrt', [graph.add('Add', [variance, epsilon])]), channelsFrom(mean, bands, bands + 1)]
+    const variance = graph.add('Relu', [
+      graph.add('Sub', [channelsFrom(mean, bands + 1, 2 * bands + 1), graph.add('Mul', [ofBands, ofBands])])
+    ])
+    const measured = [
+      ofBands,
+      graph.add('Sqrt', [graph.add('Add', [variance, epsilon])]),
+      channelsFrom(mean, bands, bands + 1)
+    ]
     if (kuwahara === undefined || reach === 1) return measured
-    return [leastVariance(graph, graph.add('Concat', measured, { axis: 1 }), { variance, means: ofBands, own: channelsFrom(cells, 0, bands), reach, likeness: kuwahara })]
+    return [
+      leastVariance(graph, graph.add('Concat', measured, { axis: 1 }), {
+        variance,
+        means: ofBands,
+        own: channelsFrom(cells, 0, bands),
+        reach,
+        likeness: kuwahara
+      })
+    ]
   })
   return graph.add('Concat', [channelsFrom(cells, 0, bands + 1), ...parts], { axis: 1 })
 }
@@ -215,20 +413,49 @@ function statisticsOf(graph: OnnxGraph, architecture: Architecture, image: strin
 const BEYOND = 1e6
 
 /** As in `patchStatistics`: of nine boxes the one of least variance, for maps of any size. */
-function leastVariance(graph: OnnxGraph, measured: string, { variance, means, own, reach, likeness }: { variance: string; means: string; own: string; reach: number; likeness: number }): string {
+function leastVariance(
+  graph: OnnxGraph,
+  measured: string,
+  {
+    variance,
+    means,
+    own,
+    reach,
+    likeness
+  }: { variance: string; means: string; own: string; reach: number; likeness: number }
+): string {
   const r = (reach - 1) / 2
   const axes = graph.integers([2, 3])
   const total = (map: string): string => graph.add('ReduceSum', [map, graph.integers([1])], { keepdims: 1 })
-  const around = (map: string, value: number): string => graph.add('Pad', [map, graph.integers([0, 0, r, r, 0, 0, r, r]), graph.floats(Float32Array.of(value), [])])
+  const around = (map: string, value: number): string =>
+    graph.add('Pad', [map, graph.integers([0, 0, r, r, 0, 0, r, r]), graph.floats(Float32Array.of(value), [])])
   const END = 2 ** 31 - 1
   const at = (map: string, dy: number, dx: number): string =>
-    graph.add('Slice', [map, graph.integers([r + dy, r + dx]), graph.integers([dy === r ? END : dy - r, dx === r ? END : dx - r]), axes])
+    graph.add('Slice', [
+      map,
+      graph.integers([r + dy, r + dx]),
+      graph.integers([dy === r ? END : dy - r, dx === r ? END : dx - r]),
+      axes
+    ])
   const [costs, candidates, choices] = [around(total(variance), BEYOND), around(means, 0), around(measured, 0)]
   const weight = graph.floats(Float32Array.of(likeness), [])
   let [least, best] = ['', '']
-  for (const [dy, dx] of [[0, 0], [-r, -r], [-r, 0], [-r, r], [0, -r], [0, r], [r, -r], [r, 0], [r, r]]) {
+  for (const [dy, dx] of [
+    [0, 0],
+    [-r, -r],
+    [-r, 0],
+    [-r, r],
+    [0, -r],
+    [0, r],
+    [r, -r],
+    [r, 0],
+    [r, r]
+  ]) {
     const difference = graph.add('Sub', [at(candidates, dy, dx), own])
-    const cost = graph.add('Add', [at(costs, dy, dx), graph.add('Mul', [total(graph.add('Mul', [difference, difference])), weight])])
+    const cost = graph.add('Add', [
+      at(costs, dy, dx),
+      graph.add('Mul', [total(graph.add('Mul', [difference, difference])), weight])
+    ])
     const choice = at(choices, dy, dx)
     best = best === '' ? choice : graph.add('Where', [graph.add('Less', [cost, least]), choice, best])
     least = least === '' ? cost : graph.add('Min', [cost, least])
@@ -238,7 +465,8 @@ function leastVariance(graph: OnnxGraph, measured: string, { variance, means, ow
 
 function gradient(graph: OnnxGraph, image: string, epsilon: string): string {
   const axes = graph.integers([2, 3])
-  const part = (from: number[], to: number[]): string => graph.add('Slice', [image, graph.integers(from), graph.integers(to), axes])
+  const part = (from: number[], to: number[]): string =>
+    graph.add('Slice', [image, graph.integers(from), graph.integers(to), axes])
   const END = 2 ** 31 - 1
   const origin = part([0, 0], [-1, -1])
   const differences = [part([1, 0], [END, -1]), part([0, 1], [-1, END])].map((shifted) => {
@@ -251,8 +479,14 @@ function gradient(graph: OnnxGraph, image: string, epsilon: string): string {
 }
 
 /** Probabilities of classes: those of their clusters together. */
-function joined(graph: OnnxGraph, probabilities: string, table: Uint8Array, { clusters, classes }: { clusters: number; classes: number }): string {
+function joined(
+  graph: OnnxGraph,
+  probabilities: string,
+  table: Uint8Array,
+  { clusters, classes }: { clusters: number; classes: number }
+): string {
   const matrix = new Float32Array(classes * clusters)
-  for (let cluster = 0; cluster < clusters; cluster++) if (table[cluster] < classes) matrix[table[cluster] * clusters + cluster] = 1
+  for (let cluster = 0; cluster < clusters; cluster++)
+    if (table[cluster] < classes) matrix[table[cluster] * clusters + cluster] = 1
   return convolve(graph, probabilities, matrix, [classes, clusters, 1, 1], undefined, [0, 0, 0, 0])
 }

@@ -44,16 +44,24 @@ export interface PatchOptions {
  * @param stride  side of an output pixel in input pixels
  * @returns       float32 [n, h/stride, w/stride, `patchStatisticsCount`]
  */
-export function patchStatistics(images: tf.Tensor4D, boxes: readonly number[], stride: number, { valid, kuwahara }: PatchOptions = {}): tf.Tensor4D {
+export function patchStatistics(
+  images: tf.Tensor4D,
+  boxes: readonly number[],
+  stride: number,
+  { valid, kuwahara }: PatchOptions = {}
+): tf.Tensor4D {
   const [n, h, w, bands] = images.shape
   const moments = tf.concat([images, gradientMagnitude(images), tf.mul(images, images)], 3) as tf.Tensor4D
-  const inCells = (map: tf.Tensor4D): tf.Tensor4D => (stride === 1 ? map : (tf.avgPool(map, stride, stride, 'valid') as tf.Tensor4D))
+  const inCells = (map: tf.Tensor4D): tf.Tensor4D =>
+    stride === 1 ? map : (tf.avgPool(map, stride, stride, 'valid') as tf.Tensor4D)
   const counted = inCells(valid ? tf.mul(moments, valid) : moments)
   const share = valid && inCells(valid)
-  const perPixel = (map: tf.Tensor4D, of: tf.Tensor4D | undefined): tf.Tensor4D => (of ? tf.div(map, tf.maximum(of, SMALLEST_SHARE)) : map)
+  const perPixel = (map: tf.Tensor4D, of: tf.Tensor4D | undefined): tf.Tensor4D =>
+    of ? tf.div(map, tf.maximum(of, SMALLEST_SHARE)) : map
   const cells = perPixel(counted, share)
   const [oh, ow] = [h / stride, w / stride]
-  const part = (map: tf.Tensor4D, from: number, count: number): tf.Tensor4D => tf.slice(map, [0, 0, 0, from], [n, oh, ow, count])
+  const part = (map: tf.Tensor4D, from: number, count: number): tf.Tensor4D =>
+    tf.slice(map, [0, 0, 0, from], [n, oh, ow, count])
   const overBoxes = boxes.flatMap((side) => {
     const reach = boxInCells(side, stride)
     const held = share && boxMeans(share, reach)
@@ -61,7 +69,18 @@ export function patchStatistics(images: tf.Tensor4D, boxes: readonly number[], s
     const bandMeans = part(mean, 0, bands)
     const variance = tf.relu(tf.sub(part(mean, bands + 1, bands), tf.mul(bandMeans, bandMeans))) as tf.Tensor4D
     const measured = tf.concat([bandMeans, tf.sqrt(tf.add(variance, EPSILON)), part(mean, bands, 1)], 3) as tf.Tensor4D
-    return kuwahara === undefined || reach === 1 ? [measured] : [leastVariance(measured, { variance, means: bandMeans, own: part(cells, 0, bands), held, reach, likeness: kuwahara })]
+    return kuwahara === undefined || reach === 1
+      ? [measured]
+      : [
+          leastVariance(measured, {
+            variance,
+            means: bandMeans,
+            own: part(cells, 0, bands),
+            held,
+            reach,
+            likeness: kuwahara
+          })
+        ]
   })
   return tf.concat([part(cells, 0, bands + 1), ...overBoxes], 3) as tf.Tensor4D
 }
@@ -70,11 +89,30 @@ export function patchStatistics(images: tf.Tensor4D, boxes: readonly number[], s
 function boxMeans(map: tf.Tensor4D, reach: number): tf.Tensor4D {
   const [, h, w] = map.shape
   const r = (reach - 1) / 2
-  const within = (length: number): number[] => Array.from({ length }, (_, i) => Math.min(i, r) + 1 + Math.min(length - 1 - i, r))
+  const within = (length: number): number[] =>
+    Array.from({ length }, (_, i) => Math.min(i, r) + 1 + Math.min(length - 1 - i, r))
   const [rows, columns] = [within(h), within(w)]
   const shares = Float32Array.from({ length: h * w }, (_, i) => 1 / (rows[Math.floor(i / w)] * columns[i % w]))
-  const down = runSums(tf.pad4d(map, [[0, 0], [r, r], [0, 0], [0, 0]]), 1, reach)
-  const sums = runSums(tf.pad4d(down, [[0, 0], [0, 0], [r, r], [0, 0]]), 2, reach)
+  const down = runSums(
+    tf.pad4d(map, [
+      [0, 0],
+      [r, r],
+      [0, 0],
+      [0, 0]
+    ]),
+    1,
+    reach
+  )
+  const sums = runSums(
+    tf.pad4d(down, [
+      [0, 0],
+      [0, 0],
+      [r, r],
+      [0, 0]
+    ]),
+    2,
+    reach
+  )
   return tf.mul(sums, tf.tensor4d(shares, [1, h, w, 1])) as tf.Tensor4D
 }
 
@@ -129,23 +167,58 @@ function leastVariance(measured: tf.Tensor4D, { variance, means, own, held, reac
   const r = (reach - 1) / 2
   const uniformity = tf.sum(variance, 3, true)
   const penalised = held ? tf.add(uniformity, tf.mul(tf.relu(tf.sub(ENOUGH_HELD, held)), MOSTLY_EMPTY)) : uniformity
-  const around = (map: tf.Tensor, value: number): tf.Tensor4D => tf.pad4d(map as tf.Tensor4D, [[0, 0], [r, r], [r, r], [0, 0]], value)
+  const around = (map: tf.Tensor, value: number): tf.Tensor4D =>
+    tf.pad4d(
+      map as tf.Tensor4D,
+      [
+        [0, 0],
+        [r, r],
+        [r, r],
+        [0, 0]
+      ],
+      value
+    )
   const [costs, candidates] = [around(penalised, BEYOND), around(means, 0)]
   // The pixel's own box comes first, and stays where another is no better.
-  const shifts = [[0, 0], [-r, -r], [-r, 0], [-r, r], [0, -r], [0, r], [r, -r], [r, 0], [r, r]]
-  const shifted = (map: tf.Tensor4D): tf.Tensor4D => tf.concat(shifts.map(([dy, dx]) => tf.slice(map, [0, r + dy, r + dx, 0], [n, h, w, map.shape[3]])), 0)
+  const shifts = [
+    [0, 0],
+    [-r, -r],
+    [-r, 0],
+    [-r, r],
+    [0, -r],
+    [0, r],
+    [r, -r],
+    [r, 0],
+    [r, r]
+  ]
+  const shifted = (map: tf.Tensor4D): tf.Tensor4D =>
+    tf.concat(
+      shifts.map(([dy, dx]) => tf.slice(map, [0, r + dy, r + dx, 0], [n, h, w, map.shape[3]])),
+      0
+    )
   const spread = shifted(costs)
   // Summed band by band, which is several times as fast as a sum along the last axis.
-  const ofBand = (map: tf.Tensor4D, band: number): tf.Tensor4D => tf.slice(map, [0, 0, 0, band], [map.shape[0], map.shape[1], map.shape[2], 1])
+  const ofBand = (map: tf.Tensor4D, band: number): tf.Tensor4D =>
+    tf.slice(map, [0, 0, 0, band], [map.shape[0], map.shape[1], map.shape[2], 1])
   const unlike = (): tf.Tensor => {
     const bands = Array.from({ length: own.shape[3] }, (_, band) => band)
-    return tf.addN(bands.map((band) => tf.square(tf.sub(shifted(ofBand(candidates, band)), tf.tile(ofBand(own, band), [shifts.length, 1, 1, 1])))))
+    return tf.addN(
+      bands.map((band) =>
+        tf.square(tf.sub(shifted(ofBand(candidates, band)), tf.tile(ofBand(own, band), [shifts.length, 1, 1, 1])))
+      )
+    )
   }
-  const cost = tf.reshape(likeness === 0 ? spread : tf.add(spread, tf.mul(unlike(), likeness)), [shifts.length, n * h * w])
+  const cost = tf.reshape(likeness === 0 ? spread : tf.add(spread, tf.mul(unlike(), likeness)), [
+    shifts.length,
+    n * h * w
+  ])
   const chosen = tf.cast(tf.argMax(tf.neg(cost), 0), 'int32')
   const offsets = tf.gather(tf.tensor2d(shifts.map(([dy, dx]) => [dy * w + dx])), chosen)
   // Numbers of pixels stay below 2²⁴, up to which float32 counts exactly.
-  const places = tf.cast(tf.add(tf.reshape(offsets, [n * h * w]), tf.tensor1d(Float32Array.from({ length: n * h * w }, (_, i) => i))), 'int32')
+  const places = tf.cast(
+    tf.add(tf.reshape(offsets, [n * h * w]), tf.tensor1d(Float32Array.from({ length: n * h * w }, (_, i) => i))),
+    'int32'
+  )
   return tf.reshape(tf.gather(tf.reshape(measured, [n * h * w, channels]), places), [n, h, w, channels])
 }
 
@@ -157,5 +230,10 @@ function gradientMagnitude(images: tf.Tensor4D): tf.Tensor4D {
   const [down, right] = [tf.sub(from(1, 0), origin), tf.sub(from(0, 1), origin)]
   const energy = tf.sum(tf.add(tf.mul(down, down), tf.mul(right, right)), 3, true)
   const length = tf.sqrt(tf.add(energy, EPSILON)) as tf.Tensor4D
-  return tf.pad4d(length, [[0, 0], [0, 1], [0, 1], [0, 0]])
+  return tf.pad4d(length, [
+    [0, 0],
+    [0, 1],
+    [0, 1],
+    [0, 0]
+  ])
 }

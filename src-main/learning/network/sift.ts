@@ -26,22 +26,49 @@ export function denseSift(image: tf.Tensor4D, valid?: tf.Tensor4D): tf.Tensor4D 
   const [n, h, w] = image.shape
   const [rows, columns] = [h / CELL, w / CELL]
   const allSlopes = tf.conv2d(tf.mean(image, 3, true) as tf.Tensor4D, tf.tensor4d(SLOPES, [3, 3, 1, 2]), 1, 'same')
-  const slopes = valid ? tf.mul(allSlopes, reachesData(valid)) as tf.Tensor4D : allSlopes
+  const slopes = valid ? (tf.mul(allSlopes, reachesData(valid)) as tf.Tensor4D) : allSlopes
   const [across, down] = [0, 1].map((axis) => tf.slice(slopes, [0, 0, 0, axis], [n, h, w, 1]))
   const length = tf.sqrt(tf.add(tf.add(tf.mul(across, across), tf.mul(down, down)), SMALLEST ** 2))
   const energies = Array.from({ length: ORIENTATIONS }, (_, k) => {
     const angle = (2 * Math.PI * k) / ORIENTATIONS
-    const cosine = tf.minimum(tf.relu(tf.div(tf.add(tf.mul(across, Math.cos(angle)), tf.mul(down, Math.sin(angle))), length)), 1)
+    const cosine = tf.minimum(
+      tf.relu(tf.div(tf.add(tf.mul(across, Math.cos(angle)), tf.mul(down, Math.sin(angle))), length)),
+      1
+    )
     return tf.mul(length, tf.relu(tf.sub(1, tf.mul(arccosine(cosine), ORIENTATIONS / (2 * Math.PI)))))
   })
   // Each orientation as an image of its own: one kernel serves all.
-  const maps = tf.pad4d(tf.concat(energies, 0) as tf.Tensor4D, [[0, 0], [CELL, CELL], [CELL, CELL], [0, 0]])
-  const shared = tf.conv2d(maps, tf.tensor4d(TRIANGLE.flatMap((a) => TRIANGLE.map((b) => a * b)), [2 * CELL, 2 * CELL, 1, 1]), CELL, 'valid')
-  const corners = tf.transpose(tf.reshape(shared, [ORIENTATIONS, n, rows + 1, columns + 1]), [1, 2, 3, 0]) as tf.Tensor4D
-  const around = tf.pad4d(corners, [[0, 0], [1, 1], [1, 1], [0, 0]])
+  const maps = tf.pad4d(tf.concat(energies, 0) as tf.Tensor4D, [
+    [0, 0],
+    [CELL, CELL],
+    [CELL, CELL],
+    [0, 0]
+  ])
+  const shared = tf.conv2d(
+    maps,
+    tf.tensor4d(
+      TRIANGLE.flatMap((a) => TRIANGLE.map((b) => a * b)),
+      [2 * CELL, 2 * CELL, 1, 1]
+    ),
+    CELL,
+    'valid'
+  )
+  const corners = tf.transpose(
+    tf.reshape(shared, [ORIENTATIONS, n, rows + 1, columns + 1]),
+    [1, 2, 3, 0]
+  ) as tf.Tensor4D
+  const around = tf.pad4d(corners, [
+    [0, 0],
+    [1, 1],
+    [1, 1],
+    [0, 0]
+  ])
   const parts = Array.from({ length: CELLS * CELLS }, (_, cell) => {
     const [row, column] = [Math.floor(cell / CELLS), cell % CELLS]
-    return tf.mul(tf.slice(around, [0, row, column, 0], [n, rows, columns, ORIENTATIONS]), windowWeight(row) * windowWeight(column))
+    return tf.mul(
+      tf.slice(around, [0, row, column, 0], [n, rows, columns, ORIENTATIONS]),
+      windowWeight(row) * windowWeight(column)
+    )
   })
   return ofLengthOne(tf.minimum(ofLengthOne(tf.concat(parts, 3)), CLIP)) as tf.Tensor4D
 }
@@ -62,7 +89,9 @@ const windowWeight = (cell: number): number => Math.exp(-(((cell - (CELLS - 1) /
 /** For 0…1, by Abramowitz and Stegun 4.4.45, to 7·10⁻⁵. */
 function arccosine(x: tf.Tensor): tf.Tensor {
   const terms = [-0.0187293, 0.074261, -0.2121144, 1.5707288]
-  const polynomial = terms.slice(1).reduce<tf.Tensor>((sum, term) => tf.add(tf.mul(sum, x), term), tf.add(tf.zerosLike(x), terms[0]))
+  const polynomial = terms
+    .slice(1)
+    .reduce<tf.Tensor>((sum, term) => tf.add(tf.mul(sum, x), term), tf.add(tf.zerosLike(x), terms[0]))
   return tf.mul(tf.sqrt(tf.sub(1, x)), polynomial)
 }
 

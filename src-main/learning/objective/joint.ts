@@ -12,11 +12,18 @@ export function boxSum(map: tf.Tensor4D, radius: number): tf.Tensor4D {
   if (radius === 0) return map
   const side = 2 * radius + 1
   const sum = (x: tf.Tensor4D): tf.Tensor4D => {
-    const padded = tf.pad4d(x, [[0, 0], [radius, radius], [radius, radius], [0, 0]])
+    const padded = tf.pad4d(x, [
+      [0, 0],
+      [radius, radius],
+      [radius, radius],
+      [0, 0]
+    ])
     const alongRows = tf.avgPool(padded, [side, 1], 1, 'valid')
     return tf.mul(tf.avgPool(alongRows, [1, side], 1, 'valid'), side * side)
   }
-  return tf.customGrad((x) => ({ value: sum(x as tf.Tensor4D), gradFunc: (dy: tf.Tensor4D) => sum(dy) }))(map) as tf.Tensor4D
+  return tf.customGrad((x) => ({ value: sum(x as tf.Tensor4D), gradFunc: (dy: tf.Tensor4D) => sum(dy) }))(
+    map
+  ) as tf.Tensor4D
 }
 
 /**
@@ -42,7 +49,9 @@ export function jointOverDisplacements(
     throw new SmaltiError('ShapeMismatch', { expected: first.shape.join('×'), found: second.shape.join('×') })
   }
   const clusters = first.shape[3]
-  const counted = masks ? { first: tf.mul(first, masks.first), second: tf.mul(second, masks.second) } : { first, second }
+  const counted = masks
+    ? { first: tf.mul(first, masks.first), second: tf.mul(second, masks.second) }
+    : { first, second }
   const rows = tf.transpose(tf.reshape(counted.first as tf.Tensor4D, [-1, clusters]))
   const columns = tf.reshape(boxSum(counted.second as tf.Tensor4D, radius), [-1, clusters])
   return normaliseJoint(tf.matMul(rows, columns) as tf.Tensor2D)
@@ -62,10 +71,19 @@ export function jointOverDisplacements(
  * @param most     numbers that an intermediate map may hold; beyond that, displacements are taken in parts
  * @returns        D symmetric joints P, float32 [D, C, C], each sums to 1
  */
-export function jointThroughInterpolation(first: tf.Tensor4D, second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor4D, most = MOST_NUMBERS): tf.Tensor3D {
+export function jointThroughInterpolation(
+  first: tf.Tensor4D,
+  second: tf.Tensor4D,
+  rows: tf.Tensor4D,
+  columns: tf.Tensor4D,
+  most = MOST_NUMBERS
+): tf.Tensor3D {
   const [n, h, w, clusters] = first.shape
   const atOnce = Math.max(1, Math.floor(most / (n * clusters * Math.max(h, second.shape[1]) * w)))
-  const counts = atOnce < rows.shape[1] ? countsInParts(first, second, rows, columns, atOnce) : countsThroughInterpolation(first, second, rows, columns)
+  const counts =
+    atOnce < rows.shape[1]
+      ? countsInParts(first, second, rows, columns, atOnce)
+      : countsThroughInterpolation(first, second, rows, columns)
   return normaliseJoint(counts)
 }
 
@@ -73,7 +91,12 @@ export function jointThroughInterpolation(first: tf.Tensor4D, second: tf.Tensor4
 const MOST_NUMBERS = 2 ** 27
 
 /** How often clusters meet, [D, C, C], for maps and matrices as in `jointThroughInterpolation`. */
-function countsThroughInterpolation(first: tf.Tensor4D, second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor4D): tf.Tensor3D {
+function countsThroughInterpolation(
+  first: tf.Tensor4D,
+  second: tf.Tensor4D,
+  rows: tf.Tensor4D,
+  columns: tf.Tensor4D
+): tf.Tensor3D {
   const [n, h, w, clusters] = first.shape
   const mine = tf.reshape(tf.transpose(first, [0, 3, 1, 2]), [n, clusters, h * w])
   const met = tf.sum(tf.matMul(mine, counterparts(second, rows, columns)), 0)
@@ -90,7 +113,10 @@ function counterparts(second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor
     tf.transpose(tf.reshape(columns, [n, sets * w, w2]), [0, 2, 1])
   )
   const columnsFirst = tf.transpose(tf.reshape(alongColumns, [n, clusters, h2, sets, w]), [0, 3, 2, 1, 4])
-  const alongRows = tf.matMul(tf.reshape(rows, [n * sets, h, h2]), tf.reshape(columnsFirst, [n * sets, h2, clusters * w]))
+  const alongRows = tf.matMul(
+    tf.reshape(rows, [n * sets, h, h2]),
+    tf.reshape(columnsFirst, [n * sets, h2, clusters * w])
+  )
   const pixelsFirst = tf.transpose(tf.reshape(alongRows, [n, sets, h, clusters, w]), [0, 2, 4, 1, 3])
   return tf.reshape(pixelsFirst, [n, h * w, sets * clusters])
 }
@@ -101,18 +127,31 @@ function adjointCounterparts(gradient: tf.Tensor, rows: tf.Tensor4D, columns: tf
   const [, , w, w2] = columns.shape
   const clusters = gradient.shape[2]! / sets
   const alongRows = tf.transpose(tf.reshape(gradient, [n, h, w, sets, clusters]), [0, 3, 1, 4, 2])
-  const columnsFirst = tf.matMul(tf.transpose(tf.reshape(rows, [n * sets, h, h2]), [0, 2, 1]), tf.reshape(alongRows, [n * sets, h, clusters * w]))
+  const columnsFirst = tf.matMul(
+    tf.transpose(tf.reshape(rows, [n * sets, h, h2]), [0, 2, 1]),
+    tf.reshape(alongRows, [n * sets, h, clusters * w])
+  )
   const alongColumns = tf.transpose(tf.reshape(columnsFirst, [n, sets, h2, clusters, w]), [0, 3, 2, 1, 4])
-  const planes = tf.matMul(tf.reshape(alongColumns, [n, clusters * h2, sets * w]), tf.reshape(columns, [n, sets * w, w2]))
+  const planes = tf.matMul(
+    tf.reshape(alongColumns, [n, clusters * h2, sets * w]),
+    tf.reshape(columns, [n, sets * w, w2])
+  )
   return tf.transpose(tf.reshape(planes, [n, clusters, h2, w2]), [0, 2, 3, 1])
 }
 
 /** The same counts, `atOnce` displacements after the other. The gradient computes each part once more, so that only one is ever held. */
-function countsInParts(first: tf.Tensor4D, second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor4D, atOnce: number): tf.Tensor3D {
+function countsInParts(
+  first: tf.Tensor4D,
+  second: tf.Tensor4D,
+  rows: tf.Tensor4D,
+  columns: tf.Tensor4D,
+  atOnce: number
+): tf.Tensor3D {
   const [n, h, w, clusters] = first.shape
   const sets = rows.shape[1]
   const starts = Array.from({ length: Math.ceil(sets / atOnce) }, (_, i) => i * atOnce)
-  const part = (matrices: tf.Tensor4D, from: number): tf.Tensor4D => tf.slice(matrices, [0, from, 0, 0], [-1, Math.min(atOnce, sets - from), -1, -1])
+  const part = (matrices: tf.Tensor4D, from: number): tf.Tensor4D =>
+    tf.slice(matrices, [0, from, 0, 0], [-1, Math.min(atOnce, sets - from), -1, -1])
   return tf.customGrad((...inputs) => {
     const [a, b, save] = inputs as unknown as [tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc]
     save([a, b, rows, columns])
@@ -124,12 +163,21 @@ function countsInParts(first: tf.Tensor4D, second: tf.Tensor4D, rows: tf.Tensor4
         const slopes = tf.slice(dy, [from, 0, 0], [rows.shape[1], clusters, clusters])
         const byMine = tf.reshape(tf.transpose(slopes, [0, 2, 1]), [1, -1, clusters])
         const byTheirs = tf.reshape(tf.transpose(slopes, [1, 0, 2]), [1, clusters, -1])
-        return [tf.matMul(counterparts(b, rows, columns), byMine), adjointCounterparts(tf.matMul(mine, byTheirs), rows, columns)]
+        return [
+          tf.matMul(counterparts(b, rows, columns), byMine),
+          adjointCounterparts(tf.matMul(mine, byTheirs), rows, columns)
+        ]
       })
       const [ofMine, ofTheirs] = [0, 1].map((input) => tf.addN(gradients.map((pair) => pair[input])))
       return [tf.reshape(ofMine, a.shape), ofTheirs]
     }
-    return { value: tf.concat(starts.map((from) => countsThroughInterpolation(a, b, part(rows, from), part(columns, from))), 0), gradFunc }
+    return {
+      value: tf.concat(
+        starts.map((from) => countsThroughInterpolation(a, b, part(rows, from), part(columns, from))),
+        0
+      ),
+      gradFunc
+    }
   })(first, second) as tf.Tensor3D
 }
 

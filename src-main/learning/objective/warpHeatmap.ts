@@ -11,7 +11,8 @@ export function warpHeatmap(heatmap: tf.Tensor4D, corners: tf.Tensor4D, weights:
   const [n, h, w, clusters] = heatmap.shape
   const pixels = n * h * w
   const flat = tf.reshape(heatmap, [pixels, clusters])
-  const column = (table: tf.Tensor, corner: number): tf.Tensor => tf.slice(tf.reshape(table, [pixels, 4]), [0, corner], [pixels, 1])
+  const column = (table: tf.Tensor, corner: number): tf.Tensor =>
+    tf.slice(tf.reshape(table, [pixels, 4]), [0, corner], [pixels, 1])
   const parts = Array.from({ length: 4 }, (_, corner) => {
     const at = tf.cast(tf.reshape(column(corners, corner), [pixels]), 'int32') as tf.Tensor1D
     return tf.mul(tf.gather(flat, at), column(weights, corner))

@@ -19,7 +19,8 @@ export function deformed({ bands, side, values }: CellPicture, [rows, columns]: 
   const moved = new Float32Array(values.length)
   for (let band = 0; band < bands; band++) {
     const plane = values.subarray(band * cells, (band + 1) * cells)
-    for (let i = 0; i < cells; i++) moved[band * cells + i] = interpolate(plane, side, Math.floor(i / side) + rows[i], (i % side) + columns[i])
+    for (let i = 0; i < cells; i++)
+      moved[band * cells + i] = interpolate(plane, side, Math.floor(i / side) + rows[i], (i % side) + columns[i])
   }
   return { bands, side, values: moved }
 }
@@ -31,25 +32,36 @@ export function deformed({ bands, side, values }: CellPicture, [rows, columns]: 
  * @param been  classes that it has counted as, to which it does not lead back
  * @returns     the field in cells, or undefined where nothing that moves changes a score
  */
-export function adefStep(classifier: RandomClassifier, picture: CellPicture, been: ReadonlySet<number> = new Set()): Field | undefined {
+export function adefStep(
+  classifier: RandomClassifier,
+  picture: CellPicture,
+  been: ReadonlySet<number> = new Set()
+): Field | undefined {
   const { side } = picture
   const answer = classifier(picture.values)
   const { scores } = answer
   const counted = countedAs(answer)
-  const others = Array.from({ length: CLASSES }, (_, c) => c).filter((c) => c !== counted && !been.has(c)).sort((a, b) => scores[b] - scores[a]).slice(0, CANDIDATES)
+  const others = Array.from({ length: CLASSES }, (_, c) => c)
+    .filter((c) => c !== counted && !been.has(c))
+    .sort((a, b) => scores[b] - scores[a])
+    .slice(0, CANDIDATES)
   const fields = others.flatMap((other) => {
     const towards = Float64Array.from({ length: CLASSES }, (_, c) => Number(c === other) - Number(c === counted))
     const once = slopes(picture, answer.gradient(towards)).map((part) => gaussianBlur(part, side, SMOOTHNESS))
     const length = once.reduce((sum, part) => part.reduce((total, value) => total + value * value, sum), 0)
     if (!(length > 1e-20)) return []
     const factor = (OVERSHOOT * (scores[counted] - scores[other])) / length
-    const field = once.map((part) => gaussianBlur(part, side, SMOOTHNESS).map((value) => factor * value)) as unknown as Field
+    const field = once.map((part) =>
+      gaussianBlur(part, side, SMOOTHNESS).map((value) => factor * value)
+    ) as unknown as Field
     return [{ field, norm: normOf(field) }]
   })
   if (fields.length === 0) return undefined
   const { field } = fields.reduce((least, next) => (next.norm < least.norm ? next : least))
   const longest = field.reduce((most, part) => part.reduce((top, value) => Math.max(top, Math.abs(value)), most), 0)
-  return longest > LONGEST_STEP ? (field.map((part) => part.map((value) => (value * LONGEST_STEP) / longest)) as unknown as Field) : field
+  return longest > LONGEST_STEP
+    ? (field.map((part) => part.map((value) => (value * LONGEST_STEP) / longest)) as unknown as Field)
+    : field
 }
 
 /** `α`: how much a score gains by looking further down and further right at each cell. */
@@ -57,7 +69,8 @@ function slopes({ bands, side, values }: CellPicture, gradient: Float64Array): [
   const cells = side * side
   const [down, right] = [new Float32Array(cells), new Float32Array(cells)]
   for (let band = 0; band < bands; band++) {
-    const at = (row: number, column: number): number => values[band * cells + Math.min(Math.max(row, 0), side - 1) * side + Math.min(Math.max(column, 0), side - 1)]
+    const at = (row: number, column: number): number =>
+      values[band * cells + Math.min(Math.max(row, 0), side - 1) * side + Math.min(Math.max(column, 0), side - 1)]
     for (let i = 0; i < cells; i++) {
       const [row, column, weight] = [Math.floor(i / side), i % side, gradient[band * cells + i]]
       down[i] += (weight * (at(row + 1, column) - at(row - 1, column))) / 2
@@ -68,9 +81,13 @@ function slopes({ bands, side, values }: CellPicture, gradient: Float64Array): [
 }
 
 /** Root of the summed squared lengths, in cells. */
-export const normOf = (field: Field): number => Math.sqrt(field.reduce((sum, part) => part.reduce((total, value) => total + value * value, sum), 0))
+export const normOf = (field: Field): number =>
+  Math.sqrt(field.reduce((sum, part) => part.reduce((total, value) => total + value * value, sum), 0))
 
-const added = (a: Field, b: Field): Field => [a[0].map((value, i) => value + b[0][i]), a[1].map((value, i) => value + b[1][i])]
+const added = (a: Field, b: Field): Field => [
+  a[0].map((value, i) => value + b[0][i]),
+  a[1].map((value, i) => value + b[1][i])
+]
 
 /** ADef: steps until the classifier counts the picture as another class, all applied to the picture itself. @returns the field in cells */
 export function adversarialDeformation(classifier: RandomClassifier, picture: CellPicture, steps: number): Field {
@@ -91,7 +108,11 @@ const still = (side: number): Field => [new Float32Array(side * side), new Float
 /** Brightness over all bands. */
 function massOfAll({ bands, side, values }: CellPicture): Mass | undefined {
   const cells = side * side
-  return massOf(Float64Array.from({ length: cells }, (_, i) => Array.from({ length: bands }, (_, band) => values[band * cells + i]).reduce((a, b) => a + b, 0)))
+  return massOf(
+    Float64Array.from({ length: cells }, (_, i) =>
+      Array.from({ length: bands }, (_, band) => values[band * cells + i]).reduce((a, b) => a + b, 0)
+    )
+  )
 }
 
 /**
@@ -100,7 +121,13 @@ function massOfAll({ bands, side, values }: CellPicture): Mass | undefined {
  *
  * @param ball  radius ε and η in cells
  */
-export function wassersteinDeformation(classifier: RandomClassifier, picture: CellPicture, ball: { epsilon: number; eta: number }, steps: number, uniform: Uniform): Field {
+export function wassersteinDeformation(
+  classifier: RandomClassifier,
+  picture: CellPicture,
+  ball: { epsilon: number; eta: number },
+  steps: number,
+  uniform: Uniform
+): Field {
   const before = massOfAll(picture)
   const been = new Set<number>()
   let field = still(picture.side)
@@ -120,9 +147,18 @@ export function wassersteinDeformation(classifier: RandomClassifier, picture: Ce
 }
 
 /** The geometry of a hard view of a crop; with a Wasserstein ball, of Algorithm 1. @param picture  planar [bands, side, side] */
-export function adversarialStep({ adef, wasserstein }: ViewRecipe, picture: Float32Array, bands: number, side: number, uniform: Uniform): GeometricStep {
+export function adversarialStep(
+  { adef, wasserstein }: ViewRecipe,
+  picture: Float32Array,
+  bands: number,
+  side: number,
+  uniform: Uniform
+): GeometricStep {
   const cells = cellsOf(picture, bands, side)
   const classifier = randomClassifier(bands, cells.side, uniform)
-  const field = wasserstein.epsilon > 0 ? wassersteinDeformation(classifier, cells, ballInCells(wasserstein, side, cells.side), adef.steps, uniform) : adversarialDeformation(classifier, cells, adef.steps)
+  const field =
+    wasserstein.epsilon > 0
+      ? wassersteinDeformation(classifier, cells, ballInCells(wasserstein, side, cells.side), adef.steps, uniform)
+      : adversarialDeformation(classifier, cells, adef.steps)
   return fieldStep(field, cells.side, side)
 }

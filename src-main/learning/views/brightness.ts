@@ -22,7 +22,10 @@ function broughtNear(picture: CellPicture, target: Float32Array, radius: number)
     const part = picture.values.subarray(band * cells, (band + 1) * cells)
     const [centre, wanted] = [massOf(part), massOf(target.subarray(band * cells, (band + 1) * cells))]
     const total = part.reduce((sum, value) => sum + Math.max(value, 0), 0)
-    near.set(centre && wanted ? projectOntoBall(centre, wanted, picture.side, radius).map((value) => value * total) : part, band * cells)
+    near.set(
+      centre && wanted ? projectOntoBall(centre, wanted, picture.side, radius).map((value) => value * total) : part,
+      band * cells
+    )
   }
   return near
 }
@@ -31,12 +34,20 @@ function broughtNear(picture: CellPicture, target: Float32Array, radius: number)
  * A random change of brightness within the ball: noise brought to a radius drawn evenly up to ε, kept with the probability of eq. 6, else
  * drawn anew; the picture itself where none is kept. @param ball  radius ε and η in cells
  */
-export function wassersteinNoise(picture: CellPicture, { epsilon, eta }: { epsilon: number; eta: number }, uniform: Uniform): Float32Array {
+export function wassersteinNoise(
+  picture: CellPicture,
+  { epsilon, eta }: { epsilon: number; eta: number },
+  uniform: Uniform
+): Float32Array {
   const normal = normalFrom(uniform)
   for (let draw = 0; draw < DRAWS; draw++) {
     const radius = epsilon * uniform()
     if (uniform() >= Math.exp(-(radius ** 2) / eta ** 2)) continue
-    return broughtNear(picture, picture.values.map((value) => Math.max(value * (1 + NOISE * normal()), 0)), radius)
+    return broughtNear(
+      picture,
+      picture.values.map((value) => Math.max(value * (1 + NOISE * normal()), 0)),
+      radius
+    )
   }
   return picture.values
 }
@@ -45,7 +56,12 @@ export function wassersteinNoise(picture: CellPicture, { epsilon, eta }: { epsil
  * Projected Sinkhorn attack on a random classifier, eq. 7 and 8: steps up the cross-entropy of the class that the picture counts as, each
  * brought back into the ball about it, until it counts as another. @param epsilon  in cells
  */
-export function sinkhornAttack(classifier: RandomClassifier, picture: CellPicture, epsilon: number, steps: number): Float32Array {
+export function sinkhornAttack(
+  classifier: RandomClassifier,
+  picture: CellPicture,
+  epsilon: number,
+  steps: number
+): Float32Array {
   const counted = countedAs(classifier(picture.values))
   let now = picture.values
   for (let i = 0; i < steps; i++) {
@@ -56,13 +72,23 @@ export function sinkhornAttack(classifier: RandomClassifier, picture: CellPictur
     const shares = scores.map((score) => Math.exp(score - top))
     const total = shares.reduce((a, b) => a + b, 0)
     const gradient = answer.gradient(shares.map((share, c) => share / total - Number(c === counted)))
-    now = broughtNear(picture, now.map((value, k) => Math.max(value + BRIGHTNESS_STEP * Math.sign(gradient[k]), 0)), epsilon)
+    now = broughtNear(
+      picture,
+      now.map((value, k) => Math.max(value + BRIGHTNESS_STEP * Math.sign(gradient[k]), 0)),
+      epsilon
+    )
   }
   return now
 }
 
 /** Changes where brightness lies in a planar picture of values 0…1, in place: at random, and against a random classifier. */
-export function moveBrightness({ adef, wasserstein, sinkhorn }: ViewRecipe, picture: Float32Array, bands: number, side: number, uniform: Uniform): void {
+export function moveBrightness(
+  { adef, wasserstein, sinkhorn }: ViewRecipe,
+  picture: Float32Array,
+  bands: number,
+  side: number,
+  uniform: Uniform
+): void {
   const apply = (found: (cells: CellPicture) => Float32Array): void => {
     const cells = cellsOf(picture, bands, side)
     const [before, after] = [cells.values, found(cells)]
@@ -75,6 +101,15 @@ export function moveBrightness({ adef, wasserstein, sinkhorn }: ViewRecipe, pict
       }
     }
   }
-  if (wasserstein.epsilon > 0 && adef.steps === 0) apply((cells) => wassersteinNoise(cells, ballInCells(wasserstein, side, cells.side), uniform))
-  if (sinkhorn.epsilon > 0) apply((cells) => sinkhornAttack(randomClassifier(bands, cells.side, uniform), cells, (sinkhorn.epsilon * cells.side) / side, sinkhorn.steps))
+  if (wasserstein.epsilon > 0 && adef.steps === 0)
+    apply((cells) => wassersteinNoise(cells, ballInCells(wasserstein, side, cells.side), uniform))
+  if (sinkhorn.epsilon > 0)
+    apply((cells) =>
+      sinkhornAttack(
+        randomClassifier(bands, cells.side, uniform),
+        cells,
+        (sinkhorn.epsilon * cells.side) / side,
+        sinkhorn.steps
+      )
+    )
 }

@@ -19,11 +19,16 @@ export function cellsOf(picture: Float32Array, bands: number, side: number): Cel
     for (let column = 0; column < side; column++) {
       const cell = Math.floor((row * cells) / side) * cells + Math.floor((column * cells) / side)
       counts[cell]++
-      for (let band = 0; band < bands; band++) values[band * cells * cells + cell] += picture[(band * side + row) * side + column]
+      for (let band = 0; band < bands; band++)
+        values[band * cells * cells + cell] += picture[(band * side + row) * side + column]
     }
   }
   return { bands, side: cells, values: values.map((sum, i) => sum / counts[i % (cells * cells)]) }
 }
 
 /** Radius ε and η of a Wasserstein ball in cells instead of pixels. */
-export const ballInCells = ({ epsilon, eta }: ViewRecipe['wasserstein'], side: number, cells: number): { epsilon: number; eta: number } => ({ epsilon: (epsilon * cells) / side, eta: (eta * cells) / side })
+export const ballInCells = (
+  { epsilon, eta }: ViewRecipe['wasserstein'],
+  side: number,
+  cells: number
+): { epsilon: number; eta: number } => ({ epsilon: (epsilon * cells) / side, eta: (eta * cells) / side })

@@ -23,7 +23,10 @@ export function composed(steps: readonly GeometricStep[]): GeometricStep {
 
 export function symmetryStep(symmetry: SquareSymmetry): GeometricStep {
   // `sourceOf` mirrors about (side − 1) / 2, which is the middle for side 1.
-  const through = (g: SquareSymmetry) => ([row, column]: Position): Position => sourceOf(g, 1, row, column)
+  const through =
+    (g: SquareSymmetry) =>
+    ([row, column]: Position): Position =>
+      sourceOf(g, 1, row, column)
   return { toFirst: through(symmetry), toSecond: through(inverse(symmetry)) }
 }
 
@@ -58,7 +61,11 @@ const VALUES_PER_DEVIATION = 4
  * A smooth random deformation `p → p + τ(p)`: normal numbers smoothed by a Gaussian, scaled to the asked root mean
  * square length.
  */
-export function deformationStep({ strength, smoothness }: ViewRecipe['deformation'], side: number, uniform: Uniform): GeometricStep {
+export function deformationStep(
+  { strength, smoothness }: ViewRecipe['deformation'],
+  side: number,
+  uniform: Uniform
+): GeometricStep {
   const normal = normalFrom(uniform)
   const spacing = Math.max(1, Math.floor(smoothness / VALUES_PER_DEVIATION))
   // The margin keeps the border's averages as wide as the middle's.
@@ -66,7 +73,9 @@ export function deformationStep({ strength, smoothness }: ViewRecipe['deformatio
   const wide = Math.floor((side - 1) / spacing) + 2 + 2 * margin
   const field = [0, 1].map(() => {
     const blurred = gaussianBlur(Float32Array.from({ length: wide * wide }, normal), wide, smoothness / spacing)
-    const smooth = Float32Array.from({ length: side * side }, (_, i) => interpolate(blurred, wide, Math.floor(i / side) / spacing + margin, (i % side) / spacing + margin))
+    const smooth = Float32Array.from({ length: side * side }, (_, i) =>
+      interpolate(blurred, wide, Math.floor(i / side) / spacing + margin, (i % side) / spacing + margin)
+    )
     const length = Math.sqrt(smooth.reduce((sum, value) => sum + value * value, 0) / smooth.length)
     return smooth.map((value) => (value * strength) / (Math.SQRT2 * length))
   })
@@ -125,7 +134,9 @@ const blurReach = (deviation: number): number => Math.ceil(3 * deviation)
 /** Gaussian blur of a square plane; beyond the border it continues the border's values. */
 export function gaussianBlur(plane: Float32Array, side: number, deviation: number): Float32Array {
   const reach = blurReach(deviation)
-  const weights = Float64Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-((i - reach) ** 2) / (2 * deviation ** 2)))
+  const weights = Float64Array.from({ length: 2 * reach + 1 }, (_, i) =>
+    Math.exp(-((i - reach) ** 2) / (2 * deviation ** 2))
+  )
   const total = weights.reduce((a, b) => a + b, 0)
   const taps = weights.map((weight) => weight / total)
   const line = new Float32Array(side + 2 * reach)

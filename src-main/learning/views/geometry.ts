@@ -23,7 +23,13 @@ export function inverse(g: SquareSymmetry): SquareSymmetry {
 }
 
 /** Applies `g` to every channel of a planar picture `[bands, side, side]`. */
-export function transformPlanar(g: SquareSymmetry, picture: Float32Array, bands: number, side: number, into: Float32Array): void {
+export function transformPlanar(
+  g: SquareSymmetry,
+  picture: Float32Array,
+  bands: number,
+  side: number,
+  into: Float32Array
+): void {
   const plane = side * side
   const [start, stepRow, stepColumn] = ((): [number, number, number] => {
     const at = (r: number, c: number): number => {

@@ -21,13 +21,25 @@ export function isWarped({ affine, deformation, adef }: ViewRecipe): boolean {
 }
 
 /** @param coloured  whether the first three bands are red, green and blue */
-export function sampleViewPair(recipe: ViewRecipe, { bands, coloured }: Pick<BatchShape, 'bands' | 'coloured'>, side: number, uniform: Uniform): ViewPair {
+export function sampleViewPair(
+  recipe: ViewRecipe,
+  { bands, coloured }: Pick<BatchShape, 'bands' | 'coloured'>,
+  side: number,
+  uniform: Uniform
+): ViewPair {
   const coin = (allowed: boolean): boolean => allowed && uniform() < 0.5
   return {
-    symmetry: { flipRows: coin(recipe.flips.rows), flipColumns: coin(recipe.flips.columns), transposed: coin(recipe.quarterTurns) },
+    symmetry: {
+      flipRows: coin(recipe.flips.rows),
+      flipColumns: coin(recipe.flips.columns),
+      transposed: coin(recipe.quarterTurns)
+    },
     shift: sampleShift(recipe.shift, uniform),
     bends: isWarped(recipe)
-      ? [affineStep(recipe.affine, uniform), ...(recipe.deformation.strength > 0 ? [deformationStep(recipe.deformation, side, uniform)] : [])]
+      ? [
+          affineStep(recipe.affine, uniform),
+          ...(recipe.deformation.strength > 0 ? [deformationStep(recipe.deformation, side, uniform)] : [])
+        ]
       : [],
     changes: samplePhotometricChanges(recipe, bands, coloured, side, uniform)
   }
@@ -85,10 +97,16 @@ export interface BatchShape {
 export type Displacements = readonly (readonly [row: number, column: number])[] | undefined
 
 /** `drawn` different displacements out of all |t| ≤ radius, or all of them for 0; the same for the whole batch. */
-export function drawDisplacements({ radius, drawn }: Pick<BatchShape, 'radius' | 'drawn'>, uniform: Uniform): Displacements {
+export function drawDisplacements(
+  { radius, drawn }: Pick<BatchShape, 'radius' | 'drawn'>,
+  uniform: Uniform
+): Displacements {
   if (drawn === undefined) return undefined
   const side = 2 * radius + 1
-  const all = Array.from({ length: side * side }, (_, i) => [Math.floor(i / side) - radius, (i % side) - radius] as const)
+  const all = Array.from(
+    { length: side * side },
+    (_, i) => [Math.floor(i / side) - radius, (i % side) - radius] as const
+  )
   const wanted = displacementCount({ radius, drawn })
   for (let i = 0; i < wanted; i++) {
     const other = i + integerBelow(all.length - i, uniform)
@@ -110,7 +128,11 @@ export function drawnOf({ objective, displacements }: Pick<Recipe, 'objective' |
 
 export function emptyBatch(shape: BatchShape): Batch {
   const { pairs, bands, crop, coarse, warped, masked } = shape
-  const [pixels, entries, cells] = [pairs * bands * crop * crop, pairs * displacementCount(shape) * coarse * coarse, pairs * coarse * coarse]
+  const [pixels, entries, cells] = [
+    pairs * bands * crop * crop,
+    pairs * displacementCount(shape) * coarse * coarse,
+    pairs * coarse * coarse
+  ]
   const zeros = (length: number): Float32Array => new Float32Array(length)
   return {
     first: zeros(pixels),
@@ -118,7 +140,9 @@ export function emptyBatch(shape: BatchShape): Batch {
     ...(masked && { firstValid: zeros(pairs * crop * crop).fill(1), secondValid: zeros(pairs * crop * crop).fill(1) }),
     rows: zeros(entries),
     columns: zeros(entries),
-    ...(warped ? { corners: zeros(4 * cells), cornerWeights: zeros(4 * cells), valid: zeros(cells) } : { transposed: zeros(pairs) })
+    ...(warped
+      ? { corners: zeros(4 * cells), cornerWeights: zeros(4 * cells), valid: zeros(cells) }
+      : { transposed: zeros(pairs) })
   }
 }
 
@@ -153,7 +177,13 @@ export function writePair(
   writeGeometry(batch, shape, index, pair, displacements)
 }
 
-function writeValidity(batch: Batch, crop: number, index: number, pair: ViewPair, { first, second }: { first?: Uint8Array; second?: Uint8Array }): void {
+function writeValidity(
+  batch: Batch,
+  crop: number,
+  index: number,
+  pair: ViewPair,
+  { first, second }: { first?: Uint8Array; second?: Uint8Array }
+): void {
   const plane = (masks: Float32Array): Float32Array => masks.subarray(index * crop * crop, (index + 1) * crop * crop)
   if (first) plane(batch.firstValid!).set(first)
   if (!second) return
@@ -161,7 +191,13 @@ function writeValidity(batch: Batch, crop: number, index: number, pair: ViewPair
   else transformPlanar(pair.symmetry, Float32Array.from(second), 1, crop, plane(batch.secondValid!))
 }
 
-function writeGeometry(batch: Batch, shape: BatchShape, index: number, pair: ViewPair, displacements: Displacements): void {
+function writeGeometry(
+  batch: Batch,
+  shape: BatchShape,
+  index: number,
+  pair: ViewPair,
+  displacements: Displacements
+): void {
   const { crop, coarse, radius, warped, wholeImage } = shape
   if (wholeImage) {
     for (const matrices of [batch.rows, batch.columns]) matrices[index] = 1
@@ -172,7 +208,13 @@ function writeGeometry(batch: Batch, shape: BatchShape, index: number, pair: Vie
   const write = (into: Float32Array, flipped: boolean, shift: number, axis: 0 | 1): void => {
     const ranges = displacements?.map((t) => [t[axis], t[axis]] as const) ?? [[-radius, radius] as const]
     ranges.forEach((range, d) => {
-      const matrix = displacementMatrix({ fine: crop, coarse, range, flipped: flipped && !warped, shift: warped ? 0 : shift })
+      const matrix = displacementMatrix({
+        fine: crop,
+        coarse,
+        range,
+        flipped: flipped && !warped,
+        shift: warped ? 0 : shift
+      })
       into.set(matrix, (index * ranges.length + d) * cells)
     })
   }

@@ -16,7 +16,13 @@ const VISIBLE_BANDS = 3
  *
  * @param coloured  whether the first three bands are red, green and blue
  */
-export function samplePhotometricChanges(recipe: ViewRecipe, bands: number, coloured: boolean, side: number, uniform: Uniform): PhotometricChange[] {
+export function samplePhotometricChanges(
+  recipe: ViewRecipe,
+  bands: number,
+  coloured: boolean,
+  side: number,
+  uniform: Uniform
+): PhotometricChange[] {
   const plane = side * side
   const visible = coloured ? VISIBLE_BANDS : 0
   const changes: PhotometricChange[] = []
@@ -61,7 +67,8 @@ export function addHsv(picture: Float32Array, [hue, saturation, value]: readonly
     const [r, g, b] = [picture[i], picture[i + plane], picture[i + 2 * plane]]
     const most = Math.max(r, g, b)
     const range = most - Math.min(r, g, b)
-    const sixth = range === 0 ? 0 : most === r ? (g - b) / range : most === g ? 2 + (b - r) / range : 4 + (r - g) / range
+    const sixth =
+      range === 0 ? 0 : most === r ? (g - b) / range : most === g ? 2 + (b - r) / range : 4 + (r - g) / range
     const h = 6 * ((((sixth / 6 + hue) % 1) + 1) % 1)
     const s = bounded((most > 0 ? range / most : 0) + saturation)
     const v = bounded(most + value)

@@ -37,7 +37,13 @@ export function randomClassifier(bands: number, side: number, uniform: Uniform):
   let [inputs, within] = [bands, side]
   const layers = LAYERS.map((layer): Layer => {
     const fanIn = inputs * layer.kernel ** 2
-    const made = { ...layer, inputs, side: within, out: Math.ceil(within / layer.stride), weights: Float64Array.from({ length: layer.channels * fanIn }, () => (2 * normal()) / Math.sqrt(fanIn)) }
+    const made = {
+      ...layer,
+      inputs,
+      side: within,
+      out: Math.ceil(within / layer.stride),
+      weights: Float64Array.from({ length: layer.channels * fanIn }, () => (2 * normal()) / Math.sqrt(fanIn))
+    }
     ;[inputs, within] = [layer.channels, made.out]
     return made
   })
@@ -48,13 +54,27 @@ export function randomClassifier(bands: number, side: number, uniform: Uniform):
     const seen = [Float64Array.from(picture, (value) => value - 0.5)]
     for (const layer of layers) seen.push(convolved(layer, seen.at(-1)!).map(Math.tanh))
     const top = seen.at(-1)!
-    const means = Float64Array.from({ length: inputs }, (_, i) => top.subarray(i * places, (i + 1) * places).reduce((a, b) => a + b, 0) / places)
+    const means = Float64Array.from(
+      { length: inputs },
+      (_, i) => top.subarray(i * places, (i + 1) * places).reduce((a, b) => a + b, 0) / places
+    )
     return {
-      scores: Float64Array.from({ length: CLASSES }, (_, c) => means.reduce((sum, value, i) => sum + value * last[c * inputs + i], 0)),
+      scores: Float64Array.from({ length: CLASSES }, (_, c) =>
+        means.reduce((sum, value, i) => sum + value * last[c * inputs + i], 0)
+      ),
       gradient(weights) {
-        const shares = means.map((_, i) => Array.from(weights).reduce((sum, weight, c) => sum + weight * last[c * inputs + i], 0) / places)
-        let above: Float64Array = Float64Array.from({ length: inputs * places }, (_, at) => shares[Math.floor(at / places)])
-        for (let l = layers.length - 1; l >= 0; l--) above = carriedBack(layers[l], above.map((value, i) => value * (1 - seen[l + 1][i] ** 2)))
+        const shares = means.map(
+          (_, i) => Array.from(weights).reduce((sum, weight, c) => sum + weight * last[c * inputs + i], 0) / places
+        )
+        let above: Float64Array = Float64Array.from(
+          { length: inputs * places },
+          (_, at) => shares[Math.floor(at / places)]
+        )
+        for (let l = layers.length - 1; l >= 0; l--)
+          above = carriedBack(
+            layers[l],
+            above.map((value, i) => value * (1 - seen[l + 1][i] ** 2))
+          )
         return above
       }
     }
@@ -62,7 +82,10 @@ export function randomClassifier(bands: number, side: number, uniform: Uniform):
 }
 
 /** Each weight of a convolution with a row of outputs, and of the inputs that it takes to them; beyond the border are zeros. */
-function overRows({ channels, kernel, stride, inputs, side, out }: Layer, visit: (weight: number, input: number, output: number, outputs: number) => void): void {
+function overRows(
+  { channels, kernel, stride, inputs, side, out }: Layer,
+  visit: (weight: number, input: number, output: number, outputs: number) => void
+): void {
   const reach = (kernel - 1) / 2
   for (let o = 0; o < channels; o++) {
     for (let i = 0; i < inputs; i++) {
@@ -72,7 +95,13 @@ function overRows({ channels, kernel, stride, inputs, side, out }: Layer, visit:
           const right = Math.min(out - 1, Math.floor((side - 1 + reach - kc) / stride))
           for (let r = 0; r < out; r++) {
             const row = r * stride + kr - reach
-            if (row >= 0 && row < side) visit(((o * inputs + i) * kernel + kr) * kernel + kc, (i * side + row) * side + left * stride + kc - reach, (o * out + r) * out + left, right - left + 1)
+            if (row >= 0 && row < side)
+              visit(
+                ((o * inputs + i) * kernel + kr) * kernel + kc,
+                (i * side + row) * side + left * stride + kc - reach,
+                (o * out + r) * out + left,
+                right - left + 1
+              )
           }
         }
       }

@@ -48,7 +48,10 @@ export function projectOntoBall(centre: Mass, target: Mass, side: number, radius
     fitRows()
     spread(kernel, u, reached, side)
     for (let j = 0; j < cells; j++) {
-      v[j] = Math.exp(lambda * target[j] - lambertOfExp(Math.log(lambda * Math.max(reached[j], Number.MIN_VALUE)) + lambda * target[j]))
+      v[j] = Math.exp(
+        lambda * target[j] -
+          lambertOfExp(Math.log(lambda * Math.max(reached[j], Number.MIN_VALUE)) + lambda * target[j])
+      )
     }
     const { first, second } = costs(kernel, u, v, side)
     const slope = first - allowed
@@ -79,10 +82,20 @@ function spread(kernel: Float64Array, from: Float64Array, into: Float64Array, si
 }
 
 /** Mean cost of the plan `u_i K_ij v_j`, and of its square. */
-function costs(kernel: Float64Array, u: Float64Array, v: Float64Array, side: number): { first: number; second: number } {
+function costs(
+  kernel: Float64Array,
+  u: Float64Array,
+  v: Float64Array,
+  side: number
+): { first: number; second: number } {
   const paid = (power: number): number => {
     const reached = new Float64Array(u.length)
-    spread(kernel.map((weight, k) => weight * PLACES[k].cost ** power), v, reached, side)
+    spread(
+      kernel.map((weight, k) => weight * PLACES[k].cost ** power),
+      v,
+      reached,
+      side
+    )
     return reached.reduce((sum, value, i) => sum + value * u[i], 0)
   }
   return { first: paid(1), second: paid(2) }
@@ -120,7 +133,9 @@ function entropicCost(a: Mass, b: Mass, side: number): number {
   const g = alike ? f : new Float64Array(side * side)
   const [toA, toB] = [new Float64Array(side * side), new Float64Array(side * side)]
   for (const blur of BLURS) {
-    const along = Float64Array.from({ length: side * side }, (_, i) => Math.exp(-((Math.floor(i / side) - (i % side)) ** 2) / blur))
+    const along = Float64Array.from({ length: side * side }, (_, i) =>
+      Math.exp(-((Math.floor(i / side) - (i % side)) ** 2) / blur)
+    )
     for (let round = 0; round < ROUNDS; round++) {
       // Both at once and averaged, which converges in a few rounds where the pictures are alike (Feydy et al. 2019, §3.1).
       transported(along, g, b, blur, side, toA)
@@ -135,7 +150,14 @@ function entropicCost(a: Mass, b: Mass, side: number): number {
 }
 
 /** The potential `−ε log Σ_j K_ij m_j e^{h_j/ε}`, with a kernel alike in rows and columns. */
-function transported(along: Float64Array, potential: Float64Array, mass: Mass, blur: number, side: number, into: Float64Array): void {
+function transported(
+  along: Float64Array,
+  potential: Float64Array,
+  mass: Mass,
+  blur: number,
+  side: number,
+  into: Float64Array
+): void {
   const [weighed, across] = [new Float64Array(side * side), new Float64Array(side * side)]
   for (let i = 0; i < weighed.length; i++) weighed[i] = mass[i] * Math.exp(potential[i] / blur)
   alongRows(along, weighed, side, across)

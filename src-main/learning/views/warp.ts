@@ -22,7 +22,12 @@ export function samplingOf(step: GeometricStep, side: number): Sampling {
       const [row, column] = [from[0] + side / 2 - 0.5, from[1] + side / 2 - 0.5]
       positions[2 * (r * side + c)] = row
       positions[2 * (r * side + c) + 1] = column
-      ;[top, bottom, left, right] = [Math.min(top, row), Math.max(bottom, row), Math.min(left, column), Math.max(right, column)]
+      ;[top, bottom, left, right] = [
+        Math.min(top, row),
+        Math.max(bottom, row),
+        Math.min(left, column),
+        Math.max(right, column)
+      ]
     }
   }
   ;[top, left] = [Math.floor(top), Math.floor(left)]
@@ -33,7 +38,11 @@ export function samplingOf(step: GeometricStep, side: number): Sampling {
  * The second view, sampled bilinearly.
  * @param picture  planar [bands, height, width] of the sampling's rectangle
  */
-export function resample(picture: Float32Array, { positions, top, left, height, width }: Sampling, bands: number): Float32Array {
+export function resample(
+  picture: Float32Array,
+  { positions, top, left, height, width }: Sampling,
+  bands: number
+): Float32Array {
   const pixels = positions.length / 2
   const result = new Float32Array(bands * pixels)
   for (let band = 0; band < bands; band++) {
@@ -50,7 +59,14 @@ export function resample(picture: Float32Array, { positions, top, left, height, 
  * @param picture   planar [bands, side, side]
  * @param smallest  side of the smallest part, as a share of the picture's
  */
-export function randomPart(picture: Float32Array, side: number, bands: number, crop: number, smallest: number, uniform: Uniform): Float32Array {
+export function randomPart(
+  picture: Float32Array,
+  side: number,
+  bands: number,
+  crop: number,
+  smallest: number,
+  uniform: Uniform
+): Float32Array {
   const part = side * (smallest + (1 - smallest) * uniform())
   const [top, left] = [uniform() * (side - part), uniform() * (side - part)]
   const positions = new Float32Array(2 * crop * crop)
@@ -77,7 +93,11 @@ export interface WarpTables {
  */
 export function warpTables(step: GeometricStep, side: number, coarse: number, sample: number): WarpTables {
   const stride = side / coarse
-  const tables = { corners: new Float32Array(4 * coarse ** 2), cornerWeights: new Float32Array(4 * coarse ** 2), valid: new Float32Array(coarse ** 2) }
+  const tables = {
+    corners: new Float32Array(4 * coarse ** 2),
+    cornerWeights: new Float32Array(4 * coarse ** 2),
+    valid: new Float32Array(coarse ** 2)
+  }
   const first = sample * coarse * coarse
   for (let r = 0; r < coarse; r++) {
     for (let c = 0; c < coarse; c++) {
@@ -89,8 +109,16 @@ export function warpTables(step: GeometricStep, side: number, coarse: number, sa
       const [top, left] = [Math.floor(row), Math.floor(column)]
       const [bottom, right] = [Math.min(top + 1, coarse - 1), Math.min(left + 1, coarse - 1)]
       const [down, across] = [row - top, column - left]
-      tables.corners.set([top * coarse + left, top * coarse + right, bottom * coarse + left, bottom * coarse + right].map((i) => first + i), 4 * at)
-      tables.cornerWeights.set([(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across], 4 * at)
+      tables.corners.set(
+        [top * coarse + left, top * coarse + right, bottom * coarse + left, bottom * coarse + right].map(
+          (i) => first + i
+        ),
+        4 * at
+      )
+      tables.cornerWeights.set(
+        [(1 - down) * (1 - across), (1 - down) * across, down * (1 - across), down * across],
+        4 * at
+      )
       tables.valid[at] = 1
     }
   }

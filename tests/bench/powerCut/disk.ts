@@ -19,7 +19,7 @@ export interface Noted {
 export async function readJournal(file: string): Promise<Noted[]> {
   const all = await readFile(file)
   const noted: Noted[] = []
-  for (let at = 0; at < all.length; ) {
+  for (let at = 0; at < all.length;) {
     const end = all.indexOf(10, at)
     const { bytes, ...entry } = JSON.parse(all.toString('utf8', at, end)) as Noted & { bytes: number }
     noted.push({ ...entry, data: all.subarray(end + 1, end + 1 + bytes) })
@@ -45,7 +45,10 @@ interface Folder {
 }
 
 function changed(content: Buffer, change: Change): Buffer {
-  if ('length' in change) return change.length <= content.length ? content.subarray(0, change.length) : Buffer.concat([content, Buffer.alloc(change.length - content.length)])
+  if ('length' in change)
+    return change.length <= content.length
+      ? content.subarray(0, change.length)
+      : Buffer.concat([content, Buffer.alloc(change.length - content.length)])
   const grown = Buffer.alloc(Math.max(content.length, change.at + change.data.length))
   content.copy(grown)
   change.data.copy(grown, change.at)
@@ -125,7 +128,11 @@ export class Disk {
         break
       }
       case 'remove':
-        if (this.folders.has(path)) for (const folder of [...this.folders.keys()].filter((other) => other === path || other.startsWith(`${path}/`))) this.folders.delete(folder)
+        if (this.folders.has(path))
+          for (const folder of [...this.folders.keys()].filter(
+            (other) => other === path || other.startsWith(`${path}/`)
+          ))
+            this.folders.delete(folder)
         else this.#folder(dirname(path)).later.push({ remove: path })
         break
       case 'mkdir':
@@ -138,7 +145,13 @@ export class Disk {
       if (path !== from && !path.startsWith(`${from}/`)) continue
       const moved = (name: string): string => to + name.slice(from.length)
       this.folders.delete(path)
-      this.folders.set(moved(path), { names: new Map([...folder.names].map(([name, inode]) => [moved(name), inode])), later: folder.later.map(({ add, remove }) => ({ add: add && [moved(add[0]), add[1]], remove: remove === undefined ? undefined : moved(remove) })) })
+      this.folders.set(moved(path), {
+        names: new Map([...folder.names].map(([name, inode]) => [moved(name), inode])),
+        later: folder.later.map(({ add, remove }) => ({
+          add: add && [moved(add[0]), add[1]],
+          remove: remove === undefined ? undefined : moved(remove)
+        }))
+      })
     }
   }
 

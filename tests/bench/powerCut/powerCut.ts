@@ -22,12 +22,28 @@ export async function measurePowerCut(times: number, seed: number): Promise<void
   try {
     const { images } = await drawScenes(base, 2, 96)
     const project = join(base, 'work', 'p.smalti')
-    await measured(['train', images, '--project', project, '--classes', '3', '--over', '6', '--preset', 'preview', '--backend', 'onnxruntime'])
+    await measured([
+      'train',
+      images,
+      '--project',
+      project,
+      '--classes',
+      '3',
+      '--over',
+      '6',
+      '--preset',
+      'preview',
+      '--backend',
+      'onnxruntime'
+    ])
     await measured(['group', images, '--project', project, '--groups', '2', '--method', 'kmeans-pixels'])
     const before = join(base, 'before')
     await cp(project, before, { recursive: true })
 
-    const recorded = startBuiltEngine({ execArgv: ['--import', resolve('tests/bench/powerCut/record.mjs')], env: { ...process.env, POWER_ROOT: join(base, 'work'), POWER_JOURNAL: journal } })
+    const recorded = startBuiltEngine({
+      execArgv: ['--import', resolve('tests/bench/powerCut/record.mjs')],
+      env: { ...process.env, POWER_ROOT: join(base, 'work'), POWER_JOURNAL: journal }
+    })
     const mark = (name: string): void => appendFileSync(journal, `${JSON.stringify({ op: 'mark', name, bytes: 0 })}\n`)
     await recorded.call('segment', { project, heatmaps: true })
     mark('segmented')
@@ -37,7 +53,11 @@ export async function measurePowerCut(times: number, seed: number): Promise<void
     }
     await recorded.call('groups', { project, edits: [{ kind: 'rename', group: 0, name: 'Saved' }] } as never)
     mark('grouped')
-    await recorded.call('train', { sources: [images], project, settings: { ...DEFAULT_SETTINGS, classes: 3, over: 6, steps: 4, seed: 7, backend: 'onnxruntime' } })
+    await recorded.call('train', {
+      sources: [images],
+      project,
+      settings: { ...DEFAULT_SETTINGS, classes: 3, over: 6, steps: 4, seed: 7, backend: 'onnxruntime' }
+    })
     mark('trained')
     await recorded.kill()
     const whole = join(base, 'whole.smalti')
@@ -66,23 +86,40 @@ export async function measurePowerCut(times: number, seed: number): Promise<void
         if (!state.trained) broken.push(`${where}: the training is gone`)
         const edits = marks.filter((name) => name.startsWith('edit')).length
         if (marks.includes('segmented')) {
-          const { steps } = await engine.call('classes', { project, run: 'run-0001', head: 'A', edits: [], overwrite: false })
+          const { steps } = await engine.call('classes', {
+            project,
+            run: 'run-0001',
+            head: 'A',
+            edits: [],
+            overwrite: false
+          })
           if (steps.length < edits) broken.push(`${where}: ${edits} edits were saved and ${steps.length} are there`)
         }
-        if (marks.includes('grouped') && !JSON.stringify(await engine.call('groups', { project } as never)).includes('Saved')) broken.push(`${where}: the group's name is lost`)
-        if (marks.includes('trained') && !(await engine.call('runs', { project })).runs.some(({ run, finished }) => run === 'run-0002' && finished)) broken.push(`${where}: the second run is lost`)
+        if (
+          marks.includes('grouped') &&
+          !JSON.stringify(await engine.call('groups', { project } as never)).includes('Saved')
+        )
+          broken.push(`${where}: the group's name is lost`)
+        if (
+          marks.includes('trained') &&
+          !(await engine.call('runs', { project })).runs.some(({ run, finished }) => run === 'run-0002' && finished)
+        )
+          broken.push(`${where}: the second run is lost`)
         // What was half done is done again.
         if (!marks.includes('segmented')) await engine.call('segment', { project, heatmaps: true })
         await engine.call('runs', { project, use: 'run-0001' }).catch(() => undefined)
         const { run } = await engine.call('openProject', { project })
-        if (run === 'run-0001' && !marks.includes('edit 4') && (await labelHash(project)) !== expected) broken.push(`${where}: other labels`)
+        if (run === 'run-0001' && !marks.includes('edit 4') && (await labelHash(project)) !== expected)
+          broken.push(`${where}: other labels`)
       } catch (fault) {
         broken.push(`${where}: ${fault instanceof SmaltiError ? fault.message : String(fault)}`)
         if (engine.ended() !== undefined) engine = startBuiltEngine()
       }
     }
     await engine.kill()
-    console.log(`the power cut at ${times} of ${noted.length} moments (seed ${seed}): ${broken.length === 0 ? 'every project opened with all that was saved' : `${broken.length} did not open, or lost something`}`)
+    console.log(
+      `the power cut at ${times} of ${noted.length} moments (seed ${seed}): ${broken.length === 0 ? 'every project opened with all that was saved' : `${broken.length} did not open, or lost something`}`
+    )
     for (const one of broken.slice(0, 30)) console.log(`  ${one}`)
   } finally {
     await rm(base, { recursive: true, force: true })

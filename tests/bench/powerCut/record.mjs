@@ -22,7 +22,8 @@ fs.promises.open = async (path, flags = 'r', mode) => {
   const handle = await real.open(path, flags, mode)
   if (!inside(path)) return handle
   const id = `${process.pid}.${++last}`
-  if (WRITES.test(String(flags))) note({ op: 'open', path: resolve(path), handle: id, isNew, empties: String(flags).startsWith('w') })
+  if (WRITES.test(String(flags)))
+    note({ op: 'open', path: resolve(path), handle: id, isNew, empties: String(flags).startsWith('w') })
   else note({ op: 'look', path: resolve(path), handle: id })
   let end = String(flags).startsWith('a') ? (await handle.stat()).size : 0
   const written = (bytes, position) => {
@@ -30,8 +31,14 @@ fs.promises.open = async (path, flags = 'r', mode) => {
     if (position === undefined || position === null) end = at + bytes.length
     note({ op: 'write', handle: id, at }, bytes)
   }
-  const bytesOf = (data) => (typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength))
-  const own = Object.fromEntries(['write', 'writeFile', 'appendFile', 'truncate', 'sync', 'datasync'].map((name) => [name, handle[name].bind(handle)]))
+  const bytesOf = (data) =>
+    typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  const own = Object.fromEntries(
+    ['write', 'writeFile', 'appendFile', 'truncate', 'sync', 'datasync'].map((name) => [
+      name,
+      handle[name].bind(handle)
+    ])
+  )
   handle.write = async (data, offset, length, position) => {
     if (typeof data === 'string') {
       const result = await own.write(data, offset)

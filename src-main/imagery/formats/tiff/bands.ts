@@ -2,7 +2,15 @@ import type { BandRole } from '../../../contract/imagery.ts'
 
 const ALPHA_SAMPLES = new Set([1, 2])
 const NAMES: Record<string, BandRole> = {
-  red: 'red', green: 'green', blue: 'blue', alpha: 'alpha', gray: 'grey', grey: 'grey', nir: 'nir', infrared: 'nir', undefined: 'other'
+  red: 'red',
+  green: 'green',
+  blue: 'blue',
+  alpha: 'alpha',
+  gray: 'grey',
+  grey: 'grey',
+  nir: 'nir',
+  infrared: 'nir',
+  undefined: 'other'
 }
 
 /**

@@ -20,7 +20,10 @@ export interface BlockCache {
 
 /** The blocks decoded last; a block that several callers want at a time is decoded once. */
 export function createBlockCache(): BlockCache {
-  const blocks = sharedWork<Block>({ most: KEPT_BYTES, sizeOf: ({ samples, valid }) => samples.byteLength + (valid?.byteLength ?? 0) })
+  const blocks = sharedWork<Block>({
+    most: KEPT_BYTES,
+    sizeOf: ({ samples, valid }) => samples.byteLength + (valid?.byteLength ?? 0)
+  })
   const names = new Map<Level, number>()
   return {
     async get(level, index, rows, signal) {
@@ -51,7 +54,14 @@ export interface ReadBands {
  * Bands of a window of a level.
  * @param fills  what blocks that the file leaves out hold, a value for each of `bands`: as in GDAL, nodata, else 0
  */
-export async function readBands(level: Level, kept: BlockCache, window: Window, bands: readonly number[], fills: readonly number[], signal?: AbortSignal): Promise<ReadBands> {
+export async function readBands(
+  level: Level,
+  kept: BlockCache,
+  window: Window,
+  bands: readonly number[],
+  fills: readonly number[],
+  signal?: AbortSignal
+): Promise<ReadBands> {
   const planes = bands.map(() => emptySamples(level.type, window.width * window.height))
   let valid: Uint8Array | undefined
   const { block, across, down } = level
@@ -59,7 +69,12 @@ export async function readBands(level: Level, kept: BlockCache, window: Window, 
   const places: { column: number; row: number; plane: number }[] = []
   for (const plane of level.planar ? new Set(bands) : [0]) {
     for (let row = Math.floor(window.top / block.height); row * block.height < bottom && row < down; row++) {
-      for (let column = Math.floor(window.left / block.width); column * block.width < right && column < across; column++) places.push({ column, row, plane })
+      for (
+        let column = Math.floor(window.left / block.width);
+        column * block.width < right && column < across;
+        column++
+      )
+        places.push({ column, row, plane })
     }
   }
   const take = async ({ column, row, plane }: (typeof places)[number]): Promise<void> => {
@@ -81,7 +96,8 @@ export async function readBands(level: Level, kept: BlockCache, window: Window, 
     copyRows(found.valid, inBlock, { ...part, step: 1, at: 0 })
     for (let i = 0; i < known.length; i++) known[i] &= inBlock[i]
   }
-  for (let from = 0; from < places.length; from += AT_ONCE) await Promise.all(places.slice(from, from + AT_ONCE).map(take))
+  for (let from = 0; from < places.length; from += AT_ONCE)
+    await Promise.all(places.slice(from, from + AT_ONCE).map(take))
   return { planes, valid }
 }
 
@@ -102,7 +118,11 @@ interface Part {
   blockWidth: number
 }
 
-function copyRows(from: Samples, to: Samples, { x0, x1, y0, y1, left, top, window, blockWidth, step, at }: Part & { step: number; at: number }): void {
+function copyRows(
+  from: Samples,
+  to: Samples,
+  { x0, x1, y0, y1, left, top, window, blockWidth, step, at }: Part & { step: number; at: number }
+): void {
   for (let y = y0; y < y1; y++) {
     let source = ((y - top) * blockWidth + x0 - left) * step + at
     let target = (y - window.top) * window.width + x0 - window.left

@@ -12,7 +12,15 @@ const LARGEST_PIECE = 2 ** 24
 
 /** What other compressions are called, so that a refusal can name them. */
 const OTHERS: Record<number, string> = {
-  2: 'CCITT', 3: 'CCITT fax 3', 4: 'CCITT fax 4', 6: 'old-style JPEG', 34661: 'JBIG', 34712: 'JPEG 2000', 34925: 'LZMA', 50002: 'JPEG XL', 52546: 'JPEG XL'
+  2: 'CCITT',
+  3: 'CCITT fax 3',
+  4: 'CCITT fax 4',
+  6: 'old-style JPEG',
+  34661: 'JBIG',
+  34712: 'JPEG 2000',
+  34925: 'LZMA',
+  50002: 'JPEG XL',
+  52546: 'JPEG XL'
 }
 const READ = new Set<number>(Object.values(COMPRESSION))
 
@@ -31,13 +39,17 @@ export async function decodeBlock(bytes: Buffer, layout: BlockLayout): Promise<B
     if (bits !== 8 || samples > 4) throw new Error(`${samples} samples of ${bits} bits do not go with its compression`)
     return { samples: unpackedSamples(exactly(await byVips(bytes, layout), wanted), layout) }
   }
-  const ordered = layout.lowBitFirst ? bytes.map((byte) => REVERSED[byte]) as Buffer : bytes
+  const ordered = layout.lowBitFirst ? (bytes.map((byte) => REVERSED[byte]) as Buffer) : bytes
   if (compression === COMPRESSION.lerc) return decodeLerc(ordered, layout, wanted, startedZstd)
-  return { samples: unpackedSamples(arranged(exactly(await decompressed(ordered, layout, wanted), wanted), layout), layout) }
+  return {
+    samples: unpackedSamples(arranged(exactly(await decompressed(ordered, layout, wanted), wanted), layout), layout)
+  }
 }
 
 /** Each byte with its bits in the other order. */
-const REVERSED = Uint8Array.from({ length: 256 }, (_, byte) => Array.from({ length: 8 }, (_, bit) => ((byte >> bit) & 1) << (7 - bit)).reduce((sum, bit) => sum | bit, 0))
+const REVERSED = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Array.from({ length: 8 }, (_, bit) => ((byte >> bit) & 1) << (7 - bit)).reduce((sum, bit) => sum | bit, 0)
+)
 
 /** As many bytes as a block must have: a last strip may be followed by rows that the image does not have. */
 function exactly(found: Uint8Array, wanted: number): Uint8Array {
@@ -154,7 +166,14 @@ function arranged(block: Uint8Array, layout: BlockLayout): Uint8Array {
     else if (bits === 64) buffer.swap64()
   }
   if (predictor === 2) {
-    const values = bits === 64 ? new BigUint64Array(own.buffer, own.byteOffset, own.length / 8) : bits === 32 ? new Uint32Array(own.buffer, own.byteOffset, own.length / 4) : bits === 16 ? new Uint16Array(own.buffer, own.byteOffset, own.length / 2) : own
+    const values =
+      bits === 64
+        ? new BigUint64Array(own.buffer, own.byteOffset, own.length / 8)
+        : bits === 32
+          ? new Uint32Array(own.buffer, own.byteOffset, own.length / 4)
+          : bits === 16
+            ? new Uint16Array(own.buffer, own.byteOffset, own.length / 2)
+            : own
     const row = width * samples
     for (let r = 0; r < height; r++) accumulate(values as Uint8Array, r * row, row, samples)
   }
@@ -165,7 +184,8 @@ function arranged(block: Uint8Array, layout: BlockLayout): Uint8Array {
       const start = r * row * step
       accumulate(own, start, row * step, samples)
       planes.set(own.subarray(start, start + row * step))
-      for (let i = 0; i < row; i++) for (let b = 0; b < step; b++) own[start + i * step + b] = planes[(step - 1 - b) * row + i]
+      for (let i = 0; i < row; i++)
+        for (let b = 0; b < step; b++) own[start + i * step + b] = planes[(step - 1 - b) * row + i]
     }
   }
   return own
@@ -181,7 +201,10 @@ async function byVips(bytes: Buffer, layout: BlockLayout): Promise<Uint8Array> {
   const grey = samples < 3
   const picture = sharp(singleStrip(bytes, layout), { limitInputPixels: false, failOn: 'truncated' })
   const space = bits === 16 ? (grey ? 'grey16' : 'rgb16') : grey ? 'b-w' : 'srgb'
-  const { data, info } = await picture.toColourspace(space).raw({ depth: bits === 16 ? 'ushort' : 'uchar' }).toBuffer({ resolveWithObject: true })
+  const { data, info } = await picture
+    .toColourspace(space)
+    .raw({ depth: bits === 16 ? 'ushort' : 'uchar' })
+    .toBuffer({ resolveWithObject: true })
   if (info.channels !== samples) throw new Error(`a block has ${info.channels} samples a pixel in place of ${samples}`)
   return data
 }
@@ -239,5 +262,14 @@ function singleStrip(bytes: Buffer, layout: BlockLayout): Buffer {
       spare += body.length + (body.length % 2)
     }
   }
-  return Buffer.concat([Buffer.from(littleEndian ? 'II' : 'MM'), u16(42), u32(start), bytes, Buffer.alloc(bytes.length % 2), ...table, u32(0), ...behind])
+  return Buffer.concat([
+    Buffer.from(littleEndian ? 'II' : 'MM'),
+    u16(42),
+    u32(start),
+    bytes,
+    Buffer.alloc(bytes.length % 2),
+    ...table,
+    u32(0),
+    ...behind
+  ])
 }

@@ -88,7 +88,10 @@ export class Directory {
 
   async numbers(tag: number): Promise<number[] | undefined> {
     const field = this.#fields.get(tag)
-    return field && this.#values.get(String(tag), { make: async () => valuesOf(field, (await this.bytes(tag))!, this.littleEndian) })
+    return (
+      field &&
+      this.#values.get(String(tag), { make: async () => valuesOf(field, (await this.bytes(tag))!, this.littleEndian) })
+    )
   }
 
   async number(tag: number): Promise<number | undefined> {
@@ -141,7 +144,8 @@ export async function readDirectories(source: ByteSource): Promise<Directory[]> 
       const values = unsigned(table, from + 4, pointer)
       const bytes = values * (TYPE_BYTES[type] ?? 0)
       if (bytes === 0) continue
-      const offset = bytes <= pointer ? at + countBytes + from + 4 + pointer : unsigned(table, from + 4 + pointer, pointer)
+      const offset =
+        bytes <= pointer ? at + countBytes + from + 4 + pointer : unsigned(table, from + 4 + pointer, pointer)
       const tag = unsigned(table, from, 2)
       if (!fields.has(tag)) fields.set(tag, { tag, type, count: values, offset })
     }

@@ -1,6 +1,16 @@
 import type { Samples } from '../../raster.ts'
 
-export const COMPRESSION = { none: 1, lzw: 5, jpeg: 7, deflate: 8, oldDeflate: 32946, packBits: 32773, lerc: 34887, zstd: 50000, webp: 50001 } as const
+export const COMPRESSION = {
+  none: 1,
+  lzw: 5,
+  jpeg: 7,
+  deflate: 8,
+  oldDeflate: 32946,
+  packBits: 32773,
+  lerc: 34887,
+  zstd: 50000,
+  webp: 50001
+} as const
 
 /** How the samples of a block lie. */
 export interface BlockLayout {

@@ -16,30 +16,45 @@ const HEADERS = 2 ** 16
  * @param wanted  bytes of the decoded block
  * @throws Error when the block is damaged
  */
-export async function decodeLerc(bytes: Buffer, layout: BlockLayout, wanted: number, zstd: () => Promise<ZSTDDecoder>): Promise<Block> {
+export async function decodeLerc(
+  bytes: Buffer,
+  layout: BlockLayout,
+  wanted: number,
+  zstd: () => Promise<ZSTDDecoder>
+): Promise<Block> {
   const { width, height, samples } = layout
   const packed = await unwrapped(bytes, layout, wanted, zstd)
   const headers = headersOf(packed)
   const wrong = headers.find((header) => header.width !== width || header.height !== height || header.depth > samples)
-  if (headers.length === 0 || headers.length > samples || wrong) throw new Error('a block of LERC does not measure what its tile does')
+  if (headers.length === 0 || headers.length > samples || wrong)
+    throw new Error('a block of LERC does not measure what its tile does')
   const type = typeOf(layout.bits, layout.format)!
   const [pixels, floats] = [width * height, type.startsWith('float')]
   const result = emptySamples(type, pixels * samples)
   const bands = headers.map((header, b) => decodedBand(packed, headers, b, header.valid < pixels))
-  if (bands.some(({ values }) => values.constructor !== result.constructor)) throw new Error('a block of LERC has values of another type')
+  if (bands.some(({ values }) => values.constructor !== result.constructor))
+    throw new Error('a block of LERC has values of another type')
   const depth = headers[0].depth
   const opacity = bands.length === 1 && depth === samples - 1
-  if (!opacity && bands.length * depth !== samples) throw new Error(`a block of LERC has ${bands.length * depth} bands in place of ${samples}`)
+  if (!opacity && bands.length * depth !== samples)
+    throw new Error(`a block of LERC has ${bands.length * depth} bands in place of ${samples}`)
   let valid: Uint8Array | undefined
   for (const [b, { values, mask }] of bands.entries()) {
-    for (let i = 0; i < pixels; i++) for (let d = 0; d < depth; d++) result[i * samples + b * depth + d] = floats && mask && !mask[i] ? NaN : values[i * depth + d]
+    for (let i = 0; i < pixels; i++)
+      for (let d = 0; d < depth; d++)
+        result[i * samples + b * depth + d] = floats && mask && !mask[i] ? NaN : values[i * depth + d]
     if (opacity) for (let i = 0; i < pixels; i++) result[i * samples + depth] = !mask || mask[i] ? 255 : 0
     else if (mask && !floats) valid = valid ? valid.map((known, i) => known & mask[i]) : mask
   }
   return { samples: result, valid }
 }
 
-async function unwrapped(bytes: Buffer, { lercParameters }: BlockLayout, wanted: number, zstd: () => Promise<ZSTDDecoder>): Promise<Uint8Array<ArrayBuffer>> {
+async function unwrapped(
+  bytes: Buffer,
+  { lercParameters }: BlockLayout,
+  wanted: number,
+  zstd: () => Promise<ZSTDDecoder>
+): Promise<Uint8Array<ArrayBuffer>> {
   const most = 2 * wanted + HEADERS
   switch (lercParameters?.[1] ?? ADDED.none) {
     case ADDED.none:
@@ -71,10 +86,11 @@ const MAGIC = 'Lerc2 '
 function headersOf(packed: Uint8Array): LercHeader[] {
   const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength)
   const headers: LercHeader[] = []
-  for (let start = 0; start + MAGIC.length < bytes.length; ) {
+  for (let start = 0; start + MAGIC.length < bytes.length;) {
     if (bytes.toString('latin1', start, start + MAGIC.length) !== MAGIC) throw new Error('a block of LERC is damaged')
     const version = bytes.readInt32LE(start + 6)
-    if (version > 5) throw new Error(`LERC 2.${version} is not read; gdal_translate -co COMPRESS=DEFLATE makes a copy that is`)
+    if (version > 5)
+      throw new Error(`LERC 2.${version} is not read; gdal_translate -co COMPRESS=DEFLATE makes a copy that is`)
     let at = start + (version >= 3 ? 14 : 10)
     const next = (): number => bytes.readInt32LE((at += 4) - 4)
     const [height, width] = [next(), next()]
@@ -90,7 +106,12 @@ function headersOf(packed: Uint8Array): LercHeader[] {
 }
 
 /** Values of a band, and where it has any. The decoder loses masks of bands after the first unless each is decoded alone. */
-function decodedBand(packed: Uint8Array<ArrayBuffer>, headers: readonly LercHeader[], band: number, gaps: boolean): { values: Samples; mask?: Uint8Array } {
+function decodedBand(
+  packed: Uint8Array<ArrayBuffer>,
+  headers: readonly LercHeader[],
+  band: number,
+  gaps: boolean
+): { values: Samples; mask?: Uint8Array } {
   const { start, end, masked } = headers[band]
   const owner = gaps && !masked ? headers.slice(0, band).findLast((header) => header.masked) : undefined
   if (gaps && !masked && !owner) throw new Error('a block of LERC lacks its mask')
@@ -99,13 +120,15 @@ function decodedBand(packed: Uint8Array<ArrayBuffer>, headers: readonly LercHead
   alone.set(before)
   alone.set(packed.subarray(start, end), before.length)
   const { pixels, mask } = decoded(alone.buffer)
-  return { values: pixels[pixels.length - 1], mask: gaps ? mask ?? undefined : undefined }
+  return { values: pixels[pixels.length - 1], mask: gaps ? (mask ?? undefined) : undefined }
 }
 
 function decoded(packed: ArrayBuffer): LercBlock {
   try {
     return Lerc.decode(packed, { returnPixelInterleavedDims: true })
   } catch (fault) {
-    throw new Error(`a block of LERC is damaged: ${fault instanceof Error ? fault.message : String(fault)}`, { cause: fault })
+    throw new Error(`a block of LERC is damaged: ${fault instanceof Error ? fault.message : String(fault)}`, {
+      cause: fault
+    })
   }
 }

@@ -4,7 +4,9 @@ declare module 'lerc' {
     width: number
     height: number
     /** Values of each band; those of one pixel together where a band has several. */
-    pixels: (Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array)[]
+    pixels: (
+      Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array
+    )[]
     /** 1 where the first band has a value; all have when null or absent. */
     mask?: Uint8Array | null
   }

@@ -12,7 +12,16 @@ const LARGEST_BLOCK = 96 * 2 ** 20
 /** Rows of an uncompressed strip are read in parts of about this many bytes. */
 const PART_BYTES = 2 ** 20
 
-export const PHOTOMETRIC = { whiteIsZero: 0, blackIsZero: 1, rgb: 2, palette: 3, mask: 4, cmyk: 5, ycbcr: 6, cielab: 8 } as const
+export const PHOTOMETRIC = {
+  whiteIsZero: 0,
+  blackIsZero: 1,
+  rgb: 2,
+  palette: 3,
+  mask: 4,
+  cmyk: 5,
+  ycbcr: 6,
+  cielab: 8
+} as const
 
 /** One stored size of an image, or of its mask, divided into blocks. */
 export interface Level extends Size {
@@ -47,8 +56,10 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
   if (unread) throw refused(unread)
   const photometric = (await directory.number(TAG.photometric)) ?? PHOTOMETRIC.blackIsZero
   const compressedColours = compression === COMPRESSION.jpeg || compression === COMPRESSION.webp
-  if (photometric === PHOTOMETRIC.ycbcr && !compressedColours) throw refused('its YCbCr colours are stored without JPEG, which is not read; gdal_translate makes a copy in RGB')
-  if (photometric === PHOTOMETRIC.cielab) throw refused('its colours are CIE L*a*b*, which is not read; convert it to RGB')
+  if (photometric === PHOTOMETRIC.ycbcr && !compressedColours)
+    throw refused('its YCbCr colours are stored without JPEG, which is not read; gdal_translate makes a copy in RGB')
+  if (photometric === PHOTOMETRIC.cielab)
+    throw refused('its colours are CIE L*a*b*, which is not read; convert it to RGB')
   const bitsOfEach = (await directory.numbers(TAG.bitsPerSample)) ?? [1]
   const bits = bitsOfEach[0]
   if (bitsOfEach.some((value) => value !== bits)) throw refused('its bands have different numbers of bits')
@@ -57,11 +68,20 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
   const type = typeOf(bits, format)
   const unreadType = unreadSamples({ bits, format, predictor })
   if (!type || unreadType) throw refused(unreadType ?? `${bits}-bit samples of format ${format} are not read`)
-  if (compressedColours && bits !== 8) throw refused(`its values are ${bits}-bit JPEG or WebP, which is not read; gdal_translate -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`)
+  if (compressedColours && bits !== 8)
+    throw refused(
+      `its values are ${bits}-bit JPEG or WebP, which is not read; gdal_translate -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`
+    )
   const planar = (await directory.number(TAG.planar)) === 2 && samples > 1
   const tiled = directory.field(TAG.tileOffsets) !== undefined || directory.field(TAG.tileWidth) !== undefined
-  const offsets = (await directory.numbers(tiled ? TAG.tileOffsets : TAG.stripOffsets)) ?? (await directory.numbers(TAG.stripOffsets)) ?? []
-  const byteCounts = (await directory.numbers(tiled ? TAG.tileByteCounts : TAG.stripByteCounts)) ?? (await directory.numbers(TAG.stripByteCounts)) ?? []
+  const offsets =
+    (await directory.numbers(tiled ? TAG.tileOffsets : TAG.stripOffsets)) ??
+    (await directory.numbers(TAG.stripOffsets)) ??
+    []
+  const byteCounts =
+    (await directory.numbers(tiled ? TAG.tileByteCounts : TAG.stripByteCounts)) ??
+    (await directory.numbers(TAG.stripByteCounts)) ??
+    []
   const declared = (await directory.number(TAG.rowsPerStrip)) ?? height
   let block: Size = tiled
     ? { width: (await directory.number(TAG.tileWidth)) ?? 0, height: (await directory.number(TAG.tileHeight)) ?? 0 }
@@ -85,9 +105,14 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
   const [across, planes] = [Math.ceil(width / block.width), planar ? samples : 1]
   let down = Math.ceil(height / block.height)
   let [starts, lengths] = [offsets, byteCounts]
-  if (byteCounts.length === 0 && offsets.length === 1 && compression === COMPRESSION.none) lengths = [decodedBytes({ ...layout, height: block.height })]
-  if (starts.length < across * down * planes || lengths.length < across * down * planes) throw damaged(source, `it lists ${offsets.length} blocks of ${across * down * planes}`)
-  const end = starts.reduce((furthest, offset, i) => Math.max(furthest, offset && lengths[i] ? offset + lengths[i] : 0), 0)
+  if (byteCounts.length === 0 && offsets.length === 1 && compression === COMPRESSION.none)
+    lengths = [decodedBytes({ ...layout, height: block.height })]
+  if (starts.length < across * down * planes || lengths.length < across * down * planes)
+    throw damaged(source, `it lists ${offsets.length} blocks of ${across * down * planes}`)
+  const end = starts.reduce(
+    (furthest, offset, i) => Math.max(furthest, offset && lengths[i] ? offset + lengths[i] : 0),
+    0
+  )
   if (end > source.size) throw cutShort(source.name)
   const rowBytes = decodedBytes({ ...layout, height: 1 })
   if (compression === COMPRESSION.none && !tiled && rowBytes * block.height > PART_BYTES) {
@@ -95,19 +120,39 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
     const rows = Math.max(1, Math.floor(PART_BYTES / rowBytes))
     const partsOf = (strip: number): { start: number; rows: number }[] => {
       const held = Math.min(block.height, height - (strip % down) * block.height)
-      return Array.from({ length: Math.ceil(held / rows) }, (_, p) => ({ start: p * rows, rows: Math.min(rows, held - p * rows) }))
+      return Array.from({ length: Math.ceil(held / rows) }, (_, p) => ({
+        start: p * rows,
+        rows: Math.min(rows, held - p * rows)
+      }))
     }
     // Blocks must all have the same height, so a strip is divided only where it is the only one of its plane.
     if (down === 1) {
       const stored = (strip: number): boolean => offsets[strip] > 0 && byteCounts[strip] !== 0
-      starts = offsets.flatMap((offset, strip) => partsOf(strip).map(({ start }) => (stored(strip) ? offset + start * rowBytes : 0)))
+      starts = offsets.flatMap((offset, strip) =>
+        partsOf(strip).map(({ start }) => (stored(strip) ? offset + start * rowBytes : 0))
+      )
       lengths = offsets.flatMap((_, strip) => partsOf(strip).map((part) => (stored(strip) ? part.rows * rowBytes : 0)))
       block = { width, height: rows }
       down = Math.ceil(height / rows)
     }
   }
   if (decodedBytes({ ...layout, height: block.height }) > LARGEST_BLOCK) throw refused(blockTooLarge(block))
-  return { source, width, height, block, across, down, tiled, planar, samples, type, compression, offsets: starts, byteCounts: lengths, layout: (rows) => ({ ...layout, height: rows }) }
+  return {
+    source,
+    width,
+    height,
+    block,
+    across,
+    down,
+    tiled,
+    planar,
+    samples,
+    type,
+    compression,
+    offsets: starts,
+    byteCounts: lengths,
+    layout: (rows) => ({ ...layout, height: rows })
+  }
 }
 
 const blockTooLarge = ({ width, height }: Size): string =>

@@ -17,7 +17,10 @@ export interface Masks {
 }
 
 /** Masks that a TIFF stores among its own directories: one for all bands, or one for each. */
-export const ownMasks = (levels: Level[]): Masks => ({ levels, bandOf: (band) => (levels[0].samples > band ? band : 0) })
+export const ownMasks = (levels: Level[]): Masks => ({
+  levels,
+  bandOf: (band) => (levels[0].samples > band ? band : 0)
+})
 
 /** GDAL's bit for a mask that all bands share. */
 const PER_DATASET = 2
@@ -27,7 +30,10 @@ const PER_DATASET = 2
  * of that name that does not say which bands it masks is none.
  * @throws UnreadableImage when it is a mask file that cannot be read, or one of another size
  */
-export async function masksBeside(path: string, { width, height }: Size): Promise<(Masks & { sources: ByteSource[] }) | undefined> {
+export async function masksBeside(
+  path: string,
+  { width, height }: Size
+): Promise<(Masks & { sources: ByteSource[] }) | undefined> {
   const file = await firstFile([`${path}.msk`, `${path}.MSK`])
   if (file === undefined || !(await beginsAsTiff(file))) return undefined
   const sources: ByteSource[] = []
@@ -39,10 +45,14 @@ export async function masksBeside(path: string, { width, height }: Size): Promis
   try {
     const { source, directories } = await open(file)
     const flags = new Map<number, number>()
-    for (const [, band, text] of (await metadataOf(directories[0])).matchAll(/name="INTERNAL_MASK_FLAGS_(\d+)"[^>]*>\s*(\d+)/g)) flags.set(Number(band) - 1, Number(text))
+    for (const [, band, text] of (await metadataOf(directories[0])).matchAll(
+      /name="INTERNAL_MASK_FLAGS_(\d+)"[^>]*>\s*(\d+)/g
+    ))
+      flags.set(Number(band) - 1, Number(text))
     const levels = [await levelOf(source, directories[0])]
     if (flags.size === 0) return await closed(sources)
-    if (levels[0].width !== width || levels[0].height !== height) throw new Error(`it measures ${levels[0].width} × ${levels[0].height} pixels, the image ${width} × ${height}`)
+    if (levels[0].width !== width || levels[0].height !== height)
+      throw new Error(`it measures ${levels[0].width} × ${levels[0].height} pixels, the image ${width} × ${height}`)
     for (const directory of directories.slice(1)) levels.push(await levelOf(source, directory))
     if (await firstFile([`${file}.ovr`])) {
       const reduced = await open(`${file}.ovr`)
@@ -55,7 +65,10 @@ export async function masksBeside(path: string, { width, height }: Size): Promis
     return { levels, bandOf, sources }
   } catch (fault) {
     await closed(sources)
-    const reason = fault instanceof SmaltiError && fault.name === 'UnreadableImage' ? String(fault.details.reason) : (fault as Error).message
+    const reason =
+      fault instanceof SmaltiError && fault.name === 'UnreadableImage'
+        ? String(fault.details.reason)
+        : (fault as Error).message
     throw new SmaltiError('UnreadableImage', { path, reason: `its mask file ${file} can’t be used: ${reason}` })
   }
 }
@@ -65,14 +78,31 @@ async function closed(sources: readonly ByteSource[]): Promise<undefined> {
 }
 
 /** A directory's metadata as GDAL writes it. */
-export const metadataOf = async (directory: Directory): Promise<string> => (await directory.text(TAG.gdalMetadata)) ?? ''
+export const metadataOf = async (directory: Directory): Promise<string> =>
+  (await directory.text(TAG.gdalMetadata)) ?? ''
 
 /** What the masks of some bands hold in a window, each mask once; none where a size has no mask. */
-export async function readMasks({ levels, bandOf }: Masks, size: Size, kept: BlockCache, window: Window, bands: readonly number[], signal?: AbortSignal): Promise<Samples[]> {
+export async function readMasks(
+  { levels, bandOf }: Masks,
+  size: Size,
+  kept: BlockCache,
+  window: Window,
+  bands: readonly number[],
+  signal?: AbortSignal
+): Promise<Samples[]> {
   const level = levels.find(({ width, height }) => width === size.width && height === size.height)
   const wanted = [...new Set(bands.map(bandOf))].filter((band) => band !== undefined)
   if (!level || wanted.length === 0) return []
-  return (await readBands(level, kept, window, wanted, wanted.map(() => 0), signal)).planes
+  return (
+    await readBands(
+      level,
+      kept,
+      window,
+      wanted,
+      wanted.map(() => 0),
+      signal
+    )
+  ).planes
 }
 
 /** A longer sidecar file is not GDAL's. */
@@ -83,7 +113,9 @@ export async function nodataBeside(path: string): Promise<Map<number, number>> {
   const found = new Map<number, number>()
   const file = await firstFile([`${path}.aux.xml`])
   if (file === undefined || (await stat(file)).size > LONGEST_SIDECAR) return found
-  for (const [, band, content] of (await readFile(file, 'utf8')).matchAll(/<PAMRasterBand\b[^>]*\bband="(\d+)"[^>]*>([\s\S]*?)<\/PAMRasterBand>/g)) {
+  for (const [, band, content] of (await readFile(file, 'utf8')).matchAll(
+    /<PAMRasterBand\b[^>]*\bband="(\d+)"[^>]*>([\s\S]*?)<\/PAMRasterBand>/g
+  )) {
     const [, attributes, text] = /<NoDataValue\b([^>]*)>([^<]*)<\/NoDataValue>/.exec(content) ?? []
     if (text === undefined) continue
     // The exact bytes of the number, where its text was rounded.
@@ -102,7 +134,9 @@ async function firstFile(paths: readonly string[]): Promise<string | undefined> 
 async function beginsAsTiff(path: string): Promise<boolean> {
   const source = await openSource(fileAt(path))
   try {
-    return source.size >= 8 && ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].includes((await source.read(0, 4)).toString('latin1'))
+    return (
+      source.size >= 8 && ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'].includes((await source.read(0, 4)).toString('latin1'))
+    )
   } finally {
     await source.close()
   }

@@ -43,10 +43,15 @@ function countMarked(plane: Samples, mark: number, marked: Uint16Array): void {
     // Text keeps few digits, so GDAL takes what is nearly the same for the same, with the sum's overflow in single precision.
     for (let i = 0; i < plane.length; i++) {
       const value = plane[i]
-      if (value === mark || Math.abs(Math.fround(value - mark)) < 2 * FLOAT_EPSILON * Math.abs(Math.fround(value + mark))) marked[i]++
+      if (
+        value === mark ||
+        Math.abs(Math.fround(value - mark)) < 2 * FLOAT_EPSILON * Math.abs(Math.fround(value + mark))
+      )
+        marked[i]++
     }
   } else if (plane instanceof Float64Array) {
-    for (let i = 0; i < plane.length; i++) if (plane[i] === mark || Math.abs(plane[i] - mark) < 2 * DOUBLE_EPSILON * Math.abs(plane[i] + mark)) marked[i]++
+    for (let i = 0; i < plane.length; i++)
+      if (plane[i] === mark || Math.abs(plane[i] - mark) < 2 * DOUBLE_EPSILON * Math.abs(plane[i] + mark)) marked[i]++
   } else {
     for (let i = 0; i < plane.length; i++) if (plane[i] === mark) marked[i]++
   }
@@ -68,7 +73,10 @@ export interface Evidence {
 }
 
 /** 1 where all that is known lets a pixel count; undefined where every pixel does. */
-export function validOf({ planes, marks, allMustMatch, alpha, masks, stored }: Evidence, pixels: number): Uint8Array | undefined {
+export function validOf(
+  { planes, marks, allMustMatch, alpha, masks, stored }: Evidence,
+  pixels: number
+): Uint8Array | undefined {
   const valid = stored?.slice() ?? new Uint8Array(pixels).fill(1)
   const marking = planes.flatMap((plane, i) => (marks[i] === undefined ? [] : [{ plane, mark: marks[i] }]))
   if (masks.length === 0 && marking.length > 0) {
@@ -81,6 +89,7 @@ export function validOf({ planes, marks, allMustMatch, alpha, masks, stored }: E
     if (!(plane instanceof Float32Array) && !(plane instanceof Float64Array)) continue
     for (let i = 0; i < pixels; i++) if (!Number.isFinite(plane[i])) valid[i] = 0
   }
-  for (const hiding of alpha ? [alpha, ...masks] : masks) for (let i = 0; i < pixels; i++) if (hiding[i] === 0) valid[i] = 0
+  for (const hiding of alpha ? [alpha, ...masks] : masks)
+    for (let i = 0; i < pixels; i++) if (hiding[i] === 0) valid[i] = 0
   return valid.includes(0) ? valid : undefined
 }

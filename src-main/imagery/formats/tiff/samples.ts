@@ -3,14 +3,24 @@ import { type Samples, emptySamples, samplesOf } from '../../raster.ts'
 import type { BlockLayout } from './layout.ts'
 
 /** Values of the SampleFormat tag. */
-export const SAMPLE_FORMAT = { unsigned: 1, signed: 2, float: 3, undefined: 4, complexInteger: 5, complexFloat: 6 } as const
+export const SAMPLE_FORMAT = {
+  unsigned: 1,
+  signed: 2,
+  float: 3,
+  undefined: 4,
+  complexInteger: 5,
+  complexFloat: 6
+} as const
 
-const translated = (type: string): string => `gdal_translate -ot ${type} -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`
+const translated = (type: string): string =>
+  `gdal_translate -ot ${type} -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`
 
 /** The type that holds samples of a number of bits, or undefined where they are not read. */
 export function typeOf(bits: number, format: number): SampleType | undefined {
-  if (format === SAMPLE_FORMAT.float) return bits === 16 || bits === 24 || bits === 32 ? 'float32' : bits === 64 ? 'float64' : undefined
-  if (format === SAMPLE_FORMAT.signed) return bits === 8 ? 'int8' : bits === 16 ? 'int16' : bits === 32 ? 'int32' : undefined
+  if (format === SAMPLE_FORMAT.float)
+    return bits === 16 || bits === 24 || bits === 32 ? 'float32' : bits === 64 ? 'float64' : undefined
+  if (format === SAMPLE_FORMAT.signed)
+    return bits === 8 ? 'int8' : bits === 16 ? 'int16' : bits === 32 ? 'int32' : undefined
   if (format !== SAMPLE_FORMAT.unsigned && format !== SAMPLE_FORMAT.undefined) return undefined
   if (bits < 1 || bits > 32) return undefined
   return bits <= 8 ? 'uint8' : bits <= 16 ? 'uint16' : 'uint32'
@@ -19,20 +29,34 @@ export function typeOf(bits: number, format: number): SampleType | undefined {
 const isWhole = (bits: number): boolean => bits === 8 || bits === 16 || bits === 32 || bits === 64
 
 /** Why samples cannot be read, with the command that helps, or undefined where they can. */
-export function unreadSamples({ bits, format, predictor }: Pick<BlockLayout, 'bits' | 'format' | 'predictor'>): string | undefined {
-  if (format === SAMPLE_FORMAT.complexInteger || format === SAMPLE_FORMAT.complexFloat) return `its values are complex numbers, which are not read; ${translated('Float32')}, of their real parts`
+export function unreadSamples({
+  bits,
+  format,
+  predictor
+}: Pick<BlockLayout, 'bits' | 'format' | 'predictor'>): string | undefined {
+  if (format === SAMPLE_FORMAT.complexInteger || format === SAMPLE_FORMAT.complexFloat)
+    return `its values are complex numbers, which are not read; ${translated('Float32')}, of their real parts`
   if (typeOf(bits, format) === undefined) {
-    const name = format === SAMPLE_FORMAT.float ? 'floating-point numbers' : format === SAMPLE_FORMAT.signed ? 'signed integers' : format === SAMPLE_FORMAT.unsigned || format === SAMPLE_FORMAT.undefined ? 'unsigned integers' : `samples of format ${format}`
+    const name =
+      format === SAMPLE_FORMAT.float
+        ? 'floating-point numbers'
+        : format === SAMPLE_FORMAT.signed
+          ? 'signed integers'
+          : format === SAMPLE_FORMAT.unsigned || format === SAMPLE_FORMAT.undefined
+            ? 'unsigned integers'
+            : `samples of format ${format}`
     return `its values are ${bits}-bit ${name}, which are not read; ${translated('Float64')}`
   }
-  if (format !== SAMPLE_FORMAT.float && !isWhole(bits) && predictor !== 1) return `its values are ${bits}-bit integers with predictor ${predictor}, which are not read`
+  if (format !== SAMPLE_FORMAT.float && !isWhole(bits) && predictor !== 1)
+    return `its values are ${bits}-bit integers with predictor ${predictor}, which are not read`
   return undefined
 }
 
 /** Samples of a decoded block, in a type that holds them. */
 export function unpackedSamples(decoded: Uint8Array, layout: BlockLayout): Samples {
   const { bits, format } = layout
-  if (format === SAMPLE_FORMAT.float && bits < 32) return bits === 16 ? halfFloats(decoded) : floatsOf24Bits(decoded, layout)
+  if (format === SAMPLE_FORMAT.float && bits < 32)
+    return bits === 16 ? halfFloats(decoded) : floatsOf24Bits(decoded, layout)
   const type = typeOf(bits, format)!
   if (isWhole(bits)) return samplesOf(type, decoded)
   // libtiff turns three bytes round where the file's order is not the machine's; GDAL takes what comes for packed bits.
@@ -63,7 +87,10 @@ function unpackedBits(packed: Uint8Array, { width, height, samples, bits }: Bloc
 
 function threeBytes(bytes: Uint8Array, lowFirst: boolean): Uint32Array {
   const [low, high] = lowFirst ? [0, 2] : [2, 0]
-  return Uint32Array.from({ length: Math.floor(bytes.length / 3) }, (_, i) => bytes[3 * i + low] | (bytes[3 * i + 1] << 8) | (bytes[3 * i + high] << 16))
+  return Uint32Array.from(
+    { length: Math.floor(bytes.length / 3) },
+    (_, i) => bytes[3 * i + low] | (bytes[3 * i + 1] << 8) | (bytes[3 * i + high] << 16)
+  )
 }
 
 function halfFloats(bytes: Uint8Array): Float32Array {

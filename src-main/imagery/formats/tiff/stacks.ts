@@ -14,22 +14,31 @@ export function imageJStack(description: string): { images: number; channels: nu
  * @param name  of the file itself: stacks may be spread over several
  */
 export function omePlanes(description: string, directories: number, name: string): number[] | undefined {
-  const [, head, content] = /<(?:\w+:)?OME\b[\s\S]*?<(?:\w+:)?Pixels\b([^>]*)>([\s\S]*?)<\/(?:\w+:)?Pixels>/.exec(description) ?? []
+  const [, head, content] =
+    /<(?:\w+:)?OME\b[\s\S]*?<(?:\w+:)?Pixels\b([^>]*)>([\s\S]*?)<\/(?:\w+:)?Pixels>/.exec(description) ?? []
   if (head === undefined) return undefined
   const size = (dimension: string): number => Number(attributeOf(head, `Size${dimension}`) ?? 1)
   // Samples of one pixel are channels of one plane.
   const together = Number(attributeOf(/<(?:\w+:)?Channel\b([^>]*)>/.exec(content)?.[1] ?? '', 'SamplesPerPixel') ?? 1)
   const sizes: Record<string, number> = { C: size('C') / together, Z: size('Z'), T: size('T') }
   const order = (attributeOf(head, 'DimensionOrder') ?? 'XYCZT').slice(2).split('')
-  if (order.length !== 3 || order.some((dimension) => !Number.isInteger(sizes[dimension]) || sizes[dimension] < 1) || sizes.C > directories) return undefined
-  const parts = [...content.matchAll(/<(?:\w+:)?TiffData\b([^>]*?)(?:\/>|>([\s\S]*?)<\/(?:\w+:)?TiffData>)/g)].map(([, attributes, inside = '']) => ({ attributes, file: attributeOf(inside, 'FileName') }))
+  if (
+    order.length !== 3 ||
+    order.some((dimension) => !Number.isInteger(sizes[dimension]) || sizes[dimension] < 1) ||
+    sizes.C > directories
+  )
+    return undefined
+  const parts = [...content.matchAll(/<(?:\w+:)?TiffData\b([^>]*?)(?:\/>|>([\s\S]*?)<\/(?:\w+:)?TiffData>)/g)].map(
+    ([, attributes, inside = '']) => ({ attributes, file: attributeOf(inside, 'FileName') })
+  )
   const spread = new Set(parts.map(({ file }) => file)).size > 1
   const places = new Map<number, number>()
   // Each directory is one plane: a text that places more would only cost time.
   let left = directories
   for (const { attributes, file } of parts) {
     if (spread && file !== name) continue
-    const given = (attribute: string, otherwise: number): number => Number(attributeOf(attributes, attribute) ?? otherwise)
+    const given = (attribute: string, otherwise: number): number =>
+      Number(attributeOf(attributes, attribute) ?? otherwise)
     const start = given('IFD', 0)
     const count = given('PlaneCount', attributeOf(attributes, 'IFD') === undefined ? directories : 1)
     const first = indexOf({ C: given('FirstC', 0), Z: given('FirstZ', 0), T: given('FirstT', 0) }, order, sizes)
@@ -45,7 +54,8 @@ export function omeElsewhere(description: string, name: string): boolean {
   return [...description.matchAll(/\bFileName\s*=\s*["']([^"']*)["']/g)].some(([, file]) => file !== name)
 }
 
-const attributeOf = (attributes: string, name: string): string | undefined => new RegExp(`\\b${name}\\s*=\\s*["']([^"']*)["']`).exec(attributes)?.[1]
+const attributeOf = (attributes: string, name: string): string | undefined =>
+  new RegExp(`\\b${name}\\s*=\\s*["']([^"']*)["']`).exec(attributes)?.[1]
 
 /** Number of a plane among all, the first dimension of the order running fastest. */
 function indexOf(at: Record<string, number>, order: readonly string[], sizes: Record<string, number>): number {

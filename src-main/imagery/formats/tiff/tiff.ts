@@ -27,7 +27,10 @@ export interface TiffOptions {
  * Opens a TIFF, BigTIFF or GeoTIFF file, here or at an address; headers alone are read.
  * @throws UnreadableImage with the reason in words, Cancelled
  */
-export async function openTiff(location: Location, options: TiffOptions = {}): Promise<Raster & { compression: number }> {
+export async function openTiff(
+  location: Location,
+  options: TiffOptions = {}
+): Promise<Raster & { compression: number }> {
   const { signal } = options
   const sources = [await openSource(location, signal)]
   const leave = (): void => void sources[0].close()
@@ -48,27 +51,46 @@ export async function openTiff(location: Location, options: TiffOptions = {}): P
  * @param sources  the file itself; files beside it that are opened are added, to be closed with it
  * @param path     of the file, where it is on this computer and others may lie beside it
  */
-async function rasterOf(sources: ByteSource[], path: string | undefined, { page, beside = path }: TiffOptions): Promise<Raster & { compression: number }> {
+async function rasterOf(
+  sources: ByteSource[],
+  path: string | undefined,
+  { page, beside = path }: TiffOptions
+): Promise<Raster & { compression: number }> {
   const [source] = sources
   const pages = await choosePages(source, await readDirectories(source), page)
-  const { directory, levels: [full, ...channels] } = pages
+  const {
+    directory,
+    levels: [full, ...channels]
+  } = pages
   const local = pages.first ? beside : undefined
   const within = (directories: readonly Directory[]): Placed[] => directories.map((entry) => [source, entry])
-  const { reduced, masked } = channels.length === 0 && local !== undefined && path !== undefined ? await overviewsBeside(path, sources) : { reduced: [], masked: [] }
+  const { reduced, masked } =
+    channels.length === 0 && local !== undefined && path !== undefined
+      ? await overviewsBeside(path, sources)
+      : { reduced: [], masked: [] }
   const masks = await masksOf(full, [...within(pages.masks), ...masked], local, sources)
   const levels = [full]
   for (const [file, entry] of [...within(pages.reduced), ...reduced]) {
     const level = await levelOf(file, entry).catch(() => undefined)
     // An overview without the image's mask would show what is missing.
-    if (level && sameKind(level, full) && level.width < full.width && (!masks || sizedAs(masks.levels, level))) levels.push(level)
+    if (level && sameKind(level, full) && level.width < full.width && (!masks || sizedAs(masks.levels, level)))
+      levels.push(level)
   }
   levels.sort((a, b) => b.width - a.width)
   const { bands, fills, allMustMatch, together } = await bandsOf(directory, pages.levels, local)
   const kept = createBlockCache()
   const placed = sharedWork<Georeference | undefined>({ most: 1 })
-  const colours = channels.length === 0 && (await directory.number(TAG.photometric)) === PHOTOMETRIC.palette ? await directory.numbers(TAG.colourMap) : undefined
+  const colours =
+    channels.length === 0 && (await directory.number(TAG.photometric)) === PHOTOMETRIC.palette
+      ? await directory.numbers(TAG.colourMap)
+      : undefined
   const alpha = bands.findIndex(({ role }) => role === 'alpha')
-  const gaps = bands.some(({ nodata }) => nodata !== undefined) || alpha >= 0 || masks !== undefined || full.type.startsWith('float') || full.compression === COMPRESSION.lerc
+  const gaps =
+    bands.some(({ nodata }) => nodata !== undefined) ||
+    alpha >= 0 ||
+    masks !== undefined ||
+    full.type.startsWith('float') ||
+    full.compression === COMPRESSION.lerc
   return {
     width: full.width,
     height: full.height,
@@ -84,17 +106,41 @@ async function rasterOf(sources: ByteSource[], path: string | undefined, { page,
       const telling = together ? bands.map((_, b) => b) : alpha >= 0 ? [alpha] : []
       const extra = [...wanted, ...telling.filter((band) => !wanted.includes(band))]
       try {
-        const { planes, valid: stored } = channels.length > 0 ? await readChannels(pages.levels, kept, window, extra, fills, signal) : await readBands(level, kept, window, extra, extra.map((band) => fills[band]), signal)
+        const { planes, valid: stored } =
+          channels.length > 0
+            ? await readChannels(pages.levels, kept, window, extra, fills, signal)
+            : await readBands(
+                level,
+                kept,
+                window,
+                extra,
+                extra.map((band) => fills[band]),
+                signal
+              )
         const counted = extra.flatMap((band, i) => (band === alpha ? [] : [{ band, plane: planes[i] }]))
         const evidence = {
           planes: counted.map(({ plane }) => plane),
           marks: counted.map(({ band }) => bands[band].nodata),
           allMustMatch: allMustMatch && counted.length > 1,
           alpha: alpha >= 0 ? planes[extra.indexOf(alpha)] : undefined,
-          masks: masks ? await readMasks(masks, level, kept, window, counted.map(({ band }) => band), signal) : [],
+          masks: masks
+            ? await readMasks(
+                masks,
+                level,
+                kept,
+                window,
+                counted.map(({ band }) => band),
+                signal
+              )
+            : [],
           stored
         }
-        return { width: window.width, height: window.height, bands: planes.slice(0, wanted.length), valid: gaps ? validOf(evidence, window.width * window.height) : undefined }
+        return {
+          width: window.width,
+          height: window.height,
+          bands: planes.slice(0, wanted.length),
+          valid: gaps ? validOf(evidence, window.width * window.height) : undefined
+        }
       } catch (fault) {
         if (fault instanceof SmaltiError) throw fault
         throw damaged(level.source, (fault as Error).message.split('\n')[0])
@@ -110,7 +156,8 @@ async function rasterOf(sources: ByteSource[], path: string | undefined, { page,
 /** A directory and the file that it is in. */
 type Placed = readonly [ByteSource, Directory]
 
-const sizedAs = (levels: readonly Size[], { width, height }: Size): boolean => levels.some((level) => level.width === width && level.height === height)
+const sizedAs = (levels: readonly Size[], { width, height }: Size): boolean =>
+  levels.some((level) => level.width === width && level.height === height)
 
 /** Overviews and their masks in a file beside the image, as GDAL and QGIS write them. */
 async function overviewsBeside(path: string, sources: ByteSource[]): Promise<{ reduced: Placed[]; masked: Placed[] }> {
@@ -118,7 +165,8 @@ async function overviewsBeside(path: string, sources: ByteSource[]): Promise<{ r
     const source = await openSource(fileAt(`${path}.ovr`))
     sources.push(source)
     const [reduced, masked]: Placed[][] = [[], []]
-    for (const directory of await readDirectories(source)) (await isMask(directory) ? masked : reduced).push([source, directory])
+    for (const directory of await readDirectories(source))
+      ((await isMask(directory)) ? masked : reduced).push([source, directory])
     return { reduced, masked }
   } catch {
     // There are none, or none that can be read: the image itself is enough.
@@ -127,7 +175,12 @@ async function overviewsBeside(path: string, sources: ByteSource[]): Promise<{ r
 }
 
 /** The image's masks: those beside it come first, as in GDAL. A mask of another size than the image's is none. */
-async function masksOf(full: Level, inside: readonly Placed[], local: string | undefined, sources: ByteSource[]): Promise<Masks | undefined> {
+async function masksOf(
+  full: Level,
+  inside: readonly Placed[],
+  local: string | undefined,
+  sources: ByteSource[]
+): Promise<Masks | undefined> {
   const beside = local === undefined ? undefined : await masksBeside(local, full)
   if (beside) {
     sources.push(...beside.sources)
@@ -148,12 +201,19 @@ interface StoredBands {
 }
 
 /** What each band is, and what marks missing pixels in it. @param local  the file beside which nodata values may be kept */
-async function bandsOf(directory: Directory, levels: readonly Level[], local: string | undefined): Promise<StoredBands> {
+async function bandsOf(
+  directory: Directory,
+  levels: readonly Level[],
+  local: string | undefined
+): Promise<StoredBands> {
   const [{ samples, type }] = levels
   const metadata = await metadataOf(directory)
   const photometric = (await directory.number(TAG.photometric)) ?? PHOTOMETRIC.blackIsZero
   // Which channel of a microscope is which colour no file says.
-  const roles: BandRole[] = levels.length > 1 ? levels.map(() => 'other') : rolesOf(samples, photometric, (await directory.numbers(TAG.extraSamples)) ?? [], metadata)
+  const roles: BandRole[] =
+    levels.length > 1
+      ? levels.map(() => 'other')
+      : rolesOf(samples, photometric, (await directory.numbers(TAG.extraSamples)) ?? [], metadata)
   if (roles.length === 1 && type.startsWith('float')) roles[0] = 'elevation'
   const one = parseNodata(await directory.text(TAG.gdalNodata))
   const beside = local === undefined ? undefined : await nodataBeside(local)
@@ -170,12 +230,26 @@ async function bandsOf(directory: Directory, levels: readonly Level[], local: st
 }
 
 /** Bands that are pages of their own. */
-async function readChannels(levels: readonly Level[], kept: BlockCache, window: Window, bands: readonly number[], fills: readonly number[], signal?: AbortSignal): Promise<ReadBands> {
+async function readChannels(
+  levels: readonly Level[],
+  kept: BlockCache,
+  window: Window,
+  bands: readonly number[],
+  fills: readonly number[],
+  signal?: AbortSignal
+): Promise<ReadBands> {
   const read = await Promise.all(bands.map((band) => readBands(levels[band], kept, window, [0], [fills[band]], signal)))
-  return { planes: read.flatMap(({ planes }) => planes), valid: read.map(({ valid }) => valid).reduce((all, valid) => (all && valid ? all.map((known, i) => known & valid[i]) : (all ?? valid)), undefined) }
+  return {
+    planes: read.flatMap(({ planes }) => planes),
+    valid: read
+      .map(({ valid }) => valid)
+      .reduce((all, valid) => (all && valid ? all.map((known, i) => known & valid[i]) : (all ?? valid)), undefined)
+  }
 }
 
 function paletteOf(colours: readonly number[]): Uint8Array[] {
   const size = colours.length / 3
-  return [0, 1, 2].map((channel) => Uint8Array.from({ length: 256 }, (_, i) => (i < size ? colours[channel * size + i] >> 8 : 0)))
+  return [0, 1, 2].map((channel) =>
+    Uint8Array.from({ length: 256 }, (_, i) => (i < size ? colours[channel * size + i] >> 8 : 0))
+  )
 }

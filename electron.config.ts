@@ -18,8 +18,8 @@ export default defineConfig({
           main: at('src-main/shell/main.ts'),
           engine: at('src-main/engine/process.ts'),
           pictures: at('src-main/engine/pictures/process.ts'),
-          crops: at('src-main/engine/cropWorker.ts'),
-          windows: at('src-main/engine/windowWorker.ts'),
+          crops: at('src-main/engine/training/cropWorker.ts'),
+          windows: at('src-main/engine/labelling/windowWorker.ts'),
           smalti: at('src-main/cli/smalti.ts'),
           demo: at('src-main/cli/demo.ts')
         },

@@ -1,7 +1,7 @@
 import type { CommandInput, CommandName, CommandOutput, Progress } from '../src-main/contract/commands.ts'
-import type { PictureQuery, PictureRequest } from '../src-main/contract/pictures.ts'
+import type { PictureQuery, PictureRequest } from '../src-main/contract/window/pictures.ts'
 import { SmaltiError } from '../src-main/contract/errors.ts'
-import type { WindowApi } from '../src-main/contract/window.ts'
+import type { WindowApi } from '../src-main/contract/window/window.ts'
 
 declare global {
   interface Window {

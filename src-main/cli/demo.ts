@@ -1,10 +1,10 @@
 /** `npm run demo`: the main job on a generated scene whose truth is known. */
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { duration } from '../contract/duration.ts'
+import { duration } from '../contract/words/duration.ts'
 import { asSmaltiError } from '../contract/errors.ts'
 import { DEFAULT_SETTINGS } from '../contract/settings.ts'
-import { startEngineProcess } from '../engine/childProcess.ts'
+import { startEngineProcess } from '../engine/runtime/childProcess.ts'
 import { progressPrinter } from './progressLine.ts'
 import { SAMPLE_CLASSES } from '../engine/sample/sampleScene.ts'
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { duration } from '../contract/duration.ts'
+import { duration } from '../contract/words/duration.ts'
 import type { CommandOutput } from '../contract/commands.ts'
 import type { GroupEdit } from '../contract/groups.ts'
 import { GROUP_METHODS } from '../contract/recipe.ts'

@@ -1,5 +1,5 @@
 import type { Progress } from '../contract/commands.ts'
-import { duration } from '../contract/duration.ts'
+import { duration } from '../contract/words/duration.ts'
 
 const BAR = 24
 

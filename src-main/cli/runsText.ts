@@ -1,5 +1,5 @@
 import type { CommandOutput } from '../contract/commands.ts'
-import { duration } from '../contract/duration.ts'
+import { duration } from '../contract/words/duration.ts'
 
 /** A line a run, the newest first; an arrow at the one in use. */
 export function runsText({ runs, current }: CommandOutput<'runs'>): string {

@@ -2,7 +2,7 @@
 import './interruption.ts'
 
 const [{ startEngineProcess }, { runCommandLine }] = await Promise.all([
-  import('../engine/childProcess.ts'),
+  import('../engine/runtime/childProcess.ts'),
   import('./commandLine.ts')
 ])
 await runCommandLine(process.argv.slice(2), startEngineProcess, (code) => process.exit(code))

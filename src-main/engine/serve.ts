@@ -2,7 +2,7 @@
 import { constants, setPriority } from 'node:os'
 import sharp from 'sharp'
 import { createEngine } from './engine.ts'
-import { parentPort, receiveFromSibling } from './siblings.ts'
+import { parentPort, receiveFromSibling } from './runtime/siblings.ts'
 
 // What is read is kept by the readers; the decoder's own cache holds users' files open.
 sharp.cache(false)

@@ -1,14 +1,14 @@
 import type { ExportFormatName } from '../contract/labels.ts'
 import type { ExportFormat } from './format.ts'
-import { cocoPanoptic, cocoRle } from './coco.ts'
-import { csvAreas } from './csv.ts'
-import { geoJson } from './geoJson.ts'
-import { geoPackage } from './geoPackage.ts'
-import { flatGeobuf } from './flatGeobuf.ts'
-import { labelGeoTiff } from './geotiff.ts'
-import { npyArrays } from './npy.ts'
-import { palettePng, pngMasks, pngPerClass } from './pngMasks.ts'
-import { yoloSegments } from './yolo.ts'
+import { cocoPanoptic, cocoRle } from './formats/coco.ts'
+import { csvAreas } from './formats/csv.ts'
+import { geoJson } from './formats/geoJson.ts'
+import { geoPackage } from './formats/geoPackage.ts'
+import { flatGeobuf } from './formats/flatGeobuf.ts'
+import { labelGeoTiff } from './formats/geotiff.ts'
+import { npyArrays } from './formats/npy.ts'
+import { palettePng, pngMasks, pngPerClass } from './formats/pngMasks.ts'
+import { yoloSegments } from './formats/yolo.ts'
 
 export const FORMATS: Record<Exclude<ExportFormatName, 'onnx' | 'report'>, ExportFormat> = {
   geotiff: labelGeoTiff,

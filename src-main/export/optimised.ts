@@ -1,6 +1,6 @@
 import { type FileHandle, rm } from 'node:fs/promises'
 import { fileAt } from '../imagery/location.ts'
-import { openSource } from '../imagery/byteSource.ts'
+import { openSource } from '../imagery/reading/byteSource.ts'
 import { TAG, readDirectories } from '../imagery/formats/tiff/directory.ts'
 import type { Size } from '../imagery/raster.ts'
 import {

@@ -1,5 +1,5 @@
 import type { ClusterClass } from '../contract/labels.ts'
-import { duration } from '../contract/duration.ts'
+import { duration } from '../contract/words/duration.ts'
 import type { TrainingReport } from '../contract/training.ts'
 
 /** What a report tells. */

@@ -6,7 +6,7 @@ import { type Scheme, scheme } from '../contract/classes.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { unescapedXml } from '../imagery/xml.ts'
 import { makeFolder, writeFileSafely } from '../project/files.ts'
-import { qgisStyle } from './geotiff.ts'
+import { qgisStyle } from './formats/geotiff.ts'
 
 /** What a file of classes holds: they themselves, and of which clusters they are. */
 const schemeFile = z.object({ format: z.literal('smalti-classes-1'), scheme })

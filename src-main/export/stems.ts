@@ -1,5 +1,5 @@
 import { LONGEST_NAME, digitsAt, distinctNames, folded, hashOf, portable, shortened } from '../project/fileNames.ts'
-import { csvField } from './csv.ts'
+import { csvField } from './formats/csv.ts'
 
 /** What formats put behind a stem. */
 export const ENDINGS = [

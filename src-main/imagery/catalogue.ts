@@ -9,7 +9,7 @@ import { openTiff } from './formats/tiff/tiff.ts'
 import { groundSamplingDistance } from './crs/groundArea.ts'
 import { type Georeference, sidecarGeoreferenceOf } from './georeference.ts'
 import { type Location, fileNameOf, isTiff, locationOf, nameOf } from './location.ts'
-import { isImageName, refusedName } from './openRaster.ts'
+import { isImageName, refusedName } from './reading/openRaster.ts'
 import { named } from './pictures.ts'
 
 /** A file that marks a folder as Smalti's own, whose masks are no input. */

@@ -1,12 +1,12 @@
 import type { Area, BandChoice, BandStatistics, CatalogueImage } from '../contract/imagery.ts'
 import { SmaltiError } from '../contract/errors.ts'
-import { type PixelRings, fillRings, inPixels } from './area.ts'
+import { type PixelRings, fillRings, inPixels } from './area/area.ts'
 import { type BandView, viewBands } from './bandView.ts'
 import { locationOf } from './location.ts'
-import { openRaster } from './openRaster.ts'
+import { openRaster } from './reading/openRaster.ts'
 import type { Raster, Size, Window } from './raster.ts'
 import { type Values, readScaled } from './resample.ts'
-import { type SharedWork, sharedWork } from './sharedWork.ts'
+import { type SharedWork, sharedWork } from './reading/sharedWork.ts'
 
 /** Pixels as the network sees them: planar [bands, height, width], 0…1 between each band's low and high. */
 export interface Picture extends Size {

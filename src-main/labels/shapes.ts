@@ -1,7 +1,7 @@
 import type { CorrectionShape } from '../contract/classes.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { NO_LABEL } from '../contract/labels.ts'
-import { fillRings } from '../imagery/area.ts'
+import { fillRings } from '../imagery/area/area.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 import type { LabelSource } from './source.ts'
 

@@ -1,5 +1,5 @@
 import { fileAt } from '../imagery/location.ts'
-import { openRaster } from '../imagery/openRaster.ts'
+import { openRaster } from '../imagery/reading/openRaster.ts'
 import type { Size, Window } from '../imagery/raster.ts'
 
 /** Labels of an image, read by windows of full resolution: 0…249 clusters or classes, 255 none. */

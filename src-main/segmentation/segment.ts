@@ -4,7 +4,7 @@ import { NO_LABEL, SURE } from '../contract/labels.ts'
 import { type Placement, placements } from '../imagery/grid.ts'
 import { BORROWED, type Scale, scaledSize } from '../imagery/pictures.ts'
 import type { Size, Window } from '../imagery/raster.ts'
-import { sharedWork } from '../imagery/sharedWork.ts'
+import { sharedWork } from '../imagery/reading/sharedWork.ts'
 import { inferenceProgram, rowPlaces } from '../learning/inference.ts'
 import {
   type Architecture,

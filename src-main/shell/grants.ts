@@ -2,7 +2,7 @@ import { dirname, isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
 import { SmaltiError } from '../contract/errors.ts'
 import { isAddress } from '../contract/sources.ts'
-import { keep, kept } from './kept.ts'
+import { keep, kept } from './memory/kept.ts'
 
 /**
  * Files and folders that the window may name: what dialogs, drops and the command line gave it, what projects name, and where

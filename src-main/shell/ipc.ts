@@ -14,14 +14,14 @@ import { z } from 'zod'
 import type { EngineClient } from '../contract/client.ts'
 import { COMMANDS, type CommandName, parsedInput } from '../contract/commands.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
-import { CHANNELS, type Outcome, UPDATE_WISHES } from '../contract/window.ts'
+import { CHANNELS, type Outcome, UPDATE_WISHES } from '../contract/window/window.ts'
 import { binRun } from './bin.ts'
 import { checkPaths, grant, grantImages, mayName, pathsIn, rememberExport } from './grants.ts'
 import type { PictureHost } from './pictures.ts'
-import { projectFolderFor, recentImages, rememberProject } from './projectMemory.ts'
+import { projectFolderFor, recentImages, rememberProject } from './memory/projectMemory.ts'
 import { SCHEME } from './protocol.ts'
 import { noteFault } from './report.ts'
-import type { Updates } from './updates.ts'
+import type { Updates } from './updates/updates.ts'
 
 const callNumber = z.int().positive()
 const commandName = z.enum(Object.keys(COMMANDS) as [CommandName, ...CommandName[]])

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { BrowserWindow, Menu, app, dialog, nativeTheme, session } from 'electron'
-import { CHANNELS } from '../contract/window.ts'
+import { CHANNELS } from '../contract/window/window.ts'
 import { commandLineArguments, runAsCommandLine } from './commandLine.ts'
 import { createEngineHost } from './engine.ts'
 import { grantFormerExports, grantImages } from './grants.ts'
@@ -10,8 +10,8 @@ import { pathsOf } from './openedPaths.ts'
 import { createPictureHost } from './pictures.ts'
 import { SCHEME, declareScheme, handleScheme } from './protocol.ts'
 import { copyReport } from './report.ts'
-import { createUpdates } from './updates.ts'
-import { rememberBounds } from './windowState.ts'
+import { createUpdates } from './updates/updates.ts'
+import { rememberBounds } from './memory/windowState.ts'
 
 declareScheme()
 // Nothing is asked of the network that the user did not ask for.

@@ -1,7 +1,7 @@
 import { BrowserWindow, Menu, type MenuItemConstructorOptions } from 'electron'
-import { ACTIONS, ACTION_NAMES, type ActionName, keysOf } from '../contract/actions.ts'
-import type { Updates } from './updates.ts'
-import { CHANNELS } from '../contract/window.ts'
+import { ACTIONS, ACTION_NAMES, type ActionName, keysOf } from '../contract/window/actions.ts'
+import type { Updates } from './updates/updates.ts'
+import { CHANNELS } from '../contract/window/window.ts'
 
 /** Keys of the page itself; the menu shows them and leaves them to it. */
 const SYMBOLS: Record<string, string> = { '←': 'Left', '→': 'Right', '−': '-', '+': 'Plus' }

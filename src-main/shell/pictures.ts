@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { type UtilityProcess, utilityProcess } from 'electron'
-import { type MadePicture, type PictureRequest, type ToPictures, fromPictures } from '../contract/pictures.ts'
+import { type MadePicture, type PictureRequest, type ToPictures, fromPictures } from '../contract/window/pictures.ts'
 
 /** Nobody waits for a picture any more. */
 export class Abandoned extends Error {}

@@ -1,5 +1,5 @@
 import { contextBridge, ipcRenderer, webUtils } from 'electron'
-import { CHANNELS, type WindowApi } from '../contract/window.ts'
+import { CHANNELS, type WindowApi } from '../contract/window/window.ts'
 
 const api: WindowApi = {
   run: (call, name, input) => ipcRenderer.invoke(CHANNELS.run, call, name, input),

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { extname, join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { protocol } from 'electron'
-import { type MadePicture, pictureRequest } from '../contract/pictures.ts'
+import { type MadePicture, pictureRequest } from '../contract/window/pictures.ts'
 import { checkPaths } from './grants.ts'
 import { Abandoned, type PictureHost } from './pictures.ts'
 

@@ -1,4 +1,4 @@
-import { ACTION_NAMES, type ActionName, keysOf } from '../../src-main/contract/actions.ts'
+import { ACTION_NAMES, type ActionName, keysOf } from '../../src-main/contract/window/actions.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
 import { belongsToFocus } from '../keys.ts'
 import { classes } from './classes.svelte.ts'

@@ -1,4 +1,4 @@
-import { detailRows } from '../../src-main/contract/detailText.ts'
+import { detailRows } from '../../src-main/contract/words/details.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { run } from '../engine.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { exportCommand } from '../../src-main/contract/commandText.ts'
+import { exportCommand } from '../../src-main/contract/window/commandText.ts'
 import type { CommandInput, CommandOutput } from '../../src-main/contract/commands.ts'
 import { asSmaltiError } from '../../src-main/contract/errors.ts'
 import { EXPORT_FORMATS, type ExportFormatName } from '../../src-main/contract/labels.ts'

@@ -1,5 +1,5 @@
 import type { CorrectionShape, CorrectionTarget } from '../../src-main/contract/classes.ts'
-import type { Tool } from '../viewer/drawing.ts'
+import type { Tool } from '../viewer/canvas/drawing.ts'
 import { classes } from './classes.svelte.ts'
 import { view } from './view.svelte.ts'
 

@@ -1,4 +1,4 @@
-import type { UpdateNews, UpdateWish } from '../../src-main/contract/window.ts'
+import type { UpdateNews, UpdateWish } from '../../src-main/contract/window/window.ts'
 
 /** A later release of the program, as far as anything is known of one. */
 class Updates {

@@ -1,6 +1,6 @@
-import type { Stage } from '../viewer/stage.ts'
+import type { Stage } from '../viewer/canvas/stage.ts'
 import { z } from 'zod'
-import type { Look } from '../../src-main/contract/pictures.ts'
+import type { Look } from '../../src-main/contract/window/pictures.ts'
 import { keep, kept } from './kept.ts'
 import { HEADS, type HeadName } from '../../src-main/contract/settings.ts'
 

@@ -1,8 +1,8 @@
 /** How well maps of clusters keep who is alike: `npm run bench -- map PROJECT…`, trained projects. */
 import { scaledToPlane, treeDistances } from '../../src-main/classes/map.ts'
 import { onnxruntimeBackend } from '../../src-main/backends/onnxruntime.ts'
-import { surveyRun } from '../../src-main/engine/conclusion.ts'
-import { sightOf } from '../../src-main/engine/labellingOf.ts'
+import { surveyRun } from '../../src-main/engine/training/conclusion.ts'
+import { sightOf } from '../../src-main/engine/labelling/prepareLabelling.ts'
 import { PictureReader } from '../../src-main/imagery/pictures.ts'
 import { type Points, columnMoments, standardised } from '../../src-main/learning/kMeans.ts'
 import type { MapPlace } from '../../src-main/contract/classes.ts'

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GEOTIFFS } from './hostile.ts'
+import { GEOTIFFS } from './hardship/hostile.ts'
 import { measured } from './processes.ts'
 
 /** What GDAL says of where a raster lies. */

@@ -1,7 +1,7 @@
 /** `npm run bench -- rasters [reading|torch|scale|small|hostile|disk|kills|overlay] [arguments]`: scenes at scale, and files that mean harm. */
-import { measureFullDisk } from './fullDisk.ts'
-import { measureHostile } from './hostile.ts'
-import { measureKills } from './kills.ts'
+import { measureFullDisk } from './hardship/fullDisk.ts'
+import { measureHostile } from './hardship/hostile.ts'
+import { measureKills } from './hardship/kills.ts'
 import { measureOverlay } from './overlay.ts'
 import { measureReading } from './reading.ts'
 import { measureScale, measureSmall } from './scale.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fromFile } from 'geotiff'
 import { fileAt } from '../../src-main/imagery/location.ts'
-import { openRaster } from '../../src-main/imagery/openRaster.ts'
+import { openRaster } from '../../src-main/imagery/reading/openRaster.ts'
 import { integerBelow, uniformFrom } from '../../src-main/learning/random.ts'
 import { writeScene } from './scene.ts'
 

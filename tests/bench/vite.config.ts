@@ -20,13 +20,13 @@ export default defineConfig({
         table: at('table.ts'),
         rasters: at('rasters.ts'),
         places: at('places.ts'),
-        hardship: at('hardship.ts'),
+        hardship: at('hardship/hardship.ts'),
         installed: at('installed.ts'),
         runtime: at('runtime.ts'),
         window: at('window.ts'),
-        hostileReader: at('hostileReader.ts'),
-        crops: at('../../src-main/engine/cropWorker.ts'),
-        windows: at('../../src-main/engine/windowWorker.ts')
+        hostileReader: at('hardship/hostileReader.ts'),
+        crops: at('../../src-main/engine/training/cropWorker.ts'),
+        windows: at('../../src-main/engine/labelling/windowWorker.ts')
       },
       output: { format: 'es', chunkFileNames: '[name]-[hash].js' }
     },

@@ -11,8 +11,8 @@ import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
 import { withLock } from '../../project/lock.ts'
 import { type Project, isTrained, loadRunNotes, openProject, runMeta } from '../../project/project.ts'
 import { CLASSES_LOCK, loadClassHistory, saveClassHistory } from '../../project/scheme.ts'
-import { loadDescriptions } from '../describing.ts'
-import { schemeOfRun } from '../schemeOfRun.ts'
+import { loadDescriptions } from '../labelling/describing.ts'
+import { schemeOfRun } from '../labelling/schemeOfRun.ts'
 import type { Job } from '../job.ts'
 
 /** What of a run matters here: its weights and its images, which may be many, are not read for an edit. */

@@ -10,7 +10,7 @@ import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
 import { withLock } from '../../project/lock.ts'
 import { openProject } from '../../project/project.ts'
 import { CLASSES_LOCK, loadClassHistory, saveClassHistory } from '../../project/scheme.ts'
-import { correctImage } from '../correcting.ts'
+import { correctImage } from '../labelling/correcting.ts'
 import type { Job } from '../job.ts'
 
 export const correctJob: Job<'correct'> = async ({ project: folder, head, path, shape, to, expected }, { signal }) => {

@@ -1,7 +1,7 @@
 import { SmaltiError } from '../../contract/errors.ts'
 import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
 import { openProject } from '../../project/project.ts'
-import { loadDescriptions } from '../describing.ts'
+import { loadDescriptions } from '../labelling/describing.ts'
 import type { Job } from '../job.ts'
 
 export const describeJob: Job<'describe'> = async ({ project: folder, images, head }) => {

@@ -6,10 +6,10 @@ import { SmaltiError } from '../../contract/errors.ts'
 import { PictureReader } from '../../imagery/pictures.ts'
 import { loadTrainedRun, openProject } from '../../project/project.ts'
 import { saveDiagnosis } from '../../project/runs.ts'
-import { inferenceBackend } from '../compute.ts'
-import { surveyRun } from '../conclusion.ts'
+import { inferenceBackend } from '../runtime/compute.ts'
+import { surveyRun } from '../training/conclusion.ts'
 import type { Job } from '../job.ts'
-import { sightOf } from '../labellingOf.ts'
+import { sightOf } from '../labelling/prepareLabelling.ts'
 
 const STREAM = 9
 /** Boxes of the mean colours and gradients that stand for what a pixel looks like. */

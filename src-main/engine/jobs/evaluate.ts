@@ -9,7 +9,7 @@ import { type LabelSource, openLabels, stripes, translated } from '../../labels/
 import { labelSetOf, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
 import { type Project, loadTrainedRun, openProject } from '../../project/project.ts'
 import { following, loadScheme, tableOf } from '../../project/scheme.ts'
-import { loadLayers } from '../correcting.ts'
+import { loadLayers } from '../labelling/correcting.ts'
 import type { Job } from '../job.ts'
 import { truthOpener } from '../truth/openTruth.ts'
 import { pairsOf } from '../truth/pairing.ts'

@@ -9,7 +9,7 @@ import { uniformFrom } from '../../learning/random.ts'
 import { GROUPS_LOCK, saveFoundGroups } from '../../project/groups.ts'
 import { withLock } from '../../project/lock.ts'
 import { openOrCreateProject } from '../../project/project.ts'
-import { imageFeatures, readGallery } from '../imageFeatures.ts'
+import { imageFeatures, readGallery } from '../features/imageFeatures.ts'
 import type { Job } from '../job.ts'
 
 const CLUSTERS_STREAM = 4

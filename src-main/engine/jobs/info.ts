@@ -1,9 +1,9 @@
 import { availableParallelism, cpus, platform, release, totalmem } from 'node:os'
 import { version_core } from '@tensorflow/tfjs-core'
 import { BACKENDS } from '../../contract/settings.ts'
-import { tryBackend } from '../compute.ts'
+import { tryBackend } from '../runtime/compute.ts'
 import type { Job } from '../job.ts'
-import { versionOf } from '../versions.ts'
+import { versionOf } from '../runtime/versions.ts'
 
 export const infoJob: Job<'info'> = async (_, { signal }) => {
   const findings = await Promise.all(

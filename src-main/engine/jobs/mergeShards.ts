@@ -1,9 +1,9 @@
 import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
 import { loadTrainedRun, openProject } from '../../project/project.ts'
-import { recountCorrections } from '../correcting.ts'
+import { recountCorrections } from '../labelling/correcting.ts'
 import { type Job, exclusively } from '../job.ts'
-import { prepareLabelling, visibleImages } from '../labellingOf.ts'
-import { mergeShards, shardsToMerge } from '../shards.ts'
+import { prepareLabelling, visibleImages } from '../labelling/prepareLabelling.ts'
+import { mergeShards, shardsToMerge } from '../labelling/shards.ts'
 
 export const mergeShardsJob: Job<'mergeShards'> = async (input, context) => {
   const project = await openProject(input.project)

@@ -1,6 +1,6 @@
 import { HEADS } from '../../contract/settings.ts'
 import { labelSetOf, loadLabelIndex } from '../../project/labelSets.ts'
-import { loadDescriptions } from '../describing.ts'
+import { loadDescriptions } from '../labelling/describing.ts'
 import { isTrained, loadRun, openProject } from '../../project/project.ts'
 import { hasGroups } from '../../project/groups.ts'
 import { loadClassHistory } from '../../project/scheme.ts'

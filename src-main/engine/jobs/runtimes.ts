@@ -1,6 +1,6 @@
-import { forgetProbe } from '../compute.ts'
+import { forgetProbe } from '../runtime/compute.ts'
 import type { Job } from '../job.ts'
-import { fetchRuntime, listRuntimes, removeRuntime } from '../runtimes.ts'
+import { fetchRuntime, listRuntimes, removeRuntime } from '../runtime/runtimes.ts'
 
 export const runtimesJob: Job<'runtimes'> = async ({ fetch, remove }, { signal, onProgress }) => {
   if (remove) await removeRuntime(remove)

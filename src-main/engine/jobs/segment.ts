@@ -18,13 +18,13 @@ import {
   saveLabelIndex
 } from '../../project/labelSets.ts'
 import { loadTrainedRun, openProject, type Project, type RunMeta } from '../../project/project.ts'
-import { cleanRasters, rawPath } from '../cleaning.ts'
-import { recountCorrections } from '../correcting.ts'
-import { describeSet, measureAgain, openDescriber } from '../describing.ts'
-import { type Task, classesOf, entryOf, labelTasks, taskOf } from '../labelling.ts'
-import { type PreparedLabelling, prepareLabelling, visibleImages } from '../labellingOf.ts'
+import { cleanRasters, rawPath } from '../labelling/cleaning.ts'
+import { recountCorrections } from '../labelling/correcting.ts'
+import { describeSet, measureAgain, openDescriber } from '../labelling/describing.ts'
+import { type Task, classesOf, entryOf, labelTasks, taskOf } from '../labelling/labelling.ts'
+import { type PreparedLabelling, prepareLabelling, visibleImages } from '../labelling/prepareLabelling.ts'
 import { type Job, type JobContext, exclusively, isLost } from '../job.ts'
-import { areOutdated, labelShard, removeShards, shardLock } from '../shards.ts'
+import { areOutdated, labelShard, removeShards, shardLock } from '../labelling/shards.ts'
 
 type Input = Parameters<Job<'segment'>>[0]
 

@@ -11,7 +11,7 @@ import { SmaltiError } from '../../contract/errors.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import type { TrainingSettings } from '../../contract/settings.ts'
 import type { Upright } from '../../contract/training.ts'
-import { readArea } from '../../imagery/areaFile.ts'
+import { readArea } from '../../imagery/area/areaFile.ts'
 import { chooseBands } from '../../imagery/bands.ts'
 import { readCatalogue, warningsOf } from '../../imagery/catalogue.ts'
 import { PictureReader, type Scale, type Sight, scaledSize } from '../../imagery/pictures.ts'
@@ -37,16 +37,22 @@ import {
   saveRun,
   startRun
 } from '../../project/project.ts'
-import { type Chosen, inferenceBackend } from '../compute.ts'
-import { type Conclusion, type SurveyedRun, clusteredWeights, concludingWeights, surveyRun } from '../conclusion.ts'
-import type { CropSourceConfig } from '../cropSource.ts'
-import { openFeatures } from '../features.ts'
+import { type Chosen, inferenceBackend } from '../runtime/compute.ts'
+import {
+  type Conclusion,
+  type SurveyedRun,
+  clusteredWeights,
+  concludingWeights,
+  surveyRun
+} from '../training/conclusion.ts'
+import type { CropSourceConfig } from '../training/cropSource.ts'
+import { openFeatures } from '../features/frozenTrunk.ts'
 import { type Job, type JobContext, exclusively, isLost } from '../job.ts'
-import { scaleOf, sightOf } from '../labellingOf.ts'
-import { judgeUpright } from '../upright.ts'
-import { startWatch } from '../watching.ts'
-import { memoryArrays, recalled } from '../trainingMemory.ts'
-import { type Learning, type ReadyRun, withTraining } from '../learning.ts'
+import { scaleOf, sightOf } from '../labelling/prepareLabelling.ts'
+import { judgeUpright } from '../training/upright.ts'
+import { startWatch } from '../training/watching.ts'
+import { memoryArrays, recalled } from '../training/trainingMemory.ts'
+import { type Learning, type ReadyRun, withTraining } from '../training/learning.ts'
 
 /** Streams of random numbers that depend on the seed. */
 const STREAMS = { weights: 1, clusters: 4 }

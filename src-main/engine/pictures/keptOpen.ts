@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { isAddress } from '../../contract/sources.ts'
-import { type SharedWork, sharedWork } from '../../imagery/sharedWork.ts'
+import { type SharedWork, sharedWork } from '../../imagery/reading/sharedWork.ts'
 
 /** Files that stay open between tiles, of which a view asks for dozens at once. */
 const MOST_OPEN = 4

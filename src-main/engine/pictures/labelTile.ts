@@ -1,8 +1,8 @@
 import type { ClassHistory } from '../../contract/classes.ts'
 import { SmaltiError } from '../../contract/errors.ts'
-import type { MadePicture, PictureQuery } from '../../contract/pictures.ts'
+import type { MadePicture, PictureQuery } from '../../contract/window/pictures.ts'
 import { fileAt } from '../../imagery/location.ts'
-import { openRaster } from '../../imagery/openRaster.ts'
+import { openRaster } from '../../imagery/reading/openRaster.ts'
 import type { Raster, Window } from '../../imagery/raster.ts'
 import { correctSmaller } from '../../labels/corrections.ts'
 import {
@@ -16,7 +16,7 @@ import {
 } from '../../project/labelSets.ts'
 import { type Project, openProject } from '../../project/project.ts'
 import { loadClassHistory, schemesPath } from '../../project/scheme.ts'
-import { layersOf } from '../correcting.ts'
+import { layersOf } from '../labelling/correcting.ts'
 import { keepOpen, stateOf } from './keptOpen.ts'
 import { halved, tileWindow } from './pictures.ts'
 

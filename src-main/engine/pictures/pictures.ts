@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { SmaltiError } from '../../contract/errors.ts'
-import { type Look, type MadePicture, type PictureQuery, TILE_SIDE } from '../../contract/pictures.ts'
+import { type Look, type MadePicture, type PictureQuery, TILE_SIDE } from '../../contract/window/pictures.ts'
 import { isAddress } from '../../contract/sources.ts'
 import {
   type Lend,
@@ -13,7 +13,7 @@ import {
 } from '../../imagery/display.ts'
 import { named } from '../../imagery/pictures.ts'
 import type { Raster, Size, Window } from '../../imagery/raster.ts'
-import { type SharedWork, sharedWork } from '../../imagery/sharedWork.ts'
+import { type SharedWork, sharedWork } from '../../imagery/reading/sharedWork.ts'
 import { copiesFolder } from '../../project/project.ts'
 import { keepOpen, stateOf } from './keptOpen.ts'
 

@@ -1,7 +1,7 @@
 /** Entry point of the process that makes pictures for the window, so that neither it nor a job waits for a decoder. */
 import { availableParallelism, constants, setPriority } from 'node:os'
 import sharp from 'sharp'
-import { type MadePicture, type PictureRequest, toPictures } from '../../contract/pictures.ts'
+import { type MadePicture, type PictureRequest, toPictures } from '../../contract/window/pictures.ts'
 import { asSmaltiError } from '../../contract/errors.ts'
 import { heatTile } from './heatTile.ts'
 import { labelTile } from './labelTile.ts'

@@ -1,4 +1,4 @@
-import type { MadePicture, PictureQuery, PixelValues } from '../../contract/pictures.ts'
+import type { MadePicture, PictureQuery, PixelValues } from '../../contract/window/pictures.ts'
 import type { Crs } from '../../imagery/crs/crs.ts'
 import { toWorld } from '../../imagery/crs/transform.ts'
 import { named } from '../../imagery/pictures.ts'

@@ -1,7 +1,7 @@
 import { SmaltiError } from '../../contract/errors.ts'
 import { pngStorage } from '../../imagery/formats/png.ts'
 import { fileAt } from '../../imagery/location.ts'
-import { openRaster } from '../../imagery/openRaster.ts'
+import { openRaster } from '../../imagery/reading/openRaster.ts'
 import type { Patch, Raster } from '../../imagery/raster.ts'
 import type { LabelledImage } from '../../project/labelSets.ts'
 import { checkPlace } from './samePlace.ts'

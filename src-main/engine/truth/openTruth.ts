@@ -1,5 +1,5 @@
 import type { Area } from '../../contract/imagery.ts'
-import { readArea } from '../../imagery/areaFile.ts'
+import { readArea } from '../../imagery/area/areaFile.ts'
 import type { LabelledImage } from '../../project/labelSets.ts'
 import { openMask } from './maskTruth.ts'
 import { isPolygons } from './pairing.ts'

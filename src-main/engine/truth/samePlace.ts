@@ -1,7 +1,7 @@
 import { SmaltiError } from '../../contract/errors.ts'
 import { toPixel, toWorld } from '../../imagery/crs/transform.ts'
 import type { Georeference } from '../../imagery/georeference.ts'
-import { georeferenceOfFile } from '../../imagery/openRaster.ts'
+import { georeferenceOfFile } from '../../imagery/reading/openRaster.ts'
 import type { Raster } from '../../imagery/raster.ts'
 import type { LabelledImage } from '../../project/labelSets.ts'
 

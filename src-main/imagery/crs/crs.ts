@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { sharedWork } from '../sharedWork.ts'
+import { sharedWork } from '../reading/sharedWork.ts'
 import { type Handle, type Move, type Proj, type WktKind, loadProj } from './proj.ts'
 
 export interface Ellipsoid {

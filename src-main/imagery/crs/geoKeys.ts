@@ -1,6 +1,6 @@
 import { type Crs, type Place, ellipsoidOf, placeFrom } from './crs.ts'
 import { type Handle, type Proj, loadProj } from './proj.ts'
-import { sharedWork } from '../sharedWork.ts'
+import { sharedWork } from '../reading/sharedWork.ts'
 import { ORIGIN_LATITUDES, methodOf } from './projectionMethods.ts'
 
 /** GeoKeys by their numbers, as a TIFF's three tags say them (GeoTIFF 1.1, annex B). */

@@ -8,7 +8,7 @@ import { createBlockCache } from './tiff/blocks.ts'
 import { type Masks, masksBeside, nodataBeside, readMasks } from './tiff/masks.ts'
 import { noPage } from './tiff/pages.ts'
 import { markOf, validOf } from './tiff/missing.ts'
-import { sharedWork } from '../sharedWork.ts'
+import { sharedWork } from '../reading/sharedWork.ts'
 import { type Patch, type Raster, type Samples, type Size, type Window, absurdSize, emptySamples } from '../raster.ts'
 
 /** A picture of more pixels is not held whole: it is read from a tiled copy. */

@@ -1,5 +1,5 @@
 import { SmaltiError } from '../../../contract/errors.ts'
-import { sharedWork } from '../../sharedWork.ts'
+import { sharedWork } from '../../reading/sharedWork.ts'
 import { type Samples, type Window, emptySamples } from '../../raster.ts'
 import { decodeBlock } from './decode.ts'
 import { type Block, decodedBytes } from './layout.ts'

@@ -1,7 +1,7 @@
-import type { ByteSource } from '../../byteSource.ts'
-import { cutShort } from '../../byteSource.ts'
+import type { ByteSource } from '../../reading/byteSource.ts'
+import { cutShort } from '../../reading/byteSource.ts'
 import { SmaltiError } from '../../../contract/errors.ts'
-import { sharedWork } from '../../sharedWork.ts'
+import { sharedWork } from '../../reading/sharedWork.ts'
 
 /** Tags by number, as far as they matter here (TIFF 6.0, its supplements, GeoTIFF 1.1). */
 export const TAG = {

@@ -1,6 +1,6 @@
 import { SmaltiError } from '../../../contract/errors.ts'
 import type { SampleType } from '../../../contract/imagery.ts'
-import { type ByteSource, cutShort } from '../../byteSource.ts'
+import { type ByteSource, cutShort } from '../../reading/byteSource.ts'
 import { MOST_BANDS, type Size, absurdSize } from '../../raster.ts'
 import { unreadCompression } from './decode.ts'
 import { type Directory, TAG, damaged } from './directory.ts'

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { SmaltiError } from '../../../contract/errors.ts'
-import { type ByteSource, openSource } from '../../byteSource.ts'
+import { type ByteSource, openSource } from '../../reading/byteSource.ts'
 import { fileAt } from '../../location.ts'
 import type { Samples, Size, Window } from '../../raster.ts'
 import { type BlockCache, readBands } from './blocks.ts'

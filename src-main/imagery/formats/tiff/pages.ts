@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { SmaltiError } from '../../../contract/errors.ts'
-import type { ByteSource } from '../../byteSource.ts'
+import type { ByteSource } from '../../reading/byteSource.ts'
 import { MOST_BANDS } from '../../raster.ts'
 import { type Directory, TAG } from './directory.ts'
 import { COMPRESSION, decodedBytes } from './layout.ts'

@@ -1,0 +1,36 @@
+import { createPublicKey, verify } from 'node:crypto'
+import { SmaltiError } from '../../contract/errors.ts'
+
+/** What is added to the name of a feed's file for its signature. */
+export const SIGNATURE_ENDING = '.sig'
+
+/**
+ * Checks that a feed is the release's own before any hash in it is believed.
+ * @param signature  Ed25519 over the bytes of the text, base64
+ * @param key        the public key, SPKI DER in base64
+ * @throws UpdateNotTrusted
+ */
+export function checkSignature(text: string, signature: string, key: string): void {
+  const refuse = (reason: string): never => {
+    throw new SmaltiError('UpdateNotTrusted', { reason })
+  }
+  const bytes = Buffer.from(signature.trim(), 'base64')
+  if (bytes.length !== 64) refuse('its description is not signed')
+  if (
+    !verify(
+      null,
+      Buffer.from(text),
+      createPublicKey({ key: Buffer.from(key, 'base64'), format: 'der', type: 'spki' }),
+      bytes
+    )
+  )
+    refuse('its description is signed by someone else, or was changed')
+}
+
+/** Updates come by https, or from this machine itself. */
+export function checkFeed(address: string): URL {
+  const url = new URL(address)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && url.hostname === '127.0.0.1'))
+    throw new SmaltiError('UpdateNotTrusted', { reason: 'its address is not encrypted' })
+  return url
+}

@@ -1,0 +1,391 @@
+import { TILE_SIDE } from '../../../src-main/contract/window/pictures.ts'
+import type { Camera, Size, TilePlace } from './camera.ts'
+
+const NO_LABEL = 255
+
+/** How an image's own pixels are shown. */
+export interface Look {
+  brightness: number
+  contrast: number
+  gamma: number
+}
+
+/** How labels are shown. */
+export interface Paint {
+  /** Red, green, blue and opacity of each label: 0 hidden, 128 hatched, 255 shown, then its class; 256 entries of 4 and 1 bytes. */
+  colours: Uint8Array
+  classes: Uint8Array
+  opacity: number
+  /** Class that is outlined, by its number. */
+  highlighted?: number
+  /** What is left of the others meanwhile, 0…1. */
+  dimmed: number
+  style: 'filled' | 'outlined'
+}
+
+/** How probabilities are shown: dark to bright; what is improbable is clear where `fades`. */
+export interface Heat {
+  opacity: number
+  fades: boolean
+}
+
+export type Side = 'own' | 'other'
+
+export interface PaintedTile extends TilePlace {
+  content?: WebGLTexture
+}
+
+export interface Painter {
+  pictureOf(bitmap: ImageBitmap): WebGLTexture
+  /** Labels, or probabilities, a byte a pixel. */
+  bytesOf(values: Uint8Array, size: Size): WebGLTexture
+  release(texture: WebGLTexture): void
+  /** @param side  whose labels are painted so: the picture's own, or those that they are compared with */
+  setPaint(paint: Paint, side?: Side): void
+  setLook(look: Look): void
+  /**
+   * Labels are drawn, or else probabilities where there is a way to show them.
+   * @param swipe  share of the canvas from which on the others' labels are drawn in place of the picture's own
+   */
+  draw(
+    camera: Camera,
+    image: Size,
+    tiles: Record<'pictures' | 'labels' | 'others' | 'heat', readonly PaintedTile[]>,
+    how: { heat?: Heat; swipe?: number }
+  ): void
+  /** Labels of the last drawing at some places of the canvas, in its own pixels from its top left; 255 where there is none. */
+  labelsAt(left: number, top: number, width: number, height: number): Uint8Array
+  dispose(): void
+}
+
+const VERTEX = `#version 300 es
+uniform vec4 place;
+out vec2 at;
+void main() {
+  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1);
+  at = corner;
+  gl_Position = vec4(mix(place.xy, place.zw, corner), 0.0, 1.0);
+}`
+
+const PICTURE = `#version 300 es
+precision highp float;
+uniform sampler2D tile;
+uniform vec3 look;
+in vec2 at;
+out vec4 colour;
+void main() {
+  vec4 found = texture(tile, at);
+  vec3 changed = clamp((found.rgb - 0.5) * look.y + 0.5 + look.x, 0.0, 1.0);
+  // A power costs more than all the rest where there is no GPU.
+  if (look.z != 1.0) changed = pow(changed, vec3(1.0 / look.z));
+  colour = vec4(changed * found.a, found.a);
+}`
+
+const LABEL = `#version 300 es
+precision highp float;
+uniform sampler2D tile;
+in vec2 at;
+out vec4 colour;
+void main() {
+  colour = vec4(texture(tile, at).r, 0.0, 0.0, 1.0);
+}`
+
+/** The colours are viridis, which eyes of all kinds see rise, as a polynomial of its curves. */
+const HEAT = `#version 300 es
+precision highp float;
+uniform sampler2D tile;
+uniform float opacity;
+uniform bool fades;
+in vec2 at;
+out vec4 colour;
+vec3 viridis(float t) {
+  return vec3(0.2777, 0.0054, 0.3340) + t * (vec3(0.1050, 1.4046, 1.3845) + t * (vec3(-0.3308, 0.2148, 0.0950) + t * (vec3(-4.6342, -5.7991, -19.3324) + t * (vec3(6.2282, 14.1799, 56.6905) + t * (vec3(4.7763, -13.7451, -65.3530) + t * vec3(-5.4354, 4.6458, 26.3124))))));
+}
+void main() {
+  float stored = texture(tile, at).r * 255.0;
+  if (stored > 254.5) discard;
+  float probability = stored / 254.0;
+  float strength = fades ? opacity * smoothstep(0.03, 0.45, probability) : opacity;
+  colour = vec4(clamp(viridis(probability), 0.0, 1.0) * strength, strength);
+}`
+
+const OVERLAY = `#version 300 es
+precision highp float;
+uniform sampler2D labels;
+uniform sampler2D colours;
+uniform sampler2D classes;
+uniform float opacity;
+uniform int highlighted;
+uniform float dimmed;
+uniform bool outlined;
+out vec4 colour;
+
+int labelAt(ivec2 place) {
+  return int(texelFetch(labels, clamp(place, ivec2(0), textureSize(labels, 0) - 1), 0).r * 255.0 + 0.5);
+}
+int classAt(ivec2 place) {
+  return int(texelFetch(classes, ivec2(labelAt(place), 0), 0).r * 255.0 + 0.5);
+}
+
+void main() {
+  ivec2 here = ivec2(gl_FragCoord.xy);
+  int label = labelAt(here);
+  if (label == 255) discard;
+  vec4 own = texelFetch(colours, ivec2(label, 0), 0);
+  int mine = classAt(here);
+  bool hatched = own.a > 0.2 && own.a < 0.8;
+  if (own.a < 0.2) discard;
+  bool border = (outlined || highlighted >= 0) && (classAt(here + ivec2(1, 0)) != mine || classAt(here - ivec2(1, 0)) != mine || classAt(here + ivec2(0, 1)) != mine || classAt(here - ivec2(0, 1)) != mine);
+  float strength = opacity;
+  if (hatched) strength *= ((here.x + here.y) / 3) % 3 == 0 ? 1.0 : 0.15;
+  if (outlined) strength = border ? max(opacity, 0.85) : 0.0;
+  if (highlighted >= 0) {
+    if (mine == highlighted) strength = border ? 1.0 : dimmed < 1.0 ? max(strength, min(0.85, opacity + 0.25)) : strength;
+    else strength *= dimmed;
+  }
+  vec3 shown = border && mine == highlighted ? mix(own.rgb, vec3(1.0), 0.6) : own.rgb;
+  colour = vec4(shown * strength, strength);
+}`
+
+/** Labels of tiles that do not overlap, coloured without borders: half the work of drawing them first as they are. */
+const DIRECT = `#version 300 es
+precision highp float;
+uniform sampler2D tile;
+uniform sampler2D colours;
+uniform float opacity;
+in vec2 at;
+out vec4 colour;
+void main() {
+  int label = int(texture(tile, at).r * 255.0 + 0.5);
+  if (label == 255) discard;
+  vec4 own = texelFetch(colours, ivec2(label, 0), 0);
+  if (own.a < 0.2) discard;
+  float strength = opacity;
+  ivec2 here = ivec2(gl_FragCoord.xy);
+  if (own.a < 0.8) strength *= ((here.x + here.y) / 3) % 3 == 0 ? 1.0 : 0.15;
+  colour = vec4(own.rgb * strength, strength);
+}`
+
+/**
+ * Draws a picture's tiles and its labels on a canvas by WebGL 2. Labels are first drawn as they are, a byte a pixel of
+ * the screen, and then coloured by a table of 256, so that no change of a class, a colour or a hover asks for a tile.
+ * @throws Error where WebGL 2 is not to be had
+ */
+export function createPainter(canvas: HTMLCanvasElement): Painter {
+  const gl = canvas.getContext('webgl2', { alpha: true, antialias: false, premultipliedAlpha: true })
+  if (!gl) throw new Error('WebGL 2 is not available')
+  const [picture, label, overlay, heatmap, direct] = [PICTURE, LABEL, OVERLAY, HEAT, DIRECT].map((source) =>
+    programOf(gl, source)
+  )
+  const nearest = { min: gl.NEAREST, mag: gl.NEAREST }
+  const tableOf = (): WebGLTexture => textureOf(gl, nearest)
+  const tables = { own: { colours: tableOf(), classes: tableOf() }, other: { colours: tableOf(), classes: tableOf() } }
+  const screen = textureOf(gl, nearest)
+  const buffer = gl.createFramebuffer()
+  gl.bindVertexArray(gl.createVertexArray())
+  gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1)
+  gl.pixelStorei(gl.PACK_ALIGNMENT, 1)
+  let screenSize = { width: 0, height: 0 }
+  const paints: Partial<Record<Side, Paint>> = {}
+  let look: Look = { brightness: 0, contrast: 1, gamma: 1 }
+
+  function bytesOf(values: Uint8Array, { width, height }: Size): WebGLTexture {
+    const texture = textureOf(gl!, nearest)
+    gl!.texImage2D(gl!.TEXTURE_2D, 0, gl!.R8, width, height, 0, gl!.RED, gl!.UNSIGNED_BYTE, values)
+    return texture
+  }
+
+  function fitScreen(): void {
+    const { width, height } = canvas
+    if (screenSize.width === width && screenSize.height === height) return
+    screenSize = { width, height }
+    gl!.bindTexture(gl!.TEXTURE_2D, screen)
+    gl!.texImage2D(gl!.TEXTURE_2D, 0, gl!.R8, width, height, 0, gl!.RED, gl!.UNSIGNED_BYTE, null)
+    gl!.bindFramebuffer(gl!.FRAMEBUFFER, buffer)
+    gl!.framebufferTexture2D(gl!.FRAMEBUFFER, gl!.COLOR_ATTACHMENT0, gl!.TEXTURE_2D, screen, 0)
+  }
+
+  function drawTiles(
+    program: ReturnType<typeof programOf>,
+    tiles: readonly PaintedTile[],
+    camera: Camera,
+    image: Size
+  ): void {
+    const ratio = canvas.width / Math.max(canvas.clientWidth, 1)
+    const [scale, x, y] = [camera.scale * ratio, camera.x * ratio, camera.y * ratio]
+    const across = (at: number): number => (2 * (x + at * scale)) / canvas.width - 1
+    const down = (at: number): number => 1 - (2 * (y + at * scale)) / canvas.height
+    for (const { level, column, row, content } of tiles) {
+      const span = TILE_SIDE * 2 ** level
+      const [left, top] = [column * span, row * span]
+      const [right, bottom] = [Math.min(left + span, image.width), Math.min(top + span, image.height)]
+      if (
+        x + right * scale < 0 ||
+        y + bottom * scale < 0 ||
+        x + left * scale > canvas.width ||
+        y + top * scale > canvas.height
+      )
+        continue
+      gl!.bindTexture(gl!.TEXTURE_2D, content!)
+      gl!.uniform4f(program.place, across(left), down(top), across(right), down(bottom))
+      gl!.drawArrays(gl!.TRIANGLE_STRIP, 0, 4)
+    }
+  }
+
+  /** Draws labels as they are, a byte a pixel of the screen. */
+  function indexLabels(labels: readonly PaintedTile[], camera: Camera, image: Size): void {
+    stale = undefined
+    gl!.disable(gl!.BLEND)
+    gl!.bindFramebuffer(gl!.FRAMEBUFFER, buffer)
+    gl!.clearColor(NO_LABEL / 255, 0, 0, 1)
+    gl!.clear(gl!.COLOR_BUFFER_BIT)
+    gl!.useProgram(label.program)
+    drawTiles(label, labels, camera, image)
+    gl!.bindFramebuffer(gl!.FRAMEBUFFER, null)
+    gl!.enable(gl!.BLEND)
+  }
+
+  /** What the labels as they are were not drawn for yet. */
+  let stale: (() => void) | undefined
+
+  /** Colours labels: at once where nothing needs their borders, or by drawing them first as they are. */
+  function paintLabels(side: Side, labels: readonly PaintedTile[], camera: Camera, image: Size): void {
+    const paint = paints[side]
+    const { colours, classes } = tables[side]
+    const apart = labels.every(({ level }) => level === labels[0].level)
+    if (paint && apart && labels.length > 0 && paint.style === 'filled' && paint.highlighted === undefined) {
+      gl!.useProgram(direct.program)
+      gl!.uniform1i(gl!.getUniformLocation(direct.program, 'tile'), 0)
+      gl!.uniform1i(gl!.getUniformLocation(direct.program, 'colours'), 1)
+      gl!.uniform1f(gl!.getUniformLocation(direct.program, 'opacity'), paint.opacity)
+      gl!.activeTexture(gl!.TEXTURE1)
+      gl!.bindTexture(gl!.TEXTURE_2D, colours)
+      gl!.activeTexture(gl!.TEXTURE0)
+      drawTiles(direct, labels, camera, image)
+      stale = () => indexLabels(labels, camera, image)
+      return
+    }
+    indexLabels(labels, camera, image)
+    if (!paint || labels.length === 0) return
+    gl!.useProgram(overlay.program)
+    const uniform = (name: string): WebGLUniformLocation | null => gl!.getUniformLocation(overlay.program, name)
+    for (const [unit, [name, texture]] of (
+      [
+        ['labels', screen],
+        ['colours', colours],
+        ['classes', classes]
+      ] as const
+    ).entries()) {
+      gl!.activeTexture(gl!.TEXTURE0 + unit)
+      gl!.bindTexture(gl!.TEXTURE_2D, texture)
+      gl!.uniform1i(uniform(name), unit)
+    }
+    gl!.activeTexture(gl!.TEXTURE0)
+    gl!.uniform1f(uniform('opacity'), paint.opacity)
+    gl!.uniform1i(uniform('highlighted'), paint.highlighted ?? -1)
+    gl!.uniform1f(uniform('dimmed'), paint.dimmed)
+    gl!.uniform1i(uniform('outlined'), Number(paint.style === 'outlined'))
+    gl!.uniform4f(overlay.place, -1, -1, 1, 1)
+    gl!.drawArrays(gl!.TRIANGLE_STRIP, 0, 4)
+  }
+
+  return {
+    pictureOf(bitmap) {
+      const texture = textureOf(gl, { min: gl.LINEAR, mag: gl.LINEAR })
+      gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false)
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, bitmap)
+      return texture
+    },
+    bytesOf,
+    release: (texture) => gl.deleteTexture(texture),
+    setPaint(next, side = 'own') {
+      paints[side] = next
+      const { colours, classes } = tables[side]
+      gl.bindTexture(gl.TEXTURE_2D, colours)
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, 256, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, next.colours)
+      gl.bindTexture(gl.TEXTURE_2D, classes)
+      gl.texImage2D(gl.TEXTURE_2D, 0, gl.R8, 256, 1, 0, gl.RED, gl.UNSIGNED_BYTE, next.classes)
+    },
+    setLook: (next) => void (look = next),
+    draw(camera, image, { pictures, labels, others, heat: heatTiles }, { heat, swipe }) {
+      fitScreen()
+      gl.viewport(0, 0, canvas.width, canvas.height)
+      gl.disable(gl.BLEND)
+      gl.bindFramebuffer(gl.FRAMEBUFFER, null)
+      gl.clearColor(0, 0, 0, 0)
+      gl.clear(gl.COLOR_BUFFER_BIT)
+      gl.useProgram(picture.program)
+      gl.uniform3f(gl.getUniformLocation(picture.program, 'look'), look.brightness, look.contrast, look.gamma)
+      drawTiles(picture, pictures, camera, image)
+
+      gl.enable(gl.BLEND)
+      gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA)
+      if (heat) {
+        gl.useProgram(heatmap.program)
+        gl.uniform1f(gl.getUniformLocation(heatmap.program, 'opacity'), heat.opacity)
+        gl.uniform1i(gl.getUniformLocation(heatmap.program, 'fades'), Number(heat.fades))
+        drawTiles(heatmap, heatTiles, camera, image)
+        stale = () => indexLabels(labels, camera, image)
+        return
+      }
+      if (swipe === undefined) return paintLabels('own', labels, camera, image)
+      const at = Math.round(swipe * canvas.width)
+      gl.enable(gl.SCISSOR_TEST)
+      gl.scissor(at, 0, canvas.width - at, canvas.height)
+      paintLabels('other', others, camera, image)
+      gl.scissor(0, 0, at, canvas.height)
+      paintLabels('own', labels, camera, image)
+      gl.disable(gl.SCISSOR_TEST)
+      // What is read back are the picture's own.
+      stale = () => indexLabels(labels, camera, image)
+    },
+    labelsAt(left, top, width, height) {
+      stale?.()
+      const values = new Uint8Array(4 * width * height)
+      gl.bindFramebuffer(gl.FRAMEBUFFER, buffer)
+      gl.readPixels(left, canvas.height - top - height, width, height, gl.RGBA, gl.UNSIGNED_BYTE, values)
+      gl.bindFramebuffer(gl.FRAMEBUFFER, null)
+      // Rows come from the bottom.
+      return Uint8Array.from(
+        { length: width * height },
+        (_, i) => values[4 * ((height - 1 - Math.floor(i / width)) * width + (i % width))]
+      )
+    },
+    dispose: () => gl.getExtension('WEBGL_lose_context')?.loseContext()
+  }
+}
+
+function programOf(
+  gl: WebGL2RenderingContext,
+  fragment: string
+): { program: WebGLProgram; place: WebGLUniformLocation | null } {
+  const program = gl.createProgram()
+  for (const [type, source] of [
+    [gl.VERTEX_SHADER, VERTEX],
+    [gl.FRAGMENT_SHADER, fragment]
+  ] as const) {
+    const shader = gl.createShader(type)!
+    gl.shaderSource(shader, source)
+    gl.compileShader(shader)
+    if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS))
+      throw new Error(gl.getShaderInfoLog(shader) ?? 'a shader does not compile')
+    gl.attachShader(program, shader)
+  }
+  gl.linkProgram(program)
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS))
+    throw new Error(gl.getProgramInfoLog(program) ?? 'a program does not link')
+  return { program, place: gl.getUniformLocation(program, 'place') }
+}
+
+function textureOf(gl: WebGL2RenderingContext, { min, mag }: { min: number; mag: number }): WebGLTexture {
+  const texture = gl.createTexture()
+  gl.bindTexture(gl.TEXTURE_2D, texture)
+  for (const [name, value] of [
+    [gl.TEXTURE_MIN_FILTER, min],
+    [gl.TEXTURE_MAG_FILTER, mag],
+    [gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE],
+    [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE]
+  ])
+    gl.texParameteri(gl.TEXTURE_2D, name, value)
+  return texture
+}

@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest'
+import { owedAnswers } from '../../../src-main/engine/runtime/owedAnswers.ts'
+
+it('gives an answer to whoever asks for its number, before and after it came', async () => {
+  const answers = owedAnswers<string>(new AbortController().signal)
+  const before = answers.to(1)
+  answers.give(1, 'one')
+  expect([await before, await answers.to(1)]).toEqual(['one', 'one'])
+})
+
+it('refuses one number alone', async () => {
+  const answers = owedAnswers<string>(new AbortController().signal)
+  const [first, second] = [answers.to(1), answers.to(2)]
+  answers.refuse(1, new Error('unreadable'))
+  answers.give(2, 'two')
+  await expect(first).rejects.toThrow('unreadable')
+  expect(await second).toBe('two')
+})
+
+it.each(['before', 'after'])(
+  'fails what is owed as Cancelled when the signal aborts %s it was asked for',
+  async (when) => {
+    const controller = new AbortController()
+    if (when === 'before') controller.abort()
+    const answers = owedAnswers<string>(controller.signal)
+    const owed = answers.to(1)
+    controller.abort()
+    await expect(owed).rejects.toMatchObject({ name: 'Cancelled' })
+    await expect(answers.to(2)).rejects.toMatchObject({ name: 'Cancelled' })
+  }
+)
+
+it('keeps what was answered when it ends, and tells the first fault of the rest', async () => {
+  const answers = owedAnswers<string>(new AbortController().signal)
+  const [first, second] = [answers.to(1), answers.to(2)]
+  answers.give(1, 'one')
+  answers.end(new Error('the thread ended'))
+  answers.close()
+  expect(await first).toBe('one')
+  await expect(second).rejects.toThrow('the thread ended')
+})
+
+it('forgets numbers that nobody will ask for again', () => {
+  const answers = owedAnswers<string>(new AbortController().signal)
+  for (const number of [1, 2, 3]) void answers.to(number)
+  answers.forget((number) => number < 3)
+  expect([1, 2, 3].map(answers.has)).toEqual([false, false, true])
+})

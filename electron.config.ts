@@ -5,11 +5,12 @@ import { tensorflowModules } from './resources/setup/tensorflowModules.ts'
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
+/** How the main process, the preload script and the window are built. */
 export default defineConfig({
   main: {
     resolve: { alias: tensorflowModules },
     build: {
-      // The command line also runs on Node alone.
+      // The command line also runs on plain Node.
       target: 'node20.19',
       externalizeDeps: { exclude: ['@tensorflow/tfjs-core'] },
       outDir: 'out/main',

@@ -3,6 +3,7 @@ import globals from 'globals'
 import ts from 'typescript-eslint'
 import svelteConfig from './svelte.config.js'
 
+/** The lint rules of TypeScript and Svelte files. */
 export default ts.config(
   { ignores: ['out/', '.runtime/', 'demo/', 'node_modules/'] },
   ...ts.configs.strict,

@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config'
 import { tensorflowModules } from './resources/setup/tensorflowModules.ts'
 import { WORKERS } from './tests/fixtures/workers.ts'
 
+/** How the tests run: in two workers, with generous limits. */
 export default defineConfig({
   plugins: [svelte()],
   resolve: { alias: tensorflowModules },
@@ -13,9 +14,9 @@ export default defineConfig({
     server: { deps: { inline: [/@tensorflow\/tfjs-(core|backend-cpu)/] } },
     maxWorkers: WORKERS,
     setupFiles: ['tests/fixtures/ownCores.ts'],
-    // What the program remembers of this machine is the user's, not the tests'.
+    // The tests must not touch what the program remembers about this machine.
     env: { XDG_CACHE_HOME: join(tmpdir(), 'smalti-tests-cache') },
-    // Limits are there to end what hangs: no outcome depends on how fast a machine is, or what else it does.
+    // Time limits only end tests that hang; no result depends on the machine's speed or load.
     testTimeout: 900_000,
     hookTimeout: 900_000,
     expect: { poll: { timeout: 240_000, interval: 50 } }

@@ -1,4 +1,5 @@
-import type { CommandInput, CommandName, CommandOutput, Progress } from '../src-main/contract/commands.ts'
+import type { CommandInput, CommandName, CommandOutput } from '../src-main/contract/commands.ts'
+import type { Progress } from '../src-main/contract/engine/progress.ts'
 import type { PictureQuery, PictureRequest } from '../src-main/contract/window/pictures.ts'
 import { SmaltiError } from '../src-main/contract/errors.ts'
 import type { WindowApi } from '../src-main/contract/window/window.ts'
@@ -35,14 +36,14 @@ export async function run<N extends CommandName>(
   }
 }
 
-/** Reactive proxies cannot cross to another process; plain copies can. */
+/** Copies a value: reactive proxies can't be sent to another process. */
 function plainCopy<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T
 }
 
 /**
- * Address of a picture that the program makes on demand.
- * @param more  what else tells one state of it from another, and `view`, the number of the view that asks
+ * Returns the URL of a picture that the program makes on demand.
+ * @param more  parameters that identify its state, and `view`, the number of the requesting view
  */
 export function pictureUrl<K extends PictureRequest['kind']>(
   kind: K,

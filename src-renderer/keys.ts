@@ -1,6 +1,9 @@
 const ARROWS = /^(Arrow|Home$|End$|Page)/
 
-/** Whether a key belongs to what has the focus: a field that is typed in, a slider or a group of choices that takes arrows, a button. */
+/**
+ * Whether the focused element handles a key itself: a text field, a slider or a group that uses arrow keys, or a
+ * button.
+ */
 export function belongsToFocus({ target, key }: KeyboardEvent): boolean {
   if (!(target instanceof HTMLElement)) return false
   if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement)

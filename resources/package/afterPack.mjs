@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { FuseV1Options, FuseVersion, flipFuses } from '@electron/fuses'
 
-/** Nothing may turn the program into a Node, look into it, or give it other code. */
+/** Fuses that keep anyone from running the program as Node, debugging it, or loading other code into it. */
 const FUSES = {
   [FuseV1Options.RunAsNode]: false,
   [FuseV1Options.EnableCookieEncryption]: true,
@@ -26,7 +26,7 @@ const FUSES = {
   [FuseV1Options.GrantFileProtocolExtraPrivileges]: false
 }
 
-/** Chromium's licences are long: they lie compressed beside the others. */
+/** Chromium's licences are long, so they are compressed and moved to the other licences. */
 function shortenLicences(appOutDir, resources) {
   const long = join(appOutDir, 'LICENSES.chromium.html')
   if (!existsSync(long)) return
@@ -35,7 +35,7 @@ function shortenLicences(appOutDir, resources) {
   rmSync(long)
 }
 
-/** What is done to an unpacked program before it is wrapped up: what does not belong goes, fuses are closed. */
+/** Prepares an unpacked program for packaging: removes foreign files and sets the fuses. */
 export async function afterPack({ appOutDir, electronPlatformName, packager }, updates) {
   const { productFilename } = packager.appInfo
   const executable = join(
@@ -46,10 +46,10 @@ export async function afterPack({ appOutDir, electronPlatformName, packager }, u
   )
   const resources =
     electronPlatformName === 'darwin' ? join(executable, 'Contents', 'Resources') : join(appOutDir, 'resources')
-  // Where Electron came in another package, that one's application.
+  // Left over where Electron came from another package: that package's application.
   for (const foreign of ['app', 'default_app.asar', 'app-update.yml'])
     rmSync(join(resources, foreign), { recursive: true, force: true })
-  // What is fetched is kept in a folder of this name.
+  // Downloads are kept in a folder of this name.
   if (updates)
     writeFileSync(
       join(resources, 'app-update.yml'),
@@ -62,7 +62,7 @@ export async function afterPack({ appOutDir, electronPlatformName, packager }, u
     ...FUSES
   })
   if (electronPlatformName !== 'linux') return
-  // The command line and the window are one program: a script tells which is wanted.
+  // The command line and the window are one program; a script decides which one to start.
   renameSync(executable, `${executable}-bin`)
   copyFileSync(fileURLToPath(new URL('smalti.sh', import.meta.url)), executable)
   chmodSync(executable, 0o755)

@@ -3,12 +3,12 @@ import { afterPack } from './afterPack.mjs'
 import { pinnedRuntimes } from './runtime.mjs'
 import { shippedPackages } from './shipped.mjs'
 
-/** Where the program is told about; a release gives its own. */
+/** The program's home page; a release sets its own. */
 const HOMEPAGE = process.env.SMALTI_HOMEPAGE ?? 'https://smalti.example'
 const EMAIL = process.env.SMALTI_EMAIL ?? 'developers@smalti.example'
 const MAINTAINER = `The Smalti developers <${EMAIL}>`
 
-/** Packages that are installed here and have no place in the program. */
+/** Returns installed packages that must not be shipped with the program. */
 function otherPackages() {
   const shipped = shippedPackages()
   const names = readdirSync('node_modules').flatMap((name) =>
@@ -18,8 +18,9 @@ function otherPackages() {
 }
 
 /**
- * electron-builder's configuration.
- * @param updates  address where later releases are looked for and the public key that these are signed with; without them none are
+ * Returns electron-builder's configuration.
+ * @param updates  where later releases are found, and the public key that signs them; without it, the program never
+ * checks for updates
  */
 export const configuration = (updates) => ({
   appId: 'example.smalti.Smalti',
@@ -62,9 +63,9 @@ export const configuration = (updates) => ({
   linux: {
     executableName: 'smalti',
     category: 'Science;Education;Geoscience',
-    synopsis: 'finds the classes in images without labels',
+    synopsis: 'find the classes in images without labels',
     description:
-      'Smalti learns from a folder of images or large GeoTIFFs which classes there are, without any label, and writes label masks that open in QGIS.',
+      'Smalti finds the classes in a folder of images or large GeoTIFFs without any labels, and exports label masks that open in QGIS.',
     icon: 'resources/package/icons',
     maintainer: MAINTAINER,
     vendor: 'Smalti',

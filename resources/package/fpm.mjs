@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Stands in for fpm, which electron-builder calls and few systems have: translates its arguments for nfpm, one program without
- * dependencies. NFPM names it.
+ * Replaces fpm, which electron-builder calls and few systems have: translates its arguments for nfpm, a single program
+ * without dependencies. The variable NFPM names it.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ for (let i = 0; i < args.length; i++) {
 const one = (name) => values[name]?.at(-1)
 const [target, name, version, maintainer] = ['-t', '--name', '--version', '--maintainer'].map(one)
 
-// On systems that keep user namespaces from programs without a profile, the binary behind the script needs it.
+// Some systems deny user namespaces to programs without an AppArmor profile. The binary behind the script needs one.
 for (const { src, type } of contents.filter((entry) => entry.type === 'tree')) {
   const profile = join(src, 'resources', 'apparmor-profile')
   if (type && existsSync(profile))
@@ -85,7 +85,7 @@ try {
     deb: { compression: one('--deb-compression') },
     rpm: { compression: 'xz', summary: synopsis }
   }
-  // YAML holds JSON.
+  // JSON is valid YAML.
   writeFileSync(join(work, 'nfpm.yaml'), JSON.stringify(config))
   const { status, stderr, error } = spawnSync(
     process.env.NFPM,

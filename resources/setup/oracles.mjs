@@ -2,17 +2,17 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from './wheels.mjs'
 
-/** Debian's, which GDAL's bindings are made for. */
+/** Debian's Python, which GDAL's bindings are built for. */
 const PYTHON = '/usr/bin/python3'
-/** What the tests compare with, each in a folder of its own: the second brings a GDAL and a NumPy along. */
+/** The libraries that tests compare with, each in its own folder, because the second brings its own GDAL and NumPy. */
 const ORACLES = {
   oracles: ['--no-deps', 'pycocotools==2.0.*'],
   cogeo: ['rio-cogeo==5.*', 'onnxruntime', 'dask[distributed]']
 }
 
-/** Installs Python packages that tests ask. Returns what is lacking, in words. */
+/** Installs the Python packages that tests use. Returns what is missing, in words. */
 export function installOracles(runtime) {
-  if (!existsSync(PYTHON)) return 'there is no system Python; tests that need one are skipped'
+  if (!existsSync(PYTHON)) return 'no system Python found; tests that need it are skipped'
   try {
     for (const [folder, packages] of Object.entries(ORACLES)) {
       const target = join(runtime, folder)
@@ -35,6 +35,6 @@ export function installOracles(runtime) {
     }
     return undefined
   } catch (fault) {
-    return `they could not be had (${fault.message}); tests that need them are skipped`
+    return `could not be installed (${fault.message}); tests that need them are skipped`
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Sets up all that Smalti needs to run from a clone, and does nothing where nothing changed. Needs only Node.
+ * Installs everything that Smalti needs to run from a clone, and skips what is up to date. Needs only Node.
  *
- *   node resources/setup/setup.mjs            what the program needs
- *   node resources/setup/setup.mjs --tests    and what its tests need
+ *   node resources/setup/setup.mjs            for the program
+ *   node resources/setup/setup.mjs --tests    for its tests as well
  *
- * A part that cannot be had is named in one line, and the rest goes on without it.
+ * A part that can't be installed is reported in one line and skipped.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -26,7 +26,7 @@ process.chdir(root)
 mkdirSync(runtime, { recursive: true })
 const stamps = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, 'utf8')) : {}
 
-/** Runs a step unless it was done with the same key; a step that reports a lack is tried again next time. */
+/** Runs a step unless it was completed with the same key. A step that lacks something is tried again next time. */
 async function step(name, key, present, perform) {
   if (stamps[name] === key && present()) return
   const began = Date.now()
@@ -47,7 +47,7 @@ function digest(...paths) {
   return hash.digest('hex').slice(0, 16)
 }
 
-/** Names, sizes and times of all sources: what a build depends on. */
+/** Hashes the names, sizes and times of all sources, which a build depends on. */
 function sourceState() {
   const hash = createHash('sha256')
   const visit = (folder) => {

@@ -4,7 +4,9 @@ import { join, resolve } from 'node:path'
 import { hasNvidia } from './cuda.mjs'
 import { gather, run, withWheels } from './wheels.mjs'
 
-/** The Python wheels whose libraries the Node binding also runs on: the second uses a GPU where CUDA 12 is installed. */
+/**
+ * Python wheels whose libraries also work with the Node binding. The second one uses a GPU where CUDA 12 is installed.
+ */
 const WHEELS = { cpu: 'tensorflow-cpu==2.21.0', gpu: 'tensorflow==2.21.0' }
 const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2']
 const HEADERS = ['include/tensorflow/', 'include/xla/tsl/c/', 'include/tsl/']
@@ -13,11 +15,12 @@ const tfjs = resolve('node_modules/@tensorflow/tfjs-node-gpu')
 const binding = join(tfjs, 'lib', 'napi-v8', 'tfjs_binding.node')
 
 /**
- * Installs libtensorflow and its binding. On Linux from the wheel: the official library is years old and knows only CUDA
- * 11. Where the GPU's wheel does not find its CUDA, the processor's is taken. Returns what is lacking, in words.
+ * Installs libtensorflow and its binding. On Linux they come from the wheel, because the official library is years old
+ * and supports only CUDA 11. If the GPU wheel does not find CUDA, the CPU wheel is used. Returns what is missing, in
+ * words.
  */
 export function installTensorflow(runtime) {
-  if (!existsSync(tfjs)) return 'the package is not installed; ONNX Runtime computes'
+  if (!existsSync(tfjs)) return 'the package is not installed; Smalti uses ONNX Runtime'
   if (process.platform === 'linux' && process.arch === 'x64') {
     const withGpu = hasNvidia() && fromWheel(runtime, WHEELS.gpu) === undefined
     return withGpu ? undefined : fromWheel(runtime, WHEELS.cpu)
@@ -27,7 +30,7 @@ export function installTensorflow(runtime) {
     shell: process.platform === 'win32',
     timeout: 900_000
   })
-  return loads() ? undefined : 'its library could not be downloaded; ONNX Runtime computes'
+  return loads() ? undefined : 'the library could not be downloaded; Smalti uses ONNX Runtime'
 }
 
 function fromWheel(runtime, wheel) {
@@ -37,9 +40,9 @@ function fromWheel(runtime, wheel) {
     rmSync(join(tfjs, 'deps'), { recursive: true, force: true })
     symlinkSync(folder, join(tfjs, 'deps'))
     compile()
-    return loads() ? undefined : 'its binding does not load here; ONNX Runtime computes'
+    return loads() ? undefined : 'the binding does not load on this computer; Smalti uses ONNX Runtime'
   } catch (fault) {
-    return `it could not be had (${fault.message}); ONNX Runtime computes`
+    return `could not be installed (${fault.message}); Smalti uses ONNX Runtime`
   }
 }
 
@@ -85,7 +88,7 @@ function compile() {
   ])
 }
 
-/** Whether the binding loads, tried in another process so that a crash stays there. */
+/** Whether the binding loads. Tried in another process, so that a crash stays there. */
 function loads() {
   const script = `const u = require('node:util'); u.isNullOrUndefined ??= (v) => v == null; u.isArray ??= Array.isArray; require('@tensorflow/tfjs-node-gpu')`
   return existsSync(binding) && spawnSync(process.execPath, ['-e', script]).status === 0

@@ -1,14 +1,14 @@
-/** Which room may import which. `npm run check` holds the code to it. */
+/** Which room may import which; `npm run check` enforces it. */
 const room = (name) => `^src-main/${name}/`
 const others = (...allowed) => `^src-main/(?!(${allowed.join('|')})/)`
 const rule = (name, from, to, comment) => ({ name, severity: 'error', comment, from: { path: from }, to: { path: to } })
 
-/** Rooms and what they may import besides themselves and `contract`. */
+/** The rooms that each room may import, besides itself and `contract`. */
 const ROOMS = {
   contract: [],
   backends: [],
   learning: ['backends', 'classes'],
-  // Tiled copies are written and locked as everything of a project is.
+  // Tiled copies are written and locked like the rest of a project.
   imagery: ['project'],
   segmentation: ['backends', 'imagery', 'learning'],
   classes: [],
@@ -36,7 +36,7 @@ module.exports = {
       'the window asks through the contract',
       '^src-renderer/',
       '^src-main/(?!(contract|classes|evaluation)/)',
-      'the renderer never computes; what an edit makes of the classes, and of their accuracy, it knows at once, by the same pure functions'
+      'the renderer computes nothing itself; only the pure functions of classes and evaluation let it show an edit at once'
     ),
     {
       name: 'electron stays in the shell',
@@ -51,7 +51,7 @@ module.exports = {
       to: { path: '@tensorflow|onnxruntime' }
     },
     { name: 'nothing imports the tests', severity: 'error', from: { path: '^src-' }, to: { path: '^tests/' } },
-    { name: 'everything is found', severity: 'error', from: {}, to: { couldNotResolve: true } }
+    { name: 'every import resolves', severity: 'error', from: {}, to: { couldNotResolve: true } }
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

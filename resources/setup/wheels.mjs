@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 
-/** Runs a command. @throws Error with the last line of its complaint */
+/** Runs a command. @throws Error with the last line of its error output */
 export function run(command, args) {
   const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26 })
   if (error) throw error
@@ -10,8 +10,8 @@ export function run(command, args) {
 }
 
 /**
- * Fetches Python wheels and calls `use` with a folder of what lies in them below `wanted`; the folder goes afterwards.
- * Any Python's pip can fetch them: only their native libraries are used.
+ * Downloads Python wheels, calls `use` with a folder of the files that they contain below `wanted`, and then removes
+ * the folder. Any Python's pip will do, because only native libraries are used.
  */
 export function withWheels(runtime, requirements, wanted, use) {
   const work = join(runtime, 'wheels-download')
@@ -47,7 +47,7 @@ for wheel in wheels:
         archive.extractall(work, [name for name in archive.namelist() if name.startswith(tuple(json.loads(wanted)))])
 `
 
-/** Moves files into a folder, under the names they have. */
+/** Moves files into a folder, keeping their names. */
 export function gather(files, folder) {
   mkdirSync(folder, { recursive: true })
   for (const file of files) renameSync(file, join(folder, basename(file)))

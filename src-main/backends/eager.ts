@@ -2,11 +2,14 @@ import './gradients.ts'
 import * as tf from '@tensorflow/tfjs-core'
 import type { Execution, NamedArrays, NamedTensors, Program } from './program.ts'
 
-/** Runs a program eagerly on a registered TensorFlow.js backend. @throws Error when that does not start: another would compute in its place */
+/**
+ * Runs a program eagerly on a registered TensorFlow.js backend.
+ * @throws Error when the backend does not start, because TensorFlow.js would silently use another one
+ */
 export function executeEagerly(tfBackend: string, program: Program, initial: NamedArrays): Execution {
   const onBackend = <T>(compute: () => T): T => {
     void tf.setBackend(tfBackend)
-    if (!tf.findBackend(tfBackend)) throw new Error(`TensorFlow.js does not start its backend ${tfBackend}`)
+    if (!tf.findBackend(tfBackend)) throw new Error(`TensorFlow.js can't start its backend ${tfBackend}`)
     return compute()
   }
   const load = (arrays: NamedArrays, shapes: Program['state']): NamedTensors =>

@@ -6,18 +6,19 @@ import type { Shape } from './program.ts'
 
 const require = createRequire(import.meta.url)
 
+/** An input or output of a network. */
 export interface NetworkPort {
   name: string
   type: string
-  /** A side, or the name of one that differs from run to run. */
+  /** Lengths of the sides, or names of sides whose length varies between runs. */
   shape: readonly (number | string)[]
 }
 
-/** A network that others made, opened from its file. */
+/** A network made elsewhere, opened from its file. */
 export interface NetworkFile {
   inputs: NetworkPort[]
   outputs: NetworkPort[]
-  /** @throws Error with the runtime's own words when the network refuses the shape */
+  /** @throws Error with the runtime's own message when the network rejects the shape */
   run(
     input: string,
     values: Float32Array,
@@ -26,7 +27,10 @@ export interface NetworkFile {
   ): Promise<{ values: Float32Array; shape: Shape }>
 }
 
-/** Opens an ONNX model on the processor. @throws Error when it is none, or has operators that ONNX Runtime lacks */
+/**
+ * Opens an ONNX model on the processor.
+ * @throws Error when the file is not an ONNX model or has operators that ONNX Runtime lacks
+ */
 export async function openNetworkFile(path: string): Promise<NetworkFile> {
   const ort = require('onnxruntime-node') as OrtApi
   const session = await ort.InferenceSession.create(path, {
@@ -38,7 +42,7 @@ export async function openNetworkFile(path: string): Promise<NetworkFile> {
     entries.map((entry) =>
       entry.isTensor
         ? { name: entry.name, type: entry.type, shape: entry.shape }
-        : { name: entry.name, type: 'no tensor', shape: [] }
+        : { name: entry.name, type: 'not a tensor', shape: [] }
     )
   return {
     inputs: ports(session.inputMetadata),
@@ -50,7 +54,9 @@ export async function openNetworkFile(path: string): Promise<NetworkFile> {
   }
 }
 
-/** What an ONNX model says of itself by key, `metadata_props` of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. */
+/**
+ * Returns an ONNX model's metadata by key: `metadata_props` of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+ */
 export function notesOfNetwork(model: Uint8Array): Record<string, string> {
   const notes: Record<string, string> = {}
   new PbfReader(model).readFields((field, into, reader) => {

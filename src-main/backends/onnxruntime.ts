@@ -15,8 +15,9 @@ const DEVICES = {
 } satisfies Partial<Record<BackendName, string>>
 
 /**
- * ONNX Runtime on recorded graphs, on one of its execution providers: its own CPU kernels, any vendor's GPU, or CUDA.
- * Only a session tells whether a provider can be had. @throws Error when the native library cannot be loaded
+ * ONNX Runtime on recorded graphs, through one of its execution providers: its CPU kernels, WebGPU or CUDA. Only
+ * creating a session shows whether a provider is available.
+ * @throws Error when the native library cannot be loaded
  */
 export function onnxruntimeBackend(name: keyof typeof DEVICES = 'onnxruntime'): Backend {
   const ort = require('onnxruntime-node') as OrtApi
@@ -32,8 +33,8 @@ export function onnxruntimeBackend(name: keyof typeof DEVICES = 'onnxruntime'): 
 }
 
 /**
- * Numbers too small to be normal, which vanishing moments are full of, would take a hundred times as long. Blocked
- * layouts pay where the filters are constant; elsewhere they only reorder back and forth.
+ * Session options of a provider. Denormal numbers, of which vanishing moments are full, would take a hundred times as
+ * long. Blocked layouts pay off where the filters are constant; elsewhere they only reorder back and forth.
  */
 function sessionOptions(name: keyof typeof DEVICES, constantFilters: boolean): InferenceSession.SessionOptions {
   if (name !== 'onnxruntime') return { executionProviders: [name], graphOptimizationLevel: 'all', logSeverityLevel: 3 }

@@ -5,24 +5,24 @@ export type NamedTensors = Record<string, Tensor>
 export type NamedArrays = Record<string, Float32Array>
 
 /**
- * A pure function of float32 tensors with static shapes, written once in TensorFlow.js. It may run eagerly or be
- * recorded: `evaluate` must not read tensor values, and images come as `[n, c, h, w]` so that recording needs no copy.
+ * A pure function of float32 tensors with static shapes, written once in TensorFlow.js and either run eagerly or
+ * recorded. `evaluate` must not read tensor values, and images are `[n, c, h, w]` so that recording needs no copy.
  */
 export interface Program {
   readonly name: string
-  /** Fed anew at every run. */
+  /** Inputs of every run. */
   readonly inputs: Readonly<Record<string, Shape>>
-  /** Carried from one run to the next: weights, moments, running averages. */
+  /** State carried from one run to the next: weights, moments, running averages. */
   readonly state: Readonly<Record<string, Shape>>
-  /** The state never changes, so that a graph may hold it as constants. */
+  /** Whether the state never changes, so that a graph may contain it as constants. */
   readonly constantState?: boolean
   /** Names of the outputs that every run returns. */
   readonly outputs: readonly string[]
-  /** Returns the outputs and those entries of the state that change. */
+  /** Returns the outputs and the state entries that change. */
   evaluate(inputs: NamedTensors, state: NamedTensors): { outputs: NamedTensors; state: NamedTensors }
 }
 
-/** A program made ready on a backend, with its state living there. */
+/** A program compiled for a backend, which keeps its state. */
 export interface Execution {
   run(inputs: NamedArrays): Promise<NamedArrays>
   readState(): Promise<NamedArrays>
@@ -32,9 +32,9 @@ export interface Execution {
 
 export interface Backend {
   readonly name: BackendName
-  /** What computes, in words: `CPU, 2 threads`. */
+  /** Description of the device, such as `CPU, 2 threads`. */
   readonly device: string
-  /** Whether it leaves the processor to others. */
+  /** Whether it computes on a GPU, which leaves the processor free. */
   readonly onGpu: boolean
   compile(program: Program, state: NamedArrays): Promise<Execution>
 }
@@ -46,15 +46,15 @@ export function sizeOf(shape: Shape): number {
 }
 
 /**
- * A kernel that a backend may register: `x · scale + shift` for each channel of `[n, h, w, c]` in one pass, with
- * inputs `x`, `scale` and `shift`.
+ * A kernel that a backend may register: `x · scale + shift` for each channel of `[n, h, w, c]` in one pass, with inputs
+ * `x`, `scale` and `shift`.
  */
 export const AFFINE_KERNEL = 'SmaltiAffine'
 
 /**
- * Kernels that a backend may register together: batch normalisation of `x` [n, h, w, c] with `gamma` and `beta`,
- * which returns the output, the batch's mean, its (biased) variance and one more tensor; its gradient, which takes
- * these with `dy` and returns those of x, gamma and beta; and that of ReLU, from `dy` and the output `y`.
+ * Kernels that a backend may register together: batch normalisation of `x` [n, h, w, c] with `gamma` and `beta`, which
+ * returns the output, the batch's mean, its (biased) variance and one more tensor; its gradient, which takes these with
+ * `dy` and returns the gradients of x, gamma and beta; and the gradient of ReLU, from `dy` and the output `y`.
  */
 export const BATCH_NORM_KERNEL = 'SmaltiBatchNorm'
 export const BATCH_NORM_GRADIENT_KERNEL = 'SmaltiBatchNormGradient'

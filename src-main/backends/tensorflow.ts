@@ -6,7 +6,7 @@ import { registerTensorflowKernels } from './tensorflowKernels.ts'
 
 const require = createRequire(import.meta.url)
 
-/** What tfjs-node still calls and Node 23 removed. */
+/** Restores utilities that tfjs-node calls and Node 23 removed. */
 function restoreRemovedUtilities(): void {
   const legacy = util as unknown as Record<string, unknown>
   const mutable = require('node:util') as Record<string, unknown>
@@ -21,9 +21,10 @@ interface NodeBinding {
 }
 
 /**
- * TensorFlow through `@tensorflow/tfjs-node-gpu`: CUDA where the library has it, else the CPU.
- * @param fetched  path of the same in one file, where the package is not installed
- * @throws Error when the package or its native library is absent
+ * TensorFlow through `@tensorflow/tfjs-node-gpu`: on CUDA where the library supports it, otherwise on the CPU.
+ *
+ * @param fetched  path of the package bundled into one file, where it is not installed
+ * @throws Error when the package or its native library is missing
  */
 export function tensorflowBackend(fetched?: string): Backend {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { BATCH_NORM_GRADIENT_KERNEL, BATCH_NORM_KERNEL, RELU_GRADIENT_KERNEL } from './program.ts'
 
-/** The parts of tfjs-node's backend that run an operation of TensorFlow by name. */
+/** The parts of tfjs-node's backend that run a TensorFlow operation by name. */
 interface NodeBackend {
   binding: {
     TF_ATTR_TYPE: number
@@ -14,7 +14,7 @@ interface NodeBackend {
   executeMultipleOutputs(name: string, attributes: object[], inputs: tf.TensorInfo[], outputs: number): tf.TensorInfo[]
 }
 
-/** TensorFlow's own fused operations, which TensorFlow.js does not know. */
+/** Registers TensorFlow's fused operations, which TensorFlow.js does not know. */
 export function registerTensorflowKernels(): void {
   if (tf.getKernel(BATCH_NORM_KERNEL, 'tensorflow')) return
   const register = (

@@ -1,17 +1,17 @@
 import type { ClusterTree, Scheme } from '../contract/classes.ts'
 import { leavesOf } from './tree.ts'
 
-/** Two classes that the tree would join next, with the cost that the tree gives to it. */
+/** A suggested merge: two classes that the tree would join next, and the cost of that join. */
 export interface Advice {
   classes: [number, number]
   cost: number
-  /** Of the tree. */
+  /** The tree's node for the join. */
   node: number
 }
 
 /**
- * Joins of the tree that can be made now, the cheapest first: those on each side of which all clusters are of one class.
- * Clusters of ignored classes are passed over.
+ * Returns the joins of the tree that are possible, cheapest first: the clusters on each side must all belong to one
+ * class. Clusters of ignored classes are skipped.
  */
 export function adviceOf({ classes, of }: Scheme, tree: ClusterTree): Advice[] {
   const ignored = new Set(classes.filter((entry) => entry.ignored).map(({ id }) => id))
@@ -34,7 +34,7 @@ export function adviceOf({ classes, of }: Scheme, tree: ClusterTree): Advice[] {
     .sort((x, y) => x.cost - y.cost)
 }
 
-/** Clusters in the order in which the tree's branches do not cross, and of each node how far down that list it lies. */
+/** Returns the clusters in an order in which the tree's branches do not cross, and each node's position in it. */
 export function dendrogram(tree: ClusterTree): { order: number[]; at: number[] } {
   const order = leavesOf(tree, tree.count + tree.joins.length - 1)
   const at = Array<number>(tree.count + tree.joins.length)

@@ -1,7 +1,7 @@
 /**
- * Colours for classes that lie beside each other: as far apart as can be for eyes of all kinds, farthest for those that
- * share much border. Differences are measured in CIELAB, and are the least of what people see who have all cones and
- * who lack the red or the green ones (Machado, Oliveira and Fernandes 2009, severity 1).
+ * Colours for neighbouring classes: as far apart as possible for all kinds of colour vision, and farthest for classes
+ * that share much border. Differences are measured in CIELAB; the smallest counts among full colour vision, protanopia
+ * and deuteranopia (Machado, Oliveira and Fernandes 2009, severity 1).
  */
 
 type Triple = readonly [number, number, number]
@@ -26,7 +26,7 @@ const WHITE: Triple = [0.9505, 1, 1.089]
 const applied = (matrix: readonly Triple[], [x, y, z]: Triple): Triple =>
   matrix.map(([a, b, c]) => a * x + b * y + c * z) as unknown as Triple
 
-/** CIELAB of linear red, green and blue, 0…1. */
+/** Converts linear red, green and blue, 0…1, to CIELAB. */
 function lab(linear: Triple): Triple {
   const [x, y, z] = applied(XYZ, linear.map((value) => Math.min(1, Math.max(0, value))) as unknown as Triple).map(
     (value, i) => {
@@ -52,18 +52,21 @@ function candidateOf(rgb: Triple): Candidate {
   }
 }
 
-/** How far two colours are apart for whoever tells them apart worst. */
+/** Distance between two colours for the kind of vision that distinguishes them least. */
 function apart(a: Candidate, b: Candidate): number {
   return Math.min(
     ...a.seen.map((seen, i) => Math.hypot(seen[0] - b.seen[i][0], seen[1] - b.seen[i][1], seen[2] - b.seen[i][2]))
   )
 }
 
-/** Values of red, green and blue that are tried: more of them for so many classes. */
+/** Values of red, green and blue to try; a finer grid for many classes. */
 const STEPS = [0, 51, 102, 153, 204, 255]
 const FINE_STEPS = Array.from({ length: 9 }, (_, i) => Math.round((255 * i) / 8))
 const MANY = 100
-/** For few classes, colours made for maps and for all eyes: of Okabe and Ito, and the muted and bright ones of Tol. */
+/**
+ * Palettes for few classes, designed for maps and for all kinds of colour vision: Okabe and Ito's, and Tol's muted and
+ * bright ones.
+ */
 const MADE = [
   '#e69f00',
   '#56b4e9',
@@ -85,20 +88,22 @@ const MADE = [
   '#aa3377'
 ]
 const FEW = 12
-/** Neither so dark nor so bright that it would pass for shadow or glare. */
+/** Lightness limits, so that no colour passes for shadow or glare. */
 const [DARKEST, BRIGHTEST] = [22, 92]
-/** How much farther apart neighbours are to be that share all their border. */
+/** Classes that share all their border have to be 1 + this times as far apart. */
 const NEIGHBOURS = 3
 
-/** Colours of classes as they are written, `#rrggbb`, and how far two of them are apart for all eyes. */
+/** Returns the distance between two colours, `#rrggbb`, for the kind of vision that distinguishes them least. */
 export const colourDistance = (a: string, b: string): number =>
   apart(candidateOf(rgbTriple(a)), candidateOf(rgbTriple(b)))
 const rgbTriple = (colour: string): Triple =>
   [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)) as unknown as Triple
 
 /**
- * @param beside  of each class the share 0…1 of its border that it has with each other
- * @returns       a colour for each, none twice
+ * Chooses a colour for each class, far from the colours of its neighbours.
+ *
+ * @param beside  for each class, the share 0…1 of its border with each other class
+ * @returns       a different colour for each
  */
 export function distantColours(beside: readonly (readonly number[])[]): string[] {
   const steps = beside.length > MANY ? FINE_STEPS : STEPS

@@ -1,6 +1,6 @@
 import type { ClassHistory, CorrectedTile, Correction } from '../contract/classes.ts'
 
-/** Tiles of a head's corrections as they are now, with the corrections that they come from. */
+/** Returns the latest corrected tiles of a head, each with the correction that it comes from. */
 function tilesNow({ history, cursor }: ClassHistory, head: string): { of: Correction; tile: CorrectedTile }[] {
   const latest = new Map<string, { of: Correction; tile: CorrectedTile }>()
   for (const { corrected } of history.slice(0, cursor + 1)) {
@@ -11,19 +11,19 @@ function tilesNow({ history, cursor }: ClassHistory, head: string): { of: Correc
   return [...latest.values()]
 }
 
-/** Tiles of an image's corrections as they are now. */
+/** Returns the latest corrected tiles of an image. */
 export const correctedTiles = (history: ClassHistory, head: string, path: string): CorrectedTile[] =>
   tilesNow(history, head).flatMap(({ of, tile }) => (of.path === path ? [tile] : []))
 
-/** By how much clusters are larger, or smaller, than in the labels themselves. */
+/** Pixels that a cluster gains or loses through corrections, compared with the labels. */
 export interface Moved {
   cluster: number
   pixels: number
-  /** Where they are known. */
+  /** Area on the ground, where it is known. */
   squareMetres?: number
 }
 
-/** By how much corrections change a head's clusters now. */
+/** Returns how corrections change the size of a head's clusters. */
 export const movedPixels = (history: ClassHistory, head: string): Moved[] =>
   tilesNow(history, head).flatMap(({ tile }) =>
     tile.moved.map(([cluster, pixels, squareMetres]) => ({ cluster, pixels, squareMetres }))

@@ -4,25 +4,25 @@ import { clustersOf } from './scheme.ts'
 
 type Cluster = HeadDescription['clusters'][number]
 
-/** A class with what is known of its clusters together. */
+/** A class with a description of all its clusters. */
 export interface DescribedClass extends SchemeClass {
   clusters: number[]
   pixels: number
-  /** On the ground, where it is known of all. */
+  /** Area on the ground, where it is known for all clusters. */
   squareMetres?: number
   /** Mean probability of its pixels' clusters, 0…1. */
   confidence?: number
-  /** Mean values of the bands. */
+  /** Mean band values. */
   bands: number[]
-  /** Certain places, those of all its clusters in turn. */
+  /** Places of high confidence, taken from each cluster in turn. */
   patches: Cluster['patches']
-  /** Other classes with their share of its border, the longest first. */
+  /** Bordering classes with their share of its border, longest first. */
   beside: { id: number; share: number }[]
 }
 
 /**
- * Classes of a scheme with what is known of their clusters; of nothing, where nothing is.
- * @param moved  what corrections by hand change of the clusters' pixels
+ * Describes the classes of a scheme. Without a description of the head, counts are 0.
+ * @param moved  pixels that corrections add to or take from clusters
  */
 export function describedClasses(
   scheme: Scheme,
@@ -60,7 +60,7 @@ export function describedClasses(
   })
 }
 
-/** Clusters with the pixels that they have after corrections by hand, those that were added by hand among them. */
+/** Returns the sizes of clusters after corrections, including clusters that were added by hand. */
 function withMoved(
   clusters: readonly Cluster[],
   count: number,
@@ -83,7 +83,7 @@ function withMoved(
   return corrected
 }
 
-/** Lengths of the borders between classes, by their places in the scheme. */
+/** Lengths of the borders between classes, by position in the scheme. */
 function bordersOf({ classes, of }: Scheme, { clusters: { length: count }, neighbours }: HeadDescription): number[][] {
   const place = new Map(classes.map(({ id }, i) => [id, i]))
   const lengths = classes.map(() => Array<number>(classes.length).fill(0))
@@ -101,7 +101,7 @@ function bordersOf({ classes, of }: Scheme, { clusters: { length: count }, neigh
   return lengths
 }
 
-/** The first of each, then the second of each. */
+/** Interleaves lists: the first of each, then the second of each. */
 function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
   const longest = Math.max(0, ...lists.map(({ length }) => length))
   return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat()

@@ -2,16 +2,19 @@ import { SmaltiError } from '../contract/errors.ts'
 import { stateId } from './stateId.ts'
 import type { GroupEdit, GroupHistory, GroupedImage, ImageGroup } from '../contract/groups.ts'
 
-/** Groups of whole images as they are now. */
+/** Groups of whole images after all edits. */
 export interface Groups {
   groups: readonly ImageGroup[]
   images: readonly GroupedImage[]
 }
 
-/** Tells one state of the groups from another. */
+/** Identifies a state of the groups. */
 export const groupsState = ({ sorting, edits, done }: GroupHistory): string => stateId({ sorting, edits, done })
 
-/** What was made of the groups that were found. @throws InvalidSetting */
+/**
+ * Applies the edits to the groups that were found.
+ * @throws InvalidSetting
+ */
 export const groupsNow = (history: Omit<GroupHistory, 'sorting'>): Groups =>
   history.edits.slice(0, history.done).reduce(changed, foundGroups(history))
 
@@ -20,7 +23,10 @@ const foundGroups = ({ groups, images }: Pick<GroupHistory, 'groups' | 'images'>
   images
 })
 
-/** @throws InvalidSetting where there is no such group or image */
+/**
+ * Applies one edit.
+ * @throws InvalidSetting when a group or image does not exist
+ */
 function changed({ groups, images }: Groups, edit: GroupEdit): Groups {
   const known = (id: number): void => {
     if (!groups.some((group) => group.id === id))
@@ -33,7 +39,10 @@ function changed({ groups, images }: Groups, edit: GroupEdit): Groups {
       const moved = images.map((image) => (paths.delete(image.path) ? { ...image, group: edit.to } : image))
       const [missing] = paths
       if (missing !== undefined)
-        throw new SmaltiError('InvalidSetting', { setting: 'image', reason: `${missing} is in none of the groups` })
+        throw new SmaltiError('InvalidSetting', {
+          setting: 'image',
+          reason: `${missing} isn't one of the grouped images`
+        })
       return { groups, images: moved }
     }
     case 'merge': {
@@ -62,7 +71,10 @@ function changed({ groups, images }: Groups, edit: GroupEdit): Groups {
   }
 }
 
-/** The history with one more step, which takes the place of what was undone. @throws InvalidSetting */
+/**
+ * Adds a step to the history, which replaces undone steps.
+ * @throws InvalidSetting
+ */
 export function withGroupEdit(history: GroupHistory, edit: GroupEdit): GroupHistory {
   const { edits, done } = history
   const after = { ...history, edits: [...edits.slice(0, done), edit], done: done + 1 }
@@ -70,13 +82,16 @@ export function withGroupEdit(history: GroupHistory, edit: GroupEdit): GroupHist
   return after
 }
 
-/** The history so many steps back, or forth where it is below zero, as far as it goes. */
+/** Undoes steps or, if `steps` is negative, redoes them, as far as the history goes. */
 export const groupsUndone = (history: GroupHistory, steps: number): GroupHistory => ({
   ...history,
   done: Math.min(Math.max(history.done - steps, 0), history.edits.length)
 })
 
-/** What each step is called, those that are undone too. @throws InvalidSetting */
+/**
+ * Names every step, including undone ones.
+ * @throws InvalidSetting
+ */
 export function groupSteps(history: GroupHistory): string[] {
   let groups = foundGroups(history)
   return history.edits.map((edit) => {
@@ -86,7 +101,7 @@ export function groupSteps(history: GroupHistory): string[] {
   })
 }
 
-/** Of groups as they were before it. */
+/** Names a step after the groups before it. */
 function stepName({ groups }: Groups, edit: GroupEdit): string {
   const nameOf = (id: number): string => groups.find((group) => group.id === id)?.name ?? `Group ${id + 1}`
   switch (edit.kind) {

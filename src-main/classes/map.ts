@@ -2,8 +2,8 @@ import type { ClusterTree, MapPlace } from '../contract/classes.ts'
 import { leavesOf } from './tree.ts'
 
 /**
- * How far the tree's clusters are from each other: the how manieth join brings two together. Costs of the last joins may
- * be hundreds of times those of the first, and would leave a few heaps.
+ * Distances between the tree's clusters: the rank of the join that brings two together. Costs would leave a few heaps,
+ * because those of the last joins may be hundreds of times those of the first.
  * @returns  symmetric, row-major, 0 on the diagonal, ½ … 3/2 elsewhere
  */
 export function treeDistances(tree: ClusterTree): Float64Array {
@@ -22,10 +22,10 @@ const ROUNDS = 150
 const POWERS = 60
 
 /**
- * Places in the plane that are about as far from each other as `distances` say: classical scaling (Torgerson 1952), then
+ * Places points in the plane about as far apart as `distances` says: classical scaling (Torgerson 1952), then
  * majorisation of the raw stress Σ (δ − d)² (SMACOF, de Leeuw 1977). The same distances give the same places.
  * @param distances  [count × count], symmetric
- * @returns  places about the origin
+ * @returns          places centred on the origin
  */
 export function scaledToPlane(distances: ArrayLike<number>, count: number): MapPlace[] {
   const places = classicalScaling(distances, count)
@@ -53,7 +53,7 @@ function centred(places: readonly MapPlace[]): MapPlace[] {
   return places.map((place) => ({ x: place.x - x, y: place.y - y }))
 }
 
-/** The two directions of most variance of −½ J δ² J, by powers. */
+/** The two directions of largest variance of −½ J δ² J, by power iteration. */
 function classicalScaling(distances: ArrayLike<number>, count: number): MapPlace[] {
   const squares = Float64Array.from(distances, (distance) => distance * distance)
   const means = Array.from(
@@ -64,7 +64,7 @@ function classicalScaling(distances: ArrayLike<number>, count: number): MapPlace
   const products = squares.map((square, k) => -0.5 * (square - means[Math.floor(k / count)] - means[k % count] + mean))
   const axes: Float64Array[] = []
   for (let axis = 0; axis < 2; axis++) {
-    // Starts that are no one's eigenvector, and the same each time.
+    // Starts that are the same each time and no likely eigenvector.
     let vector = Float64Array.from({ length: count }, (_, i) => Math.sin(1 + i * (axis + 1.3)))
     let value = 0
     for (let power = 0; power < POWERS; power++) {

@@ -1,13 +1,15 @@
-/** Which of two labellings lie where, one pixel after the other: how often each pair of their labels occurs, [256 × 256]. */
+/** Counts how often each pair of labels of two rasters occurs at the same pixel, [256 × 256]. */
 export function countPairs(mine: Uint8Array, theirs: Uint8Array, into = new Float64Array(256 * 256)): Float64Array {
   mine.forEach((label, i) => into[256 * label + theirs[i]]++)
   return into
 }
 
 /**
- * Pairs of classes that lie where each other lie, those with most pixels in common first, each class once.
- * @param counts  of pairs of labels, see `countPairs`
- * @param here    class of each of my labels, 255 without one; `there` likewise of theirs
+ * Matches the classes of two runs by overlap: pairs with most pixels in common first, each class once.
+ *
+ * @param counts  counts of label pairs, see `countPairs`
+ * @param here    class of each of my labels, 255 for none
+ * @param there   class of each of their labels, 255 for none
  */
 export function matchedClasses(
   counts: Float64Array,
@@ -30,8 +32,8 @@ export function matchedClasses(
 }
 
 /**
- * Class of each of my clusters: the one with which it shares most pixels; undefined where it shares none.
- * @param there  class of each of their labels, 255 without one
+ * Returns for each of my clusters the class with which it shares most pixels; undefined where it shares none.
+ * @param there  class of each of their labels, 255 for none
  */
 export function classesByOverlap(counts: Float64Array, clusters: number, there: Uint8Array): (number | undefined)[] {
   return Array.from({ length: clusters }, (_, cluster) => {

@@ -1,6 +1,6 @@
 import type { ClusterClass } from '../contract/labels.ts'
 
-/** Colours in the order in which clusters take them: far apart in hue and lightness (Kelly 1965, first colours). */
+/** Colours in the order in which clusters take them, far apart in hue and lightness (the first of Kelly 1965). */
 const DISTINCT = [
   '#f3c300',
   '#875692',
@@ -24,12 +24,12 @@ const DISTINCT = [
   '#2b3d26'
 ]
 
-/** A colour for each of `count` clusters, `#rrggbb`; beyond the first twenty, hues a golden angle apart. */
+/** Returns a colour `#rrggbb` for each of `count` clusters; beyond the first twenty, hues a golden angle apart. */
 export function clusterColours(count: number): string[] {
   return Array.from({ length: count }, (_, i) => DISTINCT[i] ?? hsl((i * 137.508) % 360, 0.65, i % 2 ? 0.42 : 0.62))
 }
 
-/** What clusters are called, and shown in, until someone names them. */
+/** Returns the default names and colours of clusters. */
 export function clusterNames(count: number): ClusterClass[] {
   return clusterColours(count).map((colour, cluster) => ({ name: `Cluster ${cluster + 1}`, colour }))
 }

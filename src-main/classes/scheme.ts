@@ -4,7 +4,7 @@ import { NO_LABEL } from '../contract/labels.ts'
 import { clusterColours, clusterNames } from './palette.ts'
 import { cutTree, partedAlong } from './tree.ts'
 
-/** Every cluster a class of its own. */
+/** A scheme in which every cluster is its own class. */
 export function initialScheme(clusters: number): Scheme {
   return {
     classes: clusterNames(clusters).map(({ name, colour }, id) => ({
@@ -18,31 +18,32 @@ export function initialScheme(clusters: number): Scheme {
   }
 }
 
-/** Whether a class still has the name that clusters get by themselves. */
+/** Whether a class still has its default name. */
 export const isUnnamed = ({ name }: Pick<SchemeClass, 'name'>): boolean => /^Cluster \d+$/.test(name)
 
-/** Class of each cluster, by its place in the scheme's list; 255 where there is none. */
+/** Returns for each cluster the position of its class in the scheme's list; 255 for none. */
 export function placesOf({ classes, of }: Scheme): Uint8Array {
   const places = new Uint8Array(256).fill(NO_LABEL)
   of.forEach((id, cluster) => (places[cluster] = classes.findIndex((entry) => entry.id === id)))
   return places
 }
 
-/** Clusters of a class. */
+/** Returns the clusters of a class. */
 export const clustersOf = ({ of }: Scheme, id: number): number[] =>
   of.flatMap((owner, cluster) => (owner === id ? [cluster] : []))
 
 /**
- * A scheme after an edit, and what the edit is called in the history.
- * @param tree  of the head's clusters, where there is one
- * @throws InvalidSetting naming the class that is not there, or saying what the edit lacks
+ * Applies an edit and names it for the history.
+ *
+ * @param tree  tree of the head's clusters, if it has one
+ * @throws InvalidSetting naming the class that does not exist, or what the edit lacks
  */
 export function edited(before: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme: Scheme; name: string } {
   const { scheme, name } = changed(before, edit, tree)
   return { scheme: inUse(scheme), name }
 }
 
-/** A scheme without classes that have no cluster. */
+/** Removes classes without clusters. */
 function inUse(scheme: Scheme): Scheme {
   const owners = new Set(scheme.of)
   return { ...scheme, classes: scheme.classes.filter(({ id }) => owners.has(id)) }
@@ -55,7 +56,7 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
     if (!entry) throw refused(`there is no class ${id + 1}`)
     return entry
   }
-  /** Changes some classes where they stand. */
+  /** Changes some classes and keeps their order. */
   const withEach = (ids: readonly number[], change: Partial<SchemeClass>): Scheme => ({
     ...scheme,
     classes: classes.map((entry) => (ids.includes(entry.id) ? { ...entry, ...change } : entry))
@@ -63,7 +64,7 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
   switch (edit.kind) {
     case 'merge': {
       const joined = [...new Set(edit.classes)].map(found)
-      if (joined.length < 2) throw refused('merging takes two classes at least')
+      if (joined.length < 2) throw refused('merging needs at least two classes')
       const [first] = joined
       const name = edit.name ?? joined.find((entry) => !isUnnamed(entry))?.name ?? first.name
       const ids = new Set(joined.map(({ id }) => id))
@@ -99,7 +100,7 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
       }
     }
     case 'add': {
-      if (of.length >= MOST_CLUSTERS) throw refused(`there are ${MOST_CLUSTERS} at most`)
+      if (of.length >= MOST_CLUSTERS) throw refused(`there can be at most ${MOST_CLUSTERS}`)
       const made = { ...ownClass(of.length, new Set(of)), name: edit.name }
       return {
         scheme: { ...scheme, classes: [...classes, made], of: [...of, made.id], added: (scheme.added ?? 0) + 1 },
@@ -112,7 +113,7 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
       const parts = edit.along === 'tree' ? tree && partsOf(tree, clusters) : clusters.map((cluster) => [cluster])
       if (!parts || parts.length < 2)
         throw refused(
-          edit.along === 'tree' && !tree ? 'the run has no tree of clusters' : `${entry.name} is one cluster`
+          edit.along === 'tree' && !tree ? 'the run has no cluster tree' : `${entry.name} is a single cluster`
         )
       return { scheme: parted(scheme, entry, parts), name: `Split ${entry.name}` }
     }
@@ -132,42 +133,42 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
     case 'ignore':
       return {
         scheme: withEach(edit.classes, { ignored: edit.ignored }),
-        name: `${edit.ignored ? 'Ignore' : 'Count'} ${listed(edit.classes.map(found))}`
+        name: `${edit.ignored ? 'Ignore' : 'Include'} ${listed(edit.classes.map(found))}`
       }
     case 'order': {
       const first = [...new Set(edit.classes)].map(found)
       return {
         scheme: { ...scheme, classes: [...first, ...classes.filter((entry) => !first.includes(entry))] },
-        name: 'Reorder the classes'
+        name: 'Reorder classes'
       }
     }
     case 'cut': {
-      if (!tree) throw refused('the run has no tree of clusters')
-      if (edit.groups > of.length) throw refused(`there are ${of.length} clusters`)
+      if (!tree) throw refused('the run has no cluster tree')
+      if (edit.groups > of.length) throw refused(`there are only ${of.length} clusters`)
       const groups = cutTree(tree, edit.groups)
-      // What was added by hand is none of the tree's, and stays apart.
+      // Clusters that were added by hand are not in the tree and stay separate.
       return {
         scheme: regrouped(scheme, [...groups, ...of.slice(groups.length).map((_, i) => of.length + i)]),
-        name: `Cut into ${edit.groups} classes`
+        name: `Set to ${edit.groups} ${edit.groups === 1 ? 'class' : 'classes'}`
       }
     }
     case 'replace': {
       const [given, own] = [edit.scheme, scheme].map((one) => one.of.length - (one.added ?? 0))
-      if (given !== own) throw refused(`the scheme is of ${given} clusters, and there are ${own}`)
+      if (given !== own) throw refused(`these classes were made for ${given} clusters; the run has ${own}`)
       const ids = new Set(edit.scheme.classes.map(({ id }) => id))
       if (ids.size < edit.scheme.classes.length || edit.scheme.of.some((id) => !ids.has(id)))
-        throw refused('the scheme gives clusters to classes that it does not have')
+        throw refused("some clusters are assigned to classes that don't exist")
       if (edit.scheme.of.length + Math.max(0, (scheme.added ?? 0) - (edit.scheme.added ?? 0)) > MOST_CLUSTERS)
-        throw refused(`with those added by hand there would be more than ${MOST_CLUSTERS} clusters`)
+        throw refused(`with the classes added by hand there would be more than ${MOST_CLUSTERS} clusters`)
       return { scheme: withAdded(inUse(edit.scheme), scheme), name: edit.name }
     }
   }
 }
 
-/** Labels have 250 values. */
+/** Label rasters have 250 values for clusters. */
 const MOST_CLUSTERS = 250
 
-/** The two parts of which the tree made some of its clusters; those that were added by hand each apart. */
+/** Splits clusters into the two parts that the tree joined; those that were added by hand stay separate. */
 function partsOf(tree: ClusterTree, clusters: readonly number[]): number[][] {
   const [inTree, added] = [
     clusters.filter((cluster) => cluster < tree.count),
@@ -178,7 +179,7 @@ function partsOf(tree: ClusterTree, clusters: readonly number[]): number[][] {
   return added.length > 0 ? [inTree, ...apart] : (partedAlong(tree, inTree) ?? [inTree])
 }
 
-/** A scheme with the clusters that were added by hand to another, which pixels may have. */
+/** Carries over the clusters that were added by hand to another scheme, because pixels may have their labels. */
 function withAdded(scheme: Scheme, former: Scheme): Scheme {
   const [has, had] = [scheme.added ?? 0, former.added ?? 0]
   if (has >= had) return scheme
@@ -193,17 +194,17 @@ function withAdded(scheme: Scheme, former: Scheme): Scheme {
 
 const refused = (reason: string): SmaltiError => new SmaltiError('InvalidSetting', { setting: 'classes', reason })
 
-/** `A and B`, `A, B and 3 others`. */
+/** Lists names, as `A and B` or `A, B and 3 others`. */
 function listed(classes: readonly SchemeClass[]): string {
   const names = classes.map(({ name }) => name)
   if (names.length <= 3) return names.length < 2 ? names.join() : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
   return `${names.slice(0, 2).join(', ')} and ${names.length - 2} others`
 }
 
-/** The class that a cluster is by itself; its own number is its id unless another class has it. */
+/** The class of a single cluster. Its id is the cluster's number unless another class has it. */
 function ownClass(cluster: number, taken: ReadonlySet<number>): SchemeClass {
   let id = cluster
-  if (taken.size >= MOST_CLUSTERS) throw refused(`there are ${MOST_CLUSTERS} classes at most`)
+  if (taken.size >= MOST_CLUSTERS) throw refused(`there can be at most ${MOST_CLUSTERS} classes`)
   while (taken.has(id)) id = (id + 1) % MOST_CLUSTERS
   return {
     id,
@@ -214,7 +215,7 @@ function ownClass(cluster: number, taken: ReadonlySet<number>): SchemeClass {
   }
 }
 
-/** A class in parts, of which the one with its first cluster keeps its name and colour; the others follow it in the list. */
+/** Splits a class. The part with its first cluster keeps its name and colour; the others follow it in the list. */
 function parted({ classes, of, added }: Scheme, entry: SchemeClass, parts: readonly number[][]): Scheme {
   const [kept, ...others] = [...parts].sort((a, b) => a[0] - b[0])
   const taken = new Set(classes.map(({ id }) => id))
@@ -230,7 +231,7 @@ function parted({ classes, of, added }: Scheme, entry: SchemeClass, parts: reado
   return { classes: [...classes.slice(0, at + 1), ...made, ...classes.slice(at + 1)], of: owner, added }
 }
 
-/** Groups of clusters as classes; a group that lies within one class that someone named goes on under that name. */
+/** Makes a class of each group of clusters. A group from within one named class keeps its name. */
 function regrouped({ classes, of, added }: Scheme, groups: readonly number[]): Scheme {
   const first = new Map<number, number>()
   groups.forEach((group, cluster) => first.has(group) || first.set(group, cluster))

@@ -1,12 +1,12 @@
-/** Keys in one order: what was read from a file and what was made here may differ in that alone. */
+/** Sorts keys, because content read from a file and content made here may differ in their order alone. */
 const sorted = (_: string, value: unknown): unknown =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
     ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
     : value
 
 /**
- * Tells a state of the classes, or of the groups, from all others that it could be: equal content has an equal id, whoever
- * made it. 64 bits, by two FNV-1a hashes (http://www.isthe.com/chongo/tech/comp/fnv/) of which one mixes further.
+ * Identifies a state of the classes or groups by its content: equal content has an equal id, wherever it was made. 64
+ * bits, from two FNV-1a hashes (http://www.isthe.com/chongo/tech/comp/fnv/), one of which mixes further.
  */
 export function stateId(state: object): string {
   const text = JSON.stringify(state, sorted)

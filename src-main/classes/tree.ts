@@ -1,6 +1,6 @@
 import type { ClusterTree } from '../contract/classes.ts'
 
-/** Group of each cluster when the tree is cut into so many, numbered in the order of their first clusters. */
+/** Cuts the tree into groups and returns the group of each cluster, numbered in the order of their first clusters. */
 export function cutTree({ count, joins }: ClusterTree, groups: number): number[] {
   const top = Array.from({ length: count + joins.length }, (_, i) => i)
   for (let i = Math.max(0, count - groups) - 1; i >= 0; i--)
@@ -13,12 +13,12 @@ export function cutTree({ count, joins }: ClusterTree, groups: number): number[]
   })
 }
 
-/** Clusters below a node of the tree. */
+/** Returns the clusters below a node of the tree. */
 export function leavesOf({ count, joins }: ClusterTree, node: number): number[] {
   return node < count ? [node] : joins[node - count].parts.flatMap((part) => leavesOf({ count, joins }, part))
 }
 
-/** The clusters of a group in two, where the tree joins them last; undefined where it is one cluster. */
+/** Splits a group of clusters where the tree joined them last; undefined for a single cluster. */
 export function partedAlong(tree: ClusterTree, clusters: readonly number[]): [number[], number[]] | undefined {
   const wanted = new Set(clusters)
   for (let i = tree.joins.length - 1; i >= 0; i--) {

@@ -2,52 +2,54 @@ import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { CorrectionShape, CorrectionTarget, SchemeEdit } from '../contract/classes.ts'
 import { SmaltiError } from '../contract/errors.ts'
+import { plural } from '../contract/words/plural.ts'
 import { classesText } from './classesText.ts'
 import { classNumbers, count, examples, head, named, positive, severalClasses, stepsBack } from './options.ts'
 import { perform } from './perform.ts'
 
-/** `120.5,33 130,40`: columns and rows. */
+/** Parses columns and rows such as `120.5,33 130,40`. */
 function pixels(text: string): [number, number][] {
   const points = text
     .trim()
     .split(/\s+/)
     .map((point) => point.split(',').map(Number))
   if (points.some((point) => point.length !== 2 || point.some((value) => !Number.isFinite(value))))
-    throw new InvalidArgumentError('It must be pixels such as 120,33 or "120,33 130,40 125,60".')
+    throw new InvalidArgumentError('Give pixels such as 120,33 or "120,33 130,40 125,60".')
   return points as [number, number][]
 }
-/** `3`, `none` or `model`. */
+/** Parses `3`, `none` or `model`. */
 function target(text: string): CorrectionTarget {
   return text === 'none' || text === 'model' ? text : count(1, 250)(text) - 1
 }
 
-/** What is made of clusters: classes, and corrections by hand. */
+/** Adds the commands for classes and for corrections by hand. */
 export function addClassCommands(program: Command): void {
   program
     .command('classes')
-    .description(
-      'make classes of clusters: merge, name, colour, cut the tree, undo; changes are made in the order of this list'
-    )
+    .description('list or edit classes: merge, split, name, recolour, undo; edits apply in the order listed here')
     .argument('<project>')
     .addOption(head())
-    .option('--import <file>', 'classes of a run with as many clusters (.json), or names and colours (.qml of QGIS)')
-    .option('--from-run <run>', 'the classes of another run, by where they lie, such as run-0001')
-    .option('--cut <n>', 'as many classes as this, by the tree', count(1, 250))
-    .option('--split <class>', 'every cluster of a class becomes one by itself again', count(1, 250))
-    .option('--merge <classes>', 'the first takes in the others, 3,7,12; may be given several times', severalClasses)
-    .option('--name <name>', 'of what the last --merge made')
-    .option('--rename <class=name>', '3=Water; may be given several times', named)
-    .option('--recolour <class=colour>', '3=#1f77b4; may be given several times', named)
-    .option('--add <name>', 'a class that the network did not find, to be painted by smalti correct')
-    .option('--ignore <classes>', 'leave them without label', classNumbers)
-    .option('--count <classes>', 'no longer ignore them', classNumbers)
-    .option('--undo [n]', 'go so many steps back', count(1, 1e6))
-    .option('--redo [n]', 'go so many steps forth', count(1, 1e6))
-    .option('--history', 'list all steps')
-    .option('--list', 'list the classes, which is what happens anyway')
-    .option('--export <file>', 'write the classes (.json), or a style for QGIS (.qml)')
-    .option('--overwrite', 'with --export, also over a file that Smalti did not write', false)
-    .option('--json', 'print one JSON object as the last line')
+    .option(
+      '--import <file>',
+      'import classes (.json, for the same number of clusters) or names and colours (.qml from QGIS)'
+    )
+    .option('--from-run <run>', 'copy the classes of another run, such as run-0001, matched by location')
+    .option('--cut <n>', 'set the number of classes, following the cluster tree', count(1, 250))
+    .option('--split <class>', 'split a class into its clusters', count(1, 250))
+    .option('--merge <classes>', 'merge classes into the first, such as 3,7,12; repeatable', severalClasses)
+    .option('--name <name>', 'name for the result of the last --merge')
+    .option('--rename <class=name>', 'rename a class, such as 3=Water; repeatable', named)
+    .option('--recolour <class=colour>', 'change the colour of a class, such as 3=#1f77b4; repeatable', named)
+    .option('--add <name>', 'add a class that training did not find, to paint with smalti correct')
+    .option('--ignore <classes>', 'ignore classes, leaving their pixels without a label', classNumbers)
+    .option('--count <classes>', 'stop ignoring classes', classNumbers)
+    .option('--undo [n]', 'undo the last step, or the last n', count(1, 1e6))
+    .option('--redo [n]', 'redo one step, or n', count(1, 1e6))
+    .option('--history', 'show the history')
+    .option('--list', 'list the classes (the default)')
+    .option('--export <file>', 'export the classes (.json) or a QGIS style (.qml)')
+    .option('--overwrite', 'with --export, overwrite a file that Smalti did not write', false)
+    .option('--json', 'print the result as one JSON object, on the last line')
     .addHelpText(
       'after',
       examples(
@@ -59,7 +61,7 @@ export function addClassCommands(program: Command): void {
       if (options.name !== undefined && merges.length === 0)
         throw new SmaltiError('InvalidSetting', {
           setting: '--name',
-          reason: 'it goes with --merge; --rename 3=Water names a class that is there'
+          reason: 'use it with --merge. To rename a class, use --rename 3=Water'
         })
       const pairs = (key: 'rename' | 'recolour'): [number, string][] =>
         (options[key] as [number, string][] | undefined) ?? []
@@ -94,16 +96,16 @@ export function addClassCommands(program: Command): void {
 
   program
     .command('correct')
-    .description('correct labels of an image by hand; each correction is a step of the classes’ history')
+    .description('correct the labels of an image by hand; each correction can be undone')
     .argument('<project>')
-    .requiredOption('--image <path>', 'as it is listed, below the folder of images')
-    .requiredOption('--to <class>', 'a class by its number, none (no label), or model (what the network found)', target)
-    .option('--polygon <pixels>', 'all inside, columns and rows: "10,10 200,10 100,150"', pixels)
-    .option('--brush <pixels>', 'all within --radius of a line', pixels)
-    .option('--radius <px>', 'of the brush', positive, 10)
-    .option('--fill <pixel>', 'the connected area of one class', pixels)
+    .requiredOption('--image <path>', 'image path as listed, relative to the image folder')
+    .requiredOption('--to <class>', 'class number, none (no label) or model (the original label)', target)
+    .option('--polygon <pixels>', 'correct a polygon, given as columns and rows: "10,10 200,10 100,150"', pixels)
+    .option('--brush <pixels>', 'correct everything within --radius of a line', pixels)
+    .option('--radius <px>', 'radius of the brush in pixels', positive, 10)
+    .option('--fill <pixel>', 'correct the connected area around a pixel', pixels)
     .addOption(head())
-    .option('--json', 'print one JSON object as the last line')
+    .option('--json', 'print the result as one JSON object, on the last line')
     .addHelpText(
       'after',
       examples(
@@ -119,7 +121,7 @@ export function addClassCommands(program: Command): void {
       if (shapes.length !== 1)
         throw new SmaltiError('InvalidSetting', {
           setting: 'correct',
-          reason: 'one of --polygon, --brush and --fill is needed'
+          reason: 'give exactly one of --polygon, --brush and --fill'
         })
       return perform(
         'correct',
@@ -130,7 +132,7 @@ export function addClassCommands(program: Command): void {
             .flatMap((tile) => tile.moved)
             .reduce((sum, [, by]) => sum + Math.max(0, by), 0)
           return step
-            ? `${step.name} (${step.corrected!.tiles.length} ${step.corrected!.tiles.length === 1 ? 'tile' : 'tiles'}, ${moved} pixels differ from the network’s labels there)`
+            ? `${step.name} (${plural(step.corrected!.tiles.length, 'tile')}; ${plural(moved ?? 0, 'pixel')} there ${moved === 1 ? 'differs' : 'differ'} from the model labels)`
             : 'Nothing changed.'
         }
       )

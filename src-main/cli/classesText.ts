@@ -1,6 +1,7 @@
 import type { CommandOutput } from '../contract/commands.ts'
+import { plural } from '../contract/words/plural.ts'
 
-/** A line a class with its number, name, share and clusters; the steps of the history where they are asked for. */
+/** Formats one line per class with its number, name, share and clusters, and the steps of the history on request. */
 export function classesText(
   { head, scheme: { classes, of }, pixels, steps, cursor }: CommandOutput<'classes'>,
   withHistory: boolean | undefined
@@ -13,7 +14,11 @@ export function classesText(
     return `  ${String(id + 1).padStart(3)}  ${colour}  ${share}${name}${notes}${clusters.length > 1 || clusters[0] !== id + 1 ? `: clusters ${clusters.join(', ')}` : ''}`
   })
   const history = withHistory
-    ? ['Steps:', ...steps.map((step, i) => `  ${i === cursor ? '→' : ' '} ${i}  ${step}`)]
+    ? ['History:', ...steps.map((step, i) => `  ${i === cursor ? '→' : ' '} ${i}  ${step}`)]
     : []
-  return [`Head ${head}, ${classes.length} classes of ${of.length} clusters`, ...lines, ...history].join('\n')
+  return [
+    `Head ${head}: ${plural(classes.length, 'class', 'classes')} from ${plural(of.length, 'cluster')}`,
+    ...lines,
+    ...history
+  ].join('\n')
 }

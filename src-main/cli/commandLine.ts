@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
-import type { EngineProcess } from '../contract/client.ts'
+import type { EngineProcess } from '../contract/engine/client.ts'
 import { diagnosisText } from '../contract/words/diagnosis.ts'
 import type { CommandOutput } from '../contract/commands.ts'
 import { detailsText } from '../contract/words/details.ts'
 import { duration } from '../contract/words/duration.ts'
+import { plural } from '../contract/words/plural.ts'
 import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { leftOutText } from '../contract/evaluation.ts'
 import { LEARNT_METHODS, METHODS, METHOD_NOTES, type RecipeChanges } from '../contract/recipe.ts'
@@ -36,28 +37,29 @@ import { runsText } from './runsText.ts'
 const warningText = (warnings: { path: string; reason: string }[]): string =>
   warnings.map(({ path, reason }) => `\nNote: ${path}: ${reason}`).join('')
 
-const program = new Command('smalti')
+/** The program with all its commands; `docs/command-line.md` is generated from it. */
+export const program = new Command('smalti')
   .description('Finds the classes in your images without labels.')
   .exitOverride()
   .configureHelp({ showGlobalOptions: true })
-  .showHelpAfterError('(add --help for the options and examples)')
+  .showHelpAfterError('(use --help for options and examples)')
 
 const images = (): Option =>
   new Option(
     '--images <paths...>',
-    'other images than those of training: folders, files, addresses of GeoTIFFs; their labels are a set of their own'
+    'use these images instead of those of training (folders, files or GeoTIFF URLs); their labels are stored separately'
   )
-const area = (what: string): Option => new Option('--area <file>', `GeoJSON polygons that limit ${what}`)
+const area = (what: string): Option => new Option('--area <file>', `limit ${what} to the polygons of a GeoJSON file`)
 const withCleanUp = (command: Command): Command =>
   command
     .option(
       '--majority <radius>',
-      'each pixel takes the most frequent label of the square about it, first',
+      'majority filter: each pixel takes the most frequent label within this radius in pixels; applied before --sieve',
       count(1, 32)
     )
     .option(
       '--sieve <size>',
-      'minimum mapping unit, 200px or 50m2: smaller patches join the neighbour of the longest border',
+      'minimum mapping unit, such as 200px or 50m2: smaller patches join the neighbour with the longest border',
       patchSize
     )
 const cleanUpOf = ({ majority, sieve }: CleanUp): CleanUp | undefined =>
@@ -65,53 +67,55 @@ const cleanUpOf = ({ majority, sieve }: CleanUp): CleanUp | undefined =>
 
 program
   .command('train')
-  .description('learn clusters from a folder of images; an unfinished run of the same settings goes on')
-  .argument('<images...>', 'folders, sub-folders included, and files; addresses of GeoTIFFs')
-  .requiredOption('--project <folder>', 'where the project is kept; made if need be')
-  .option('--classes <n>', 'classes looked for (head B)', count(2, 64), DEFAULT_SETTINGS.classes)
-  .option('--over <n>', 'over-clusters (head A)', count(2, 250), DEFAULT_SETTINGS.over)
-  .addOption(new Option('--preset <name>', 'recipe').choices(PRESETS).default(DEFAULT_SETTINGS.preset))
-  .addOption(new Option('--method <name>', 'how clusters are found (the preset decides otherwise)').choices(METHODS))
-  .option('--features <file>', 'ONNX vision network whose features are clustered instead of learning any')
+  .description('train on images without labels; continues an unfinished run with the same settings')
+  .argument('<images...>', 'folders (including subfolders), files or GeoTIFF URLs')
+  .requiredOption('--project <folder>', 'project folder, created if needed')
+  .option('--classes <n>', 'number of classes to find (head B)', count(2, 64), DEFAULT_SETTINGS.classes)
+  .option('--over <n>', 'number of clusters to start from (head A)', count(2, 250), DEFAULT_SETTINGS.over)
+  .addOption(new Option('--preset <name>', 'training recipe').choices(PRESETS).default(DEFAULT_SETTINGS.preset))
+  .addOption(
+    new Option('--method <name>', 'clustering method instead of that of the preset; see below').choices(METHODS)
+  )
+  .option('--features <file>', 'cluster the features of a pretrained ONNX vision network instead of training one')
   .option(
     '--features-mean <list>',
-    'what is taken from each of its bands of 0…1; its own metadata or ImageNet’s otherwise',
+    'mean to subtract from each band (0…1); defaults to the network’s metadata, else to ImageNet',
     decimals
   )
-  .option('--features-std <list>', 'what they are divided by then', decimals)
-  .option('--recipe <file>', 'JSON with changes to the preset, such as {"radius":5,"views":{"quarterTurns":true}}')
-  .option('--minutes <n>', 'train for at most so long; the preset may be done before', positive)
-  .option('--steps <n>', 'exact number of steps instead of the limits of time', count(1, 1e9))
-  .option('--seed <n>', 'of all random choices', count(0, 2 ** 31 - 1), DEFAULT_SETTINGS.seed)
+  .option('--features-std <list>', 'standard deviation to divide each band by; same defaults', decimals)
+  .option(
+    '--recipe <file>',
+    'JSON file that overrides parts of the preset, such as {"radius":5,"views":{"quarterTurns":true}}'
+  )
+  .option('--minutes <n>', 'time limit in minutes; the preset may finish earlier', positive)
+  .option('--steps <n>', 'exact number of training steps instead of a time limit', count(1, 1e9))
+  .option('--seed <n>', 'random seed', count(0, 2 ** 31 - 1), DEFAULT_SETTINGS.seed)
   .option(
     '--scale <f>',
-    'factor on the size of the images, at most 1',
-    number((f) => f > 0 && f <= 1, 'above 0 and at most 1'),
+    'scale factor for the images, at most 1',
+    number((f) => f > 0 && f <= 1, 'a number above 0 and at most 1'),
     DEFAULT_SETTINGS.scale
   )
   .addOption(
-    new Option(
-      '--upright <how>',
-      'whether a pixel’s row says something of its class, as in photographs with the sky above'
-    )
+    new Option('--upright <how>', 'use the vertical position in the image, as in photographs with the sky at the top')
       .choices(['auto', 'yes', 'no'])
       .default(DEFAULT_SETTINGS.upright)
   )
-  .option('--gsd <metres>', 'ground sampling distance to which georeferenced images are brought', positive)
+  .option('--gsd <metres>', 'resample georeferenced images to this pixel size (ground sampling distance)', positive)
   .option(
     '--bands <list>',
-    'bands looked at, counted from 1, such as 4,3,2; all that the images have in common otherwise',
+    'bands to use, counted from 1, such as 4,3,2; defaults to all that the images share',
     (text: string) => numbers(1, 64, text)
   )
   .option(
     '--page <n>',
-    'page of TIFFs of several, counted from 1; otherwise the first, or all that a file calls channels',
+    'page of multi-page TIFFs, counted from 1; defaults to the first, or to all marked as channels',
     count(1, 1e6)
   )
   .addOption(area('training, labels and exports'))
   .addOption(backend().default(DEFAULT_SETTINGS.backend))
-  .option('--retime', 'with --backend auto, measure anew which is the fastest here', false)
-  .option('--json', 'print one JSON object as the last line')
+  .option('--retime', 'with --backend auto, measure again which backend is the fastest', false)
+  .option('--json', 'print the result as one JSON object, on the last line')
   .addHelpText(
     'after',
     examples(
@@ -153,15 +157,15 @@ program
           output.report?.heads
             .map(
               ({ name, information, ceiling, masses }) =>
-                `  ${masses.length > 0 ? `head ${name}` : output.method}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`
+                `  ${masses.length > 0 ? `Head ${name}` : output.method}: information ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`
             )
             .join('\n') ?? ''
-        const rows = output.upright?.used ? `\nThe row of a pixel counts: ${output.upright.reason}.` : ''
-        const from = output.resumedFrom ? ` (from step ${output.resumedFrom})` : ''
+        const rows = output.upright?.used ? `\nImage position used: ${output.upright.reason}.` : ''
+        const from = output.resumedFrom ? ` (continued from step ${output.resumedFrom})` : ''
         if (!(LEARNT_METHODS as readonly string[]).includes(output.method)) {
-          return `Clustered ${output.images} images by ${output.method} in ${duration(output.seconds)} with ${output.backend}.${rows}\nProject: ${output.project}${warningText(output.warnings)}${skippedText(output.skipped)}`
+          return `Clustering finished (${output.method}): ${plural(output.images, 'image')} in ${duration(output.seconds)} with ${output.backend}.${rows}\nProject: ${output.project}${warningText(output.warnings)}${skippedText(output.skipped)}`
         }
-        return `Trained ${output.steps} steps${from} on ${output.images} images in ${duration(output.seconds)} with ${output.backend} (${output.device}).\n${heads}${rows}\nProject: ${output.project}${warningText(output.warnings)}${skippedText(output.skipped)}`
+        return `Training finished: ${plural(output.steps, 'step')}${from} on ${plural(output.images, 'image')} in ${duration(output.seconds)} with ${output.backend} (${output.device}).\n${heads}${rows}\nProject: ${output.project}${warningText(output.warnings)}${skippedText(output.skipped)}`
       }
     )
   })
@@ -169,23 +173,23 @@ program
 addGroupCommands(program)
 
 withCleanUp(program.command('segment'))
-  .description('label every image with both heads; what is labelled already stays')
+  .description('label every image (skips images already labelled)')
   .argument('<project>')
   .addOption(images())
-  .addOption(area('the labels'))
+  .addOption(area('labels'))
   .option(
     '--heatmaps',
-    'also keep how probable each cluster is, for --confidence and --probabilities of exports',
+    'also save the probabilities of the clusters, which export --confidence and --probabilities need',
     false
   )
-  .option('--page <n>', 'page of TIFFs of several, counted from 1; that of training otherwise', count(1, 1e6))
+  .option('--page <n>', 'page of multi-page TIFFs, counted from 1; defaults to that of training', count(1, 1e6))
   .option(
     '--shard <i/n>',
-    'label only one of n parts, for as many processes or machines; merge-shards then joins them',
+    'label only part i of n, to share the work between processes or machines; join the parts with merge-shards',
     shardOf
   )
   .addOption(backend())
-  .option('--json', 'print one JSON object as the last line')
+  .option('--json', 'print the result as one JSON object, on the last line')
   .addHelpText(
     'after',
     examples(
@@ -205,16 +209,16 @@ withCleanUp(program.command('segment'))
     }
     return perform('segment', input, options.json, (output) => {
       const before = output.images - output.labelled
-      return `Segmented ${output.labelled} ${options.shard ? 'parts' : 'images'} in ${duration(output.seconds)} with ${output.backend}${before > 0 && !options.shard ? `; ${before} were labelled already` : ''}.\nLabels: ${output.labels}${warningText(output.warnings)}${skippedText(output.skipped)}`
+      return `Segmented ${plural(output.labelled, options.shard ? 'part' : 'image')} in ${duration(output.seconds)} with ${output.backend}${before > 0 && !options.shard ? `; ${before} already labelled` : ''}.\nLabels: ${output.labels}${warningText(output.warnings)}${skippedText(output.skipped)}`
     })
   })
 
 program
   .command('merge-shards')
-  .description('join the labels of all shards into those of one segmentation, byte for byte')
+  .description('join the labels of all shards, as if segmented in one go')
   .argument('<project>')
   .addOption(images())
-  .option('--json', 'print one JSON object as the last line')
+  .option('--json', 'print the result as one JSON object, on the last line')
   .addHelpText('after', examples('smalti merge-shards p'))
   .action((project: string, options) =>
     perform(
@@ -222,19 +226,17 @@ program
       { project: resolve(project), images: options.images && placed(options.images) },
       options.json,
       (output) =>
-        `Merged ${output.shards} shards of ${output.images} images.\nLabels: ${output.labels}${skippedText(output.skipped)}`
+        `Merged ${plural(output.shards, 'shard')} of ${plural(output.images, 'image')}.\nLabels: ${output.labels}${skippedText(output.skipped)}`
     )
   )
 
 program
   .command('describe')
-  .description(
-    'what is known of the clusters of a segmentation: shares, area, certainty, mean bands, neighbours, certain places'
-  )
+  .description('describe the clusters: share, area, confidence, mean band values, neighbours, typical places')
   .argument('<project>')
   .addOption(images())
   .addOption(head())
-  .option('--json', 'print one JSON object as the last line')
+  .option('--json', 'print the result as one JSON object, on the last line')
   .addHelpText('after', examples('smalti describe photos.smalti\nsmalti describe photos.smalti --head B --json'))
   .action((project: string, options) =>
     perform(
@@ -247,10 +249,10 @@ program
 
 program
   .command('diagnose')
-  .description('what a run’s features tell, and how they depend on each other, without labels')
+  .description('measure a run’s features without labels')
   .argument('<project>')
-  .option('--run <run>', 'another run than the one in use, such as run-0001')
-  .option('--json', 'print one JSON object as the last line')
+  .option('--run <run>', 'run to measure, such as run-0001, instead of the current one')
+  .option('--json', 'print the result as one JSON object, on the last line')
   .addHelpText('after', examples('smalti diagnose photos.smalti\nsmalti diagnose photos.smalti --run run-0001'))
   .action((project: string, options) =>
     perform(
@@ -263,11 +265,11 @@ program
 
 program
   .command('runs')
-  .description('the trainings of a project: each keeps its labels and classes, and one is in use')
+  .description('list, rename or switch the runs of a project; each keeps its labels and classes')
   .argument('<project>')
-  .option('--use <run>', 'make another run the one in use, such as run-0002')
-  .option('--name <name>', 'what the run in use is called')
-  .option('--json', 'print one JSON object as the last line')
+  .option('--use <run>', 'switch to another run, such as run-0002')
+  .option('--name <name>', 'rename the current run')
+  .option('--json', 'print the result as one JSON object, on the last line')
   .addHelpText(
     'after',
     examples(
@@ -288,11 +290,7 @@ program
   )
 
 const comparedText = ({ images, imagesWithoutTruth }: CommandOutput<'evaluate'>): string =>
-  imagesWithoutTruth > 0
-    ? `${images} of ${images + imagesWithoutTruth} images`
-    : images === 1
-      ? '1 image'
-      : `${images} images`
+  imagesWithoutTruth > 0 ? `${images} of ${plural(images + imagesWithoutTruth, 'image')}` : plural(images, 'image')
 
 const SHOWN_DECISIONS = new Set([2, 3, 5, 8, 12, 20, 30, 40])
 
@@ -300,30 +298,26 @@ addClassCommands(program)
 
 program
   .command('evaluate')
-  .description('compare label masks with known truth')
+  .description('check the accuracy of labels against reference masks')
   .argument('<project>')
   .requiredOption(
     '--truth <path>',
-    'masks (PNG, GeoTIFF) or GeoJSON with the names of the images, or one GeoJSON file; nodata, negative values and 255 are not scored'
+    'reference masks (PNG, GeoTIFF) or GeoJSON files named like the images, or one GeoJSON file for all; nodata, negative values and 255 are not scored'
   )
   .addOption(images())
   .option(
     '--truth-map <file>',
-    'JSON from values or colours to classes, {"0":0,"300":1} or {"#ff0000":0}; values that it does not name are not scored'
+    'JSON file that maps values or colours to classes, such as {"0":0,"300":1} or {"#ff0000":0}; other values are not scored'
   )
   .addOption(head())
-  .option('--boundary <px>', 'also the errors no farther than so many pixels from a true boundary', count(1, 100))
-  .option(
-    '--curve',
-    'also the best accuracy with 1 to 40 nodes of the tree of clusters: what so many decisions are worth',
-    false
-  )
+  .option('--boundary <px>', 'also count errors within this distance of a true boundary', count(1, 100))
+  .option('--curve', 'also show the best accuracy with 1 to 40 classes cut from the cluster tree', false)
   .addOption(
-    new Option('--mapping <how>', 'how clusters are given to classes')
+    new Option('--mapping <how>', 'how to match clusters to true classes: each to its most frequent one, or one to one')
       .choices(['many-to-one', 'hungarian'])
       .default('many-to-one')
   )
-  .option('--json', 'print one JSON object as the last line')
+  .option('--json', 'print the result as one JSON object, on the last line')
   .addHelpText(
     'after',
     examples(
@@ -347,19 +341,19 @@ program
     }
     return perform('evaluate', input, options.json, (output) =>
       [
-        `Head ${output.head}, ${output.how}, ${comparedText(output)}, ${output.pixels} pixels`,
-        `  accuracy  ${output.accuracy.toFixed(4)}  (largest class ${output.majority.toFixed(4)})`,
+        `Head ${output.head}, ${output.how}, ${comparedText(output)}, ${plural(output.pixels, 'pixel')}`,
+        `  accuracy  ${output.accuracy.toFixed(4)}  (majority baseline ${output.majority.toFixed(4)})`,
         `  NMI       ${output.nmi.toFixed(4)}`,
         `  ARI       ${output.ari.toFixed(4)}`,
         `  mIoU      ${output.miou.toFixed(4)}`,
         ...leftOutText(output.leftOut).map((reason, i) => `  ${i === 0 ? 'left out' : '        '}  ${reason}`),
         ...(output.boundary
           ? [
-              `  errors    ${output.boundary.errorRate.toFixed(4)} of ${output.boundary.pixels} pixels within ${options.boundary} of a boundary`
+              `  errors    ${output.boundary.errorRate.toFixed(4)} of ${plural(output.boundary.pixels, 'pixel')} within ${options.boundary} px of a boundary`
             ]
           : []),
         ...(output.curve?.flatMap((accuracy, i) =>
-          SHOWN_DECISIONS.has(i + 1) ? [`  ${String(i + 1).padStart(2)} decisions  ${accuracy.toFixed(4)}`] : []
+          SHOWN_DECISIONS.has(i + 1) ? [`  ${String(i + 1).padStart(2)} classes  ${accuracy.toFixed(4)}`] : []
         ) ?? []),
         ...(output.warning === undefined ? [] : [`Warning: ${output.warning}`])
       ].join('\n')
@@ -367,27 +361,27 @@ program
   })
 
 withCleanUp(program.command('export'))
-  .description('write labels for other programs')
+  .description('export labels for other programs')
   .argument('<project>')
-  .addOption(new Option('--format <name>', 'see below').choices(EXPORT_FORMATS).default('png'))
-  .requiredOption('--out <folder>')
+  .addOption(new Option('--format <name>', 'file format; see below').choices(EXPORT_FORMATS).default('png'))
+  .requiredOption('--out <folder>', 'folder to export to')
   .addOption(images())
   .addOption(head())
-  .option('--confidence', 'beside label GeoTIFFs, how probable each pixel’s class is', false)
+  .option('--confidence', 'with label GeoTIFFs, also export the probability of each pixel’s class', false)
   .option(
     '--probabilities',
-    'beside label GeoTIFFs, how probable each class is, a band each, at the network’s resolution',
+    'with label GeoTIFFs, also export the probability of every class, one band each, at the network’s resolution',
     false
   )
   .addOption(
-    new Option('--what <what>', 'classes with what was corrected by hand, or clusters as the network found them')
+    new Option('--what <what>', 'export the classes with corrections, or the original clusters')
       .choices(['classes', 'clusters'])
       .default('classes')
   )
-  .option('--only <paths...>', 'only these of the images, as they are listed')
-  .option('--plan', 'write nothing, only tell what would be written', false)
-  .option('--overwrite', 'also over files that no earlier export wrote', false)
-  .option('--json', 'print one JSON object as the last line')
+  .option('--only <paths...>', 'export only these images, named as listed')
+  .option('--plan', 'show what would be exported, without writing anything', false)
+  .option('--overwrite', 'overwrite files that no earlier export wrote', false)
+  .option('--json', 'print the result as one JSON object, on the last line')
   .addHelpText(
     'after',
     `\nFormats:\n${Object.entries(FORMAT_NOTES)
@@ -412,7 +406,7 @@ withCleanUp(program.command('export'))
     }
     return perform('export', input, options.json, (output) =>
       [
-        `${options.plan ? 'Would write' : 'Wrote'} ${output.files} files of head ${output.head} as ${output.format} to ${output.out}`,
+        `${options.plan ? 'Would export' : 'Exported'} ${plural(output.files, 'file')} (${output.format}, head ${output.head}) to ${output.out}`,
         ...(output.notes ?? [])
       ].join('\n')
     )
@@ -421,11 +415,11 @@ withCleanUp(program.command('export'))
 program
   .command('info')
   .description(
-    'describe images: size, bands, nodata, CRS, accuracy, pixel size, sidecars; without any, the program itself'
+    'show the size, bands, nodata, CRS, accuracy, pixel size and sidecars of images; without images, show versions and backends'
   )
-  .argument('[images...]', 'images, folders and addresses of GeoTIFFs')
-  .option('--page <n>', 'page of TIFFs of several, counted from 1', count(1, 1e6))
-  .option('--json', 'print one JSON object as the last line')
+  .argument('[images...]', 'folders, files or GeoTIFF URLs')
+  .option('--page <n>', 'page of multi-page TIFFs, counted from 1', count(1, 1e6))
+  .option('--json', 'print the result as one JSON object, on the last line')
   .addHelpText('after', examples('smalti info scene.tif\nsmalti info flight --json\nsmalti info'))
   .action((paths: string[], options) => {
     if (paths.length > 0)
@@ -440,7 +434,7 @@ program
         `Smalti ${output.smalti} on ${output.platform}, Node ${output.node}`,
         `${output.processors}, ${output.memoryGiB} GiB`,
         ...output.backends.map(
-          ({ name, used, device, reason }) => `  ${name.padEnd(12)} ${used ? device : `not used: ${reason}`}`
+          ({ name, used, device, reason }) => `  ${name.padEnd(12)} ${used ? device : `not available: ${reason}`}`
         ),
         ...Object.entries(output.libraries).map(([name, version]) => `  ${name} ${version}`)
       ].join('\n')
@@ -449,25 +443,25 @@ program
 
 program
   .command('runtimes')
-  .description('libraries that compute, which packages do not hold: what may be fetched, and what is here')
-  .addOption(new Option('--fetch <name>', 'fetch it, as this release pins it').choices(RUNTIMES))
-  .addOption(new Option('--remove <name>', 'remove it').choices(RUNTIMES))
-  .option('--json', 'print one JSON object as the last line')
+  .description('manage optional compute runtimes')
+  .addOption(new Option('--fetch <name>', 'download a runtime').choices(RUNTIMES))
+  .addOption(new Option('--remove <name>', 'remove a runtime').choices(RUNTIMES))
+  .option('--json', 'print the result as one JSON object, on the last line')
   .addHelpText('after', examples('smalti runtimes\nsmalti runtimes --fetch tensorflow'))
   .action(({ fetch, remove, json }) =>
     perform('runtimes', { fetch, remove }, json, ({ runtimes }) =>
       runtimes.length === 0
-        ? 'This build fetches none.'
+        ? 'This build offers no runtimes.'
         : runtimes
             .map(
               ({ name, version, packed, bytes, here }) =>
-                `${name} ${version}: ${here ? `here, ${megabytes(bytes)}` : `not here; --fetch ${name} fetches ${megabytes(packed)}, ${megabytes(bytes)} on the disk`}`
+                `${name} ${version}: ${here ? `installed, ${megabytes(bytes)}` : `not installed; --fetch ${name} downloads ${megabytes(packed)} (${megabytes(bytes)} on disk)`}`
             )
             .join('\n')
     )
   )
 
-/** Its shape is checked by the engine. */
+/** Reads a JSON file; the engine checks its shape. */
 async function readJson(path: string, option: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as unknown
@@ -476,12 +470,12 @@ async function readJson(path: string, option: string): Promise<unknown> {
   }
 }
 
-/** Milliseconds that the engine may take to end once the user insists. */
+/** Milliseconds the engine may take to end after the user's second interruption. */
 const PATIENCE = 3000
 
 /**
- * Runs the command line with the arguments after the program's name, and ends the process. How it ended is decided and printed
- * at once: a signal comes before that, and counts, or finds nothing to end any more.
+ * Runs the command line with the arguments after the program's name, and ends the process. The outcome is decided and
+ * printed in one go, so a signal either comes before it and counts, or finds nothing left to end.
  */
 export async function runCommandLine(
   args: readonly string[],
@@ -489,7 +483,7 @@ export async function runCommandLine(
   exit: (code: number) => void
 ): Promise<void> {
   useEngines(startEngine)
-  // What waits for a file or a pipe, and for no engine, ends with its process.
+  // Work that waits for a file or a pipe, and not for an engine, ends with the process.
   insisted.addEventListener('abort', () => setTimeout(() => exit(EXIT.interrupted), PATIENCE))
   let usage: CommanderError | undefined
   let outcome: Outcome
@@ -502,6 +496,6 @@ export async function runCommandLine(
   }
   const { code, stdout, stderr } = conclusionOf(outcome)
   process.stderr.write(stderr)
-  // It may be a pipe, which is written when its reader has time.
+  // Stdout may be a pipe, which is written only when its reader is ready.
   process.stdout.write(stdout, () => exit(usage && usage.exitCode !== 0 && code === EXIT.ok ? EXIT.badInput : code))
 }

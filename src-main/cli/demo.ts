@@ -1,4 +1,4 @@
-/** `npm run demo`: the main job on a generated scene whose truth is known. */
+/** `npm run demo`: trains on a generated scene, segments it and scores the result against its known truth. */
 import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { duration } from '../contract/words/duration.ts'
@@ -48,16 +48,16 @@ try {
 Smalti found clusters in ${segmented.images} generated aerial scenes, without labels.
 
   images          ${join(FOLDER, 'images')}
-  labels          ${labels.out}     drop a scene and its label GeoTIFF on QGIS: same place, colours and names
+  labels          ${labels.out}     open them in QGIS together with the images: same place, colours and names
   polygons        ${join(polygons.out, 'labels.gpkg')}
   project         ${project}
 
   time            ${duration((performance.now() - started) / 1e3)}, ${trained.steps} training steps
   backend         ${trained.backend} (${trained.device})
 
-  accuracy against the known truth (largest class ${over.majority.toFixed(2)}):
-    ${settings.over} over-clusters, each given to its most frequent class   ${over.accuracy.toFixed(3)}
-    ${settings.classes} clusters, each given to a class of its own             ${direct.accuracy.toFixed(3)}
+  accuracy against the known classes (majority baseline ${over.majority.toFixed(2)}):
+    ${settings.over} clusters, each matched to its most frequent class   ${over.accuracy.toFixed(3)}
+    ${settings.classes} clusters, matched to classes one to one             ${direct.accuracy.toFixed(3)}
 `)
 } catch (fault) {
   line.end()

@@ -1,10 +1,11 @@
 import type { CommandOutput } from '../contract/commands.ts'
+import { plural } from '../contract/words/plural.ts'
 
-/** Neighbours that are named of each cluster, and what of its border each must hold. */
+/** How many neighbours are named per cluster, and the least share of the border each must have. */
 const NAMED = 2
 const WORTH_NAMING = 0.1
 
-/** A line a cluster, those of the largest share first. */
+/** Formats one line per cluster, largest share first. */
 export function descriptionText({ head, names, clusters, neighbours }: CommandOutput<'describe'>): string {
   const total = clusters.reduce((sum, { pixels }) => sum + pixels, 0)
   const order = clusters.map((_, k) => k).sort((a, b) => clusters[b].pixels - clusters[a].pixels)
@@ -23,16 +24,16 @@ export function descriptionText({ head, names, clusters, neighbours }: CommandOu
         names[k].padEnd(12),
         `${((100 * pixels) / total).toFixed(1).padStart(5)} %`,
         ...(squareMetres === undefined ? [] : [`${(squareMetres / 1e4).toFixed(2).padStart(9)} ha`]),
-        `sure ${confidence === undefined ? '  –' : confidence.toFixed(2)}`,
+        `confidence ${confidence === undefined ? '  –' : confidence.toFixed(2)}`,
         `bands ${bands.map((value) => value.toPrecision(3)).join(' ')}`,
         beside.length > 0
-          ? `beside ${beside.map((other) => `${names[other]} (${Math.round((100 * border[other]) / length)} %)`).join(', ')}`
+          ? `borders ${beside.map((other) => `${names[other]} (${Math.round((100 * border[other]) / length)} %)`).join(', ')}`
           : '',
-        patches.length > 0 ? `as in ${patches[0].path} at ${patches[0].x}, ${patches[0].y}` : ''
+        patches.length > 0 ? `for example ${patches[0].path} at ${patches[0].x}, ${patches[0].y}` : ''
       ]
         .filter(Boolean)
         .join('  ')
     ]
   })
-  return [`Head ${head}, ${total} pixels`, ...lines].join('\n')
+  return [`Head ${head}, ${plural(total, 'pixel')}`, ...lines].join('\n')
 }

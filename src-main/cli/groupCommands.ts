@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { duration } from '../contract/words/duration.ts'
+import { plural } from '../contract/words/plural.ts'
 import type { CommandOutput } from '../contract/commands.ts'
 import type { GroupEdit } from '../contract/groups.ts'
 import { GROUP_METHODS } from '../contract/recipe.ts'
@@ -8,43 +9,45 @@ import { DEFAULT_SETTINGS } from '../contract/settings.ts'
 import { backend, count, examples, named, placed, positive, severalClasses, skippedText, stepsBack } from './options.ts'
 import { perform } from './perform.ts'
 
-/** `photos/a.jpg=3`, as often as it is given. */
+/** Parses `photos/a.jpg=3`; the option can be repeated. */
 function movedImage(text: string, before: [string, number][] = []): [string, number][] {
   const [, path, number] = /^(.+)=(\d+)$/.exec(text) ?? []
-  if (path === undefined) throw new InvalidArgumentError('It must be an image and its group, such as photos/a.jpg=3.')
+  if (path === undefined) throw new InvalidArgumentError('Give an image and a group, such as photos/a.jpg=3.')
   return [...before, [path, count(1, 1e6)(number) - 1]]
 }
 
-/** A line a group with its number, size and name; then all steps, those that were undone marked. */
+/** Formats one line per group with its number, size and name, then on request all steps, with undone ones marked. */
 function groupsText({ groups, steps, history }: CommandOutput<'groups'>, withHistory: boolean | undefined): string {
   const lines = groups.map(
     ({ id, images, name }) => `  ${String(id + 1).padStart(3)}  ${String(images).padStart(6)}  ${name}`
   )
   const told = withHistory
-    ? ['Steps:', ...steps.map((step, i) => `  ${i < history.done ? ' ' : '×'} ${i + 1}  ${step}`)]
+    ? ['History:', ...steps.map((step, i) => `  ${i < history.done ? ' ' : '×'} ${i + 1}  ${step}`)]
     : []
-  return [`${history.images.length} images in ${groups.length} groups`, ...lines, ...told].join('\n')
+  return [`${plural(history.images.length, 'image')} in ${plural(groups.length, 'group')}`, ...lines, ...told].join(
+    '\n'
+  )
 }
 
-/** Sorting whole images, and what is made of the groups. */
+/** Adds the commands that group whole images and edit the groups. */
 export function addGroupCommands(program: Command): void {
   program
     .command('group')
     .description(
-      'sort whole images into groups: a project that keeps them, or a table, a contact sheet and, if asked for, sub-folders'
+      'sort whole images into groups; saves them in a project, or exports a table, a contact sheet and sorted copies'
     )
-    .argument('<images...>', 'folders, sub-folders included, and files')
-    .option('--project <folder>', 'where the groups are kept, for smalti groups and the window; made if need be')
-    .option('--out <folder>', 'where the table and the contact sheet go')
-    .option('--groups <n>', 'groups looked for', count(2, 64), 10)
-    .addOption(new Option('--method <name>', 'how groups are found').choices(GROUP_METHODS).default('information'))
-    .option('--minutes <n>', 'time limit of training', positive)
-    .option('--steps <n>', 'exact number of steps instead of the limits of time', count(1, 1e9))
-    .option('--seed <n>', 'of all random choices', count(0, 2 ** 31 - 1), DEFAULT_SETTINGS.seed)
+    .argument('<images...>', 'folders (including subfolders) or files')
+    .option('--project <folder>', 'project folder for the groups, for smalti groups and the window; created if needed')
+    .option('--out <folder>', 'folder for the table and the contact sheet')
+    .option('--groups <n>', 'number of groups', count(2, 64), 10)
+    .addOption(new Option('--method <name>', 'grouping method').choices(GROUP_METHODS).default('information'))
+    .option('--minutes <n>', 'time limit in minutes', positive)
+    .option('--steps <n>', 'exact number of training steps instead of a time limit', count(1, 1e9))
+    .option('--seed <n>', 'random seed', count(0, 2 ** 31 - 1), DEFAULT_SETTINGS.seed)
     .addOption(backend().default(DEFAULT_SETTINGS.backend))
-    .option('--copies', 'with --out, also copy each image into the sub-folder of its group', false)
-    .option('--overwrite', 'with --out, also over files that no earlier export wrote', false)
-    .option('--json', 'print one JSON object as the last line')
+    .option('--copies', 'with --out, also copy each image to the subfolder of its group', false)
+    .option('--overwrite', 'with --out, overwrite files that no earlier export wrote', false)
+    .option('--json', 'print the result as one JSON object, on the last line')
     .addHelpText(
       'after',
       examples(
@@ -72,7 +75,7 @@ export function addGroupCommands(program: Command): void {
         options.json,
         (output) =>
           [
-            `Grouped ${output.images} images in ${duration(output.seconds)} with ${output.backend}: ${output.sizes.map((size, i) => `${i + 1}: ${size}`).join(', ')}`,
+            `Grouped ${plural(output.images, 'image')} in ${duration(output.seconds)} with ${output.backend}: ${output.sizes.map((size, i) => `${i + 1}: ${size}`).join(', ')}`,
             ...(output.project === undefined ? [] : [`Project: ${output.project}`]),
             ...(output.out === undefined ? [] : [`Table and contact sheet: ${output.out}`])
           ].join('\n') + skippedText(output.skipped)
@@ -81,19 +84,19 @@ export function addGroupCommands(program: Command): void {
 
   program
     .command('groups')
-    .description('change the groups of a project’s images and write them; changes are made in the order of this list')
+    .description('list, edit or export the groups of a project; edits apply in the order listed here')
     .argument('<project>')
-    .option('--add <name>', 'a new, empty group')
-    .option('--move <image=group>', 'a.jpg=3; may be given several times', movedImage)
-    .option('--merge <groups>', 'the first takes in the others, 3,7; may be given several times', severalClasses)
-    .option('--rename <group=name>', '3=Water; may be given several times', named)
-    .option('--undo [n]', 'go so many steps back', count(1, 1e6))
-    .option('--redo [n]', 'go so many steps forth', count(1, 1e6))
-    .option('--history', 'list all steps')
-    .option('--out <folder>', 'write a table and a contact sheet')
-    .option('--copies', 'with --out, also copy each image into the sub-folder of its group', false)
-    .option('--overwrite', 'with --out, also over files that no earlier export wrote', false)
-    .option('--json', 'print one JSON object as the last line')
+    .option('--add <name>', 'add an empty group')
+    .option('--move <image=group>', 'move an image, such as a.jpg=3; repeatable', movedImage)
+    .option('--merge <groups>', 'merge groups into the first, such as 3,7; repeatable', severalClasses)
+    .option('--rename <group=name>', 'rename a group, such as 3=Water; repeatable', named)
+    .option('--undo [n]', 'undo the last step, or the last n', count(1, 1e6))
+    .option('--redo [n]', 'redo one step, or n', count(1, 1e6))
+    .option('--history', 'show the history')
+    .option('--out <folder>', 'export a table and a contact sheet to this folder')
+    .option('--copies', 'with --out, also copy each image to the subfolder of its group', false)
+    .option('--overwrite', 'with --out, overwrite files that no earlier export wrote', false)
+    .option('--json', 'print the result as one JSON object, on the last line')
     .addHelpText(
       'after',
       examples(
@@ -128,7 +131,7 @@ export function addGroupCommands(program: Command): void {
         input,
         options.json,
         (output) =>
-          `${groupsText(output, options.history)}${output.files > 0 ? `\nWrote ${output.files} files to ${input.out}${skippedText(output.skipped)}` : ''}`
+          `${groupsText(output, options.history)}${output.files > 0 ? `\nExported ${plural(output.files, 'file')} to ${input.out}${skippedText(output.skipped)}` : ''}`
       )
     })
 }

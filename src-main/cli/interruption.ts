@@ -1,4 +1,4 @@
-/** What the user, or the system, has said about ending the program. Loaded before all else, so that nothing is missed. */
+/** Records requests by the user or the system to end the program. Loaded first, so that no signal is missed. */
 
 /** Milliseconds within which signals count as one: some programs send theirs to a process and to its group. */
 const ONE = 1000
@@ -7,9 +7,9 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const [first, second] = [new AbortController(), new AbortController()]
 let since = -Infinity
 
-/** Aborts at the first signal to end: what is under way is cancelled. */
+/** Aborts at the first signal: the running command is cancelled. */
 export const interrupted = first.signal
-/** Aborts at the second: nothing is waited for any more. */
+/** Aborts at the second signal: nothing is waited for any more. */
 export const insisted = second.signal
 
 function heed(): void {
@@ -19,7 +19,7 @@ function heed(): void {
   first.abort()
 }
 
-/** Listens for signals; once more after Electron has put its own handlers in place of these. */
+/** Listens for signals. Called again once Electron has installed handlers of its own. */
 export function heedSignals(): void {
   for (const signal of SIGNALS) process.off(signal, heed).on(signal, heed)
 }
@@ -27,7 +27,7 @@ export function heedSignals(): void {
 heedSignals()
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (fault: NodeJS.ErrnoException) => {
-    // Whoever read it, such as `head`, has seen enough.
+    // The reader, such as `head`, has seen enough.
     if (fault.code !== 'EPIPE') throw fault
   })
 }

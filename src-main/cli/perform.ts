@@ -1,10 +1,10 @@
-import type { EngineProcess } from '../contract/client.ts'
+import type { EngineProcess } from '../contract/engine/client.ts'
 import type { CommandInput, CommandName, CommandOutput } from '../contract/commands.ts'
 import { SmaltiError, asSmaltiError, isLoss } from '../contract/errors.ts'
 import { insisted, interrupted } from './interruption.ts'
 import { progressPrinter } from './progressLine.ts'
 
-/** Faults that lie with what was asked for, rather than with the work itself. */
+/** Errors caused by the input rather than by the work itself. */
 export const INPUT_FAULTS = new Set<string>([
   'FolderNotFound',
   'EmptyFolder',
@@ -56,17 +56,17 @@ export const useEngines = (start: () => EngineProcess): void => void (startEngin
 
 /** How a command ended. */
 export interface Outcome {
-  /** What it prints where it succeeds. */
+  /** Its output, if it succeeded. */
   output?: string
   error?: SmaltiError
   json?: boolean
 }
 
 let outcome: Outcome = {}
-/** How the command that was performed last ended. */
+/** How the last command ended. */
 export const lastOutcome = (): Outcome => outcome
 
-/** Runs a command in the engine with a progress line. Nothing else is printed; `lastOutcome` tells how it ended. */
+/** Runs a command in the engine with a progress line. It prints nothing else; `lastOutcome` returns the result. */
 export async function perform<N extends CommandName>(
   name: N,
   input: CommandInput<N>,
@@ -78,7 +78,7 @@ export async function perform<N extends CommandName>(
   const engine = startEngine!()
   const line = progressPrinter(process.stderr)
   const cancelling = (): void => {
-    if (process.stderr.isTTY) line.show({ stage: 'Cancelling… Press Ctrl-C again to end at once.' })
+    if (process.stderr.isTTY) line.show({ stage: 'Cancelling… Press Ctrl-C again to quit at once' })
   }
   interrupted.addEventListener('abort', cancelling)
   insisted.addEventListener('abort', engine.kill)
@@ -96,7 +96,7 @@ export async function perform<N extends CommandName>(
   }
 }
 
-/** What a command prints in the end and its exit code, which is always the same after an interruption. */
+/** Returns the final output of a command and its exit code, which is always the same after an interruption. */
 export function conclusionOf({ output = '', error, json }: Outcome): { code: number; stdout: string; stderr: string } {
   const told = interrupted.aborted && !isLoss(error) ? new SmaltiError('Cancelled') : error
   if (!told) return { code: EXIT.ok, stdout: output, stderr: '' }

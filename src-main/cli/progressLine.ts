@@ -1,8 +1,9 @@
-import type { Progress } from '../contract/commands.ts'
+import type { Progress } from '../contract/engine/progress.ts'
 import { duration } from '../contract/words/duration.ts'
 
 const BAR = 24
 
+/** Formats progress as one line of text. */
 export function describe({ stage, share, remaining, report }: Progress): string {
   const filled = Math.round(BAR * (share ?? 0))
   const bar =
@@ -17,7 +18,7 @@ export function describe({ stage, share, remaining, report }: Progress): string 
   return `${stage}${bar}${left}${heads}`
 }
 
-/** One line that rewrites itself on a terminal; elsewhere a line for each stage. */
+/** Prints progress: on a terminal as one line that is rewritten, elsewhere as one line per stage. */
 export function progressPrinter(stream: NodeJS.WriteStream): { show(progress: Progress): void; end(): void } {
   let lastStage = ''
   return {
@@ -29,7 +30,7 @@ export function progressPrinter(stream: NodeJS.WriteStream): { show(progress: Pr
         return
       }
       if (stream.isTTY) stream.write(`\r\u001b[K${describe(progress).slice(0, (stream.columns || 80) - 1)}`)
-      else if (progress.stage.split(' ')[0] !== lastStage) stream.write(`${progress.stage}\n`)
+      else if (progress.stage.split(' ')[0] !== lastStage) stream.write(`${progress.stage}…\n`)
       lastStage = progress.stage.split(' ')[0]
     },
     end() {

@@ -1,9 +1,10 @@
 import type { CommandOutput } from '../contract/commands.ts'
 import { duration } from '../contract/words/duration.ts'
+import { plural } from '../contract/words/plural.ts'
 
-/** A line a run, the newest first; an arrow at the one in use. */
+/** Formats one line per run, newest first, with an arrow at the current one. */
 export function runsText({ runs, current }: CommandOutput<'runs'>): string {
-  if (runs.length === 0) return 'No run has learnt anything yet.'
+  if (runs.length === 0) return 'There are no runs yet. Train first.'
   return runs
     .map(
       ({
@@ -24,8 +25,8 @@ export function runsText({ runs, current }: CommandOutput<'runs'>): string {
         const learnt =
           information === undefined || ceiling === undefined
             ? (method ?? 'k-means')
-            : `${steps} steps, ${information.toFixed(2)} of ${ceiling.toFixed(2)} nats`
-        return `${run === current ? '→' : ' '} ${run}  ${name === run ? '' : `“${name}”  `}${preset}, ${classes} classes of ${over} clusters, seed ${seed}: ${learnt} in ${duration(seconds)}${finished ? '' : ', not finished'}; ${labelled} images labelled`
+            : `${plural(steps, 'step')}, information ${information.toFixed(2)} of ${ceiling.toFixed(2)} nats`
+        return `${run === current ? '→' : ' '} ${run}  ${name === run ? '' : `“${name}”  `}${preset}, ${plural(classes, 'class', 'classes')} from ${plural(over, 'cluster')}, seed ${seed}: ${learnt} in ${duration(seconds)}${finished ? '' : ', unfinished'}; ${labelled > 0 ? `${plural(labelled, 'image')} labelled` : 'not segmented'}`
       }
     )
     .join('\n')

@@ -1,4 +1,4 @@
-/** The command line under Node. */
+/** Entry point of the command line under Node. */
 import './interruption.ts'
 
 const [{ startEngineProcess }, { runCommandLine }] = await Promise.all([

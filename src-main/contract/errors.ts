@@ -1,81 +1,82 @@
 /**
- * Every fault that Smalti names, with the sentence a person reads. Each takes the details it needs; a fault is
- * raised where it is known and shown unchanged in the window and on the command line.
+ * Every error that Smalti names, with the sentence that a person reads. Each sentence takes the details it needs. An
+ * error is raised where it is known, and shown unchanged in the window and on the command line.
  */
 const SENTENCES = {
-  Busy: (d) => `Not now: ${d.job}. Stop it first, or wait until it is done.`,
+  Busy: (d) => `${d.job} is in progress. Stop it first, or wait until it finishes.`,
   Cancelled: () => 'Cancelled.',
-  FolderNotFound: (d) => `There is no folder at ${d.path}.`,
-  FolderUnreadable: (d) => `${d.path} cannot be read: ${d.reason}.`,
-  EmptyFolder: (d) => `The folder ${d.path} is empty.`,
+  FolderNotFound: (d) => `Smalti can't find ${d.path}. Check the path.`,
+  FolderUnreadable: (d) => `Smalti can't read ${d.path}: ${d.reason}.`,
+  EmptyFolder: (d) => `There are no files in ${d.path}. Choose a folder that contains images.`,
   NoReadableImages: (d) =>
-    `${d.files === 1 ? `There is no image that Smalti can read at ${d.path}.` : `None of the ${d.files} files in ${d.path} is an image that Smalti can read.`} ${d.reason ?? ''}`.trimEnd(),
-  UnreadableImage: (d) => `${d.path} cannot be read: ${d.reason}.`,
+    `${d.files === 1 ? `Smalti can't read an image from ${d.path}.` : `Smalti can't read an image from any of the ${d.files} files in ${d.path}.`} ${d.reason ?? ''}`.trimEnd(),
+  UnreadableImage: (d) => `Smalti can't read ${d.path}: ${d.reason}.`,
   NotEnoughPixels: (d) =>
-    `The images are too small: ${d.have} pixels on the short side, and ${d.need} are needed. ${d.advice ?? ''}`.trimEnd(),
+    `The images are too small: their short side is ${d.have} pixels, and at least ${d.need} are needed. ${d.advice ?? ''}`.trimEnd(),
   NothingValid: (d) =>
-    `None of the ${d.images} images looked at has a pixel with data: all is marked as missing, or lies outside of the area of interest.`,
-  MixedImages: (d) => `These images cannot be learnt together: ${d.reason}.`,
-  AreaUnreachable: (d) => `The area of interest cannot be found in ${d.path}: ${d.reason}.`,
+    `${d.images === 1 ? 'The image contains no valid pixels' : `None of the ${d.images} sampled images contains valid pixels`}: everything is nodata or outside the area of interest.`,
+  MixedImages: (d) => `These images can't be trained together: ${d.reason}.`,
+  AreaUnreachable: (d) => `The area of interest can't be placed on ${d.path}: ${d.reason}.`,
   PlaceUnknown: (d) =>
-    `GeoJSON needs longitude and latitude, but the place of ${d.path} is unknown: ${d.reason}. Export a GeoPackage instead, which keeps the image's own coordinates.`,
-  NotGrouped: (d) => `The images of ${d.path} are not sorted into groups yet: smalti group … --project ${d.path}.`,
-  NotEnoughImages: (d) => `There are ${d.have} images for ${d.need} groups.`,
-  ProjectNotFound: (d) => `There is no Smalti project at ${d.path}.`,
-  ProjectUnreadable: (d) => `The project at ${d.path} cannot be read: ${d.reason}.`,
-  OtherImages: (d) => `${d.path} is the project of other images (${d.images}). Open those, or choose another folder.`,
+    `GeoJSON needs longitude and latitude, but the location of ${d.path} is unknown: ${d.reason}. Export a GeoPackage instead, which keeps the image's own coordinates.`,
+  NotGrouped: (d) => `The images of the project at ${d.path} have not been grouped yet. Group them first.`,
+  NotEnoughImages: (d) =>
+    `There ${d.have === 1 ? 'is only 1 image' : `are only ${d.have} images`} for ${d.need} groups. Add images, or choose fewer groups.`,
+  ProjectNotFound: (d) => `There is no Smalti project at ${d.path}. Check the path.`,
+  ProjectUnreadable: (d) => `Smalti can't read the project at ${d.path}: ${d.reason}.`,
+  OtherImages: (d) =>
+    `The project at ${d.path} belongs to different images (${d.images}). Open those, or choose another folder.`,
   ProjectTooNew: (d) =>
-    `The project at ${d.path} was written by a newer Smalti (format ${d.found}; this one knows ${d.known}).`,
+    `The project at ${d.path} was saved by a newer version of Smalti (format ${d.found}; this version reads up to ${d.known}). Update Smalti to open it.`,
   ProjectLocked: (d) => `The project at ${d.path} is open in another Smalti window or command${holderOf(d)}.`,
   FolderInUse: (d) =>
     `Another export is writing to ${d.path}${holderOf(d)}. Wait until it finishes, or choose another folder.`,
-  UpdateNotTrusted: (d) => `The update is not used: ${d.reason}. Smalti stays as it is.`,
-  UpdateFailed: (d) => `There is no update: ${d.reason}. Smalti stays as it is.`,
-  RuntimeUnavailable: (d) => `The runtime was not fetched: ${d.reason}. Smalti computes as before.`,
-  PathNotNamed: (d) => `${d.path} was neither chosen, dropped nor opened here. Choose it first.`,
-  FolderNotWritable: (d) => `${d.path} cannot be written: ${d.reason}.`,
-  DiskFull: (d) => `The disk is full; ${d.path} could not be written. Everything saved before is intact.`,
+  UpdateNotTrusted: (d) => `The update was rejected: ${d.reason}. Smalti was not changed.`,
+  UpdateFailed: (d) => `Couldn't update: ${d.reason}. Smalti was not changed.`,
+  RuntimeUnavailable: (d) => `Couldn't download the runtime: ${d.reason}. Smalti works without it.`,
+  PathNotNamed: (d) => `Smalti doesn't have access to ${d.path}. Choose it first.`,
+  FolderNotWritable: (d) => `Smalti can't write to ${d.path}: ${d.reason}.`,
+  DiskFull: (d) => `The disk is full, so ${d.path} couldn't be written. Everything saved before is intact.`,
   NothingTrained: (d) => `The project at ${d.path} has no trained model yet. Train it first.`,
-  NothingSegmented: (d) => `The project at ${d.path} has no label masks yet. Segment it first.`,
-  LabelsUnreadable: (d) => `The labels of ${d.path} cannot be read: ${d.reason}. Segment again.`,
+  NothingSegmented: (d) => `The project at ${d.path} has no labels yet. Segment it first.`,
+  LabelsUnreadable: (d) => `Smalti can't read the labels of ${d.path}: ${d.reason}. Segment it again.`,
   CorrectionsUnreadable: (d) =>
-    `The corrections in ${d.path} cannot be read: ${d.reason}. Undo them, or restore the file.`,
-  HeatmapsMissing: (d) =>
-    `The labels of ${d.path} were made without heatmaps, which tell how probable each class is. Make them first: smalti segment … --heatmaps.`,
+    `Smalti can't read the corrections in ${d.path}: ${d.reason}. Undo them, or restore the file.`,
+  HeatmapsMissing: (d) => `${d.path} has no saved probabilities (heatmaps). Segment it again and save them.`,
   TooManyPatches: (d) =>
-    `The labels fall into more patches than polygons are made of (over ${d.most} corners). Clean them up first: --sieve 50px.`,
-  ClassesChanged: (d) =>
-    `The classes of ${d.path} were changed by another window or command meanwhile. They are shown as they are now.`,
-  GroupsChanged: (d) =>
-    `The groups of ${d.path} were changed by another window or command meanwhile. They are shown as they are now.`,
-  ShardMissing: (d) => `The labels cannot be merged yet: missing ${d.missing}.`,
+    `The labels are too fragmented to vectorise (over ${Number(d.most).toLocaleString('en')} corners). Clean up the labels first.`,
+  ClassesChanged: (d) => `The classes of ${d.path} were changed elsewhere. They have been reloaded.`,
+  GroupsChanged: (d) => `The groups of ${d.path} were changed elsewhere. They have been reloaded.`,
+  ShardMissing: (d) => `The shards can't be merged yet. Missing: ${d.missing}.`,
   WouldOverwrite: (d) =>
-    `${d.path} exists and was not written by this export. Nothing was written; choose another folder${d.option ? `, or allow it with ${d.option}` : ''}.`,
+    `${d.path} already exists and was not written by an earlier export. Nothing was written. Choose another place, or allow overwriting.`,
   AmongImages: (d) =>
-    `${d.path} lies among the images of the project, where nothing is ever written. Choose a folder of its own.`,
-  CheckpointUnreadable: (d) => `The checkpoint ${d.path} cannot be read: ${d.reason}.`,
+    `${d.path} is in a folder of the project's images, where Smalti never writes. Choose a folder outside the images.`,
+  CheckpointUnreadable: (d) =>
+    `Smalti can't read the checkpoint in ${d.path}: ${d.reason}. Restore it from a copy, or train again.`,
   CheckpointMismatch: (d) =>
-    `The project was trained with other settings (${d.setting}: ${d.found}; asked: ${d.expected}).`,
-  FeaturesUnusable: (d) => `The network ${d.path} cannot be used for its features: ${d.reason}.`,
-  BackendUnavailable: (d) => `The backend ${d.backend} cannot be used here: ${d.reason}.`,
-  TrainingDiverged: (d) => `Training gave numbers that are not finite at step ${d.step}, ${d.times} times in a row.`,
-  TruthMissing: (d) => `No truth mask in ${d.path} has the name of a segmented image.`,
-  TruthMismatch: (d) => `The truth mask ${d.path} measures ${d.found}, its image ${d.expected}.`,
+    `The project was trained with different settings (${d.setting}: ${d.found}, not ${d.expected}).`,
+  FeaturesUnusable: (d) => `Smalti can't use features of the network ${d.path}: ${d.reason}.`,
+  BackendUnavailable: (d) => `Smalti can't use the backend ${d.backend} on this computer: ${d.reason}.`,
+  TrainingDiverged: (d) =>
+    `Training diverged (NaN or infinity) at step ${d.step}, ${d.times} times in a row. Try another seed, or a lower learning rate in the recipe.`,
+  TruthMissing: (d) => `No mask in ${d.path} is named after a segmented image. Give each mask the name of its image.`,
+  TruthMismatch: (d) => `The mask ${d.path} is ${d.found} pixels; its image is ${d.expected}.`,
   TruthAmbiguous: (d) =>
-    `Smalti can't tell which truth belongs to which image: ${d.truths} for ${d.images}. Keep one truth file for each image, and give images different names.`,
-  TruthUnusable: (d) => `Smalti can't use the truth ${d.path}: ${d.reason}.`,
-  NothingScored: (d) => `No pixel could be scored: ${d.reason}.`,
+    `Smalti can't tell which reference file belongs to which image: ${d.truths} for ${d.images}. Keep one reference file for each image, and give images different names.`,
+  TruthUnusable: (d) => `Smalti can't use the reference file ${d.path}: ${d.reason}.`,
+  NothingScored: (d) => `No pixels could be scored: ${d.reason}.`,
   TruthInColour: (d) =>
-    `The truth mask ${d.path} holds colours (${d.colour}), not classes. Say which class each colour is: --truth-map with {"#rrggbb": class}.`,
+    `The mask ${d.path} contains colours (${d.colour}), not class numbers. Convert the colours to class numbers, or use a class map with smalti evaluate.`,
   InvalidSetting: (d) => `${d.setting}: ${d.reason}.`,
-  ShapeMismatch: (d) => `The shapes do not match: ${d.expected} and ${d.found}.`,
-  EngineStopped: (d) => `The engine stopped unexpectedly (${d.reason}). The project is as it was last saved.`,
-  InternalError: (d) => `Something went wrong inside Smalti: ${d.reason}.`
+  ShapeMismatch: (d) => `The shapes don't match: ${d.expected} and ${d.found}.`,
+  EngineStopped: (d) => `The engine stopped unexpectedly (${d.reason}). Everything saved before is intact.`,
+  InternalError: (d) => `Something went wrong in Smalti: ${d.reason}.`
 } satisfies Record<string, (details: Details) => string>
 
 type Details = Readonly<Record<string, string | number | undefined>>
 
-/** The process that holds a lock, in brackets, as far as it is known. */
+/** Names the process that holds a lock, in brackets, as far as it is known. */
 const holderOf = ({ process, host }: Details): string =>
   process === undefined ? '' : ` (process ${process}${host === undefined ? '' : ` on ${host}`})`
 
@@ -98,18 +99,18 @@ export class SmaltiError extends Error {
 
 export const ERROR_NAMES = Object.keys(SENTENCES) as [ErrorName, ...ErrorName[]]
 
-const GONE_DRIVE = 'its drive or network folder does not answer'
-/** What a person understands of a file system's faults. */
+const GONE_DRIVE = "its drive or network folder isn't responding"
+/** Plain words for the file system's error codes. */
 const REASONS: Partial<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
-  ENOTDIR: 'a file is in the way',
-  EEXIST: 'a file is in the way',
-  EISDIR: 'a folder is in the way',
-  ENOENT: 'it has gone',
-  ENAMETOOLONG: 'its name is too long',
-  EFBIG: 'its file system takes no file that large',
+  ENOTDIR: 'a file with that name exists',
+  EEXIST: 'a file with that name exists',
+  EISDIR: 'a folder with that name exists',
+  ENOENT: 'it no longer exists',
+  ENAMETOOLONG: 'the name is too long',
+  EFBIG: 'the file is too large for this file system',
   EBUSY: 'another program is using it',
   EMFILE: 'too many files are open',
   ENFILE: 'too many files are open',
@@ -119,13 +120,13 @@ const REASONS: Partial<Record<string, string>> = {
     )
   )
 }
-/** Calls that only look. */
+/** System calls that only read. */
 const LOOKING = new Set(['read', 'scandir', 'opendir', 'stat', 'lstat', 'fstat', 'readlink'])
 
-/** A named error as it is; a fault of the file system under its name; anything else as an internal error. */
+/** Returns a named error as it is, a file system error under its name, and anything else as an internal error. */
 export function asSmaltiError(fault: unknown, path = ''): SmaltiError {
   if (fault instanceof SmaltiError) return fault
-  // Closing failed, too, after what went wrong.
+  // Closing failed as well; the first fault is the one that matters.
   if (fault instanceof Error && 'suppressed' in fault) return asSmaltiError(fault.suppressed, path)
   const { code, path: faultPath, message, syscall } = fault as NodeJS.ErrnoException
   const where = faultPath ?? path
@@ -137,5 +138,5 @@ export function asSmaltiError(fault: unknown, path = ''): SmaltiError {
 }
 
 const LOSSES = new Set<string>(['DiskFull', 'FolderNotWritable'])
-/** Whether a fault says that something was not kept, which a user is told even of work that was cancelled. */
+/** Whether an error says that something was not saved. The user is told this even if the work was cancelled. */
 export const isLoss = (fault: unknown): boolean => fault instanceof SmaltiError && LOSSES.has(fault.name)

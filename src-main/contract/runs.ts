@@ -2,23 +2,26 @@ import { z } from 'zod'
 import { METHODS } from './recipe.ts'
 import { PRESETS } from './settings.ts'
 
-/** What a run's features are without labels; of the weights after so many steps. */
+/** Measures of a run's features, without labels, for the weights after this number of steps. */
 export const diagnosis = z.object({
   steps: z.int(),
-  /** Pixels that were looked at, features of each, and those of them that never vary. */
+  /** Pixels sampled, features per pixel, and how many features never vary. */
   pixels: z.int(),
   features: z.int(),
   unused: z.int(),
-  /** What features tell of the colours and gradients about their pixel, at least, in nats (MINE). */
+  /**
+   * Lower bound on the information that features carry about the colours and gradients around their pixel, in nats
+   * (MINE).
+   */
   information: z.number(),
-  /** How much features depend on each other, at least, in nats (NDM). */
+  /** Lower bound on the dependency between features, in nats (NDM). */
   dependency: z.number()
 })
 export type Diagnosis = z.infer<typeof diagnosis>
 
-/** A training of a project, as it is listed. */
+/** A run of a project, as it is listed. */
 export const runSummary = z.object({
-  /** Its folder's name. */
+  /** Name of its folder. */
   run: z.string(),
   name: z.string(),
   preset: z.enum(PRESETS),
@@ -29,14 +32,14 @@ export const runSummary = z.object({
   steps: z.int(),
   seconds: z.number(),
   finished: z.boolean(),
-  /** Of the first head, in nats, and the most that it can carry; where information was learnt. */
+  /** Information of the first head in nats, and its upper limit, if the method measures information. */
   information: z.number().optional(),
   ceiling: z.number().optional(),
-  /** Where its features were measured since it last learnt. */
+  /** Present if the features were measured since the run last trained. */
   diagnosis: diagnosis.optional(),
-  /** Images that it has labelled. */
+  /** Images that the run has labelled. */
   labelled: z.int(),
-  /** When it was written last, in milliseconds. */
+  /** Time of the last change, in milliseconds. */
   changed: z.number()
 })
 export type RunSummary = z.infer<typeof runSummary>

@@ -1,19 +1,19 @@
 import { z } from 'zod'
 
-/** Libraries that compute, too large for a package, which a user may fetch. */
+/** Optional compute runtimes, too large to ship, which a user can download. */
 export const RUNTIMES = ['tensorflow'] as const
 export type RuntimeName = (typeof RUNTIMES)[number]
 
 export const runtime = z.object({
   name: z.enum(RUNTIMES),
   version: z.string(),
-  /** Bytes to be fetched, and on the disk then. */
+  /** Bytes to download, and bytes on the disk. */
   packed: z.int(),
   bytes: z.int(),
-  /** It has been fetched. */
+  /** Whether it has been downloaded. */
   here: z.boolean()
 })
 export type Runtime = z.infer<typeof runtime>
 
-/** Sizes as they are told beside a runtime. */
+/** Formats a size in megabytes. */
 export const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`

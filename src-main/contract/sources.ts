@@ -1,5 +1,4 @@
 /**
- * Whether a source that a person named is an address on a server; all others are paths of this computer. Asked where
- * sources enter; readers get a `Location`.
+ * Whether a source is a URL; all others are paths on this computer. Used where sources enter; readers get a `Location`.
  */
 export const isAddress = (source: string): boolean => /^https?:\/\/./i.test(source)

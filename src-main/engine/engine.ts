@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type CommandName, parsedInput } from '../contract/commands.ts'
 import { SmaltiError, asSmaltiError, isLoss } from '../contract/errors.ts'
-import { type FromEngine, toEngine } from '../contract/messages.ts'
+import { type FromEngine, toEngine } from '../contract/engine/messages.ts'
 import { listImages, readCatalogue } from '../imagery/catalogue.ts'
 import { unlessAborted } from '../imagery/reading/sharedWork.ts'
 import { recipeOf } from '../learning/presets.ts'
@@ -27,7 +27,7 @@ import { runtimesJob } from './jobs/runtimes.ts'
 import { segmentJob } from './jobs/segment.ts'
 import { trainJob } from './jobs/train.ts'
 
-/** Commands of which one at a time runs; a second waits for the first. */
+/** Commands that run one at a time; a second one waits for the first. */
 const EXCLUSIVE: ReadonlySet<CommandName> = new Set([
   'train',
   'group',
@@ -38,7 +38,7 @@ const EXCLUSIVE: ReadonlySet<CommandName> = new Set([
   'diagnose'
 ])
 
-/** Runs commands that arrive as messages. `send` carries the answers back. */
+/** Creates the engine: it runs the commands that arrive as messages and answers through `send`. */
 export function createEngine(send: (message: FromEngine) => void): { receive(message: unknown): void } {
   const running = new Map<number, AbortController>()
   const pause = createPause()
@@ -50,12 +50,12 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
       readCatalogue(
         sources,
         signal,
-        (done, total) => onProgress({ stage: 'Reading the images', share: done / total }),
+        (done, total) => onProgress({ stage: 'Reading images', share: done / total }),
         page
       ),
     listing: async ({ sources }) => ({ images: await listImages(sources) }),
     sample: ({ out }, { signal, onProgress }) =>
-      writeSample(out, signal, (share) => onProgress({ stage: 'Drawing the sample', share })),
+      writeSample(out, signal, (share) => onProgress({ stage: 'Creating the sample', share })),
     details: detailsJob,
     area: areaJob,
     recipe: (settings) => Promise.resolve(recipeOf(settings)),
@@ -101,7 +101,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     const done = (before ? unlessAborted(before, signal) : Promise.resolve()).then(() =>
       perform(id, name, input, signal)
     )
-    // One that is cancelled while it waits answers at once; the next waits for those before it all the same.
+    // A command that is cancelled while it waits answers at once; the next one still waits for those before it.
     if (before) exclusive = Promise.allSettled([before, done])
     void done
       .then(
@@ -120,7 +120,7 @@ export function createEngine(send: (message: FromEngine) => void): { receive(mes
     receive(message) {
       const parsed = toEngine.safeParse(message)
       if (!parsed.success) {
-        console.error(`A message was not understood: ${z.prettifyError(parsed.error)}`)
+        console.error(`Smalti received a message that it can't read: ${z.prettifyError(parsed.error)}`)
         return
       }
       if (parsed.data.kind === 'cancel') running.get(parsed.data.id)?.abort()
@@ -142,7 +142,7 @@ function createPause(): { set(paused: boolean): void; whenResumed(signal: AbortS
     },
     async whenResumed(signal) {
       if (!resumed) return
-      // Who is cancelled while he waits goes on, to keep what there is.
+      // A job that is cancelled while paused goes on, so that it can save its results.
       await unlessAborted(resumed, signal).catch(() => undefined)
     }
   }

@@ -1,10 +1,12 @@
 import { SmaltiError } from '../contract/errors.ts'
 import { withLock } from '../project/lock.ts'
 import { machineOf } from '../project/machine.ts'
-import type { CommandName, CommandOutput, Progress } from '../contract/commands.ts'
+import type { CommandName, CommandOutput } from '../contract/commands.ts'
+import type { Progress } from '../contract/engine/progress.ts'
 import type { COMMANDS } from '../contract/commands.ts'
 import type { z } from 'zod'
 
+/** Lets a job be cancelled and paused, and report its progress. */
 export interface JobContext {
   signal: AbortSignal
   onProgress(progress: Progress): void
@@ -12,15 +14,15 @@ export interface JobContext {
   whenResumed(): Promise<void>
 }
 
-/** A command's work: the same whether the window, the command line or a test asked for it. */
+/** The work behind a command. It is the same for the window, the command line and the tests. */
 export type Job<N extends CommandName> = (
   input: z.output<(typeof COMMANDS)[N]['input']>,
   context: JobContext
 ) => Promise<CommandOutput<N>>
 
 /**
- * Runs the part of a job that changes a project, or a part of one, while nobody else may.
- * @param name  of the part's lock; the project's own when absent
+ * Runs the part of a job that changes a project (or one part of it) under a lock.
+ * @param name  name of the lock; the project's own lock when absent
  * @throws ProjectLocked, Cancelled and whatever `work` throws
  */
 export function exclusively<T>(
@@ -33,10 +35,10 @@ export function exclusively<T>(
     name,
     onTakeover: (holder) =>
       context.onProgress({
-        stage: `Taking over from ${holder ? machineOf(holder) : 'another Smalti'}, which has stopped responding`
+        stage: `Taking over from ${holder ? machineOf(holder) : 'another Smalti'}, which stopped responding`
       })
   })
 }
 
-/** Whether another has taken over what a job had for itself: then it has nothing more to write there. */
+/** Whether another process has taken over the job's lock. The job must then write nothing more there. */
 export const isLost = ({ signal }: JobContext): boolean => signal.reason instanceof SmaltiError

@@ -1,10 +1,10 @@
-/** What the process that computes does: it answers commands, from Electron's main process or from the one that started it. */
+/** Answers commands from Electron's main process or from the process that started this one. */
 import { constants, setPriority } from 'node:os'
 import sharp from 'sharp'
 import { createEngine } from './engine.ts'
 import { parentPort, receiveFromSibling } from './runtime/siblings.ts'
 
-// What is read is kept by the readers; the decoder's own cache holds users' files open.
+// The readers cache pixels themselves, and the decoder's cache would keep users' files open.
 sharp.cache(false)
 if (parentPort) {
   const port = parentPort

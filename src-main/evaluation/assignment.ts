@@ -1,6 +1,6 @@
 /**
- * Assignment of rows to different columns with the greatest total (Hungarian method with potentials, O(n³); Kuhn
- * 1955, Jonker and Volgenant 1987). Rows beyond the number of columns stay unassigned (−1).
+ * Assigns rows to different columns with the greatest total gain (Hungarian method with potentials, O(n³); Kuhn 1955,
+ * Jonker and Volgenant 1987). Rows beyond the number of columns stay unassigned (−1).
  *
  * @param gain  gain[row][column]
  */

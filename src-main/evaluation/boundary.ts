@@ -1,8 +1,10 @@
 /**
- * Which pixels lie no more than `reach` rows and columns from a boundary between two classes; what has no class bounds
- * nothing.
+ * Marks pixels no more than `reach` rows and columns from a boundary between two classes. Pixels without a class form
+ * no boundary.
+ *
  * @param classes  row-major
- * @returns        1 for those that do
+ * @param none     value of pixels without a class
+ * @returns        1 for marked pixels
  */
 export function nearBoundary(classes: Uint8Array, width: number, reach: number, none: number): Uint8Array {
   const height = classes.length / width
@@ -17,7 +19,7 @@ export function nearBoundary(classes: Uint8Array, width: number, reach: number, 
       if (y + 1 < height) differ(i, i + width)
     }
   }
-  // The pixel beside a boundary is 1 away from it.
+  // A pixel next to a boundary is 1 away from it.
   const along = (from: Uint8Array, length: number, step: number, lines: number, across: number): Uint8Array => {
     const near = new Uint8Array(from.length)
     for (let line = 0; line < lines; line++) {

@@ -2,11 +2,11 @@ import type { ClusterTree } from '../contract/classes.ts'
 import type { Confusion } from './scores.ts'
 
 /**
- * What decisions of a person are worth: the best accuracy that n nodes of a tree of clusters reach, each given to the
- * class that it covers most, when together they hold every cluster once and are chosen well. By a dynamic programme:
- * the best of n nodes below a join is the best of i below one part and n − i below the other.
+ * Returns how far a person's decisions can take accuracy: the best that n nodes of a cluster tree reach when together
+ * they cover every cluster once and each takes its most frequent class. By dynamic programming: the best of n nodes
+ * below a join is the best of i below one part and n − i below the other.
  *
- * @param confusion  of the tree's clusters
+ * @param confusion  confusion of the tree's clusters
  * @returns          accuracies for 1, 2 … `most` nodes, as far as there are clusters
  */
 export function decisionCurve({ count, joins }: ClusterTree, confusion: Confusion, most: number): number[] {

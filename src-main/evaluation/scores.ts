@@ -7,15 +7,15 @@ export type Mapping = 'many-to-one' | 'hungarian'
 export interface Scores {
   /** Share of scored pixels whose cluster is mapped to their class. */
   accuracy: number
-  /** Share of the largest class: what labelling everything alike would score. */
+  /** Share of the largest class: the accuracy of giving that class to every pixel. */
   majority: number
-  /** Mutual information over the mean of the two entropies. */
+  /** Normalised mutual information: the mutual information over the mean of the two entropies. */
   nmi: number
   /** Adjusted Rand index (Hubert and Arabie 1985). */
   ari: number
-  /** Mean over the true classes of intersection over union, after mapping. */
+  /** Mean intersection over union of the true classes, after mapping. */
   miou: number
-  /** Class of each cluster; −1 where it has none. */
+  /** Class of each cluster; −1 for none. */
   mapping: number[]
   pixels: number
 }
@@ -27,6 +27,7 @@ export function emptyConfusion(clusters: number, classes: number): Confusion {
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
 const columnsOf = (confusion: Confusion): number[] => confusion[0].map((_, k) => sum(confusion.map((row) => row[k])))
 
+/** Scores a confusion matrix, with clusters mapped to classes as `how` says. */
 export function score(confusion: Confusion, how: Mapping): Scores {
   const clusterSizes = confusion.map(sum)
   const classSizes = columnsOf(confusion)

@@ -2,14 +2,14 @@ import { SmaltiError } from '../contract/errors.ts'
 import type { GroundAreas } from '../imagery/crs/groundArea.ts'
 import { type LabelSource, stripes } from '../labels/source.ts'
 
-/** How much there is of each label 0…255. */
+/** The amount of each label 0…255. */
 export interface LabelAreas {
   pixels: Float64Array
-  /** On the ellipsoid, where the scene's place is known. */
+  /** Areas on the ellipsoid; absent when the scene's place is unknown. */
   squareMetres?: Float64Array
 }
 
-/** Measures labels stripe by stripe. @throws Cancelled, UnreadableImage */
+/** Measures labels one stripe at a time. @throws Cancelled, UnreadableImage */
 export async function measureLabels(
   labels: LabelSource,
   ground: GroundAreas | undefined,
@@ -26,7 +26,7 @@ export async function measureLabels(
   return { pixels, squareMetres }
 }
 
-/** Opens an item's labels for as long as `work` needs them. */
+/** Opens an item's labels while `work` runs. */
 export async function withLabels<T>(
   item: { open(): Promise<LabelSource> },
   work: (labels: LabelSource) => Promise<T>

@@ -6,22 +6,22 @@ import { type PatchPolygon, TOLERANCE, doubledArea, polygonsOf } from '../labels
 import { withLabels } from './areas.ts'
 import type { ExportContext, ExportItem } from './format.ts'
 
-/** A patch of an image. */
+/** A connected patch of one class, ready to be written as a polygon. */
 export interface LabelFeature {
   image: string
   value: number
   name: string
   colour: string
   pixels: number
-  /** Square metres on the ellipsoid, where they are known. */
+  /** Square metres on the ellipsoid, if known. */
   area?: number
   /** Columns and rows, [x, y, x, y …], closed: an outer ring, then holes. */
   rings: number[][]
 }
 
 /**
- * The patches of an image.
- * @param counted  1 for each pixel of a window that is to be part of one; all are when absent
+ * Vectorises the patches of an image.
+ * @param counted  returns 1 for each pixel of a window that may belong to a patch; by default all may
  */
 export async function featuresOf(
   item: ExportItem,
@@ -54,10 +54,12 @@ function featureOf(
   return { image: path, value: label, name, colour, pixels, area: ground?.within(rings), rings }
 }
 
-/** Of an image of unknown place: columns, and rows counted upwards from the upper border so that it stands upright. */
+/**
+ * The transform for an image of unknown place: columns to the right and rows upwards, so that the image stands upright.
+ */
 const UNPLACED: Transform = [0, 1, 0, 0, 0, -1]
 
-/** Rings in the coordinates of an image's scene: the outer counter-clockwise, holes clockwise. */
+/** Converts rings to the scene's coordinates: the outer ring counter-clockwise, holes clockwise. */
 export function sceneRings({ rings }: LabelFeature, { georeference }: ExportItem): [number, number][][] {
   const transform = georeference?.transform ?? UNPLACED
   const [, xc, xr, , yc, yr] = transform

@@ -6,47 +6,48 @@ import type { Heatmap } from '../labels/heatmaps.ts'
 import type { LabelSource } from '../labels/source.ts'
 import type { OutFolder } from './outFolder.ts'
 
-/** The labels of one image, as they are to be written. */
+/** The labels of one image to export. */
 export interface ExportItem extends Size {
   /** Path of the image in its catalogue. */
   path: string
   /** The image itself, which may no longer exist. */
   file: string
-  /** The path as exported files are called, without an ending, unique among all. */
+  /** Base name of the exported files, without extension; unique among all items. */
   stem: string
-  /** Name of its layer in a GeoPackage, unique among all. */
+  /** Name of the GeoPackage layer; unique among all items. */
   layer: string
   georeference?: Georeference
-  /** Areas of its pixels on the ground, where they are known. */
+  /** Ground areas of the pixels, if known. */
   ground?: GroundAreas
-  /** Path of a label raster that holds exactly these labels, if there is one. */
+  /** Path of a label raster with exactly these labels, if there is one. */
   raster?: string
   open(): Promise<LabelSource>
-  /** Probabilities of the classes, where heatmaps were kept. */
+  /** Opens the probabilities of the classes, if heatmaps were saved. */
   openHeatmap?(): Promise<Heatmap>
 }
 
+/** Everything that a format needs to write its files. */
 export interface ExportContext {
   out: OutFolder
   items: readonly ExportItem[]
-  /** Names and colours of the labels from 0. */
+  /** Names and colours of the labels, from 0. */
   classes: readonly ClusterClass[]
   measures: Measures
   signal: AbortSignal
   onProgress(share: number): void
 }
 
-/** One way of writing labels. */
+/** A format that labels can be exported to. */
 export interface ExportFormat {
-  /** Names of all files that it will write into a folder. */
+  /** Returns the names of all files that the format will write into a folder. */
   files(items: readonly ExportItem[], classes: readonly ClusterClass[], measures: Measures, folder: string): string[]
-  /** Names of files that an earlier export of other labels may have left beside these, and that would be taken for theirs. */
+  /** Returns the names of files from an earlier export that would be mistaken for part of this one. */
   outdated?(items: readonly ExportItem[], measures: Measures): string[]
-  /** Sentences about an export that the user should know. */
+  /** Returns notes about the export for the user. */
   notes?(items: readonly ExportItem[], folder: string): string[]
-  /** Refuses images that the format cannot hold, before anything is written. @throws PlaceUnknown */
+  /** Rejects images that the format can't represent, before anything is written. @throws PlaceUnknown */
   check?(items: readonly ExportItem[]): void
-  /** It lists paths in a text file, one a line. */
+  /** True if the format lists paths in a text file, one per line. */
   inList?: true
   write(context: ExportContext): Promise<void>
 }

@@ -10,6 +10,7 @@ import { npyArrays } from './formats/npy.ts'
 import { palettePng, pngMasks, pngPerClass } from './formats/pngMasks.ts'
 import { yoloSegments } from './formats/yolo.ts'
 
+/** The export formats by name. A new format is one file in `formats/` and one line here. */
 export const FORMATS: Record<Exclude<ExportFormatName, 'onnx' | 'report'>, ExportFormat> = {
   geotiff: labelGeoTiff,
   png: pngMasks,

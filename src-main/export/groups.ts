@@ -15,22 +15,23 @@ import { thumbnailOf } from '../imagery/display.ts'
 import { named } from '../imagery/pictures.ts'
 import { type Territory, checkOutFolder, openOutFolder } from './outFolder.ts'
 
-/** Thumbnails of the contact sheet: side and gap in pixels, how many for each group. */
+/** Contact sheet: thumbnail side, gap, thumbnails per group and width of the colour stripe. */
 const SHEET = { side: 96, gap: 6, across: 12, stripe: 14 }
 const TABLE = 'groups.csv'
 const CONTACT_SHEET = 'contact-sheet.png'
 
-/** Names that copies have. */
+/** Matches the names of copies. */
 const COPY = /^group-\d{2,}[^\\/]*[\\/]/
 
+/** What to export of the groups, and where it may go. */
 export interface GroupFiles {
-  /** Also a copy of each image in the sub-folder of its group, sub-folders of the source kept. */
+  /** Also copies each image to a subfolder for its group; subfolders of the source are kept. */
   copies: boolean
   overwrite: boolean
   territory: Territory
 }
 
-/** Sub-folder of a group: its number, so that names never meet, and its name as far as a folder can have it. */
+/** Returns a group's subfolder: its number, which makes it unique, and as much of its name as a folder name allows. */
 function folderOf({ groups }: Pick<Groups, 'groups'>, id: number): string {
   const number = String(id + 1).padStart(2, '0')
   const name = groups.find((group) => group.id === id)?.name ?? ''
@@ -40,7 +41,7 @@ function folderOf({ groups }: Pick<Groups, 'groups'>, id: number): string {
     : `group-${number} ${firstBytes(Array.from(safe).slice(0, 60).join(''), 200).trim()}`
 }
 
-/** The table as CSV (RFC 4180): path, the group's number counted from 1, its name, confidence. */
+/** Returns the table as CSV (RFC 4180): path, group number from 1, group name, confidence. */
 export function groupTable({ groups, images }: Groups): string {
   const names = new Map(groups.map(({ id, name }) => [id, csvField(name)]))
   const rows = images.map(
@@ -49,7 +50,10 @@ export function groupTable({ groups, images }: Groups): string {
   return `path,group,name,confidence\r\n${rows.join('\r\n')}\r\n`
 }
 
-/** One row for each group: its colour, then its surest images; one that cannot be read leaves its place empty. @returns a PNG */
+/**
+ * Draws a row for each group: its colour, then its most confident images. An unreadable image leaves a gap.
+ * @returns a PNG
+ */
 async function contactSheet({ groups, images }: Groups, passOver: (file: SkippedFile) => void): Promise<Buffer> {
   const { side, gap, across, stripe } = SHEET
   const colours = clusterColours(groups.length)
@@ -91,7 +95,7 @@ async function contactSheet({ groups, images }: Groups, passOver: (file: Skipped
     .toBuffer()
 }
 
-/** Names of copies, by the path of the image: the path itself, unless some file system would take it for another's. */
+/** Names copies by image path: the path itself, unless a file system would confuse it with another one. */
 const copyNames = (images: readonly { path: string }[]): Map<string, string> =>
   distinctNames(
     images.map(({ path }) => path),
@@ -103,8 +107,8 @@ const copyNames = (images: readonly { path: string }[]): Map<string, string> =>
   )
 
 /**
- * Looks whether groups may be written, wherever the images end up. Nothing is written.
- * @throws WouldOverwrite, AmongImages, InvalidSetting where an image at an address is to be copied
+ * Checks whether groups may be written, whatever groups the images end up in. Writes nothing.
+ * @throws WouldOverwrite, AmongImages, InvalidSetting when an image at an address would be copied
  */
 export async function checkGroupsFolder(
   out: string,
@@ -133,11 +137,15 @@ function refuseAddresses(images: readonly { file: string }[]): void {
   if (remote)
     throw new SmaltiError('InvalidSetting', {
       setting: 'copies',
-      reason: `only files are copied, and ${remote.file} is an address`
+      reason: `only files can be copied, but ${remote.file} is a URL`
     })
 }
 
-/** Writes a table, a contact sheet and, if asked for, copies. An image that has gone is only in the table. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable */
+/**
+ * Writes a table, a contact sheet and, if requested, copies. An image that no longer exists is listed only in the
+ * table.
+ * @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable
+ */
 export async function writeGroups(
   groups: Groups,
   out: string,
@@ -166,10 +174,10 @@ export async function writeGroups(
     } else
       passOver({
         path,
-        reason: new SmaltiError('UnreadableImage', { path: file, reason: 'it is not there any more' }).message
+        reason: new SmaltiError('UnreadableImage', { path: file, reason: 'it no longer exists' }).message
       })
   }
-  // An image that is in another group now would be in both.
+  // Without this, an image that moved to another group would be in both.
   const now = new Set(names)
   await folder.finish(folder.earlier.filter((name) => (COPY.test(name) || name === NAMES_FILE) && !now.has(name)))
   return { files, skipped: [...skipped.values()] }

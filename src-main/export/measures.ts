@@ -13,14 +13,14 @@ const NAMES: Record<keyof Measures, (stem: string) => string> = {
   probabilities: (stem) => `${stem}.probabilities.tif`
 }
 
-/** Names of the files that are written beside an image's labels. */
+/** Returns the names of the confidence and probability files that are written with an image's labels. */
 export function measureNames(stem: string, measures: Measures): string[] {
   return (Object.keys(NAMES) as (keyof Measures)[])
     .filter((measure) => measures[measure])
     .map((measure) => NAMES[measure](stem))
 }
 
-/** Names of those that other labels may have left there, and that say nothing of these. */
+/** Returns the names of such files that an earlier export may have left and that don't match these labels. */
 export function otherMeasureNames(stem: string, measures: Measures): string[] {
   return (Object.keys(NAMES) as (keyof Measures)[])
     .filter((measure) => !measures[measure])
@@ -28,8 +28,9 @@ export function otherMeasureNames(stem: string, measures: Measures): string[] {
 }
 
 /**
- * Writes how sure an image's classes are: `confidence`, on the image's grid, how probable the most probable class of a
- * pixel is; `probabilities`, on the network's, how probable each class is, a band each. Stored in steps of 1/254.
+ * Writes the confidence of an image's classes. `confidence`, on the image's grid, is the probability of each pixel's
+ * most probable class. `probabilities`, on the network's grid, has a band for each class. Both are stored in steps of
+ * 1/254.
  * @throws Cancelled, DiskFull, FolderNotWritable
  */
 export async function writeMeasures(

@@ -13,7 +13,10 @@ import {
 } from '../labels/tiffFile.ts'
 import { discardUnfinished, writeWhole } from '../labels/writer.ts'
 
-/** Writes a raster of ours in the order of a cloud-optimised GeoTIFF: tiles as they are stored behind all directories, the smallest overview first. */
+/**
+ * Rewrites one of Smalti's rasters in the order of a cloud-optimised GeoTIFF: all directories first, then the stored
+ * tiles, smallest overview first.
+ */
 export async function writeOptimised(handle: FileHandle, path: string, size: Size, notes: RasterNotes): Promise<void> {
   const source = await openSource(fileAt(path))
   try {
@@ -58,7 +61,9 @@ export async function writeOptimised(handle: FileHandle, path: string, size: Siz
   }
 }
 
-/** Gives `work` the path of a raster beside a file that is being written, and removes it when that is done. */
+/**
+ * Passes `work` the path of a temporary raster next to a file that is being written, and removes the raster afterwards.
+ */
 export async function throughRaster(path: string, work: (raster: string) => Promise<void>): Promise<void> {
   const raster = `${path}.raster`
   try {

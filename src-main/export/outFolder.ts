@@ -7,7 +7,7 @@ import { folded } from '../project/fileNames.ts'
 import { fillFileSafely, makeFolder, removeUnfinishedOf, writeFileSafely, writeJsonSafely } from '../project/files.ts'
 import { type Lock, takeLock } from '../project/lock.ts'
 
-/** Lists what exports wrote into a folder, so that they may write it again and nothing else. */
+/** Lists the files that exports wrote to a folder, which later exports may overwrite. All other files are protected. */
 const MANIFEST = '.smalti-export.json'
 const LOCK = '.smalti-export'
 const manifest = z.object({
@@ -16,31 +16,38 @@ const manifest = z.object({
 })
 type Written = z.infer<typeof manifest>['files']
 
-/** Where an export writes, and nothing but what it announced; no other export does until it is disposed of. */
+/**
+ * A folder that an export writes to. The export writes only the files that it announced, and has the folder to itself
+ * until it disposes of it.
+ */
 export interface OutFolder extends AsyncDisposable {
   readonly folder: string
-  /** What earlier exports wrote here. */
+  /** Files that earlier exports wrote here. */
   readonly earlier: readonly string[]
-  /** Writes a file whole. @throws DiskFull, FolderNotWritable */
+  /** Writes a complete file. @throws DiskFull, FolderNotWritable */
   write(name: string, content: Uint8Array | string): Promise<void>
-  /** Lets `fill` write a file piece by piece under another name, then gives it its own. @throws DiskFull, FolderNotWritable and what `fill` throws */
+  /**
+   * Lets `fill` write a file piece by piece under a temporary name, then renames it.
+   * @throws DiskFull, FolderNotWritable and whatever `fill` throws
+   */
   stream(name: string, fill: (handle: FileHandle, path: string) => Promise<void>): Promise<void>
-  /** Removes `outdated` files, where they are as an earlier export left them, and tells the manifest what was written. */
+  /** Removes `outdated` files that are unchanged since an earlier export, and records the written ones. */
   finish(outdated?: readonly string[]): Promise<void>
 }
 
+/** The user's images, which exports must stay away from. */
 export interface Territory {
   /** Folders and files of the project's images. */
   sources: readonly string[]
   /** The images themselves. */
   images: readonly string[]
-  /** Its own folder may lie among them. */
+  /** The project's own folder, which may be inside the image folders. */
   project?: string
 }
 
 /**
- * Looks at all places where an export will write: none may be anything but what an earlier export wrote, unless it may
- * be overwritten, and none may lie among the images. Nothing is written.
+ * Checks every place that an export will write to. An existing file must come from an earlier export, unless
+ * overwriting is allowed, and no file may go into the image folders. Writes nothing.
  * @throws WouldOverwrite, AmongImages, FolderNotWritable
  */
 export async function checkOutFolder(
@@ -65,17 +72,17 @@ export async function checkOutFolder(
   const known = new Set<string>()
   for (const name of names) {
     if (known.has(folded(name)))
-      throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `two files would be called ${name}` })
+      throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `two files would have the name ${name}` })
     known.add(folded(name))
   }
   if ((await stat(folder).catch(() => undefined))?.isDirectory() === false)
-    throw new SmaltiError('FolderNotWritable', { path: out, reason: 'a file is in the way' })
+    throw new SmaltiError('FolderNotWritable', { path: out, reason: 'a file with that name exists' })
   const originals = new Set(await Promise.all(images.map(real)))
   const written = new Map(Object.entries(await readManifest(folder)))
   for (const name of names) {
     const path = join(folder, name)
     if (relative(folder, path).startsWith('..'))
-      throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `${name} leads out of the folder` })
+      throw new SmaltiError('InvalidSetting', { setting: 'out', reason: `${name} points outside the folder` })
     const target = await real(path)
     if (originals.has(target)) throw new SmaltiError('AmongImages', { path })
     const found = await stat(path).catch(() => undefined)
@@ -86,8 +93,9 @@ export async function checkOutFolder(
 }
 
 /**
- * Opens a folder for an export that will write files of these names, all of which are looked at before the first is
- * written. @throws FolderInUse, WouldOverwrite, AmongImages, DiskFull, FolderNotWritable
+ * Opens a folder for an export that will write files with these names. All of them are checked before the first is
+ * written.
+ * @throws FolderInUse, WouldOverwrite, AmongImages, DiskFull, FolderNotWritable
  */
 export async function openOutFolder(
   out: string,
@@ -106,7 +114,7 @@ export async function openOutFolder(
   }
 }
 
-/** @throws FolderInUse, FolderNotWritable, DiskFull */
+/** Locks the folder. @throws FolderInUse, FolderNotWritable, DiskFull */
 async function takeOutFolder(folder: string): Promise<Lock> {
   try {
     return await takeLock(folder, { name: LOCK, sweeps: false })
@@ -129,7 +137,7 @@ async function lockedOutFolder(
   const earlier = [...written.keys()]
   const note = async (): Promise<void> =>
     writeJsonSafely(join(folder, MANIFEST), { format: 1, files: Object.fromEntries(written) })
-  // What a kill leaves behind must be known as ours the next time.
+  // Announce the files first, so that after a crash the next export recognises them as ours.
   for (const name of names) written.set(name, null)
   await note()
   await removeUnfinishedOf([MANIFEST, ...names].map((name) => join(folder, name)))
@@ -173,7 +181,7 @@ function isOurs(written: ReadonlyMap<string, Written[string]>, name: string, { s
   return known === null || (known?.size === size && known.modified === mtimeMs)
 }
 
-/** A path with its links followed as far as it exists. */
+/** Resolves links in a path as far as it exists. */
 async function real(path: string): Promise<string> {
   const whole = resolve(path)
   try {
@@ -189,6 +197,6 @@ async function readManifest(folder: string): Promise<Written> {
   try {
     return manifest.parse(JSON.parse(text)).files
   } catch {
-    return {} // Not ours, or damaged: then nothing there is known to be ours.
+    return {} // Not ours, or damaged: no file here is known to be ours.
   }
 }

@@ -2,10 +2,10 @@ import type { ClusterClass } from '../contract/labels.ts'
 import { duration } from '../contract/words/duration.ts'
 import type { TrainingReport } from '../contract/training.ts'
 
-/** What a report tells. */
+/** The content of a report. */
 export interface ReportContent {
   title: string
-  /** When it was written. */
+  /** When the report was written. */
   date: Date
   classes: readonly (ClusterClass & {
     ignored: boolean
@@ -17,7 +17,7 @@ export interface ReportContent {
   })[]
   bandNames: readonly string[]
   pictures: readonly { path: string; width: number; height: number; picture: Uint8Array; labels: Uint8Array }[]
-  /** How many images there are of which some are shown. */
+  /** Total number of images, some of which are shown. */
   images: number
   history: readonly TrainingReport[]
   facts: readonly (readonly [name: string, value: string])[]
@@ -29,7 +29,7 @@ const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) =
 const dataUri = (bytes: Uint8Array): string => `data:image/webp;base64,${Buffer.from(bytes).toString('base64')}`
 const whole = new Intl.NumberFormat('en')
 
-/** A page that needs nothing but itself, and prints well. */
+/** Renders a self-contained HTML page that also prints well. */
 export function reportPage({
   title,
   date,
@@ -50,7 +50,7 @@ export function reportPage({
   )
   const figures = pictures.map(
     ({ path, width, height, picture, labels }) =>
-      `<figure><div><img src="${dataUri(picture)}" alt="${escaped(path)}"><img src="${dataUri(labels)}" alt="Its classes"></div><figcaption>${escaped(path)}, ${width} × ${height}</figcaption></figure>`
+      `<figure><div><img src="${dataUri(picture)}" alt="${escaped(path)}"><img src="${dataUri(labels)}" alt="Classes of ${escaped(path)}"></div><figcaption>${escaped(path)}, ${width} × ${height}</figcaption></figure>`
   )
   return `<!DOCTYPE html>
 <html lang="en">
@@ -78,19 +78,19 @@ svg { display: block; max-width: 560px; width: 100% }
 <p class="quiet">${escaped(date.toISOString().slice(0, 16).replace('T', ' '))} UTC · ${whole.format(images)} ${images === 1 ? 'image' : 'images'} · ${classes.filter(({ ignored }) => !ignored).length} classes</p>
 <h2>Classes</h2>
 <table>
-<thead><tr><th>Class</th><th>Clusters</th><th>Pixels</th>${placed ? '<th>Hectares</th>' : ''}<th>Share</th><th>Certainty</th>${bandNames.map((name) => `<th>${escaped(name)}</th>`).join('')}</tr></thead>
+<thead><tr><th>Class</th><th>Clusters</th><th>Pixels</th>${placed ? '<th>Hectares</th>' : ''}<th>Share</th><th>Confidence</th>${bandNames.map((name) => `<th>${escaped(name)}</th>`).join('')}</tr></thead>
 <tbody>
 ${rows.join('\n')}
 </tbody>
 </table>
-<p class="quiet">Shares are of the pixels that have a class; ${placed ? 'hectares are on the ellipsoid' : 'areas are unknown, because not every image has a known place'}; certainty is the mean probability of a pixel's cluster; bands are mean values.</p>
-<h2>Pictures${pictures.length < images ? `, ${pictures.length} of ${whole.format(images)}` : ''}</h2>
+<p class="quiet">Shares are of all pixels with a class. ${placed ? 'Hectares are measured on the ellipsoid.' : 'Areas are not shown because the location of some images is unknown.'} Confidence is the mean probability of the cluster of a pixel. Band values are means.</p>
+<h2>Images${pictures.length < images ? ` (${pictures.length} of ${whole.format(images)})` : ''}</h2>
 ${figures.join('\n')}
-<h2>How it was made</h2>
+<h2>Training and settings</h2>
 <dl>${facts.map(([name, value]) => `<dt>${escaped(name)}</dt><dd>${escaped(value)}</dd>`).join('')}</dl>
 ${history.length > 1 ? curve(history) : ''}
-${skipped.length > 0 ? `<h2>Files that were passed over</h2>\n<dl>${skipped.map(({ path, reason }) => `<dt>${escaped(path)}</dt><dd>${escaped(reason)}</dd>`).join('')}</dl>` : ''}
-<h2>How to repeat it</h2>
+${skipped.length > 0 ? `<h2>Skipped files</h2>\n<dl>${skipped.map(({ path, reason }) => `<dt>${escaped(path)}</dt><dd>${escaped(reason)}</dd>`).join('')}</dl>` : ''}
+<h2>Commands to repeat this</h2>
 <pre>${commands.map(escaped).join('\n')}</pre>
 </body>
 </html>
@@ -100,7 +100,7 @@ ${skipped.length > 0 ? `<h2>Files that were passed over</h2>\n<dl>${skipped.map(
 const [WIDTH, HEIGHT] = [560, 140]
 const STROKES = ['#0b6e5f', '#9a4d12', '#5a4fcf', '#888888']
 
-/** Information of each head over the time of training, as a share of the most that it can carry. */
+/** Plots each head's information over training time, as a share of its maximum. */
 function curve(history: readonly TrainingReport[]): string {
   const last = history.at(-1)!
   const lines = last.heads.map(({ name, ceiling, information }, i) => {
@@ -113,6 +113,6 @@ function curve(history: readonly TrainingReport[]): string {
       words: `head ${name}: ${information.toFixed(3)} of at most ${ceiling.toFixed(3)} nats`
     }
   })
-  return `<p class="quiet">Information over ${duration(last.seconds)} of training; ${lines.map(({ words }) => words).join('; ')}</p>
-<svg viewBox="0 -2 ${WIDTH} ${HEIGHT + 4}" role="img" aria-label="Information over the time of training"><path d="M0 0H${WIDTH}M0 ${HEIGHT}H${WIDTH}" stroke="#dedbd2"/>${lines.map(({ line }) => line).join('')}</svg>`
+  return `<p class="quiet">Information during ${duration(last.seconds)} of training: ${lines.map(({ words }) => words).join('; ')}</p>
+<svg viewBox="0 -2 ${WIDTH} ${HEIGHT + 4}" role="img" aria-label="Information during training"><path d="M0 0H${WIDTH}M0 ${HEIGHT}H${WIDTH}" stroke="#dedbd2"/>${lines.map(({ line }) => line).join('')}</svg>`
 }

@@ -8,11 +8,11 @@ import { unescapedXml } from '../imagery/xml.ts'
 import { makeFolder, writeFileSafely } from '../project/files.ts'
 import { qgisStyle } from './formats/geotiff.ts'
 
-/** What a file of classes holds: they themselves, and of which clusters they are. */
+/** The contents of a classes file: the classes, and the clusters that each one contains. */
 const schemeFile = z.object({ format: z.literal('smalti-classes-1'), scheme })
 
 /**
- * Writes classes for other runs (`.json`), or names and colours for QGIS (`.qml`).
+ * Saves classes for other runs (`.json`), or names and colours for QGIS (`.qml`).
  * @throws WouldOverwrite, InvalidSetting, DiskFull, FolderNotWritable
  */
 export async function writeSchemeFile(path: string, classes: Scheme, overwrite: boolean): Promise<void> {
@@ -25,13 +25,13 @@ export async function writeSchemeFile(path: string, classes: Scheme, overwrite: 
   await writeFileSafely(path, content)
 }
 
-/** @throws InvalidSetting where the ending is neither */
+/** Whether the file is a QGIS style. @throws InvalidSetting when the extension is neither `.json` nor `.qml` */
 function isStyle(path: string): boolean {
   const ending = extname(path).toLowerCase()
   if (ending !== '.json' && ending !== '.qml')
     throw new SmaltiError('InvalidSetting', {
       setting: 'file',
-      reason: `${path} must end in .json (classes of a run) or .qml (names and colours for QGIS)`
+      reason: `${path} must end in .json (classes) or .qml (names and colours for QGIS)`
     })
   return ending === '.qml'
 }
@@ -44,19 +44,19 @@ const isOurs = async (path: string): Promise<boolean> =>
   ).success
 
 /**
- * Classes from a file, for the clusters of a scheme. Those of as many clusters are taken as they are; a QGIS style
- * renames and recolours the classes of its values.
- * @throws InvalidSetting saying what is wrong with the file
+ * Reads classes from a file and applies them to a scheme's clusters. Classes for the same number of clusters are used
+ * unchanged; a QGIS style renames and recolours the classes of its values.
+ * @throws InvalidSetting that explains what is wrong with the file
  */
 export async function readSchemeFile(path: string, now: Scheme): Promise<Scheme> {
   const refused = (reason: string): SmaltiError => new SmaltiError('InvalidSetting', { setting: path, reason })
   const style = isStyle(path)
   const text = await readFile(path, 'utf8').catch((fault: NodeJS.ErrnoException) => {
-    throw refused(fault.code === 'ENOENT' ? 'there is no such file' : fault.message)
+    throw refused(fault.code === 'ENOENT' ? "the file doesn't exist" : fault.message)
   })
   if (style) {
     const entries = [...text.matchAll(/<paletteEntry\b[^>]*>/g)].map(([entry]) => entry)
-    if (entries.length === 0) throw refused('it is no QGIS style of a raster with a colour for each value')
+    if (entries.length === 0) throw refused("it isn't a QGIS style with a colour for each raster value")
     return restyled(now, entries)
   }
   let content: unknown
@@ -66,7 +66,7 @@ export async function readSchemeFile(path: string, now: Scheme): Promise<Scheme>
     throw refused((fault as Error).message)
   }
   const parsed = schemeFile.safeParse(content)
-  if (!parsed.success) throw refused('it holds no classes that Smalti wrote')
+  if (!parsed.success) throw refused("it isn't a class file written by Smalti")
   return parsed.data.scheme
 }
 

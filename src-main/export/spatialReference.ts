@@ -1,16 +1,16 @@
 import type { Place } from '../imagery/crs/crs.ts'
 
-/** A coordinate system as vector formats name it. */
+/** A coordinate system, as vector formats describe it. */
 export interface SpatialReference {
   name: string
-  /** Of an authority; `NONE` where the text alone says it. */
+  /** An authority; `NONE` if only the WKT defines the system. */
   organisation: string
   code?: number
-  /** WKT 1 where it can say it, which older programs read too, else WKT 2. */
+  /** WKT 1 if it can express the system, because older programs read it too; otherwise WKT 2. */
   wkt: string
 }
 
-/** The coordinate system of a place, or undefined where there is no text of it. */
+/** Describes the coordinate system of a place, or returns undefined if there is no WKT for it. */
 export function systemOf(place: Place): SpatialReference | undefined {
   if (!place.known)
     return place.wkt === undefined ? undefined : { name: 'unnamed', organisation: 'NONE', wkt: place.wkt }

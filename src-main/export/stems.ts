@@ -1,7 +1,7 @@
 import { LONGEST_NAME, digitsAt, distinctNames, folded, hashOf, portable, shortened } from '../project/fileNames.ts'
 import { csvField } from './formats/csv.ts'
 
-/** What formats put behind a stem. */
+/** Endings that formats append to a stem. */
 export const ENDINGS = [
   '.tif',
   '.tif.aux.xml',
@@ -15,21 +15,21 @@ export const ENDINGS = [
   '.txt'
 ]
 const LONGEST_STEM = LONGEST_NAME - Math.max(...ENDINGS.map((ending) => ending.length))
-/** Stems that would pass for what is written beside another's labels. */
+/** Stems that look like the confidence or probabilities of another image. */
 const BESIDE = /\.(confidence|probabilities)$/i
-/** Where a name of an exported file differs from its image's, this table tells whose it is. */
+/** The table that says which image an exported file belongs to, for files whose names differ from their image's. */
 export const NAMES_FILE = 'names.csv'
-/** Files beside those of images. */
+/** Files that belong to no single image. */
 const SHARED = new Set([NAMES_FILE, 'classes.json'])
 
 const withoutEnding = (path: string): string => path.replace(/\.[^./]+$/, '')
 
-/** Line ends of any kind, and other controls. */
+/** Line ends of all kinds and other control characters. */
 const CONTROLS = /[\p{Cc}\u2028\u2029]/gu
 
 /**
- * Makes a path fit for a list of one path a line that Ultralytics reads: it puts the list's folder in the place of any
- * `./`, and looks for labels where the last folder called `images` becomes `labels`.
+ * Adapts a path for a file list with one path per line, as Ultralytics reads it: Ultralytics replaces `./` by the
+ * list's folder and looks for labels where the last folder named `images` becomes `labels`.
  */
 function listed(path: string): string {
   const parts = path.replace(CONTROLS, '_').split('/')
@@ -39,11 +39,11 @@ function listed(path: string): string {
 }
 
 /**
- * Names of exported files without their endings, by the path of the image: `a/b.jpg` becomes `a/b`; where another
- * image would take the same name, endings stay; where that is not enough, or a name is too long, it ends in a hash.
- * No two meet in any format, nor on file systems that ignore letter case or how letters are composed.
- * @param paths  of all images of a set, so that a name does not depend on which of them are exported
- * @param inList  for a format that lists paths, one a line
+ * Names exported files by image path, without extension: `a/b.jpg` becomes `a/b`. The extension stays if another image
+ * would get the same name. If that isn't enough, or the name is too long, the name ends with a hash. Names differ in
+ * all formats, even on file systems that ignore letter case or Unicode composition.
+ * @param paths   all images of a set, so that a name doesn't depend on which of them are exported
+ * @param inList  true for a format that lists paths, one per line
  */
 export function stemsOf(paths: readonly string[], inList = false): Map<string, string> {
   const nameAt = (path: string, level: number): string => {
@@ -53,7 +53,7 @@ export function stemsOf(paths: readonly string[], inList = false): Map<string, s
     if (SHARED.has(folded(parts[0]))) parts[0] += '_'
     return [...parts.slice(0, -1), shortened(parts.at(-1)!, LONGEST_STEM, hash)].join('/')
   }
-  // A folder of images may be called as a file of another's labels: a.tif/b.jpg beside a.jpg.
+  // A folder of images may have the name of another image's exported file: a.tif/b.jpg next to a.jpg.
   const folders = new Set<string>()
   for (const path of paths) {
     const parts = nameAt(path, 0).split('/')
@@ -70,17 +70,17 @@ export function stemsOf(paths: readonly string[], inList = false): Map<string, s
   )
 }
 
-/** Whether a stem is more than its image's path without ending. */
+/** Whether a stem differs from its image's path without extension. */
 export const isRenamed = ({ path, stem }: { path: string; stem: string }): boolean => stem !== withoutEnding(path)
 
-/** A table of exported files whose names are not those of their images. */
+/** Returns a table of exported files whose names differ from their images' names. */
 export function namesTable(files: readonly { file: string; image: string }[]): string {
   return `file,image\r\n${files.map(({ file, image }) => `${csvField(file)},${csvField(image)}\r\n`).join('')}`
 }
 
 /**
- * Names of a GeoPackage's layers by the path of the image: letters, digits and lines only.
- * @param stems  by path, of all images of a set
+ * Names a GeoPackage's layers by image path, using only letters, digits and underscores.
+ * @param stems  by path, for all images of a set
  */
 export function layersOf(stems: ReadonlyMap<string, string>): Map<string, string> {
   const plain = (path: string): string => {

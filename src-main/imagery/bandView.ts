@@ -1,25 +1,26 @@
 import type { BandChoice, BandRole } from '../contract/imagery.ts'
 import { type Patch, type Raster, type Samples, emptySamples } from './raster.ts'
 
-/** Roles of a raster's bands as people see them: colours of a palette and of inks are red, green and blue; alpha is none. */
+/** Returns bands as people see them: palette colours and inks become red, green and blue, and alpha is left out. */
 export function visibleRoles({ bands, palette }: Pick<Raster, 'bands' | 'palette'>): BandRole[] {
   if (palette) return ['red', 'green', 'blue']
   const roles = bands.map(({ role }) => role).filter((role) => role !== 'alpha')
   return roles[0] === 'cyan' ? ['red', 'green', 'blue', ...roles.slice(4)] : roles
 }
 
-/** How the chosen bands come from those that a raster stores. */
+/** How to compute the chosen bands from the bands that a raster stores. */
 export interface BandView {
-  /** Bands to be read, numbers counted from 0. */
+  /** Stored bands to read, counted from 0. */
   needed: number[]
-  /** The chosen bands from those that were read. */
+  /** Computes the chosen bands from the bands that were read. */
   make(patch: Patch): Samples[]
 }
 
 const COLOURS: readonly BandRole[] = ['red', 'green', 'blue']
 
 /**
- * The chosen bands of a raster, or undefined where it lacks one. A grey image shows the same in red, green and blue.
+ * Finds the chosen bands in a raster, or returns undefined when it lacks one. A grey image supplies the same values for
+ * red, green and blue.
  */
 export function viewBands(
   raster: Pick<Raster, 'bands' | 'palette'>,
@@ -51,7 +52,7 @@ export function viewBands(
 
 const INKS = 4
 
-/** Red is what neither cyan nor black takes away, and so on. */
+/** Computes colours from inks: red is the light that neither cyan nor black absorbs, and so on. */
 function fromInks(places: readonly number[], stored: readonly number[]): BandView {
   const colours = places.filter((place) => place < 3)
   const needed = [

@@ -1,27 +1,31 @@
 import { SmaltiError } from '../contract/errors.ts'
 import type { BandChoice, BandRole, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
 
+/** The bands chosen for a run, the images that have them, and the images left out. */
 export interface ChosenBands {
   choice: BandChoice
   images: CatalogueImage[]
   skipped: SkippedFile[]
 }
 
-/** Images named in a refusal; more would bury the reason. */
+/** Images named in an error; more would bury the reason. */
 const NAMED = 5
 
 /**
- * The bands in which images are learnt together: those of the given numbers, counted from 1, else those that all
- * have. A grey picture among coloured ones shows the same in red, green and blue.
+ * Chooses the bands that images are trained on together: the given numbers, counted from 1, or else the bands that all
+ * images share. A grey image among colour images supplies the same values for red, green and blue.
  *
- * @throws MixedImages when they have no band in common, or values of 8 bits meet others
+ * @throws MixedImages when the images share no band, or when 8-bit values meet other types
  */
 export function chooseBands(images: readonly CatalogueImage[], numbers?: readonly number[]): ChosenBands {
   const choice = numbers ? byNumbers(images, numbers) : inCommon(images)
   const usable = numbers ? images.filter(({ bands }) => numbers.every((number) => number <= bands.length)) : [...images]
   const skipped = images
     .filter((image) => !usable.includes(image))
-    .map(({ path, bands }) => ({ path, reason: `it has ${bands.length} of the bands ${numbers!.join(', ')}` }))
+    .map(({ path, bands }) => ({
+      path,
+      reason: `it has ${bands.length} ${bands.length === 1 ? 'band' : 'bands'}, too few for bands ${numbers!.join(', ')}`
+    }))
   const eightBit = usable.filter(({ type }) => type === 'uint8')
   if (eightBit.length > 0 && eightBit.length < usable.length) {
     const [fewer, others] =
@@ -29,7 +33,7 @@ export function chooseBands(images: readonly CatalogueImage[], numbers?: readonl
         ? [eightBit, usable.filter(({ type }) => type !== 'uint8')]
         : [usable.filter(({ type }) => type !== 'uint8'), eightBit]
     throw new SmaltiError('MixedImages', {
-      reason: `${fewer.length} of ${usable.length} images have ${fewer[0].type} values, the others ${others[0].type}: ${listed(fewer)}`
+      reason: `${fewer.length} of ${usable.length} images ${fewer.length === 1 ? 'has' : 'have'} ${fewer[0].type} values, the others ${others[0].type} (${listed(fewer)})`
     })
   }
   return { choice, images: usable, skipped }
@@ -37,9 +41,9 @@ export function chooseBands(images: readonly CatalogueImage[], numbers?: readonl
 
 function byNumbers(images: readonly CatalogueImage[], numbers: readonly number[]): BandChoice {
   const known = images.find(({ bands }) => numbers.every((number) => number <= bands.length))
-  if (!known) throw new SmaltiError('MixedImages', { reason: `no image has the bands ${numbers.join(', ')}` })
+  if (!known) throw new SmaltiError('MixedImages', { reason: `no image has all of the bands ${numbers.join(', ')}` })
   const roles = numbers.map((number) => known.bands[number - 1])
-  // Chosen bands are shown as red, green and blue only where they are.
+  // Chosen bands appear as red, green and blue only if those are their roles.
   return { roles, numbers: [...numbers] }
 }
 
@@ -58,7 +62,7 @@ function inCommon(images: readonly CatalogueImage[]): BandChoice {
     return others.every((roles) => countOf(roles, role) >= nth)
   })
   if (coloured.length < images.length) common = common.filter((role) => COLOURS.includes(role))
-  // Red, green and blue come first, where there are all three.
+  // Put red, green and blue first if all three are there.
   const complete = COLOURS.every((colour) => common.includes(colour))
   if (complete) common = [...COLOURS, ...common.filter((role) => !COLOURS.includes(role))]
   const lost = coloured.length < images.length && !complete

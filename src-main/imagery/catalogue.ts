@@ -12,16 +12,16 @@ import { type Location, fileNameOf, isTiff, locationOf, nameOf } from './locatio
 import { isImageName, refusedName } from './reading/openRaster.ts'
 import { named } from './pictures.ts'
 
-/** A file that marks a folder as Smalti's own, whose masks are no input. */
+/** The file that marks a folder as a Smalti project, whose label rasters are not input. */
 const PROJECT_FILE = 'project.json'
-/** Milliseconds between words on how far it is. */
+/** Milliseconds between progress reports. */
 const TOLD_EVERY = 100
-/** Headers read at a time. */
+/** Number of headers read at a time. */
 const PARALLEL = 8
-/** Files that lie beside images and need no mention. */
+/** Companion files of images, which are not listed as skipped. */
 const COMPANIONS = /\.(tfw|tifw|tiffw|jgw|jpgw|pgw|pngw|wld|prj|ovr|xml|qml|msk)$/i
 
-/** What a user should know of images that can be used. */
+/** Collects the warnings of usable images. */
 export function warningsOf(images: readonly CatalogueImage[]): SkippedFile[] {
   return images.flatMap(({ path, warning }) => (warning === undefined ? [] : [{ path, reason: warning }]))
 }
@@ -29,20 +29,20 @@ export function warningsOf(images: readonly CatalogueImage[]): SkippedFile[] {
 type Entry = { image: CatalogueImage } | { skipped: SkippedFile }
 
 interface Found {
-  /** What the image is called in the catalogue. */
+  /** The image's name in the catalogue. */
   path: string
   file: string
-  /** Why it cannot even be looked at. */
+  /** Why the file can't be inspected at all. */
   reason?: string
-  /** Beside it lies nothing that could say where it is on the ground. */
+  /** True when no companion file could say where the image is on the ground. */
   alone?: boolean
 }
 
 /**
- * Every image of some folders, files and addresses, in a fixed order, from headers alone; what cannot be used is
+ * Lists the images of folders, files and addresses in a fixed order, reading headers only. Files that can't be used are
  * listed with the reason.
  *
- * @param page  of TIFFs of several, counted from 1, that a person chose
+ * @param page  the page of multi-page TIFFs that the user chose, counted from 1
  * @throws FolderNotFound, FolderUnreadable, EmptyFolder, NoReadableImages, InvalidSetting, Cancelled
  */
 export async function readCatalogue(
@@ -72,14 +72,18 @@ export async function readCatalogue(
   return { sources: [...sources], images, skipped }
 }
 
-/** What of some sources looks like an image by its name: known at once, whatever their number. @throws as `readCatalogue` does */
+/**
+ * Lists the files that look like images by their names. Opens none of them, so it is fast whatever their number.
+ *
+ * @throws the same as `readCatalogue`
+ */
 export async function listImages(sources: readonly string[]): Promise<Pick<CatalogueImage, 'path' | 'file'>[]> {
   return (await filesOf(sources))
     .filter(({ file, reason }) => reason === undefined && (isAddress(file) || isImageName(file)))
     .map(({ path, file }) => ({ path, file }))
 }
 
-/** Files of all sources, each once; with several sources, paths begin with the source's name. */
+/** Lists the files of all sources, each once. With several sources, paths begin with the source's name. */
 async function filesOf(sources: readonly string[]): Promise<Found[]> {
   const found: Found[] = []
   const known = new Set<string>()
@@ -99,7 +103,7 @@ async function filesOf(sources: readonly string[]): Promise<Found[]> {
     }
     const status = await stat(source).catch((fault: NodeJS.ErrnoException) => {
       if (fault.code === 'ENOENT' || fault.code === 'ENOTDIR') throw new SmaltiError('FolderNotFound', { path: source })
-      throw new SmaltiError('FolderUnreadable', { path: source, reason: 'its permissions forbid reading' })
+      throw new SmaltiError('FolderUnreadable', { path: source, reason: 'permission denied' })
     })
     if (!status.isDirectory()) {
       add(basename(source), source)
@@ -116,7 +120,7 @@ async function filesOf(sources: readonly string[]): Promise<Found[]> {
   return found
 }
 
-/** Whether a folder is a project itself, whose label rasters would pass for images. */
+/** Whether a folder is itself a project, whose label rasters would be mistaken for images. */
 async function isProject(folder: string): Promise<boolean> {
   const text = await readFile(join(folder, PROJECT_FILE), 'utf8').catch(() => undefined)
   if (text === undefined) return false
@@ -124,13 +128,13 @@ async function isProject(folder: string): Promise<boolean> {
     const { format, run } = JSON.parse(text) as { format?: unknown; run?: unknown }
     return typeof format === 'number' && typeof run === 'string'
   } catch {
-    return false // Somebody else's file of that name.
+    return false // Another program's file of the same name.
   }
 }
 
 /**
- * Files below a folder in the order of their names, links followed; a folder that links lead back to is visited once.
- * A link that leads nowhere, and a folder that cannot be read, is listed like a file.
+ * Lists the files below a folder by name and follows links; a folder that links lead back to is visited once. Broken
+ * links and unreadable folders are listed like files, with a reason.
  */
 async function filesBelow(folder: string): Promise<Omit<Found, 'file'>[]> {
   const found: Omit<Found, 'file'>[] = []
@@ -144,15 +148,15 @@ async function filesBelow(folder: string): Promise<Omit<Found, 'file'>[]> {
     })().catch((fault: NodeJS.ErrnoException) => {
       const reason =
         fault.code === 'EACCES' || fault.code === 'EPERM'
-          ? 'the folder cannot be read: its permissions forbid it'
-          : `the folder cannot be read (${fault.code ?? fault.message})`
+          ? 'permission denied'
+          : `the folder can't be read (${fault.code ?? fault.message})`
       if (path === folder) throw new SmaltiError('FolderUnreadable', { path, reason })
       found.push({ path: relative(folder, path).split(sep).join('/'), reason })
       return []
     })
     if (path !== folder && entries.some(({ name }) => name === PROJECT_FILE)) return
     const stem = (name: string): string => name.replace(/\.[^.]*$/, '')
-    // A companion adds an ending to its image's name, or takes the place of the image's own.
+    // A companion either appends its extension to the image's name or replaces the image's extension.
     const accompanied = new Set(
       entries
         .filter(({ name }) => COMPANIONS.test(name))
@@ -166,7 +170,7 @@ async function filesBelow(folder: string): Promise<Omit<Found, 'file'>[]> {
       else if ((!target || target.isFile()) && !COMPANIONS.test(entry.name))
         found.push({
           path: relative(folder, inside).split(sep).join('/'),
-          reason: target ? undefined : 'the link leads nowhere',
+          reason: target ? undefined : 'the link is broken',
           alone: !accompanied.has(stem(entry.name))
         })
     }
@@ -199,7 +203,7 @@ async function inspectTiff(location: Location, signal: AbortSignal, page?: numbe
     const { width, height, bands, gaps, notice } = raster
     const roles = visibleRoles(raster)
     if (roles.length === 0)
-      throw new SmaltiError('UnreadableImage', { path: nameOf(location), reason: 'it has no band but alpha' })
+      throw new SmaltiError('UnreadableImage', { path: nameOf(location), reason: 'it has only an alpha band' })
     return {
       width,
       height,
@@ -225,7 +229,7 @@ async function inspectPicture(file: string, alone = false, page?: number): Promi
   }
 }
 
-/** Adds what the reader says of the file to the warning. */
+/** Adds the reader's notice to an image's warning. */
 function withNotice<T extends Pick<CatalogueImage, 'warning'>>(seen: T, notice: string | undefined): T {
   return notice === undefined
     ? seen
@@ -248,7 +252,7 @@ function warningOf({ transform, place, warning }: Georeference): string | undefi
   return (
     warning ??
     (transform && !place.known
-      ? `place unknown: ${place.reason}. Areas are not measured, and GeoJSON can't be written`
+      ? `location unknown: ${place.reason}. Areas can't be measured, and GeoJSON can't be exported`
       : undefined)
   )
 }

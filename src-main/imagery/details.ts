@@ -10,11 +10,12 @@ import { isTiff, locationOf } from './location.ts'
 import { named } from './pictures.ts'
 import type { Raster } from './raster.ts'
 
+/** The part of an image's description that comes from its header, without decoding pixels. */
 export type ImageHeader = Pick<Raster, 'width' | 'height' | 'bands' | 'gaps' | 'levels' | 'notice'> & {
   georeference?: Georeference
 }
 
-/** What an image's header and the files beside it say. @throws UnreadableImage, Cancelled */
+/** Describes an image from its header and companion files, for the details panel. @throws UnreadableImage, Cancelled */
 export async function detailsOf(
   { path, file }: Pick<ImageDetails, 'path' | 'file'>,
   page: number | undefined,
@@ -45,7 +46,11 @@ export async function detailsOf(
   }
 }
 
-/** What an image's header says, whatever its size. @throws UnreadableImage, Cancelled and faults of the file system */
+/**
+ * Reads an image's header. Takes no longer for large images.
+ *
+ * @throws UnreadableImage, Cancelled and file system errors
+ */
 export async function headerOf(file: string, page: number | undefined, signal: AbortSignal): Promise<ImageHeader> {
   const location = locationOf(file)
   if (isTiff(location)) {
@@ -76,12 +81,12 @@ function placeOf(georeference: Georeference, size: Size): ImageDetails['place'] 
   if (!place.known) return { pixel, unknown: place.reason }
   const { crs } = place
   const about = { pixel, crs: { name: crs.name, code: crs.code, unit: crs.unit.name, geographic: crs.geographic } }
-  if (!transform) return { ...about, unknown: 'nothing says where its pixels are' }
+  if (!transform) return { ...about, unknown: 'its pixels have no coordinates' }
   const middle = Float64Array.from(toWorld(transform, size.width / 2, size.height / 2))
   crs.toLonLat(middle)
   const gsd = groundSamplingDistance(georeference, size)
   if (middle.some(Number.isNaN))
-    return { ...about, unknown: gsd === undefined ? 'its coordinates are not on the earth' : undefined, gsd }
+    return { ...about, unknown: gsd === undefined ? 'its coordinates are not on the Earth' : undefined, gsd }
   const [longitude, latitude] = middle
   return { ...about, longitude, latitude, accuracy: crs.accuracyAt(longitude, latitude), gsd }
 }

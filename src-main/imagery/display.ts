@@ -9,9 +9,9 @@ import { withOverview } from './reading/reduced.ts'
 import { readScaled } from './resample.ts'
 import { scoped } from './scoped.ts'
 
-/** Side of the reduced picture by which dark and bright are found. */
+/** Side of the reduced image that the stretch is measured on. */
 const MEASURED = 256
-/** Share of the values that are shown black, and white, of what is more than a byte. */
+/** Share of values shown as black and as white, for images with more than 8 bits. */
 const CLIPPED = 0.02
 
 interface Stretch {
@@ -19,17 +19,17 @@ interface Stretch {
   high: number
 }
 
-/** An image made ready to be shown: which bands are red, green and blue, and what is black and white in them. */
+/** An image ready for display: which bands are red, green and blue, and which values are black and white. */
 export interface Shown {
   raster: Raster
   shown: BandChoice
   stretch: Stretch[]
 }
 
-/** Lends an image, ready to be shown, to `work`. */
+/** Gives `work` an image that is ready for display. */
 export type Lend = <T>(work: (shown: Shown) => Promise<T>) => Promise<T>
 
-/** Opens an image for one use. @throws UnreadableImage, Cancelled */
+/** Opens an image for a single use. @throws UnreadableImage, Cancelled */
 export const shownOnce =
   (file: string, look: Look = {}, signal?: AbortSignal): Lend =>
   async (work) => {
@@ -37,11 +37,11 @@ export const shownOnce =
     return await work(await shownAs(raster, look, signal))
   }
 
-/** Opens an image to show it. @throws UnreadableImage, Cancelled */
+/** Opens an image for display. @throws UnreadableImage, Cancelled */
 export const openToShow = async (file: string, options: OpenOptions): Promise<Raster> =>
   withOverview(await openRaster(locationOf(file), options))
 
-/** An image as it is shown. @throws UnreadableImage, Cancelled */
+/** Chooses the bands and the stretch that an image is displayed with. @throws UnreadableImage, Cancelled */
 export async function shownAs(raster: Raster, look: Look = {}, signal?: AbortSignal): Promise<Shown> {
   const shown: Shown = {
     raster,
@@ -91,7 +91,11 @@ function readShown(
   return readScaled(raster, viewBands(raster, shown)!, size, window, signal)
 }
 
-/** A window of an image brought to a size, as 8-bit colours; clear where there is no data. @throws UnreadableImage, Cancelled */
+/**
+ * Resamples a window of an image to 8-bit colours, transparent where there is no data.
+ *
+ * @throws UnreadableImage, Cancelled
+ */
 export async function shownWindow(shown: Shown, size: Size, window: Window, signal?: AbortSignal): Promise<Sharp> {
   const { bands, valid } = await readShown(shown, size, window, signal)
   const pixels = window.width * window.height
@@ -108,8 +112,8 @@ export async function shownWindow(shown: Shown, size: Size, window: Window, sign
 }
 
 /**
- * A square cut of an image's middle, `side` pixels wide.
- * @param lend  lends the image, where libvips does not read its file
+ * Returns a square thumbnail of an image's centre, `side` pixels wide.
+ * @param lend  provides the image when libvips can't read its file
  * @throws UnreadableImage, Cancelled
  */
 export async function thumbnailOf(
@@ -117,7 +121,7 @@ export async function thumbnailOf(
   side: number,
   { look = {}, signal, lend = shownOnce(file, look, signal) }: { look?: Look; lend?: Lend; signal?: AbortSignal } = {}
 ): Promise<Sharp> {
-  // libvips makes photographs small while it decodes them.
+  // libvips shrinks photographs while it decodes them.
   if (!isTiff(locationOf(file)) && look.bands === undefined && look.clip === undefined)
     return sharp(file, { limitInputPixels: false })
       .autoOrient()

@@ -5,23 +5,24 @@ import type { Transform } from './crs/transform.ts'
 import { type Directory, TAG } from './formats/tiff/directory.ts'
 import type { Size } from './grid.ts'
 
-/** A tag of a TIFF file as it is written again. */
+/** A TIFF tag, ready to be written to another file. */
 export interface GeoTag {
   tag: number
   type: number
   values: number[] | string
 }
 
+/** Where an image is on the ground, from its own tags and its sidecar files. */
 export interface Georeference {
-  /** Absent where ground control points or a camera model (RPC) say where the image lies. */
+  /** Absent when ground control points or a camera model (RPC) give the position. */
   transform?: Transform
-  /** What a raster on the image's grid says of its place: the file's own tags, or equivalent tags made from its sidecars. */
+  /** Tags that place another raster on the image's grid: the file's own tags, or equivalents made from its sidecars. */
   tags: readonly GeoTag[]
-  /** Where its coordinates are on the earth. */
+  /** Where the coordinates are on the earth. */
   place: Place
-  /** Files beside the image that say where it lies, and those that were passed over since something else says it. */
+  /** Sidecar files that were used, and sidecar files that were ignored because another source took precedence. */
   sidecars: { read: string[]; ignored: string[] }
-  /** What a user should know: control points and camera models are kept, but nothing is computed with them. */
+  /** A warning for the user: control points and camera models are kept, but not used in computations. */
   warning?: string
 }
 
@@ -30,13 +31,14 @@ const SYSTEM_TAGS: readonly number[] = [TAG.geoKeys, TAG.geoDoubles, TAG.geoText
 const ASCII = 2
 const PIXEL_IS_AREA = 1
 const PIXEL_IS_POINT = 2
-const UNNAMED: Place = { known: false, reason: 'nothing names its coordinate system' }
+const UNNAMED: Place = { known: false, reason: 'its coordinate system is not given' }
 
 /**
- * What a TIFF's own tags and the files beside it say of its place, or undefined where nothing does. GDAL's order: its
- * notes (`.aux.xml`) go before the tags, these before a world file; a `.prj` counts where nothing else names a system.
+ * Reads an image's position from a TIFF's tags and the files next to it, or returns undefined when there is none. The
+ * order is GDAL's: `.aux.xml` before the tags, the tags before a world file; a `.prj` counts only when nothing else
+ * names a coordinate system.
  *
- * @param path  of the file, where it is on this computer
+ * @param path  path of the file, if it is on this computer
  */
 export async function georeferenceOf(directory: Directory, path?: string): Promise<Georeference | undefined> {
   const tags: GeoTag[] = []
@@ -58,17 +60,20 @@ export async function georeferenceOf(directory: Directory, path?: string): Promi
   const found = await withSidecars(path, places, ['notes', 'own', 'world'])
   if (!found || found.transform) return found
   const warning = numbers(TAG.rpc)
-    ? 'its place is given by a camera model (RPC), which is kept; areas and scales on the ground are not known'
+    ? 'its location is given by a camera model (RPC), so its scale and areas are unknown'
     : numbers(TAG.tiePoints)
-      ? 'its place is given by ground control points, which are kept; areas and scales on the ground are not known'
+      ? 'its location is given by ground control points, so its scale and areas are unknown'
       : undefined
   return { ...found, warning }
 }
 
-/** Whether there is more among a file's keys than how its pixels are meant. */
+/** Whether a file's keys contain more than the meaning of its pixels. */
 const namesSystem = (keys: GeoKeys): boolean => [...keys.keys()].some((key) => key !== KEY.rasterType)
 
-/** What the files beside a picture say of its place, or undefined where nothing does. For PNG, GDAL lets a world file go first. */
+/**
+ * Reads an image's position from the files next to it, or returns undefined when there is none. For PNG, GDAL reads a
+ * world file first.
+ */
 export function sidecarGeoreferenceOf(path: string): Promise<Georeference | undefined> {
   return withSidecars(path, { tags: [] }, /\.png$/i.test(path) ? ['world', 'notes'] : ['notes', 'world'])
 }
@@ -81,7 +86,7 @@ interface Own {
   tags: readonly GeoTag[]
 }
 
-/** @param order  from what the pixels' places are taken, the first that says them */
+/** @param order  the sources of the transform; the first that has one is used */
 async function withSidecars(
   path: string | undefined,
   own: Own,
@@ -111,12 +116,12 @@ async function withSidecars(
     sidecars: { read: files(true), ignored: files(false) },
     warning:
       !transform && notes?.controlPoints
-        ? 'its place is given by ground control points; areas and scales on the ground are not known'
+        ? 'its location is given by ground control points, so its scale and areas are unknown'
         : undefined
   }
 }
 
-/** A file's tags as they are, where they say all; else tags that say what its sidecars say, as far as tags can. */
+/** Returns a file's tags unchanged if they are complete, or else tags that say as much of the sidecars as tags can. */
 async function tagsOf(
   own: Own,
   transform: Transform | undefined,
@@ -149,7 +154,7 @@ function transformOf(
   return [x - column * scale[0], scale[0], 0, y + row * down, 0, -down]
 }
 
-/** Where coordinates name pixel centres, the corner lies half a pixel before. */
+/** Moves the origin from a pixel's centre to its corner, half a pixel back, when coordinates name centres. */
 function shifted(transform: Transform | undefined, point: boolean): Transform | undefined {
   if (!transform || !point) return transform
   const [x, xc, xr, y, yc, yr] = transform
@@ -158,10 +163,10 @@ function shifted(transform: Transform | undefined, point: boolean): Transform | 
 
 const DOUBLE = 12
 const SHORT = 3
-/** Codes are written in 16 bits. */
+/** GeoKeys store codes in 16 bits. */
 const LARGEST_CODE = 65535
 
-/** GeoKeys that name a CRS: by EPSG's code, else as GDAL writes what keys cannot say, by ESRI's text. */
+/** Returns GeoKeys that name a CRS: its EPSG code, or ESRI's WKT, as GDAL writes a CRS that keys can't express. */
 function keyTags(crs: Crs): GeoTag[] {
   const code = Number(/^EPSG:(\d+)$/.exec(crs.code ?? '')?.[1])
   if (code <= LARGEST_CODE)
@@ -198,7 +203,7 @@ function keyDirectory(
   return { tag: TAG.geoKeys, type: SHORT, values: [1, 1, 0, entries.length, ...entries.flat()] }
 }
 
-/** Keys of a raster whose transform names corners. */
+/** Returns the keys for a raster whose transform names pixel corners. */
 function asCorners(system: readonly GeoTag[]): GeoTag[] {
   return system.map((entry) =>
     entry.tag === TAG.geoKeys
@@ -212,7 +217,7 @@ function asCorners(system: readonly GeoTag[]): GeoTag[] {
   )
 }
 
-/** The tags that say a transform. */
+/** Returns the tags that express a transform. */
 export function transformTags([x, xc, xr, y, yc, yr]: Transform): GeoTag[] {
   if (xr !== 0 || yc !== 0 || xc <= 0 || yr >= 0)
     return [{ tag: TAG.transformation, type: DOUBLE, values: [xc, xr, 0, x, yc, yr, 0, y, 0, 0, 0, 0, 0, 0, 0, 1] }]
@@ -222,9 +227,9 @@ export function transformTags([x, xc, xr, y, yc, yr]: Transform): GeoTag[] {
   ]
 }
 
-/** The tags of a raster whose pixels cover `cell` of these each, as measured from the upper left corner. */
+/** Returns the tags of a raster on the same origin, each of whose pixels covers a `cell` of this image's pixels. */
 export function tagsOfCells({ transform, tags }: Georeference, cell: Size): GeoTag[] {
-  // Control points and camera models name pixels of the image itself.
+  // Control points and camera models refer to pixels of the image itself.
   if (!transform) return []
   const [x, xc, xr, y, yc, yr] = transform
   const system = tags.filter(({ tag }) => SYSTEM_TAGS.includes(tag))

@@ -1,3 +1,4 @@
+/** A size in pixels. */
 export interface Size {
   width: number
   height: number
@@ -9,15 +10,18 @@ export interface Window extends Size {
   top: number
 }
 
-/** Where pixels of a fine grid lie between those of a coarse one, along an axis. */
+/** Where the pixels of a fine grid fall between the pixels of a coarse one, along one axis. */
 export interface Placement {
-  /** The coarse pixel before each fine pixel, or at it. */
+  /** The coarse pixel at or before each fine pixel. */
   before: Int32Array
-  /** Weight of the one behind. */
+  /** Weight of the coarse pixel after it. */
   weight: Float32Array
 }
 
-/** @param position  coarse coordinate of fine pixel i; beyond the `side` coarse ones the border continues */
+/**
+ * Places fine pixels between coarse ones, for linear interpolation.
+ * @param position  coarse coordinate of fine pixel i; clamped to the `side` coarse pixels
+ */
 export function placements(length: number, side: number, position: (i: number) => number): Placement {
   const [before, weight] = [new Int32Array(length), new Float32Array(length)]
   for (let i = 0; i < length; i++) {

@@ -12,51 +12,54 @@ import { type SharedWork, sharedWork } from './reading/sharedWork.ts'
 export interface Picture extends Size {
   bands: number
   values: Float32Array
-  /** 1 where a pixel holds data, 0 where it does not, whose values are then borrowed from near by; all do when absent. */
+  /** 1 where a pixel contains data, 0 where its values are borrowed from neighbours. Absent when all contain data. */
   valid?: Uint8Array
 }
 
-/** Share of a crop, a window or an output pixel that must hold data for it to count. */
+/** Share of a crop, a window or an output pixel that must contain data for it to count. */
 export const VALID_SHARE = 0.5
 
+/** Whether enough pixels contain data. */
 export function mostlyValid(valid: Uint8Array | undefined): boolean {
   return !valid || valid.reduce((sum, value) => sum + value, 0) >= VALID_SHARE * valid.length
 }
 
-/** Values that a reader keeps at hand unless told otherwise, in bytes. */
+/** Default size of a reader's cache, in bytes. */
 export const KEPT_BYTES = 512 * 2 ** 20
-/** Side of the pieces that are kept. */
+/** Side of a cached piece, in pixels. */
 const PIECE = 256
-/** Files that are kept open. */
+/** Most files kept open. */
 const OPEN_FILES = 24
-/** How far values are borrowed over pixels without data. */
+/** Distance in pixels over which values are borrowed for pixels without data. */
 export const BORROWED = 24
 
-/** A factor on the size of each image; the side in pixels of the square that each is brought to; or metres of a pixel. */
+/**
+ * A factor on each image's size, the side in pixels of the square that each image is resized to, or metres per pixel.
+ */
 export type Scale = number | { side: number } | { gsd: number; scale: number }
 
-/** What is 0 and what is 1 in a band, and the mean between them. */
+/** The values that become 0 and 1 in a band, and the mean between them. */
 export type Range = Pick<BandStatistics[number], 'low' | 'high'> & { mean?: number }
 
-/** How images are seen: their size, their bands, the part that counts. */
+/** How images are seen: at which size, in which bands, in which area. */
 export interface Sight {
   scale: Scale
   bands: BandChoice
-  /** What is 0 and 1 in each band; 0 and 255 when absent. */
+  /** The values that become 0 and 1 in each band; 0 and 255 when absent. */
   ranges?: readonly Range[]
   area?: Area
-  /** Folder for tiled copies of images that cannot be read in parts. */
+  /** Folder for tiled copies of images that can't be read in parts. */
   copies?: string
 }
 
-/** Size of an image as it is seen, in pixels. */
+/** Returns an image's size after scaling, in pixels. */
 export function scaledSize({ width, height, gsd }: Size & { gsd?: number }, scale: Scale): Size {
   if (typeof scale === 'object' && 'side' in scale) return { width: scale.side, height: scale.side }
   const factor = typeof scale === 'number' ? scale : (scale.scale * (gsd ?? scale.gsd)) / scale.gsd
   return { width: Math.max(1, Math.round(width * factor)), height: Math.max(1, Math.round(height * factor)) }
 }
 
-/** The image that holds the pixel at a share of all pixels, 0…1: a large image is seen more often. */
+/** Picks images in proportion to their area: maps a share 0…1 of all pixels to the image that contains that pixel. */
 export function imageByArea(images: readonly CatalogueImage[], scale: Scale): (share: number) => CatalogueImage {
   const ends = new Float64Array(images.length)
   let total = 0
@@ -82,8 +85,8 @@ interface OpenImage {
 }
 
 /**
- * Reads windows of images as they are seen. Pieces are kept, the least recently used go first; no more of a file is
- * read than the pieces need.
+ * Reads windows of images as the network sees them. Pieces are cached, and the least recently used are dropped first.
+ * Only the parts of a file that the pieces need are read.
  */
 export class PictureReader {
   readonly bands: number
@@ -107,7 +110,7 @@ export class PictureReader {
   }
 
   /**
-   * A window in pixels of the scaled image; parts outside the image repeat it mirrored.
+   * Reads a window, in pixels of the scaled image. Parts outside the image are its mirror image.
    * @throws UnreadableImage, AreaUnreachable, Cancelled
    */
   async read(image: CatalogueImage, window: Window, signal?: AbortSignal): Promise<Picture> {
@@ -126,12 +129,12 @@ export class PictureReader {
     return this.#assembled(pieces, columns, rows, across)
   }
 
-  /** The whole scaled image. @throws UnreadableImage, AreaUnreachable */
+  /** Reads the whole scaled image. @throws UnreadableImage, AreaUnreachable */
   whole(image: CatalogueImage): Promise<Picture> {
     return this.read(image, { left: 0, top: 0, ...scaledSize(image, this.scale) })
   }
 
-  /** Lets go of what is kept of an image that will not be read again. */
+  /** Drops everything cached for an image that won't be read again. */
   async forget({ path }: CatalogueImage): Promise<void> {
     await Promise.all([
       this.#pieces.forget((key) => key.startsWith(`${path}\n`)),
@@ -139,7 +142,7 @@ export class PictureReader {
     ])
   }
 
-  /** Closes all files; what is read afterwards opens them again. */
+  /** Closes all files. Later reads open them again. */
   async close(): Promise<void> {
     await this.#pieces.close()
     await this.#open.close()
@@ -159,7 +162,7 @@ export class PictureReader {
       for (let c = 0; c < width;) {
         const piece = pieces.get(pieceRow + pieceColumn[c])!
         let end = c + 1
-        // Runs end where the picture is mirrored, too.
+        // A stretch of consecutive pixels also ends where the image is mirrored.
         while (end < width && pieceColumn[end] === pieceColumn[c] && within[end] === within[end - 1] + 1) end++
         const from = rowWithin * piece.width + within[c]
         for (let b = 0; b < this.bands; b++) {
@@ -200,7 +203,7 @@ export class PictureReader {
     return { ...found, valid: inside.includes(0) ? inside : undefined }
   }
 
-  /** Works with an open file, which stays open while anyone does. */
+  /** Runs `work` with an open file, which stays open while anyone uses it. */
   async #using<T>(image: CatalogueImage, signal: AbortSignal, work: (opened: OpenImage) => Promise<T>): Promise<T> {
     try {
       return await this.#open.use(image.path, { signal, make: (opening) => this.#openImage(image, opening) }, work)
@@ -220,14 +223,14 @@ export class PictureReader {
       if (raster.width !== image.width || raster.height !== image.height) {
         throw new SmaltiError('UnreadableImage', {
           path: image.path,
-          reason: `it has changed: it measures ${raster.width} × ${raster.height} now, and measured ${image.width} × ${image.height}`
+          reason: `it has changed from ${image.width} × ${image.height} to ${raster.width} × ${raster.height} pixels`
         })
       }
       const view = viewBands(raster, bands)
       if (!view)
         throw new SmaltiError('UnreadableImage', {
           path: image.path,
-          reason: `it lacks bands that are looked at (${(bands.numbers ?? bands.roles).join(', ')})`
+          reason: `it lacks some of the bands in use (${(bands.numbers ?? bands.roles).join(', ')})`
         })
       return {
         raster,
@@ -247,7 +250,7 @@ export class PictureReader {
   }
 }
 
-/** Two functions of one text: each sees one kind of array, which makes them several times as fast. */
+/** Two functions with the same body: each sees one array type, which makes both several times faster. */
 function scaledBytes(from: Uint8Array, start: number, to: Float32Array, low: number, factor: number): void {
   for (let i = 0; i < to.length; i++) to[i] = (from[start + i] - low) * factor
 }
@@ -255,23 +258,23 @@ function scaledFloats(from: Float32Array, start: number, to: Float32Array, low: 
   for (let i = 0; i < to.length; i++) to[i] = (from[start + i] - low) * factor
 }
 
-/** A fault under the image's own name, with a reason in words. */
+/** Attributes an error to the image by its catalogue name, with a readable reason. */
 export function named(fault: unknown, path: string): unknown {
   if (fault instanceof SmaltiError)
     return fault.name === 'UnreadableImage' ? new SmaltiError('UnreadableImage', { ...fault.details, path }) : fault
   const { code, message } = fault as NodeJS.ErrnoException
   const reason =
     code === 'ENOENT'
-      ? 'the file is gone'
+      ? 'it no longer exists'
       : code === 'EACCES' || code === 'EPERM'
-        ? 'its permissions forbid reading'
+        ? 'permission denied'
         : code === 'EMFILE'
           ? 'too many files are open'
           : message
   return new SmaltiError('UnreadableImage', { path, reason })
 }
 
-/** Coordinate `i` mirrored into 0…side−1 about the border pixels' edges. */
+/** Mirrors coordinate `i` into 0…side−1 about the outer edges of the border pixels. */
 export function mirrored(i: number, side: number): number {
   const period = 2 * side
   const within = ((i % period) + period) % period
@@ -279,9 +282,9 @@ export function mirrored(i: number, side: number): number {
 }
 
 /**
- * Gives pixels without data the mean of the nearest pixels with data in their row and column, weighed by nearness and
- * up to `BORROWED` pixels away, so that the border of what is known is no edge to the network. What lies farther
- * takes the mean of all images.
+ * Fills pixels without data with the mean of the nearest pixels with data in their row and column, weighted by nearness
+ * and at most `BORROWED` pixels away, so that the border of the data is no edge to the network. Pixels farther away
+ * take the mean of all images.
  */
 function borrow({ width, height, bands, values }: Picture, valid: Uint8Array, ranges: readonly Range[] = []): void {
   const plane = width * height

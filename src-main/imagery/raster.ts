@@ -4,39 +4,44 @@ import type { Size, Window } from './grid.ts'
 
 export type { Size, Window }
 
+/** Pixel values in any type that files store. */
 export type Samples =
   Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array
 
+/** The type and meaning of one band of a raster. */
 export interface Band {
   type: SampleType
   role: BandRole
-  /** The value that marks a pixel without data; NaN is one too. */
+  /** The value that marks a pixel without data, besides NaN. */
   nodata?: number
 }
 
 /** Pixels of a window, planar, in the file's type. */
 export interface Patch extends Size {
   bands: Samples[]
-  /** 1 where a pixel holds data, 0 where it does not; all do when absent. */
+  /** 1 where a pixel contains data, 0 where it doesn't. Absent when all pixels contain data. */
   valid?: Uint8Array
 }
 
-/** A picture of any kind, read by windows. */
+/** An image of any format, read by windows. */
 export interface Raster extends Size {
   readonly bands: readonly Band[]
-  /** Sizes of what is stored, full resolution first. */
+  /** Sizes of the stored levels, full resolution first. */
   readonly levels: readonly Size[]
-  /** Whether any pixel may be without data. */
+  /** Whether any pixel may lack data. */
   readonly gaps: boolean
-  /** Where it lies, read when it is first asked for, and before it is closed; undefined where nothing says so. */
+  /**
+   * Reads where the image is on the ground, the first time it is called; call it before `close`. Undefined when nothing
+   * gives a position.
+   */
   georeference(): Promise<Georeference | undefined>
-  /** 8-bit colours, red, green and blue, of each value of a palette's one band. */
+  /** The 8-bit red, green and blue of each value, for an image with one palette band. */
   readonly palette?: readonly Uint8Array[]
-  /** What a user should know of it, such as that only one of several pages is read. */
+  /** A note for the user, such as that only one of several pages is read. */
   readonly notice?: string
   /**
-   * Values of a window at a level. Reads no more than the blocks that it touches.
-   * @param bands  numbers counted from 0; all when absent
+   * Reads a window at a level. Reads only the blocks that the window touches.
+   * @param bands  counted from 0; all bands when absent
    * @throws UnreadableImage, Cancelled
    */
   read(window: Window, options?: { level?: number; bands?: readonly number[]; signal?: AbortSignal }): Promise<Patch>
@@ -60,7 +65,7 @@ export function emptySamples(type: SampleType, length: number): Samples {
   return new ARRAYS[type](length)
 }
 
-/** The least and the largest number of a type of integers. */
+/** Returns the smallest and the largest number of an integer type. */
 export function rangeOf(type: SampleType): { low: number; high: number } {
   const bits = 8 * bytesOf(type)
   return type.startsWith('uint')
@@ -68,7 +73,7 @@ export function rangeOf(type: SampleType): { low: number; high: number } {
     : { low: -(2 ** (bits - 1)), high: 2 ** (bits - 1) - 1 }
 }
 
-/** Bytes, in the machine's order, seen as samples; copied only where they do not lie on the type's boundary. */
+/** Views bytes in native order as samples. Copies them only if they are not aligned to the type. */
 export function samplesOf(type: SampleType, bytes: Uint8Array): Samples {
   const aligned = bytes.byteOffset % bytesOf(type) === 0 ? bytes : bytes.slice()
   return new ARRAYS[type](
@@ -78,14 +83,14 @@ export function samplesOf(type: SampleType, bytes: Uint8Array): Samples {
   )
 }
 
-/** How many bands or pixels an image may claim before it is called absurd. */
+/** Limits on the bands and the side that a file may claim before it is rejected. */
 export const MOST_BANDS = 256
 export const MOST_SIDE = 2 ** 24
 
-/** Why no program of this kind could read such a size, or undefined where it can. */
+/** Explains why a size can't be real, or returns undefined if it can. */
 export function absurdSize({ width, height }: Size): string | undefined {
-  if (width < 1 || height < 1) return `it claims ${width} × ${height} pixels`
+  if (width < 1 || height < 1) return `it claims to have ${width} × ${height} pixels`
   if (width > MOST_SIDE || height > MOST_SIDE || width * height > 2 ** 40)
-    return `it claims ${width} × ${height} pixels, which no image has`
+    return `it claims to have ${width} × ${height} pixels, which is impossible`
   return undefined
 }

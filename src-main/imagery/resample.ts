@@ -2,24 +2,24 @@ import { SmaltiError } from '../contract/errors.ts'
 import type { BandView } from './bandView.ts'
 import type { Patch, Raster, Samples, Size, Window } from './raster.ts'
 
-/** Planar values of a window in the file's units, and what is valid of it. */
+/** Planar values of a window in the file's units, and which of them are valid. */
 export interface Values extends Size {
   bands: (Uint8Array | Float32Array)[]
   valid?: Uint8Array
 }
 
-/** Pixels read at a time while a picture is made smaller. */
+/** Pixels read at a time while an image is reduced. */
 const AT_ONCE = 4 * 2 ** 20
-/** Share of a pixel's weight that must be valid for the pixel to be. */
+/** Share of a pixel's weight that must be valid for the pixel to be valid. */
 const VALID_SHARE = 0.5
 
 /**
- * A window of a raster on another grid: from the nearest stored level that is not coarser, first means of whole
- * boxes, then Catmull–Rom interpolation, widened where pixels get larger. Every box and weight depends on the place
- * in the picture alone, so that windows fit each other exactly.
+ * Reads a window of a raster on another grid. Starts from the coarsest stored level that is fine enough, takes means of
+ * whole boxes, then interpolates (Catmull–Rom, widened when pixels get larger). Every box and weight depends only on
+ * the position in the image, so adjacent windows match exactly.
  *
- * @param size    of the whole picture on the wanted grid
- * @param window  on that grid, inside it
+ * @param size    size of the whole image on the target grid
+ * @param window  a window inside that grid
  */
 export async function readScaled(
   raster: Raster,
@@ -41,7 +41,7 @@ export async function readScaled(
   return interpolated(reduced, columns, rows)
 }
 
-/** The coarsest level whose pixels are not larger than the wanted grid's. */
+/** Finds the coarsest level whose pixels are no larger than the target grid's. */
 function levelFor({ levels }: Raster, size: Size): number {
   let best = 0
   levels.forEach((level, i) => {
@@ -54,12 +54,12 @@ function asValues(patch: Patch, view: BandView): Values {
   return { width: patch.width, height: patch.height, bands: view.make(patch).map(plain), valid: patch.valid }
 }
 
-/** 8-bit values as they are, all others as floating point. */
+/** Returns 8-bit values unchanged and all others as floating point. */
 function plain(samples: Samples): Uint8Array | Float32Array {
   return samples instanceof Uint8Array || samples instanceof Float32Array ? samples : Float32Array.from(samples)
 }
 
-/** Means of valid pixels over boxes, a part of the rows at a time. */
+/** Averages valid pixels over boxes, some rows at a time. */
 async function readBoxes(
   raster: Raster,
   view: BandView,
@@ -119,15 +119,15 @@ function meanOfBox(
 }
 
 interface Kernels {
-  /** Samples that are needed, from and to. */
+  /** Range of samples needed. */
   from: number
   to: number
-  /** First sample of each result, and the weights from there. */
+  /** First sample of each result, and the weights from there on. */
   starts: Int32Array
   weights: Float32Array[]
 }
 
-/** Catmull–Rom weights of samples for each pixel of a window along an axis, all inside the picture. */
+/** Computes Catmull–Rom weights of samples for each pixel of a window along one axis, clamped to the image. */
 function kernels(start: number, length: number, ratio: number, samples: number): Kernels {
   const width = Math.max(ratio, 1)
   const starts = new Int32Array(length)
@@ -171,7 +171,7 @@ function interpolated({ width: across, height: down, bands, valid }: Values, col
       rows
     )
     if (share) for (let i = 0; i < values.length; i++) values[i] = share[i] >= VALID_SHARE ? values[i] / share[i] : 0
-    // Rounded and cut to what the file could hold.
+    // Rounded and clamped to the range of the file's type.
     return eightBit ? Uint8Array.from(new Uint8ClampedArray(values)) : values
   })
   return {

@@ -3,25 +3,26 @@ import { SmaltiError } from '../contract/errors.ts'
 import { type Picture, PictureReader, type Sight, scaledSize } from './pictures.ts'
 import type { Window } from './raster.ts'
 
-/** Images that are looked at, and windows of them all; more would not move a mean. */
+/** Number of images sampled, and of windows in all of them together; more would hardly move a mean. */
 const SAMPLED_IMAGES = 64
 const SAMPLED_WINDOWS = 320
 const WINDOW = 256
-/** Every so many pixels of a window are counted. */
+/** One pixel in this many is counted. */
 const PIXEL_STEP = 7
-/** Values kept to find what is dark and bright in bands that are not of 8 bits. */
+/** Values kept to find the dark and bright ends of bands with more than 8 bits. */
 const KEPT_VALUES = 200_000
-/** Shares of the values below what becomes 0, and above what becomes 1. */
+/** Share of the values below 0 after scaling, and of those above 1. */
 const DARKEST = 0.005
-/** Below this deviation a band is constant and is left unscaled. */
+/** A band that deviates less than this is constant and is left unscaled. */
 const SMALLEST_DEVIATION = 1e-3
 
 /**
- * Of each band over windows spread evenly through the images: the values that become 0 and 1 (those of 8 bits as
- * they are, others by their half percent of darkest and brightest), mean and deviation between them. Pixels without
- * data do not count. Images that cannot be read are reported and left out.
+ * Samples each band in windows spread evenly over the images. Returns the values that become 0 and 1 (the full range
+ * for 8-bit data, otherwise without the darkest and brightest half per cent), and the mean and deviation between them.
+ * Pixels without data don't count. Images that can't be read are reported and left out.
  *
- * @throws Cancelled; NoReadableImages when none of the sampled images can be read; NothingValid when none has a pixel with data
+ * @throws Cancelled; NoReadableImages when none of the sampled images can be read; NothingValid when none of them
+ *   contains valid pixels
  */
 export async function sampleStatistics(
   sight: Omit<Sight, 'ranges'>,
@@ -74,7 +75,7 @@ interface Fixed {
   units: { low: number; high: number }
 }
 
-/** Values drawn evenly from all that come, in bounded memory: from ever so many one is kept. */
+/** Samples a stream of values evenly in bounded memory, by halving the sample whenever it is full. */
 function createSample(): {
   add(value: number): void
   count(): number
@@ -107,7 +108,7 @@ function createSample(): {
   }
 }
 
-/** Windows spread over an image, or all of a small one. */
+/** Spreads windows over an image, or covers a small image completely. */
 function spreadWindows(image: CatalogueImage, { scale }: Pick<Sight, 'scale'>, most: number): Window[] {
   const { width, height } = scaledSize(image, scale)
   const [across, down] = [Math.ceil(width / WINDOW), Math.ceil(height / WINDOW)]
@@ -119,7 +120,7 @@ function spreadWindows(image: CatalogueImage, { scale }: Pick<Sight, 'scale'>, m
   })
 }
 
-/** Planar values 0…1 to z-scores, in place. */
+/** Converts planar values 0…1 to z-scores, in place. */
 export function standardise(values: Float32Array, statistics: BandStatistics): void {
   const plane = values.length / statistics.length
   statistics.forEach(({ mean, deviation }, band) => {

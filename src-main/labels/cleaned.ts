@@ -5,17 +5,17 @@ import type { Size, Window } from '../imagery/raster.ts'
 import type { LabelSource } from './source.ts'
 
 /**
- * Labels after the majority filter and then the sieve, worked out for each window that is read: the same whatever
- * the windows.
+ * Applies the majority filter and then the sieve to labels. Each window is computed when it is read; the result doesn't
+ * depend on how the image is divided into windows.
  * @param ground  areas of the pixels, for sizes in square metres
- * @throws InvalidSetting when a size in square metres is asked of an image whose place is not known
+ * @throws InvalidSetting when a size is given in square metres but the image's place is unknown
  */
 export function cleaned(source: LabelSource, { majority, sieve }: CleanUp, ground?: GroundAreas): LabelSource {
   const smoothed = majority === undefined ? source : filtered(source, majority)
   return sieve === undefined ? smoothed : sieved(smoothed, measureOf(sieve, ground))
 }
 
-/** What a patch must measure to stay, and what a pixel adds to it. */
+/** The least size of a patch that stays, and the amount that a pixel adds to it. */
 interface PatchMeasure {
   least: number
   pixel?: GroundAreas['at']
@@ -26,9 +26,9 @@ function measureOf({ value, unit }: PatchSize, ground: GroundAreas | undefined):
   if (!ground)
     throw new SmaltiError('InvalidSetting', {
       setting: 'sieve',
-      reason: 'square metres need images whose place on the ground is known; give pixels (200px)'
+      reason: 'square metres need georeferenced images. Give a size in pixels, such as 200px'
     })
-  // A patch of just so much ground stays, whatever its sum is rounded to.
+  // A patch of exactly this size stays, however its sum is rounded.
   return { least: value * (1 - 1e-9), pixel: (column, row) => ground.at(column, row) }
 }
 
@@ -51,7 +51,7 @@ function cut(values: Uint8Array, from: Window, window: Window): Uint8Array {
   return part
 }
 
-/** Each pixel takes the most frequent label of the square about it; its own where that is as frequent. */
+/** Gives each pixel the most frequent label in the square around it, and keeps its own label in a tie. */
 function filtered(source: LabelSource, radius: number): LabelSource {
   return {
     ...source,
@@ -88,15 +88,15 @@ function majorityOf(values: Uint8Array, wide: Window, window: Window, radius: nu
   return result
 }
 
-/** How far beyond a window is looked at first, and at most, in pixels. */
+/** Distance beyond a window that is examined first, and the largest, in pixels. */
 const FIRST_REACH = 64
 const FARTHEST_REACH = 4096
-/** Small patches among small ones join what those have joined, so many times over. */
+/** Most rounds in which small patches join neighbours that have themselves been joined. */
 const ROUNDS = 16
 
 /**
- * Patches (8-connected) that measure less than `least` join the neighbour with which they share the longest border.
- * More and more is looked at around a window until nothing inside can depend on what is not seen.
+ * Joins patches (8-connected) smaller than `least` to the neighbour with the longest shared border. The examined area
+ * around a window grows until nothing unseen can change the result inside.
  */
 function sieved(source: LabelSource, measure: PatchMeasure): LabelSource {
   return {
@@ -114,15 +114,15 @@ function sieved(source: LabelSource, measure: PatchMeasure): LabelSource {
 }
 
 interface Patches {
-  /** Number of each pixel's patch. */
+  /** The patch number of each pixel. */
   of: Int32Array
   sizes: number[]
   labels: number[]
-  /** Whether a patch reaches what is not seen. */
+  /** Whether a patch touches the edge of the examined area. */
   open: boolean[]
 }
 
-/** Joins the small patches of a window, in place. @returns whether the inner window is certain */
+/** Joins the small patches of a window, in place. @returns whether the result in the inner window is certain */
 function sieveWindow(
   values: Uint8Array,
   wide: Window,
@@ -132,7 +132,7 @@ function sieveWindow(
 ): boolean {
   const patches = patchesOf(values, wide, { width, height }, pixel)
   const { of, sizes, labels, open } = patches
-  // What lies off the earth measures nothing, and is not small.
+  // A patch off the earth has no area and doesn't count as small.
   const isSmall = (patch: number): boolean => sizes[patch] > 0 && sizes[patch] < least && labels[patch] !== NO_LABEL
   const borders = new Map<number, Map<number, number>>()
   const meet = (a: number, b: number): void => {
@@ -196,7 +196,7 @@ function sieveWindow(
   return certain
 }
 
-/** 8-connected patches of equal labels, by union–find (Hoshen and Kopelman 1976). */
+/** Finds 8-connected patches of equal labels by union–find (Hoshen and Kopelman 1976). */
 function patchesOf(values: Uint8Array, window: Window, image: Size, pixel: PatchMeasure['pixel']): Patches {
   const { width, height } = window
   const parents = new Int32Array(width * height)

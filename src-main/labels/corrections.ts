@@ -6,19 +6,19 @@ import { NO_LABEL } from '../contract/labels.ts'
 import type { Window } from '../imagery/raster.ts'
 import type { LabelSource } from './source.ts'
 
-/** The value of pixels of a layer that nobody corrected. */
+/** The value of uncorrected pixels in a layer. */
 export const UNTOUCHED = 254
 
 const SIDE = CORRECTION_TILE
 
-/** What was painted over an image's labels, by tiles of `CORRECTION_TILE` pixels; most have none. */
+/** Corrections painted over an image's labels, in tiles of `CORRECTION_TILE` pixels; most tiles don't exist. */
 export interface Layer {
   readonly tiles: readonly CorrectedTile[]
-  /** Content of a tile, row by row. @throws LabelsUnreadable */
+  /** Returns the pixels of a tile, row by row. @throws LabelsUnreadable */
   read(tile: CorrectedTile): Promise<Uint8Array>
 }
 
-/** The layer of some tiles of a file of corrections; undefined where there is none. */
+/** Returns the layer of some tiles in a corrections file, or undefined if there are none. */
 export const layerOf = (file: string, tiles: readonly CorrectedTile[]): Layer | undefined =>
   tiles.length === 0 ? undefined : { tiles, read: (tile) => readTile(file, tile) }
 
@@ -30,7 +30,7 @@ async function readTile(file: string, { offset, bytes }: CorrectedTile): Promise
       await handle.read(stored, 0, bytes, offset)
       const content = inflateSync(stored, { maxOutputLength: SIDE * SIDE })
       if (content.length === SIDE * SIDE) return content
-      throw new Error('a tile is cut off')
+      throw new Error('a tile is truncated')
     } finally {
       await handle.close()
     }
@@ -39,9 +39,10 @@ async function readTile(file: string, { offset, bytes }: CorrectedTile): Promise
   }
 }
 
-/** A tile of a layer as it is stored. */
+/** Encodes a layer's tile for storage. */
 export const encodedTile = (content: Uint8Array): Uint8Array => deflateSync(content, { level: 6 })
 
+/** Returns the pixels that a tile covers. */
 export const tileArea = ({ column, row }: Pick<CorrectedTile, 'column' | 'row'>): Window => ({
   left: column * SIDE,
   top: row * SIDE,
@@ -49,7 +50,7 @@ export const tileArea = ({ column, row }: Pick<CorrectedTile, 'column' | 'row'>)
   height: SIDE
 })
 
-/** What two windows have in common; undefined where it is nothing. */
+/** Returns the intersection of two windows, or undefined if they don't overlap. */
 export function overlap(a: Window, b: Window): Window | undefined {
   const [left, top] = [Math.max(a.left, b.left), Math.max(a.top, b.top)]
   const [right, bottom] = [Math.min(a.left + a.width, b.left + b.width), Math.min(a.top + a.height, b.top + b.height)]
@@ -57,8 +58,8 @@ export function overlap(a: Window, b: Window): Window | undefined {
 }
 
 /**
- * Labels with what was painted over them.
- * @param table  what stands for each label of the layer, as it does for those of the source
+ * Applies corrections to labels.
+ * @param table  maps labels of the layer, as the source's labels are mapped
  */
 export function corrected(source: LabelSource, layer: Layer | undefined, table?: Uint8Array): LabelSource {
   if (!layer) return source
@@ -85,8 +86,8 @@ export function corrected(source: LabelSource, layer: Layer | undefined, table?:
 }
 
 /**
- * Paints a layer over labels that were made smaller.
- * @param labels  row-major, of `window`, in pixels of `step` × `step` of the image; changed in place
+ * Paints a layer over reduced labels.
+ * @param labels  row-major, the size of `window`, each covering `step` × `step` pixels of the image; changed in place
  */
 export async function correctSmaller(labels: Uint8Array, window: Window, step: number, layer: Layer): Promise<void> {
   for (const tile of layer.tiles) {
@@ -114,7 +115,7 @@ export async function correctSmaller(labels: Uint8Array, window: Window, step: n
   }
 }
 
-/** The value that most pixels of a part of a tile have. */
+/** Returns the most frequent value in a part of a tile. */
 function mostOf(painted: Uint8Array, { left, top, width, height }: Window): number {
   if (width === 1 && height === 1) return painted[top * SIDE + left]
   const counts = new Map<number, number>()

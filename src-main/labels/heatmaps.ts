@@ -8,13 +8,13 @@ import type { LabelSource } from './source.ts'
 import { type RasterNotes, tilesAlong } from './tiffFile.ts'
 import { type RasterFile, RasterWriter, rowsWritten } from './writer.ts'
 
-/** Side of a heatmap's tiles in cells of the network's resolution: with the usual stride, that of a label tile. */
+/** Side of a heatmap's tiles, in cells of the network's resolution; usually covers as much as a label tile. */
 const TILE = 128
 const TILE_MULTIPLE = 16
 
-/** Probabilities of clusters at the network's resolution: a band a cluster, 0…254 of 254, 255 without data. */
+/** Probabilities of clusters at the network's resolution: one band per cluster, 0…254 of 254, 255 without data. */
 export interface HeatmapFile extends Size {
-  /** Row of cells with which the file begins. */
+  /** First row of cells in the file. */
   top: number
   clusters: number
   notes: RasterNotes
@@ -26,13 +26,13 @@ function rasterOf({ width, height, clusters, notes, key }: HeatmapFile): RasterF
   return { width, height, tile, bands: clusters, overviews: 'mean', notes, key }
 }
 
-/** Row of cells above which nothing of a heatmap need be given again. */
+/** Returns the row of cells above which the heatmap is already written. */
 export async function cellRowsWritten(path: string, file: HeatmapFile): Promise<number> {
   const raster = rasterOf(file)
   return file.top + Math.min(file.height, (await rowsWritten(path, raster)) * raster.tile)
 }
 
-/** Gathers cells, which come by the areas of an image, into the tiles of a raster, each of which is written when it is whole. */
+/** Collects cells, which arrive by areas of the image, into tiles of a raster, and writes each complete tile. */
 export class HeatmapWriter {
   readonly #file: HeatmapFile
   readonly #tile: number
@@ -45,14 +45,14 @@ export class HeatmapWriter {
     this.#raster = raster
   }
 
-  /** Begins a heatmap, or goes on with one that was begun for the same key. @throws DiskFull, FolderNotWritable */
+  /** Starts a heatmap, or resumes one that was started for the same key. @throws DiskFull, FolderNotWritable */
   static async open(path: string, file: HeatmapFile): Promise<HeatmapWriter> {
     const raster = rasterOf(file)
     return new HeatmapWriter(file, raster.tile, await RasterWriter.open(path, raster))
   }
 
   /**
-   * Takes some cells of the image, `planes` [clusters, rows, columns]; those that are written already are passed over.
+   * Adds cells of the image, `planes` [clusters, rows, columns]. Cells that are already written are ignored.
    * @throws DiskFull, FolderNotWritable
    */
   async add(cells: Window, planes: Uint8Array): Promise<void> {
@@ -68,7 +68,7 @@ export class HeatmapWriter {
     }
   }
 
-  /** Copies what a tile has of some cells; returns its planes when nothing is missing any more. */
+  /** Copies a tile's share of some cells. Returns its planes once the tile is complete. */
   #join(column: number, row: number, cells: Window, planes: Uint8Array): Uint8Array | undefined {
     const { width, height, clusters } = this.#file
     const [tile, key] = [this.#tile, `${column} ${row}`]
@@ -98,25 +98,25 @@ export class HeatmapWriter {
     return begun.planes
   }
 
-  /** Tells that all cells above a row of the image are taken. @throws DiskFull, FolderNotWritable */
+  /** Declares all cells above a row of the image complete. @throws DiskFull, FolderNotWritable */
   async endRows(row: number): Promise<void> {
     const rows = row - this.#file.top
     const done = rows >= this.#file.height ? tilesAlong(this.#file.height, this.#tile) : Math.floor(rows / this.#tile)
     if (done > this.#raster.rowsDone) await this.#raster.endRows(done)
   }
 
-  /** Completes the file under its name. @throws DiskFull, FolderNotWritable */
+  /** Completes the file and gives it its name. @throws DiskFull, FolderNotWritable */
   finish(): Promise<void> {
     return this.#raster.finish()
   }
 
-  /** Leaves the file as it is, to be gone on with. @throws DiskFull, FolderNotWritable */
+  /** Closes the unfinished file so that it can be resumed. @throws DiskFull, FolderNotWritable */
   pause(): Promise<void> {
     return this.#raster.pause()
   }
 }
 
-/** All planes of some cells, [bands, rows, columns]. @throws UnreadableImage, Cancelled */
+/** Reads all planes of some cells, [bands, rows, columns]. @throws UnreadableImage, Cancelled */
 export async function cellsOf(raster: Raster, cells: Window, signal?: AbortSignal): Promise<Uint8Array> {
   const { bands } = await raster.read(cells, { signal })
   const planes = new Uint8Array(bands.length * cells.width * cells.height)
@@ -127,16 +127,17 @@ export async function cellsOf(raster: Raster, cells: Window, signal?: AbortSigna
 /** Probabilities of classes at the network's resolution, read by windows of cells. */
 export interface Heatmap extends Size {
   classes: number
-  /** Pixels of the image that a cell covers. */
+  /** Number of image pixels that a cell covers. */
   cell: Size
-  /** Planes [classes, rows, columns] of 0…254 of 254, 255 without data. @throws UnreadableImage, Cancelled */
+  /** Reads planes [classes, rows, columns] of 0…254 of 254, 255 without data. @throws UnreadableImage, Cancelled */
   read(cells: Window, signal?: AbortSignal): Promise<Uint8Array>
   close(): Promise<void>
 }
 
 /**
- * Opens a heatmap of clusters.
- * @param classOf  the class of each cluster, whose probabilities are added up; clusters without one (255) are left out
+ * Opens a heatmap of clusters, or of classes.
+ * @param classOf  the class of each cluster; probabilities of a class's clusters are added up, and clusters without a
+ *                 class (255) are left out
  * @throws UnreadableImage
  */
 export async function openHeatmap(
@@ -168,11 +169,11 @@ function addedUp(
     if (table[k] === NO_LABEL) continue
     for (let i = 0; i < pixels; i++) sums[table[k] * pixels + i] += planes[k * pixels + i]
   }
-  // Rounded parts may add up to a little more than all; no data is no data for every class.
+  // Rounded parts may add up to slightly more than the whole. A cell without data has no data for any class.
   return Uint8Array.from(sums, (sum, at) => (planes[at % pixels] === NO_LABEL ? NO_LABEL : Math.min(sum, NO_LABEL - 1)))
 }
 
-/** Writes a heatmap of classes as a raster of its own. @throws Cancelled, DiskFull, FolderNotWritable, UnreadableImage */
+/** Writes a heatmap of classes to a separate raster. @throws Cancelled, DiskFull, FolderNotWritable, UnreadableImage */
 export async function writeHeatmap(
   path: string,
   heatmap: Heatmap,
@@ -197,7 +198,10 @@ export async function writeHeatmap(
   }
 }
 
-/** How probable the most probable class of each pixel is, 0…254 of 254, by bilinear interpolation between cells; 255 where there is no label. */
+/**
+ * Returns the probability of each pixel's most probable class, 0…254 of 254, with bilinear interpolation between cells;
+ * 255 where there is no label.
+ */
 export function confidenceOf(heatmap: Heatmap, labels: LabelSource): LabelSource {
   const { cell, classes } = heatmap
   return {
@@ -241,7 +245,9 @@ export function confidenceOf(heatmap: Heatmap, labels: LabelSource): LabelSource
   }
 }
 
-/** A row between two rows of cells, each cell weighed by whether it holds data; and those weights. */
+/**
+ * Interpolates between two rows of cells, weighting each cell by whether it contains data. Also returns the weights.
+ */
 function blendRows(
   planes: Uint8Array,
   { classes, pixels, width }: { classes: number; pixels: number; width: number },
@@ -259,7 +265,10 @@ function blendRows(
   }
 }
 
-/** Cells about some pixels along an axis: which are needed, and for each pixel the one before, counted from the first, with the weight of the next. */
+/**
+ * Finds the cells around a range of pixels along one axis: the range needed and, for each pixel, the cell before it,
+ * counted from the first, with the weight of the next.
+ */
 function placementsIn(
   start: number,
   length: number,

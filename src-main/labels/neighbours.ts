@@ -3,17 +3,20 @@ import { NO_LABEL } from '../contract/labels.ts'
 import type { GroundAreas } from '../imagery/crs/groundArea.ts'
 import { type LabelSource, stripes } from './source.ts'
 
-/** How often labels occur, and how often one lies beside another. */
+/** How often labels occur, and how often each pair of labels is adjacent. */
 export interface LabelCounts {
-  /** Pixels of each label. */
+  /** Number of pixels of each label. */
   pixels: Float64Array
-  /** Pairs of pixels that touch along an edge, by their labels, symmetric, [count, count]; the diagonal holds pairs of one label twice. */
+  /**
+   * Pairs of pixels that share an edge, by their labels, symmetric, [count, count]. The diagonal counts pairs of the
+   * same label twice.
+   */
   pairs: Float64Array
-  /** Square metres of each label on the ground, where they are known. */
+  /** Area of each label on the ground in square metres, if known. */
   squareMetres?: Float64Array
 }
 
-/** Counts labels 0…count − 1 over an image of any size, stripe by stripe. @throws Cancelled, UnreadableImage */
+/** Counts labels 0…count − 1 in an image of any size, one stripe at a time. @throws Cancelled, UnreadableImage */
 export async function countNeighbours(
   labels: LabelSource,
   count: number,
@@ -44,7 +47,7 @@ export async function countNeighbours(
   return { pixels: pixels.slice(0, count), pairs: symmetric, squareMetres: squareMetres?.slice(0, count) }
 }
 
-/** Counts in runs, for labels rarely change, and one counter raised again and again is slow. */
+/** Counts runs of equal labels, because labels rarely change and incrementing one counter repeatedly is slow. */
 function countRuns(counts: Float64Array, labels: Uint8Array): void {
   let begun = 0
   for (let i = 1; i <= labels.length; i++) {

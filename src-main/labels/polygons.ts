@@ -1,52 +1,24 @@
 import { SmaltiError } from '../contract/errors.ts'
-import { NO_LABEL } from '../contract/labels.ts'
-import { type LabelSource, stripes } from './source.ts'
+import type { LabelSource } from './source.ts'
+import { type Border, type Borders, bordersOf, cornersOf } from './borders.ts'
 
-/** A patch of one label: its outer ring, then its holes; columns and rows of pixel corners, closed, [x, y, x, y …]. */
+/**
+ * A patch of one label: its outer ring, then its holes, in columns and rows of pixel corners, closed, [x, y, x, y …].
+ */
 export interface PatchPolygon {
   label: number
   rings: number[][]
 }
 
-/** How far a simplified border may lie from the pixels' edges: borders a pixel apart can then not cross. */
+/** Largest distance between a simplified border and the pixels' edges. Borders one pixel apart can't cross. */
 export const TOLERANCE = 0.5
-/** Corners of all borders that are held; beyond, labels are too noisy for polygons to be of use. */
-const MOST_CORNERS = 60e6
-
-/** No patch: outside of the image, and pixels without a label. */
-const NOTHING = 256
-
-/** One end of a border that is being followed. */
-interface End {
-  border: Border
-  /** Whether it is the last of the border's corners, else the first. */
-  last: boolean
-}
-
-/** A piece of border between two patches, from node to node, or a loop without any. */
-interface Border {
-  /** Corners towards the first end and towards the last, each from the middle outwards. */
-  towardsFirst: number[]
-  towardsLast: number[]
-  first: End
-  last: End
-  /** Patches to the left and right of the way from the first to the last corner. */
-  left: number
-  right: number
-  /** Nodes at both ends; −1 while, or where, there is none. */
-  firstNode: number
-  lastNode: number
-}
-
-/** Directions from a node, clockwise. */
-const [UP, RIGHT, DOWN, LEFT] = [0, 1, 2, 3]
 
 /**
- * Polygons of all patches (4-connected) of an image. Borders are followed once, from node to node, and simplified by
- * themselves (Douglas and Peucker 1973), so that neighbours share them exactly: no gaps, no slivers.
+ * Vectorises all patches (4-connected) of an image. Each border is traced once, from node to node, and simplified on
+ * its own (Douglas and Peucker 1973), so that neighbours share it exactly, without gaps or slivers.
  *
  * @param tolerance  in pixels, at most `TOLERANCE`; 0 follows the pixels' edges
- * @throws TooManyPatches when the borders are longer than memory should hold; Cancelled
+ * @throws TooManyPatches when the borders need too much memory; Cancelled
  */
 export async function polygonsOf(labels: LabelSource, tolerance: number, signal: AbortSignal): Promise<PatchPolygon[]> {
   const { borders, nodes, patchLabels, rootOf } = await bordersOf(labels, signal)
@@ -63,7 +35,7 @@ export async function polygonsOf(labels: LabelSource, tolerance: number, signal:
     const ring = joined(steps, corners)
     const found = patches.get(patch) ?? { outer: [], holes: [] }
     patches.set(patch, found)
-    // Inside lies to the left, and rows run down: an outer ring has a negative area.
+    // The inside is on the left and rows run downwards, so an outer ring has a negative area.
     if (doubledArea(ring) < 0) found.outer.push(ring)
     else found.holes.push(ring)
   }
@@ -72,10 +44,10 @@ export async function polygonsOf(labels: LabelSource, tolerance: number, signal:
     .map(([patch, { outer, holes }]) => ({ label: patchLabels[patch], rings: [...outer, ...holes] }))
 }
 
-/** Milliseconds after which others of this thread, such as who wants to cancel, have their turn. */
+/** Milliseconds before other work of this thread, such as a cancellation, gets a turn. */
 const TURN = 50
 
-/** What long work calls again and again, so that it can be cancelled. @throws Cancelled */
+/** Returns a function that long work calls repeatedly, so that it can be cancelled. @throws Cancelled */
 function paceOf(signal: AbortSignal): () => Promise<void> | undefined {
   let next = performance.now() + TURN
   const others = async (): Promise<void> => {
@@ -86,211 +58,14 @@ function paceOf(signal: AbortSignal): () => Promise<void> | undefined {
   return () => (performance.now() < next ? undefined : others())
 }
 
+/** Returns twice the signed area of a ring. */
 export function doubledArea(ring: readonly number[]): number {
   let sum = 0
   for (let i = 0; i + 3 < ring.length; i += 2) sum += ring[i] * ring[i + 3] - ring[i + 2] * ring[i + 1]
   return sum
 }
 
-interface Borders {
-  borders: Border[]
-  /** Of each node what leaves it upwards, to the right, downwards and to the left. */
-  nodes: (End | undefined)[][]
-  /** Label of each patch by its number. */
-  patchLabels: number[]
-  rootOf(patch: number): number
-}
-
-async function bordersOf(labels: LabelSource, signal: AbortSignal): Promise<Borders> {
-  const { width, height } = labels
-  const patches = createPatches(width)
-  const borders: Border[] = []
-  const nodes: Borders['nodes'] = []
-  let corners = 0
-  let above = emptyRow(width)
-  const fromAbove: (End | undefined)[] = Array<End | undefined>(width + 1).fill(undefined)
-
-  const begin = (x: number, y: number, left: number, right: number, node: number): Border => {
-    const border = {
-      towardsFirst: [],
-      towardsLast: [x, y],
-      left,
-      right,
-      firstNode: node,
-      lastNode: -1
-    } as unknown as Border
-    border.first = { border, last: false }
-    border.last = { border, last: true }
-    corners++
-    return border
-  }
-  const extend = ({ border, last }: End, x: number, y: number): void => {
-    ;(last ? border.towardsLast : border.towardsFirst).push(x, y)
-    corners++
-  }
-  const endAt = (end: End, node: number, x: number, y: number): void => {
-    extend(end, x, y)
-    if (end.last) end.border.lastNode = node
-    else end.border.firstNode = node
-    const { firstNode, lastNode } = end.border
-    if (firstNode >= 0 && lastNode >= 0) borders.push(end.border)
-  }
-  const meet = (a: End, b: End, x: number, y: number): void => {
-    extend(a, x, y)
-    if (a.border === b.border) {
-      borders.push(a.border)
-      return
-    }
-    if (!a.last) reverse(a.border)
-    if (b.last) reverse(b.border)
-    const [one, other] = [a.border, b.border]
-    for (let i = other.towardsFirst.length - 2; i >= 0; i -= 2)
-      one.towardsLast.push(other.towardsFirst[i], other.towardsFirst[i + 1])
-    for (const value of other.towardsLast) one.towardsLast.push(value)
-    one.last = other.last
-    one.last.border = one
-    one.lastNode = other.lastNode
-    if (one.firstNode >= 0 && one.lastNode >= 0) borders.push(one)
-  }
-
-  /** Goes along the corners between two rows of pixels. */
-  const follow = (y: number, below: Row): void => {
-    let fromLeft: End | undefined
-    for (let x = 0; x <= width; x++) {
-      // The pixel left of a corner has the index of its column, for rows begin with the outside.
-      const [a, b, c, d] = [above.labels[x], above.labels[x + 1], below.labels[x], below.labels[x + 1]]
-      const [top, bottom, left, right] = [a !== b, c !== d, a !== c, b !== d]
-      const count = Number(top) + Number(bottom) + Number(left) + Number(right)
-      if (count === 0 || (count === 2 && top === bottom)) continue
-      const down = fromAbove[x]
-      if (count > 2) {
-        const node = nodes.push([undefined, undefined, undefined, undefined]) - 1
-        if (top) {
-          endAt(down!, node, x, y)
-          nodes[node][UP] = down
-        }
-        if (left) {
-          endAt(fromLeft!, node, x, y)
-          nodes[node][LEFT] = fromLeft
-        }
-        fromLeft = fromAbove[x] = undefined
-        if (right) {
-          const border = begin(x, y, above.patches[x + 1], below.patches[x + 1], node)
-          nodes[node][RIGHT] = border.first
-          fromLeft = border.last
-        }
-        if (bottom) {
-          const border = begin(x, y, below.patches[x + 1], below.patches[x], node)
-          nodes[node][DOWN] = border.first
-          fromAbove[x] = border.last
-        }
-      } else if (top && right) {
-        extend(down!, x, y)
-        fromLeft = down
-        fromAbove[x] = undefined
-      } else if (left && bottom) {
-        extend(fromLeft!, x, y)
-        fromAbove[x] = fromLeft
-        fromLeft = undefined
-      } else if (top && left) {
-        meet(fromLeft!, down!, x, y)
-        fromLeft = fromAbove[x] = undefined
-      } else {
-        const border = begin(x, y, above.patches[x], below.patches[x + 1], -1)
-        fromAbove[x] = border.first
-        fromLeft = border.last
-      }
-    }
-  }
-
-  for (const window of stripes(labels)) {
-    if (signal.aborted) throw new SmaltiError('Cancelled')
-    const values = await labels.read(window, signal)
-    for (let r = 0; r < window.height; r++) {
-      const below = patches.nextRow(values.subarray(r * width, (r + 1) * width), above)
-      follow(window.top + r, below)
-      above = below
-    }
-    if (corners > MOST_CORNERS) throw new SmaltiError('TooManyPatches', { most: MOST_CORNERS })
-  }
-  follow(height, emptyRow(width))
-  return { borders, nodes, patchLabels: patches.labels, rootOf: patches.root }
-}
-
-/** Turns a border round: what was first is last. */
-function reverse(border: Border): void {
-  ;[border.towardsFirst, border.towardsLast] = [border.towardsLast, border.towardsFirst]
-  ;[border.left, border.right] = [border.right, border.left]
-  ;[border.firstNode, border.lastNode] = [border.lastNode, border.firstNode]
-  ;[border.first, border.last] = [border.last, border.first]
-  border.first.last = false
-  border.last.last = true
-}
-
-/** Labels and patches of a row of pixels, with one more at each end that lies outside. */
-interface Row {
-  labels: Int16Array
-  patches: Int32Array
-}
-
-const emptyRow = (width: number): Row => ({
-  labels: new Int16Array(width + 2).fill(NOTHING),
-  patches: new Int32Array(width + 2).fill(-1)
-})
-
-/** Numbers 4-connected patches row by row, by union–find. */
-function createPatches(width: number): {
-  labels: number[]
-  root(patch: number): number
-  nextRow(values: Uint8Array, above: Row): Row
-} {
-  const labels: number[] = []
-  const parents: number[] = []
-  const root = (patch: number): number => {
-    while (parents[patch] !== patch) patch = parents[patch] = parents[parents[patch]]
-    return patch
-  }
-  return {
-    labels,
-    root: (patch) => (patch < 0 ? patch : root(patch)),
-    nextRow(values, above) {
-      const row = emptyRow(width)
-      for (let x = 1; x <= width; x++) {
-        const label = values[x - 1]
-        if (label === NO_LABEL) continue
-        row.labels[x] = label
-        const [before, over] = [row.labels[x - 1] === label, above.labels[x] === label]
-        if (before) row.patches[x] = row.patches[x - 1]
-        if (over) {
-          const upper = root(above.patches[x])
-          if (before) {
-            const mine = root(row.patches[x])
-            if (mine !== upper) parents[Math.max(mine, upper)] = Math.min(mine, upper)
-          } else {
-            row.patches[x] = upper
-          }
-        }
-        if (!before && !over) {
-          row.patches[x] = labels.length
-          parents.push(labels.length)
-          labels.push(label)
-        }
-      }
-      return row
-    }
-  }
-}
-
-/** Corners from the first to the last; those of a loop end where they begin. */
-function cornersOf({ towardsFirst, towardsLast, firstNode }: Border): number[] {
-  const corners: number[] = []
-  for (let i = towardsFirst.length - 2; i >= 0; i -= 2) corners.push(towardsFirst[i], towardsFirst[i + 1])
-  for (const value of towardsLast) corners.push(value)
-  if (firstNode < 0) corners.push(corners[0], corners[1])
-  return corners
-}
-
-/** Leaves out corners that lie within the tolerance of what then connects their neighbours; both ends stay. */
+/** Removes corners that are within the tolerance of the line between their remaining neighbours. Both ends stay. */
 function simplified(corners: number[], tolerance: number): number[] {
   const count = corners.length / 2
   if (tolerance === 0 || count < 3) return corners
@@ -317,7 +92,7 @@ function simplified(corners: number[], tolerance: number): number[] {
     let [farthest, most] = [-1, tolerance]
     for (let i = from + 1; i < to; i++) {
       const [px, py] = [corners[2 * i] - x, corners[2 * i + 1] - y]
-      // Beyond the ends of a span it is the distance to the end that counts.
+      // Beyond the ends of a segment, the distance to the end counts.
       const along = length > 0 ? (px * dx + py * dy) / length : 0
       const distance =
         along < 0 || along > length || length === 0
@@ -334,7 +109,7 @@ function simplified(corners: number[], tolerance: number): number[] {
   return result
 }
 
-/** A border gone along from its first corner to its last, or back. */
+/** A border walked from its first corner to its last, or back. */
 interface Step {
   border: number
   forward: boolean
@@ -345,7 +120,7 @@ interface Ring {
   steps: Step[]
 }
 
-/** Rings of all patches, each with its patch to the left of its way, touching itself nowhere. */
+/** Joins borders into the rings of all patches. Each ring has its patch on the left and never touches itself. */
 async function ringsOf(
   borders: readonly Border[],
   nodes: Borders['nodes'],
@@ -369,7 +144,7 @@ async function ringsOf(
         continue
       }
       const way: { step: Step; from: number }[] = []
-      /** Where on the way each node is left. */
+      /** Where on the path each node is left. */
       const places = new Map<number, number>()
       let step: Step = { border: number, forward }
       while (!used[2 * step.border + Number(step.forward)]) {
@@ -379,7 +154,7 @@ async function ringsOf(
         places.set(from, way.length)
         way.push({ step, from })
         const { node, slot } = slotOf(current, step.forward)
-        // What touches itself in a node is divided there.
+        // Split a path where it touches itself at a node.
         const met = places.get(node)
         if (met !== undefined) {
           const ring = way.splice(met)

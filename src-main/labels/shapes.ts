@@ -8,7 +8,7 @@ import type { LabelSource } from './source.ts'
 type Drawn = Exclude<CorrectionShape, { kind: 'fill' }>
 type Pixel = readonly [number, number]
 
-/** What a shape may touch, in pixels, as far as it lies on the image; undefined where it does not. */
+/** Returns the pixels that a shape may touch, clipped to the image, or undefined if there are none. */
 export function boundsOf(shape: Drawn, { width, height }: Size): Window | undefined {
   const [points, reach] = shape.kind === 'brush' ? [shape.line, shape.radius] : [shape.ring, 0]
   const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)]
@@ -19,7 +19,7 @@ export function boundsOf(shape: Drawn, { width, height }: Size): Window | undefi
   return right > left && bottom > top ? { left, top, width: right - left, height: bottom - top } : undefined
 }
 
-/** Pixels of a window whose middles lie in a shape, 1 each, row-major. */
+/** Marks pixels of a window whose centres are inside a shape with 1, row-major. */
 export function drawn(shape: Drawn, window: Window): Uint8Array {
   const mask = new Uint8Array(window.width * window.height)
   if (shape.kind === 'polygon') fillRings([[...shape.ring, shape.ring[0]]], window, { x: 1, y: 1 }, mask, 1)
@@ -27,7 +27,7 @@ export function drawn(shape: Drawn, window: Window): Uint8Array {
   return mask
 }
 
-/** Marks what lies within a radius of a straight piece of a line. */
+/** Marks everything within a radius of a line segment. */
 function stamp(
   mask: Uint8Array,
   { left, top, width, height }: Window,
@@ -51,14 +51,14 @@ function stamp(
   }
 }
 
-/** Tiles that a fill goes over at most: their masks are in memory. */
+/** Most tiles that a fill may cover, because their masks are in memory. */
 const MOST_TILES = 256
 
 /**
- * The area that is connected with a pixel along edges and has its class, as masks of tiles by `column row`; none
- * where the pixel has no class.
- * @param classOf  class of each label
- * @throws InvalidSetting where the area is too large, Cancelled, UnreadableImage
+ * Finds the area that is connected to a pixel along edges and has its class. Returns masks of tiles by `column row`, or
+ * none if the pixel has no class.
+ * @param classOf  the class of each label
+ * @throws InvalidSetting when the area is too large, Cancelled, UnreadableImage
  */
 export async function connected(
   labels: LabelSource,
@@ -102,7 +102,7 @@ export async function connected(
     if (found.size > MOST_TILES)
       throw new SmaltiError('InvalidSetting', {
         setting: 'fill',
-        reason: `the area is larger than ${Math.round((MOST_TILES * side * side) / 1e6)} megapixels; merge the classes, or draw round a part of it`
+        reason: `the area is larger than ${Math.round((MOST_TILES * side * side) / 1e6)} megapixels. Merge classes first, or draw around a part of it`
       })
     for (const [dx, dy, at] of spread) {
       const neighbour = `${tileColumn + dx} ${tileRow + dy}`
@@ -114,7 +114,7 @@ export async function connected(
   return found
 }
 
-/** Grows a mask within a tile; returns where it goes on in the tiles beside: the step to them and the place in them. */
+/** Grows a mask within a tile. Returns where it continues: the step to the next tile and the position there. */
 function spreadIn(
   mask: Uint8Array,
   seeds: readonly number[],

@@ -11,40 +11,41 @@ const TILE_MULTIPLE = 16
 
 const deflated = promisify(deflate)
 
-/** Where a tile's bytes lie in a file. */
+/** The position of a tile's bytes in a file. */
 export interface Placed {
   offset: number
   bytes: number
 }
 
+/** The size of a raster and how it is divided into tiles. */
 export interface TileGrid extends Size {
   /** Side of a tile. */
   tile: number
-  /** Planes of values, 1 when absent; each has tiles of its own. */
+  /** Number of planes of values, each with its own tiles; 1 when absent. */
   bands?: number
 }
 
-/** What is said of a raster besides its tiles. */
+/** Metadata of a raster. */
 export interface RasterNotes {
   tags: readonly GeoTag[]
-  /** `#rrggbb` of the values from 0; values are shades of grey when absent. */
+  /** Colours `#rrggbb` of the values from 0; shades of grey when absent. */
   colours?: readonly string[]
-  /** The value without data. */
+  /** The value for pixels without data. */
   nodata?: number
   /** Names of the bands. */
   names?: readonly string[]
-  /** What a step of the stored values is worth, for values that measure something. */
+  /** The worth of one step of the stored values, if they are measurements. */
   step?: number
 }
 
 export const tilesAlong = (length: number, tile: number): number => Math.ceil(length / tile)
 
-/** Side of an image's tiles: smaller for a small image, which would be mostly padding. */
+/** Returns the side of an image's tiles. Small images have smaller tiles, which would otherwise be mostly padding. */
 export function tileSide({ width, height }: Size): number {
   return Math.min(TILE, Math.ceil(Math.max(width, height) / TILE_MULTIPLE) * TILE_MULTIPLE)
 }
 
-/** Sizes of a raster and its overviews, each half of the one before, until one fits a tile. */
+/** Returns the sizes of a raster and its overviews, each half of the one before, down to a single tile. */
 export function pyramidOf({ width, height, tile }: TileGrid): Size[] {
   const sizes = [{ width, height }]
   for (let last = sizes[0]; Math.max(last.width, last.height) > tile;) {
@@ -54,7 +55,7 @@ export function pyramidOf({ width, height, tile }: TileGrid): Size[] {
   return sizes
 }
 
-/** A tile of 8-bit values as it is stored: horizontal differences, deflated. */
+/** Encodes a tile of 8-bit values for storage: horizontal differences, deflated. */
 export function packTile(values: Uint8Array, side: number): Promise<Buffer> {
   const differences = Uint8Array.from(values)
   for (let row = 0; row < values.length; row += side) {
@@ -63,10 +64,10 @@ export function packTile(values: Uint8Array, side: number): Promise<Buffer> {
   return deflated(differences, { level: 6 })
 }
 
-/** Above this many bytes a file needs 64-bit offsets. */
+/** A file with more bytes needs 64-bit offsets. */
 const MOST_CLASSIC = 4e9
 
-/** Whether a raster whose tiles compress not at all could outgrow 32-bit offsets. */
+/** Whether a raster could exceed 32-bit offsets if its tiles don't compress at all. */
 export function needsBigTiff({ width, height, tile, bands = 1 }: TileGrid): boolean {
   return tilesAlong(width, tile) * tilesAlong(height, tile) * tile * tile * bands * 1.4 > MOST_CLASSIC
 }
@@ -123,7 +124,7 @@ function fieldsOf(
       [0, 1, 2].flatMap((channel) => Array.from({ length: 256 }, (_, i) => (table[i]?.[channel] ?? 0) * 257))
     ])
   }
-  // Not colours, not transparency: bands of their own.
+  // The extra bands are neither colours nor transparency.
   if (bands > 1) fields.push([338, TYPE.short, Array<number>(bands - 1).fill(0)])
   if (level === 0) for (const { tag, type, values } of tags) fields.push([tag, type, values])
   if (level === 0 && (names || step !== undefined)) fields.push([42112, TYPE.ascii, gdalMetadata(bands, names, step)])
@@ -131,7 +132,7 @@ function fieldsOf(
   return fields.sort(([a], [b]) => a - b)
 }
 
-/** What GDAL and QGIS read of bands beyond the standard's fields: names, and what a stored step is worth. */
+/** Returns band names and the worth of a stored step as metadata for GDAL and QGIS. */
 function gdalMetadata(bands: number, names: readonly string[] = [], step?: number): string {
   const items = Array.from({ length: bands }, (_, band) => {
     const name =
@@ -145,7 +146,7 @@ function gdalMetadata(bands: number, names: readonly string[] = [], step?: numbe
   return `<GDALMetadata>${items.join('')}</GDALMetadata>`
 }
 
-/** Text of XML, line ends and all; characters that XML cannot express are replaced. */
+/** Escapes text for XML, including line ends. Characters that XML can't represent are replaced. */
 export function escapedXml(text: string): string {
   return text
     .replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu, '\ufffd')
@@ -154,7 +155,7 @@ export function escapedXml(text: string): string {
 
 export const headerBytes = (big: boolean): number => (big ? 16 : 8)
 
-/** The first bytes of a file, with the place of its first directory, 0 while there is none. */
+/** Encodes the header of a file with the position of its first directory, 0 if there is none yet. */
 export function encodeHeader(big: boolean, directory: number): Buffer {
   const header = Buffer.alloc(headerBytes(big))
   header.write('II')
@@ -169,8 +170,8 @@ export function encodeHeader(big: boolean, directory: number): Buffer {
 }
 
 /**
- * The directories of a raster and its overviews, each followed by its values, to be placed at `start`. Their length
- * does not depend on where the tiles lie.
+ * Encodes the directories of a raster and its overviews, each followed by its values, for position `start`. Their
+ * length doesn't depend on the positions of the tiles.
  */
 export function encodeDirectories(
   start: number,
@@ -194,7 +195,7 @@ export function encodeDirectories(
   return Buffer.concat(parts)
 }
 
-/** One directory at `start`, in ascending order of its tags, with its values behind it. */
+/** Encodes one directory for position `start`, its tags in ascending order, followed by its values. */
 export function encodeDirectory(start: number, fields: readonly Field[], followed: boolean, big: boolean): Buffer {
   const [count, entry, pointer] = big ? [8, 20, 8] : [2, 12, 4]
   const tableBytes = count + fields.length * entry + pointer
@@ -243,10 +244,13 @@ function encodeValues(type: number, values: readonly number[] | string): Buffer 
   return buffer
 }
 
-/** One value of four that lie in a square; those without data, 255, do not count. */
+/** Combines four values that form a square; values without data, 255, don't count. */
 type OfFour = (...four: [number, number, number, number]) => number
 
-/** Half of a tile, each 2×2 values made one by `ofFour`, four alike staying what they are. Written into a quarter of the parent's tile. */
+/**
+ * Halves a tile by combining each 2×2 values with `ofFour` (four equal values stay the same), and writes the result
+ * into a quarter of the parent's tile.
+ */
 export function halve(
   values: Uint8Array,
   side: number,
@@ -265,7 +269,7 @@ export function halve(
   }
 }
 
-/** Of equally frequent ones the first in reading order. */
+/** Returns the most frequent value; in a tie, the first in reading order. */
 export function mostFrequent(...four: [number, number, number, number]): number {
   let [best, most] = [NO_LABEL, 0]
   for (let i = 0; i < 4; i++) {

@@ -4,7 +4,7 @@ import type { Window } from '../imagery/raster.ts'
 import { tilesAlong } from './tiffFile.ts'
 import { type RasterFile, RasterWriter } from './writer.ts'
 
-/** Writes a label raster from whatever gives its windows. @throws Cancelled, DiskFull, FolderNotWritable */
+/** Writes a label raster from a function that returns its windows. @throws Cancelled, DiskFull, FolderNotWritable */
 export async function writeLabels(
   path: string,
   file: RasterFile,
@@ -34,7 +34,7 @@ export async function writeLabels(
   }
 }
 
-/** A window's labels as a whole tile. */
+/** Pads a window's labels to a whole tile. */
 export function padded(labels: Uint8Array, { width, height }: Window, tile: number): Uint8Array {
   if (width === tile && height === tile) return labels
   const whole = new Uint8Array(tile * tile).fill(NO_LABEL)

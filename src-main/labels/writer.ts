@@ -22,20 +22,21 @@ import {
 } from './tiffFile.ts'
 
 const inflated = promisify(inflate)
-/** Tiles that are packed at a time. */
+/** Number of tiles packed at a time. */
 const AT_ONCE = 6
-/** Rows are told to the journal at most this often, so that small tiles do not wait for the disk. */
+/** Least time between entries in the journal, so that small tiles don't wait for the disk. */
 const FLUSH_MILLISECONDS = 2000
 
+/** Describes a raster to write. */
 export interface RasterFile extends TileGrid {
   notes: RasterNotes
-  /** What the values depend on: a raster begun for anything else is not gone on with. */
+  /** Identifies everything that the values depend on; only a raster with the same key is resumed. */
   key: string
-  /** How overviews are made: `mode` for labels, the default, `mean` for what is measured. */
+  /** How overviews are computed: `mode` for labels, the default, or `mean` for measurements. */
   overviews?: 'mode' | 'mean'
 }
 
-/** Names of a raster that is not finished, and of the list of what is written of it. */
+/** Names of an unfinished raster and of its journal, which lists the parts already written. */
 const growing = (path: string): string => `${path}.part`
 const journalOf = (path: string): string => `${path}.rows`
 
@@ -46,9 +47,9 @@ interface JournalLine {
 }
 
 /**
- * Writes a raster of 8-bit values, 255 where there is no data, tile by tile, with its overviews as they become complete: tiles first, then the directories,
- * and last the bytes of the header that point to them. After a kill it goes on behind the last rows that were told to
- * the journal, and ends with the same bytes.
+ * Writes a raster of 8-bit values, 255 without data, tile by tile, with its overviews as they become complete: first
+ * tiles, then directories, and last the bytes of the header that point to them. After a crash it resumes after the last
+ * rows in the journal, and produces the same bytes.
  */
 export class RasterWriter {
   readonly #path: string
@@ -66,7 +67,7 @@ export class RasterWriter {
   #waiting: Promise<unknown>[] = []
   #flushed = performance.now()
   #fault: unknown
-  /** Tile rows that need not be written again. */
+  /** Number of tile rows that are already written. */
   rowsDone = 0
 
   private constructor(path: string, file: RasterFile, handle: FileHandle, journal: FileHandle) {
@@ -80,7 +81,7 @@ export class RasterWriter {
     this.#placed = this.#sizes.map((_, level) => Array<Placed>(this.#tilesOf(level) * (file.bands ?? 1)))
   }
 
-  /** Begins a raster, or goes on with one that was begun for the same key. @throws DiskFull, FolderNotWritable */
+  /** Starts a raster, or resumes one that was started for the same key. @throws DiskFull, FolderNotWritable */
   static async open(path: string, file: RasterFile): Promise<RasterWriter> {
     const opened: FileHandle[] = []
     const openFile = async (name: string, flags: string): Promise<FileHandle> => {
@@ -125,7 +126,7 @@ export class RasterWriter {
     await this.#rebuildPending()
   }
 
-  /** Tiles of one band. */
+  /** Returns the number of tiles in one band. */
   #tilesOf(level: number): number {
     const { width, height } = this.#sizes[level]
     return tilesAlong(width, this.#file.tile) * tilesAlong(height, this.#file.tile)
@@ -135,7 +136,7 @@ export class RasterWriter {
     return band * this.#tilesOf(level) + row * tilesAlong(this.#sizes[level].width, this.#file.tile) + column
   }
 
-  /** Overview tiles of which a part of the tiles below is written. */
+  /** Rebuilds overview tiles whose source tiles are only partly written. */
   async #rebuildPending(): Promise<void> {
     const { tile } = this.#file
     for (let level = 0; level + 1 < this.#sizes.length; level++) {
@@ -150,7 +151,7 @@ export class RasterWriter {
     }
   }
 
-  /** Adds a tile to the one above; returns that one when nothing is missing any more. */
+  /** Adds a tile to its parent. Returns the parent once it is complete. */
   #joinParent(level: number, column: number, row: number, band: number, values: Uint8Array): Uint8Array | undefined {
     const { tile, overviews } = this.#file
     const { width, height } = this.#sizes[level]
@@ -177,8 +178,9 @@ export class RasterWriter {
   }
 
   /**
-   * Takes a tile of a band, row-major and padded with 255; returns when there is room for another. All tiles of a row
-   * must have been taken before `endRows` is told of it. @throws DiskFull, FolderNotWritable
+   * Accepts a tile of a band, row-major and padded with 255, and returns when there is room for another. All tiles of a
+   * row must be written before `endRows` is called for it.
+   * @throws DiskFull, FolderNotWritable
    */
   async write(column: number, row: number, values: Uint8Array, band = 0): Promise<void> {
     this.#append(0, column, row, band, values)
@@ -206,7 +208,7 @@ export class RasterWriter {
     if (parent) this.#append(level + 1, column >> 1, row >> 1, band, parent)
   }
 
-  /** Tells that all tiles above a row are taken. @throws DiskFull, FolderNotWritable */
+  /** Declares all tiles above a row complete. @throws DiskFull, FolderNotWritable */
   async endRows(rows: number): Promise<void> {
     this.#writing = this.#writing.then(() => {
       this.#lines.push({ rows, end: this.#end, tiles: this.#news })
@@ -215,7 +217,7 @@ export class RasterWriter {
     if (performance.now() - this.#flushed >= FLUSH_MILLISECONDS) await this.#flush()
   }
 
-  /** Makes sure that whole rows that were taken survive. */
+  /** Makes sure that all complete rows survive a crash. */
   async #flush(): Promise<void> {
     try {
       await this.#settle()
@@ -236,7 +238,7 @@ export class RasterWriter {
     if (this.#fault !== undefined) throw this.#fault
   }
 
-  /** Completes the file under its name. @throws DiskFull, FolderNotWritable */
+  /** Completes the file and gives it its name. @throws DiskFull, FolderNotWritable */
   async finish(): Promise<void> {
     try {
       await this.#settle()
@@ -255,7 +257,10 @@ export class RasterWriter {
     }
   }
 
-  /** Leaves the file as it is, to be gone on with behind its last whole row. @throws DiskFull, FolderNotWritable */
+  /**
+   * Closes the unfinished file so that it can be resumed after its last complete row.
+   * @throws DiskFull, FolderNotWritable
+   */
   async pause(): Promise<void> {
     try {
       await this.#flush()
@@ -271,12 +276,12 @@ export class RasterWriter {
   }
 }
 
-/** Rows of a raster that was begun for the same key and need not be written again. */
+/** Returns the number of rows already written to a raster that was started for the same key. */
 export async function rowsWritten(path: string, file: RasterFile): Promise<number> {
   return (await readJournal(path, file))?.at(-1)?.rows ?? 0
 }
 
-/** Removes what was begun of a raster. */
+/** Removes an unfinished raster. */
 export async function discardUnfinished(path: string): Promise<void> {
   await rm(growing(path), { force: true })
   await rm(journalOf(path), { force: true })
@@ -284,7 +289,7 @@ export async function discardUnfinished(path: string): Promise<void> {
 
 const identity = ({ width, height, tile, bands, key }: RasterFile): object => ({ width, height, tile, bands, key })
 
-/** What the journal tells, if it was begun for the same raster; the line that a kill cut off does not count. */
+/** Reads the journal, if it belongs to the same raster. A line that was cut off doesn't count. */
 async function readJournal(path: string, file: RasterFile): Promise<JournalLine[] | undefined> {
   const text = await readFile(journalOf(path), 'utf8').catch(() => undefined)
   const started = await stat(growing(path)).then(
@@ -314,7 +319,7 @@ async function readTile(handle: FileHandle, { offset, bytes }: Placed, side: num
   return values
 }
 
-/** A full disk may take a part of what it is given. */
+/** Writes all bytes, because a nearly full disk may accept only some of them. */
 export async function writeWhole(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length;) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)

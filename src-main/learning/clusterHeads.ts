@@ -23,15 +23,17 @@ import {
 } from './network/architecture.ts'
 import type { Uniform } from './random.ts'
 
-/** Softness of k-means' assignments in finished heads, in units of the mean squared distance to the nearest centre. */
+/**
+ * Softness of the k-means assignments in finished heads, in units of the mean squared distance to the nearest centre.
+ */
 export const ASSIGNMENT_TEMPERATURE = 0.5
 
-/** Weights by name that replace a head's start. */
+/** Weights, by name, that replace a head's initial ones. */
 export type HeadWeights = Record<string, Float32Array>
 
 /**
- * The 1×1 convolution that assigns features to the nearest centre of their standardised values f̂: it computes
- * `2f̂·μ_c − |μ_c|²`, whose largest entry is the nearest centre's. Divided by a temperature, the softmax is the soft
+ * Returns the 1×1 convolution that assigns features to the nearest centre of their standardised values f̂: it computes
+ * `2f̂·μ_c − |μ_c|²`, which is largest for the nearest centre. Divided by a temperature, its softmax is the soft
  * assignment.
  *
  * @param points       the standardised points that were clustered
@@ -52,18 +54,18 @@ function nearestCentre(
   return { filter, bias }
 }
 
-/** Weight of the row against all statistics together. */
+/** Weight of the row relative to all statistics together. */
 const ROW_WEIGHT = 0.6
-/** Weight of a trunk that does not know the row, against one of views from above. */
+/** Weight in upright images of a trunk that does not know the row, relative to its weight in images from above. */
 const TRUNK_OF_UPRIGHT = 0.75
 
-/** Moments after whose standardisation a block of columns, all together, weighs as much as given. */
+/** Scales moments so that, after standardisation, each block of columns has the given weight as a whole. */
 function weighed({ mean, deviation }: Moments, blocks: readonly { width: number; weight: number }[]): Moments {
   const units = blocks.flatMap(({ width, weight }) => Array<number>(width).fill(Math.sqrt(width) / weight))
   return { mean, deviation: deviation.map((value, d) => value * units[d]) }
 }
 
-/** Moments by which features are standardised before they are clustered. */
+/** Moments that standardise features for clustering. */
 function clusteringMoments(architecture: Architecture, features: Points): Moments {
   const rows = Number(rowInFeatures(architecture))
   return weighed(columnMoments(features), [
@@ -73,9 +75,9 @@ function clusteringMoments(architecture: Architecture, features: Points): Moment
 }
 
 /**
- * Heads whose clusters are k-means on the features.
+ * Builds heads whose clusters are k-means on the features.
  *
- * @param features     sampled pixels; the last `features.width` of the features that the heads see
+ * @param features     sampled pixels: the last `features.width` of the features that the heads see
  * @param temperature  in units of the features' mean squared distance to their nearest centre
  */
 export function kMeansHeads(
@@ -106,11 +108,11 @@ export function kMeansHeads(
   return weights
 }
 
-/** Features as `kMeansHeads` clusters them. */
+/** Standardises features as `kMeansHeads` clusters them. */
 export const clusteringSpace = (architecture: Architecture, features: Points): Points =>
   standardised(features, clusteringMoments(architecture, features))
 
-/** What a head of `kMeansHeads` makes of the features. */
+/** Assigns features with a head of `kMeansHeads`. */
 export function kMeansAssignment(
   architecture: Architecture,
   head: string,
@@ -124,10 +126,11 @@ export function kMeansAssignment(
 }
 
 /**
- * The start of a warm run: soft k-means on the statistics, with the trunk's part of each head small.
- * @param random      the heads' random start
+ * Builds the initial heads of a warm start: soft k-means on the statistics, with small weights on the trunk's features.
+ *
+ * @param random      the heads' random initial weights
  * @param statistics  sampled pixels
- * @param share       factor on the random start of the trunk's part
+ * @param share       factor on the random weights of the trunk's features
  */
 export function warmHeads(
   architecture: Architecture,
@@ -148,26 +151,26 @@ export function warmHeads(
   return heads
 }
 
-/** Sampled pixels as they were clustered. */
+/** Sampled pixels and their soft assignment. */
 export interface Assignment {
-  /** Standardised, each block of columns with its weight. */
+  /** The pixels as they were clustered: standardised, each block of columns with its weight. */
   space: Points
   /** Probabilities [count, C]. */
   heatmap: Points
 }
 
 /**
- * Head A once more, as k-means on what the network sees: Lloyd's algorithm on the trunk's features and on statistics,
- * starting from the means of the learnt clusters. Training ends with clusters of much the same mass; this lets them
- * settle where the pixels are, and a cluster that training lost comes back. A trunk learns from crops, which do not know
- * their row: of upright images it counts less, and k-means++ starts compete with the learnt one, by inertia.
+ * Refits head A as k-means on what the network sees: Lloyd's algorithm on the trunk's features and the statistics,
+ * starting from the means of the learnt clusters. Training ends with clusters of similar mass; refitting lets them
+ * settle where the pixels are and revives clusters that training lost. A trunk learns from crops, which do not know
+ * their row, so it counts less in upright images, where k-means++ starts also compete with the learnt one by inertia.
  *
  * @param features    sampled pixels
- * @param statistics  of the same pixels, for the head's `refit` boxes
- * @param share       weight of all statistics against all features
- * @param placed      the features know their place, as those of a network that sees more than a crop do
- * @param rows        where the pixels lie in their images, for upright ones
- * @param heatmap     the head's probabilities of the same pixels, [count, C]
+ * @param statistics  of the same pixels, over the head's `refit` boxes
+ * @param share       weight of all statistics relative to all features
+ * @param placed      whether the features depend on their position, as those of a network that sees more than a crop do
+ * @param rows        positions of the pixels' rows in upright images
+ * @param heatmap     the head's probabilities for the same pixels, [count, C]
  */
 export function refittedHead(
   head: Architecture['heads'][number],
@@ -227,10 +230,10 @@ function softAssignment({ values, count, width }: Points, filter: Float32Array, 
   return { values: result, count, width: clusters }
 }
 
-/** Shares below this count as nothing when clusters are averaged. */
+/** Smaller shares are ignored when clusters are averaged. */
 const SMALLEST_SHARE = 1e-4
 
-/** Mean of the points in each cluster of a soft assignment [count, C]; row-major [C, width]. */
+/** Means of the points in each cluster of a soft assignment [count, C]; row-major [C, width]. */
 function clusterMeans({ values, count, width }: Points, heatmap: Points): Float32Array {
   const clusters = heatmap.width
   const [sums, masses] = [new Float64Array(clusters * width), new Float64Array(clusters)]
@@ -246,10 +249,10 @@ function clusterMeans({ values, count, width }: Points, heatmap: Points): Float3
 }
 
 /**
- * The tree of a head's clusters by what their pixels look like. Of views from above clusters belong together which
- * look alike on average, whatever their sizes: average linkage of mean colours and gradients. In upright photographs
- * place and texture count, too: Ward's linkage in the space in which they were clustered. (Information prefers groups of
- * equal mass, and so splits what covers half of the images.)
+ * Builds the tree of a head's clusters from the appearance of their pixels. In images from above, clusters belong
+ * together if they look alike on average, whatever their sizes: average linkage of mean colours and gradients. In
+ * upright photographs position and texture count too: Ward's linkage in the space in which the pixels were clustered.
+ * (Information is no guide: it prefers groups of equal mass and so splits whatever covers half of the images.)
  *
  * @param looks  mean bands and gradients of the sampled pixels
  */
@@ -259,7 +262,10 @@ export function treeOfClusters({ space, heatmap }: Assignment, looks: Points, up
   return clusterTree(means, massesOf(heatmap), upright ? 'ward' : 'average')
 }
 
-/** Clusters in the plane, those near each other whose pixels look alike on average. @param looks  as for `treeOfClusters` */
+/**
+ * Places clusters in the plane so that those whose pixels look alike on average are near each other.
+ * @param looks  as for `treeOfClusters`
+ */
 export function mapOfClusters({ heatmap }: Assignment, looks: Points): MapPlace[] {
   const means = clusterMeans(standardised(looks, columnMoments(looks)), heatmap)
   const [count, width] = [heatmap.width, looks.width]
@@ -275,7 +281,7 @@ function massesOf({ values, count, width }: Points): number[] {
   return masses
 }
 
-/** Group of each of its source's clusters in a merged head. */
+/** Returns the group of each cluster of a merged head's source. */
 export function mergedGroups({ heads }: Architecture, name: string, weights: Record<string, Float32Array>): number[] {
   const { clusters } = heads.find((head) => head.name === name)!
   const matrix = weights[mergeParameter(name)]
@@ -284,7 +290,7 @@ export function mergedGroups({ heads }: Architecture, name: string, weights: Rec
   )
 }
 
-/** The matrix of a head that is a cut of its source's tree. */
+/** Builds the matrix of a head that is a cut of its source's tree. */
 export function mergedHead(head: Architecture['heads'][number], tree: ClusterTree): HeadWeights {
   const matrix = new Float32Array(tree.count * head.clusters)
   cutTree(tree, head.clusters).forEach((group, c) => (matrix[c * head.clusters + group] = 1))

@@ -2,18 +2,19 @@ import type { ClusterTree } from '../contract/classes.ts'
 import { type Points, squaredDistance } from './kMeans.ts'
 
 /**
- * How near two groups of clusters are: the mean distance of their members over all pairs (average linkage, Sokal and
- * Michener 1958), or what joining them adds to the squared distances of their pixels from their mean (Ward 1963).
+ * Distance between two groups of clusters: the mean distance over all pairs of members (average linkage, Sokal and
+ * Michener 1958), or the increase in squared distances of their pixels from the mean when they are joined (Ward 1963).
  */
 export type Linkage = 'average' | 'ward'
 
-/** A cluster that no pixel has joins the first that it may. */
+/** Mass of a cluster without pixels, so that it joins the first cluster that it can. */
 const SMALLEST_MASS = 1e-9
 
 /**
- * Joins clusters step by step, each time the two groups that are nearest; O(count³).
- * @param means   of the clusters
- * @param masses  shares of the pixels
+ * Joins clusters step by step, each time the two nearest groups; O(count³).
+ *
+ * @param means   means of the clusters
+ * @param masses  the clusters' shares of the pixels
  */
 export function clusterTree(
   { values, count, width }: Points,
@@ -35,7 +36,7 @@ export function clusterTree(
       for (let j = i + 1; j < count; j++) if (node[j] >= 0 && cost[i][j] < least) [least, a, b] = [cost[i][j], i, j]
     }
     joins.push({ parts: [node[a], node[b]], cost: least })
-    // Lance and Williams 1967.
+    // Distances to the joined group, by Lance and Williams 1967.
     for (let k = 0; k < count; k++) {
       if (node[k] < 0 || k === a || k === b) continue
       const joined =

@@ -5,20 +5,21 @@ import { applied, dense, held } from './methods/method.ts'
 import { type Uniform, integerBelow, normalFrom } from './random.ts'
 import { adam, correctedRate } from './trainingStep.ts'
 
-/** Units of the statistics network, draws of a step, steps, and Adam's rate, as Belghazi et al. have them. */
+/** Units of the statistics network, batch size, steps, and Adam's rate, as in Belghazi et al. */
 const [UNITS, BATCH, STEPS, RATE] = [100, 256, 1500, 1e-3]
 /** Share of the running mean that one step renews. */
 const RENEWED = 0.01
-/** Share of the points that are not learnt from, but tell in the end. */
+/** Share of the points that is held out from training, for the estimate. */
 const HELD_OUT = 0.25
-/** Batches of these that are averaged. */
+/** Batches of held-out points to average. */
 const JUDGED = 40
-/** Statistics are kept below this, so that their exponentials are numbers. */
+/** Upper limit of statistics, so that their exponentials stay finite. */
 const HIGHEST = 30
 
 /**
- * One step of MINE (Belghazi et al. 2018): a network T ascends `E_P[T] − ln E_Q[exp T]`, a lower bound of the divergence of P
- * from Q, with the gradient of the second term divided by a running mean of exp T instead of the batch's (§3.2).
+ * One step of MINE (Belghazi et al. 2018): a network T ascends `E_P[T] − ln E_Q[exp T]`, a lower bound of the
+ * divergence of P from Q. The gradient of the second term is divided by a running mean of exp T instead of the batch's
+ * (§3.2).
  *
  * Inputs: `joint`, `independent` [n, width]; `rate` [1]. Outputs: `ofJoint` E_P[T] [1], `ofIndependent` E_Q[exp T] [1].
  */
@@ -61,7 +62,7 @@ function statisticsStep(width: number): Program {
 /** Draws rows into a batch. */
 type Draw = (into: Float32Array, uniform: Uniform, from: number, count: number) => void
 
-/** Divergence of joint from independent draws in nats, as points that were not learnt from tell it; never below 0. */
+/** Estimates the divergence of joint from independent draws in nats, on held-out points; never below 0. */
 async function divergence(
   backend: Backend,
   points: Points,
@@ -109,7 +110,7 @@ async function divergence(
   }
 }
 
-/** Rows in another order, so that those that are kept aside are like the others. */
+/** Shuffles the rows, so that those held out resemble the others. */
 function shuffled({ values, width, count }: Points, uniform: Uniform): Points {
   const order = Array.from({ length: count }, (_, i) => i)
   for (let i = count - 1; i > 0; i--) {
@@ -124,8 +125,11 @@ function shuffled({ values, width, count }: Points, uniform: Uniform): Points {
 const scaled = (points: Points): Points => standardised(points, columnMoments(points))
 
 /**
- * What two descriptions of the same things tell of each other, I(X; Y) in nats: a lower bound by MINE (Belghazi et al. 2018),
- * of the joint draws from X and Y drawn apart. @param x, y  the same count of rows
+ * Estimates the mutual information I(X; Y) of two descriptions of the same things, in nats: MINE's lower bound
+ * (Belghazi et al. 2018), from draws of X and Y together and apart.
+ *
+ * @param x  one row per thing
+ * @param y  as many rows
  */
 export async function mutualInformation(
   backend: Backend,
@@ -145,8 +149,9 @@ export async function mutualInformation(
 }
 
 /**
- * How much the dimensions of features depend on each other, in nats: their total correlation, the neural dependency measure
- * (NDM) of Hjelm et al. 2019, §4.1: the divergence of the features from themselves with every dimension drawn apart.
+ * Estimates how much the dimensions of features depend on each other, in nats. Their total correlation, the neural
+ * dependency measure (NDM) of Hjelm et al. 2019, §4.1, is the divergence of the features from features whose dimensions
+ * are drawn independently.
  */
 export async function dependency(
   backend: Backend,

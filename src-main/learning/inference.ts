@@ -12,16 +12,17 @@ import {
   rowMap
 } from './network/forward.ts'
 
+/** The window that a program applies the network to. */
 export interface InferenceShape {
-  /** Side of the square window read, in input pixels, a multiple of the network's stride. */
+  /** Side of the square window, in input pixels: a multiple of the network's stride. */
   window: number
-  /** Some pixels are without data. */
+  /** Whether some pixels have no data. */
   masked: boolean
-  /** What only the statistics see of each border, see `windowMargin`, whose answer it is when absent. */
+  /** Border that only the statistics see, in input pixels; `windowMargin` when absent. */
   margin?: number
 }
 
-/** Side of what the heads see of a window, in output pixels: all but its margin. */
+/** Side of the part of a window that the heads see, in output pixels: the window without its margin. */
 export function coarseSide(
   architecture: Architecture,
   { window, margin = windowMargin(architecture) }: Pick<InferenceShape, 'window' | 'margin'>
@@ -60,15 +61,15 @@ const seenBy = (
 })
 
 /**
- * The network applied to one window.
+ * Applies the network to one window.
  *
- * Inputs: `image` [1, bands, window, window]; with `masked`, `valid` [1, 1, window, window], 1 where a pixel holds data;
- * for upright images `rows` [coarse], see `rowPlaces`, coarse = `coarseSide`; for a network of others its features of the
- * window, `backbone` [1, window / its stride, window / its stride, its channels]. Outputs: for each head X its heatmap
- * `heatmapX` [side, side, C], side = coarse − 2 `filterBorder`; with a guided filter also `slopesX` [side, side, C] and
- * `guide` [side, side], see `LinearModels`.
+ * Inputs: `image` [1, bands, window, window]; with `masked`, `valid` [1, 1, window, window], 1 where a pixel has data;
+ * for upright images `rows` [coarse], see `rowPlaces`, where coarse = `coarseSide`; with a pretrained network, its
+ * features of the window, `backbone` [1, window / its stride, window / its stride, its channels]. Outputs: for each
+ * head X its heatmap `heatmapX` [side, side, C], side = coarse − 2 `filterBorder`; with a guided filter also `slopesX`
+ * [side, side, C] and `guide` [side, side], see `LinearModels`.
  *
- * @param subHeads  which sub-head of each head is used
+ * @param subHeads  the sub-head to use of each head
  */
 export function inferenceProgram(
   architecture: Architecture,
@@ -103,7 +104,7 @@ export function inferenceProgram(
   }
 }
 
-/** Shapes of the weights that `foldWeights` gives. */
+/** Shapes of the weights that `foldWeights` returns. */
 function foldedShapes(architecture: Architecture): Record<string, Shape> {
   const shapes: Record<string, Shape> = {}
   for (const [name, { shape }] of Object.entries(parametersOf(architecture))) {
@@ -114,14 +115,14 @@ function foldedShapes(architecture: Architecture): Record<string, Shape> {
 }
 
 export interface SurveyShape extends InferenceShape {
-  /** Boxes of the patch statistics that are measured, by the names that they get. */
+  /** Boxes of the patch statistics to measure, by the name of their output. */
   statistics: Readonly<Record<string, readonly number[]>>
 }
 
 /**
- * What is known of every pixel of a window at the network's resolution, for clustering outside the network: inputs as
- * `inferenceProgram`'s; outputs `features` [pixels, `featureChannels`], the statistics [pixels, S], for upright images `row`
- * [pixels, 1], and for each head X that learns `heatmapX` [pixels, C] of its chosen sub-head.
+ * Measures every pixel of a window at the network's resolution, for clustering outside the network. Inputs as for
+ * `inferenceProgram`; outputs `features` [pixels, `featureChannels`], the statistics [pixels, S], for upright images
+ * `row` [pixels, 1], and for each trained head X `heatmapX` [pixels, C] of its chosen sub-head.
  */
 export function surveyProgram(
   architecture: Architecture,
@@ -155,10 +156,11 @@ export function surveyProgram(
 }
 
 /**
- * Where the rows of a window's output lie in their image: −√3 at its top, √3 at its bottom, so that rows have variance 1;
- * mirrored beyond.
+ * Positions in the image of the rows of a window's output: −√3 at the top, √3 at the bottom, so that rows have variance
+ * 1; mirrored beyond the image.
+ *
  * @param top     the window's first row in the image
- * @param height  of the image
+ * @param height  the image's height
  */
 export function rowPlaces(
   architecture: Architecture,
@@ -177,7 +179,10 @@ export function rowPlaces(
   })
 }
 
-/** Features of whole images: input `images` [n, bands, side, side]; output `features` [n, `featureChannels`]. */
+/**
+ * Computes the features of whole images: input `images` [n, bands, side, side]; output `features` [n,
+ * `featureChannels`].
+ */
 export function wholeImageProgram(
   architecture: Architecture,
   { images, side }: { images: number; side: number }

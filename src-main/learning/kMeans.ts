@@ -2,12 +2,13 @@ import type { Uniform } from './random.ts'
 import { integerBelow } from './random.ts'
 
 const ITERATIONS = 30
-/** Points that all starts together may look at, and the fewest and most starts. */
+/** Points that all starts together may visit, which sets the number of starts, and its limits. */
 const POINTS_OF_ALL_STARTS = 30_000
 const STARTS = { fewest: 3, most: 50 }
-/** Share of points that may still change cluster at the end. */
+/** Share of points that may still change cluster in the last iteration. */
 const SETTLED = 1e-3
 
+/** Points in a feature space, one per row. */
 export interface Points {
   /** Row-major [count, width]. */
   values: Float32Array
@@ -15,7 +16,7 @@ export interface Points {
   width: number
 }
 
-/** Points from their rows, all of one length. */
+/** Makes points of rows of equal length. */
 export function pointsOf(rows: readonly Float32Array[]): Points {
   const width = rows[0].length
   const values = new Float32Array(rows.length * width)
@@ -23,7 +24,7 @@ export function pointsOf(rows: readonly Float32Array[]): Points {
   return { values, count: rows.length, width }
 }
 
-/** Some of the columns. */
+/** Selects columns. */
 export function columnsOf({ values, count, width }: Points, columns: readonly number[]): Points {
   const chosen = new Float32Array(count * columns.length)
   for (let i = 0; i < count; i++)
@@ -31,7 +32,7 @@ export function columnsOf({ values, count, width }: Points, columns: readonly nu
   return { values: chosen, count, width: columns.length }
 }
 
-/** Columns of both, side by side. */
+/** Joins the columns of two sets of points. */
 export function beside(a: Points, b: Points): Points {
   const width = a.width + b.width
   const values = new Float32Array(a.count * width)
@@ -57,7 +58,7 @@ export interface Moments {
   deviation: Float64Array
 }
 
-/** A constant column counts as deviation 1. */
+/** Returns the moments of each column; a constant column gets deviation 1. */
 export function columnMoments({ values, count, width }: Points): Moments {
   const [mean, squares] = [new Float64Array(width), new Float64Array(width)]
   for (let i = 0; i < count; i++) {
@@ -71,7 +72,7 @@ export function columnMoments({ values, count, width }: Points): Moments {
   return { mean, deviation: deviation.map((value) => (value < 1e-6 ? 1 : value)) }
 }
 
-/** Each column with mean 0 and deviation 1. */
+/** Standardises each column to mean 0 and deviation 1. */
 export function standardised(points: Points, { mean, deviation }: Moments): Points {
   return {
     ...points,
@@ -80,8 +81,8 @@ export function standardised(points: Points, { mean, deviation }: Moments): Poin
 }
 
 /**
- * Lloyd's algorithm from k-means++ starts (Arthur and Vassilvitskii 2007); the start of least inertia wins.
- * A cluster that runs empty takes the point farthest from its own centre.
+ * Lloyd's algorithm from k-means++ starts (Arthur and Vassilvitskii 2007); the start with the least inertia wins. A
+ * cluster that becomes empty takes the point farthest from its own centre.
  */
 export function kMeans(points: Points, clusters: number, uniform: Uniform): Clustering {
   let best: Clustering | undefined
@@ -111,7 +112,7 @@ function spreadStart({ values, count, width }: Points, clusters: number, uniform
   }
 }
 
-/** Between the `width` numbers at `at` of a and at `bt` of b. */
+/** Squared distance between the `width` numbers of a from `at` and of b from `bt`. */
 export function squaredDistance(a: Float32Array, at: number, b: Float32Array, bt: number, width: number): number {
   let sum = 0
   for (let d = 0; d < width; d++) {
@@ -121,22 +122,22 @@ export function squaredDistance(a: Float32Array, at: number, b: Float32Array, bt
   return sum
 }
 
-/** Coordinates after which it is seen whether a centre is too far already. */
+/** Coordinates to sum between checks of whether a centre is already too far away. */
 const PART = 8
-/** By how much of themselves bounds are kept apart from what they bound, so that rounding decides nothing. */
+/** Relative safety margin on bounds, so that rounding decides nothing. */
 const MARGIN = 1e-6
 
 /**
- * Lloyd's algorithm from given centres, row-major [clusters, width]. A point whose own centre is nearer than any other can
- * have come is not compared with the others (Hamerly 2010), and those only as far as they may be nearer: sums of squares
- * only grow. The result is, to the bit, that of looking at all.
+ * Lloyd's algorithm from given centres, row-major [clusters, width]. A point is not compared with the other centres if
+ * its own is nearer than any of them can have come (Hamerly 2010), and a comparison ends as soon as the sum of squares
+ * is too large. The result is the same, to the bit, as with all comparisons.
  */
 export function kMeansFrom({ values, count, width }: Points, start: Float32Array): Clustering {
   const clusters = start.length / width
   let centres = start
   const assigned = new Int32Array(count).fill(-1)
   const distance = new Float64Array(count)
-  /** No centre but a point's own is nearer to it than this. */
+  /** Lower bound of the distance from each point to any centre but its own. */
   const others = new Float64Array(count)
   let inertia = Infinity
   for (let iteration = 0; iteration < ITERATIONS; iteration++) {
@@ -159,7 +160,7 @@ export function kMeansFrom({ values, count, width }: Points, start: Float32Array
               found += apart * apart
             }
           }
-          // Of equally near ones the first counts, as if they had been looked at in turn.
+          // Of equally near centres the first wins, as if they were compared in order.
           if (found < least || (found === least && k < nearest)) {
             second = least
             nearest = k

@@ -7,12 +7,15 @@ import { adam, correctedRate } from './trainingStep.ts'
 
 /** Dimensions of the embedding: a plane. */
 const AXES = 2
-/** Inputs of a step, steps, and Adam's rate in units of the map's spread. */
+/** Inputs per step, steps, and Adam's rate in units of the map's spread. */
 const [BATCH, STEPS, RATE] = [256, 400, 0.02]
-/** Least deviation of an input in the plane, in units of the map's spread: one that activates a single channel has none of its own. */
+/**
+ * Least deviation of an input in the plane, in units of the map's spread, because an input that activates a single
+ * channel has a deviation of 0.
+ */
 const SHARPEST = 0.1
 
-/** ẑ's normal distribution for each input. */
+/** Normal distribution of ẑ for each input. */
 export interface Latent {
   /** z = Σ yᵢ eᵢ, [K, axes]. */
   centre: tf.Tensor2D
@@ -20,7 +23,12 @@ export interface Latent {
   variance: tf.Tensor2D
 }
 
-/** Where inputs lie in the plane, and how spread out. @param activity  y, a softmax over channels, [K, N] @param places  E, [N, axes] */
+/**
+ * Returns the position and spread of inputs in the plane.
+ *
+ * @param activity  y, a softmax over channels, [K, N]
+ * @param places    E, [N, axes]
+ */
 export function latentOf(activity: tf.Tensor2D, places: tf.Tensor2D, sharpest: number): Latent {
   const centre = tf.matMul(activity, places) as tf.Tensor2D
   const squares = tf.matMul(activity, tf.mul(places, places) as tf.Tensor2D) as tf.Tensor2D
@@ -44,13 +52,16 @@ export function latentInformation({ centre, variance }: Latent, noise: tf.Tensor
   return tf.add(tf.mean(tf.sub(own, all)), Math.log(count)) as tf.Scalar
 }
 
-/** Places about the origin, with mean square 1 along both axes together. */
+/** Centres places on the origin and scales them to mean square 1 over both axes together. */
 function centred(places: tf.Tensor2D): tf.Tensor2D {
   const moved = tf.sub(places, tf.mean(places, 0, true))
   return tf.div(moved, tf.sqrt(tf.add(tf.mean(tf.mul(moved, moved)), 1e-12))) as tf.Tensor2D
 }
 
-/** Inputs: `activity` [K, N], `noise` [K, 2], `rate` [1]. State: `places` [N, 2]. Output: `information` [1]. */
+/**
+ * One step of the embedding. Inputs: `activity` [K, N], `noise` [K, 2], `rate` [1]. State: `places` [N, 2]. Output:
+ * `information` [1].
+ */
 function embeddingStep(channels: number): Program {
   const shape = [channels, AXES]
   return {
@@ -72,11 +83,11 @@ function embeddingStep(channels: number): Program {
 }
 
 /**
- * Channels laid out in the plane so that what an input activates together lies together: the embedding of the manifold layer
- * (Klindt et al. 2019), with the channels as they are.
+ * Lays channels out in the plane so that those activated together are near each other: the embedding of the manifold
+ * layer (Klindt et al. 2019), with fixed channels.
  *
  * @param activity  a softmax over channels for each input, [count, N]
- * @param start     where the channels begin
+ * @param start     initial places of the channels
  */
 export async function embedChannels(
   backend: Backend,

@@ -3,14 +3,15 @@ import type { MapPlace } from '../contract/classes.ts'
 import { type Points, kMeans, squaredDistance } from './kMeans.ts'
 import type { Uniform } from './random.ts'
 
-/** Landmarks that are laid out by their distances, and those nearest to a point between which it lies. */
+/** Number of landmarks, which are laid out by their distances, and of the nearest ones that place a point. */
 const LANDMARKS = 120
 const NEAREST = 4
 
 /**
- * Places of many points in the plane, alike ones near each other: k-means centres as landmarks, scaled by their distances
- * (`scaledToPlane`), and each point at the mean of the nearest ones, weighted by `exp(−d²/2σ²)` with σ² the mean
- * squared distance from a point to its centre, as the manifold layer reads a place out of activities (Klindt et al. 2019).
+ * Places many points in the plane, similar ones near each other. K-means centres are landmarks, laid out by their
+ * distances (`scaledToPlane`), and each point is placed at the mean of the nearest ones, weighted by `exp(−d²/2σ²)`
+ * with σ² the mean squared distance from a point to its centre, as the manifold layer reads positions from activities
+ * (Klindt et al. 2019).
  */
 export function mapOfPoints(points: Points, uniform: Uniform): MapPlace[] {
   const { values, count, width } = points

@@ -24,16 +24,17 @@ const STILL: ViewRecipe = {
   wasserstein: { epsilon: 0, eta: 4 },
   sinkhorn: { epsilon: 0, steps: 5 }
 }
-/** Sides of the boxes of the patch statistics: those that are learnt with fit a crop. */
+/** Box sides of the patch statistics; those used in training fit into a crop. */
 const BOXES = [9, 21, 45]
 const WIDER_BOXES = [...BOXES, 93]
 const JITTER = { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.125 }
 
 /**
- * A strided first layer keeps full-resolution channels few, so that more pairs and larger crops are seen in a minute;
- * large crops matter most: they hold whole neighbourhoods. λ above 1 keeps all over-clusters in use. Clusters begin as
- * soft k-means on patch statistics, which makes them less a matter of the seed. Few steps: beyond some hundred, information
- * goes on rising while the clusters fit what people name no better, or worse (docs/quality.md), so a fast machine ends early.
+ * Smalti's own settings. A strided first layer keeps full-resolution channels few, so that a minute covers more pairs
+ * and larger crops; large crops matter most, because they include whole neighbourhoods. λ above 1 keeps all
+ * over-clusters in use. Clusters start as soft k-means on patch statistics, which makes them depend less on the seed.
+ * Steps are few: after a few hundred, information keeps rising, but clusters match what people name no better, or even
+ * worse (docs/quality.md). So a fast machine stops early.
  */
 const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   method: 'information',
@@ -62,10 +63,10 @@ const OWN: Omit<Recipe, 'layers' | 'width' | 'pairs' | 'minutes'> = {
   views: { ...STILL, flips: { rows: false, columns: true }, jitter: JITTER, gain: 0.2, offset: 0.1 }
 }
 
-/** Clusters that begin at random, and nothing but bands to learn from. */
+/** A random start, with nothing but bands to learn from. */
 const COLD = { statistics: [], kuwahara: null, warmStart: 0, guidedFilter: null }
 
-/** Settings of the code published with IIC (Ji, Henriques, Vedaldi 2019), as its authors ran it for each data set. */
+/** Settings of the code published with IIC (Ji, Henriques, Vedaldi 2019), as its authors ran it on each data set. */
 const PUBLISHED: Omit<Recipe, 'lambda' | 'rate' | 'pairs' | 'crop' | 'sobel' | 'views' | 'radius'> = {
   ...OWN,
   ...COLD,
@@ -92,7 +93,7 @@ const RECIPES: Record<Preset, Recipe> = {
   quick: { ...OWN, ...SMALL, pairs: 5, minutes: 5, steps: 600 },
   balanced: { ...OWN, ...SMALL, pairs: 20, minutes: 30, steps: 800 },
   thorough: { ...OWN, layers: '64s2,64,M,128,128,256,256', width: 1, pairs: 32, minutes: 180, steps: 3000 },
-  // The 2018 text: VGG11 without its last pools, batch 40, rate 1e-5, shifts of 40 to 100 px, additive HSV up to 15 %.
+  // The 2018 paper: VGG11 without its last pools, batch 40, rate 1e-5, shifts of 40 to 100 px, additive HSV up to 15 %.
   'paper-2018': {
     ...OWN,
     ...COLD,
@@ -113,10 +114,10 @@ const RECIPES: Record<Preset, Recipe> = {
   'iic-2019-potsdam-6': { ...POTSDAM, lambda: { A: 1, B: 1 }, rate: 1e-6, pairs: 60, radius: 5 }
 }
 
-/** Weight of the statistics beside the features of a network of others. */
+/** Weight of the statistics relative to the features of a pretrained network. */
 const FEATURES_SHARE = 1
 
-/** The preset's recipe with the user's changes. */
+/** Returns the preset's recipe with the user's changes. */
 export function recipeOf({
   preset,
   method: asked,
@@ -128,10 +129,10 @@ export function recipeOf({
   return { ...base, ...recipe, views: { ...base.views, ...recipe.views } }
 }
 
-/** Nothing but what is learnt is clustered. */
+/** Clusters only the learnt features. */
 const PLAIN = { statistics: [], kuwahara: null, warmStart: 0, guidedFilter: null, refit: null }
 
-/** What each method needs of the network, whatever the preset. */
+/** Adapts a preset's recipe to a method. */
 function withMethod(base: Recipe, method: Recipe['method']): Recipe {
   switch (method) {
     case 'kmeans-bands':
@@ -156,7 +157,7 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
     case 'exemplar':
     case 'adaptive':
     case 'embedded':
-      // Many small crops: these methods compare images with each other.
+      // Many small crops, because these methods compare images with each other.
       return {
         ...RECIPES.quick,
         ...PLAIN,
@@ -182,12 +183,15 @@ function withMethod(base: Recipe, method: Recipe['method']): Recipe {
 export const isLearnt = (method: Recipe['method']): method is LearntMethod =>
   (LEARNT_METHODS as readonly string[]).includes(method)
 
-/** What the trunk of a recipe is learnt by first: the other method's own recipe, with that trunk. */
+/** Returns the recipe that pretrains the trunk: the other method's own, with this trunk. */
 export function pretrainingRecipe({ pretrain, layers, width, sobel }: Recipe): Recipe | undefined {
   return pretrain ? { ...recipeOf({ preset: 'quick', method: pretrain.method }), layers, width, sobel } : undefined
 }
 
-/** @param upright  whether the row of a pixel counts, where anything is clustered by its statistics */
+/**
+ * Builds the network of a recipe.
+ * @param upright  whether a pixel's row counts where its statistics are clustered
+ */
 export function architectureOf(
   recipe: Recipe,
   bands: number,
@@ -217,12 +221,12 @@ export function architectureOf(
   }
 }
 
-/** Sides in pixels to which whole images are brought before they are grouped: small ones stay as small as CIFAR's. */
+/** Sides in pixels to which whole images are scaled before they are grouped; small images stay as small as CIFAR's. */
 export const GROUP_SIDES = { small: 32, large: 64 }
-/** Share of its side that a view of a whole image shows at least, and share of that side which the network sees. */
+/** Smallest share of an image's side that a view shows, and the share of that side that the network sees. */
 export const GROUP_CROPS = { smallestPart: 0.5, size: 0.75 }
 
-/** §3.2 of the 2018 paper: four convolutions and three pools; crops, flips, changes of size, colour. */
+/** §3.2 of the 2018 paper: four convolutions and three pools; crops, flips, scaling, colour. */
 const GROUP_RECIPE: Omit<Recipe, 'crop'> = {
   ...OWN,
   ...COLD,
@@ -238,7 +242,10 @@ const GROUP_RECIPE: Omit<Recipe, 'crop'> = {
   views: { ...OWN.views, jitter: { ...JITTER, hue: 0.1 } },
   minutes: 15
 }
-/** Deep InfoMax on whole images: channels of the paper's encoder, and images that are mirrored and cut but keep their colours, which are to be told. */
+/**
+ * Deep InfoMax on whole images, with the channels of the paper's encoder. Views are mirrored and cropped but keep their
+ * colours, because the method should learn them.
+ */
 const GROUP_INFOMAX: Omit<Recipe, 'crop'> = {
   ...GROUP_RECIPE,
   method: 'deep-infomax',
@@ -249,7 +256,7 @@ const GROUP_INFOMAX: Omit<Recipe, 'crop'> = {
   views: { ...STILL, flips: { rows: false, columns: true } }
 }
 
-/** How whole images are learnt from, by the method. */
+/** Returns the recipe for grouping whole images with a method. */
 export function groupRecipe(method: GroupMethod): Omit<Recipe, 'crop'> {
   return method === 'deep-infomax'
     ? GROUP_INFOMAX
@@ -258,7 +265,7 @@ export function groupRecipe(method: GroupMethod): Omit<Recipe, 'crop'> {
       : GROUP_RECIPE
 }
 
-/** Over-clusters for each group. */
+/** Over-clusters per group. */
 const OVER_GROUPS = 6
 
 export function groupArchitecture(

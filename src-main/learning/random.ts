@@ -1,13 +1,13 @@
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 
-/** Uniform numbers in [0, 1). */
+/** A source of uniform numbers in [0, 1). */
 export type Uniform = () => number
 
-/** The generator's first numbers still show how alike two seeds are. */
+/** First numbers to discard, because the generator's are alike for similar seeds. */
 const DISCARDED = 32
 
-/** A stream of uniform numbers that depends on the seed and the stream's numbers alone. */
+/** Returns a stream of uniform numbers that depends only on the seed and the stream's numbers. */
 export function uniformFrom(seed: number, ...stream: number[]): Uniform {
   const generator = xoroshiro128plus(
     stream.reduce((hash, part) => Math.imul(hash ^ part, 0x9e3779b1) ^ (hash >>> 15), seed | 0)
@@ -16,7 +16,7 @@ export function uniformFrom(seed: number, ...stream: number[]): Uniform {
   return () => uniformInt(generator, 0, 0x3fffffff) / 0x40000000
 }
 
-/** Standard normal numbers by the Box–Muller transform. */
+/** Returns standard normal numbers by the Box–Muller transform. */
 export function normalFrom(uniform: Uniform): () => number {
   return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform())
 }

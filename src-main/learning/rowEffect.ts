@@ -1,13 +1,12 @@
-/** Rows of an image are told apart in so many parts from top to bottom. */
+/** Parts into which an image's rows are binned, from top to bottom. */
 export const ROW_BINS = 8
 
 /**
- * How much of what pixels look like depends on how far up or down their image they lie, η²: of each feature, z-scored over
- * all pixels, the mean in a bin less the image's own mean, averaged over images and squared, less what chance alone gives
- * that square; averaged over bins and, where above 0, over features. Near 0 for views from above, 0.02 and more for
- * upright photographs.
+ * Measures how much the appearance of pixels depends on their row, η²: for each z-scored feature, the mean in a bin
+ * less the image's own mean, averaged over images and squared, less the square expected by chance; averaged over bins
+ * and, where above 0, over features. Near 0 for images from above, 0.02 and more for upright photographs.
  *
- * @param images  of each image, of each bin, the means of the features
+ * @param images  for each image and bin, the means of the features
  */
 export function rowEffect(images: readonly (readonly (readonly number[])[])[]): number {
   const count = images.length

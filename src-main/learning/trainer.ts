@@ -9,67 +9,71 @@ import { ESTIMATE } from './methods/method.ts'
 import { correctedRate } from './trainingStep.ts'
 import type { Batch } from './views/pairs.ts'
 
-/** Reports, checkpoints and patience are counted in seconds, so that they mean the same on every machine. */
+/** Reports, looks and checkpoints are timed in seconds, so that they mean the same on every machine. */
 const REPORT_SECONDS = 0.5
 const CHECKPOINT_SECONDS = 10
 const LOOK_SECONDS = 3
-/** Share of the learning that warms up, and the share of the rate that is left at the end of the cosine. */
+/** Steps of warm-up, and the share of the rate that is left at the end of the cosine. */
 const WARM_UP_STEPS = 10
 const FINAL_RATE = 0.1
 /** Share of the averaged joint that one step keeps. */
 const JOINT_DECAY = 0.98
 const FAILURES_ALLOWED = 5
 /**
- * Weights that may be kept in the end are looked at this often in a training, and not by the clock, so that the same
- * steps keep the same weights on every machine.
+ * How many times during training weights are considered for the result. Counted by progress, not by the clock, so that
+ * the same steps keep the same weights on every machine.
  */
 const CANDIDATES = 20
-/** Earlier weights are preferred to the last ones when their head told at least this factor more. */
+/** Earlier weights replace the last ones if their head's information was higher by at least this factor. */
 export const WORTH_GOING_BACK = 1.02
-/** A rise of information below this share does not count as one. */
+/** Smallest relative rise of information that counts as one. */
 const SMALLEST_RISE = 0.002
-/** Reports kept; of the older half every other one goes when there are more. */
+/** Most reports to keep; beyond that, every other one of the older half is dropped. */
 const REPORTS_KEPT = 1000
 
-/** Where training stands; a checkpoint holds it with the execution's state. */
+/** Position of training; a checkpoint stores it with the execution's state. */
 export interface TrainingPosition {
   step: number
   seconds: number
-  /** Factor on the learning rate, halved after each set-back. */
+  /** Factor on the learning rate, halved after each setback. */
   rateFactor: number
   history: TrainingReport[]
 }
 
-/** What training knows besides its weights, so that a resumed one ends as an undisturbed one. */
+/** State of training besides its weights, which lets a resumed run end like an uninterrupted one. */
 export interface TrainingMemory {
-  /** The averaged joints, by their outputs' names. */
+  /** The averaged joints, by output name. */
   joints: NamedArrays
-  /** The earlier weights whose head told most, of those looked at so far. */
+  /** The most informative weights considered so far. */
   best: { state: NamedArrays; information: number }
-  /** The last rise of information, and at which share of the training. */
+  /** Information at its last rise, and the progress at that point. */
   risen: { information: number; progress: number }
 }
 
+/** Everything that training needs, and whom it reports to. */
 export interface TrainingRun {
   architecture: Architecture
   recipe: Recipe
   execution: Execution
-  /** Training ends at whichever is reached first. */
+  /** Training ends at the limit that is reached first. */
   limit: { seconds?: number; steps?: number }
   /** Share of the limit at which to stop, for trials; 1 when absent. */
   until?: number
   position: TrainingPosition
-  /** What an earlier part of the training remembered. */
+  /** Memory of an earlier part of the run. */
   memory?: TrainingMemory
   nextBatch(step: number): Promise<Batch>
-  /** What the method is fed besides, from step to step. @param progress  0…1 */
+  /**
+   * Returns the method's inputs that change from step to step.
+   * @param progress  0…1
+   */
   feed?(batch: Batch, step: number, progress: number): NamedArrays
-  /** The most that what the method measures can be, in nats, where that is no joint. */
+  /** Upper limit of the method's estimate, in nats, where it does not measure joints. */
   ceiling?: number
   onReport(report: TrainingReport): void
-  /** Called with a copy of the state every few seconds, which do not count. */
+  /** Receives a copy of the state every few seconds; its time is not counted. */
   onLook?(state: NamedArrays, report: TrainingReport): Promise<void>
-  /** Called with a copy of the state now and then, and at the end. */
+  /** Receives a copy of the state now and then, and at the end. */
   onCheckpoint(position: TrainingPosition, state: NamedArrays, finished: boolean, memory: TrainingMemory): Promise<void>
   /** Resolves at once, or when a pause ends. */
   whenResumed(): Promise<void>
@@ -82,10 +86,10 @@ interface Saved {
 }
 
 /**
- * Trains until the limit or, with patience, until information has not risen for long, then saves. Stopping by the
- * signal also saves, and throws. Numbers that are not finite lead back to the last checkpoint with half the rate.
- * What is kept in the end is chosen without labels: the last weights, or earlier ones whose first head told
- * clearly more; of each head the sub-head that tells most.
+ * Trains until the limit or, with patience, until information has not risen for a while, then saves. Cancelling saves
+ * too, and throws. When the loss is not finite, training returns to the last checkpoint with half the rate. The result
+ * is chosen without labels: the last weights, or earlier ones whose first head was clearly more informative; and of
+ * each head the most informative sub-head.
  *
  * @throws Cancelled, TrainingDiverged
  */
@@ -115,7 +119,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
 
   const batchOf = (step: number): Promise<Batch> => {
     const batch = run.nextBatch(step)
-    // It may be given up before anybody waits for it.
+    // The batch may be abandoned before anyone awaits it.
     batch.catch(() => undefined)
     return batch
   }
@@ -137,7 +141,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
     waited += fed - started
     next = batchOf(position.step + 2)
     const outputs = await execution.run(feedOf(run, batch, position, progress()))
-    // A runtime that computes in this thread lets no message in between: whoever wants to pause must not wait for it.
+    // A runtime that computes in this thread blocks messages in the meantime; a request to pause must not wait for it.
     await new Promise((resolve) => setTimeout(resolve))
     position.step++
     position.seconds += (performance.now() - started) / 1e3
@@ -188,7 +192,7 @@ export async function train(run: TrainingRun): Promise<TrainingPosition> {
   return position
 }
 
-/** What stays of a report when a newer one comes. */
+/** Drops the joint from a report; only the latest report keeps it. */
 export function withoutJoint(report: TrainingReport): TrainingReport {
   return report.heads.some(({ joint }) => joint)
     ? { ...report, heads: report.heads.map((head) => ({ ...head, joint: undefined })) }
@@ -231,7 +235,7 @@ interface AveragedJoints {
   report(): Pick<TrainingReport, 'heads'>
 }
 
-/** The joints of the last steps, averaged, and what they say of each head's most informative sub-head. */
+/** Averages the joints of the last steps and summarises each head's most informative sub-head. */
 function averagedJoints(
   architecture: Architecture,
   ceiling: number | undefined,

@@ -13,17 +13,17 @@ const RUNNING_DECAY = 0.95
 /** Corners of a bilinear interpolation. */
 const CORNERS = 4
 
-/** Name in the state of a weight's average over the last steps. */
+/** Name of the state entry with a weight's average over the last steps. */
 export const averageOf = (weight: string): string => `${weight}/average`
 
 /**
- * One step of training: forward on both views, what the method minimises, gradients, Adam.
+ * One step of training: forward pass on both views, the method's objective, gradients, Adam.
  *
  * Inputs: `first`, `second` crops [n, bands, s, s]; with `masked`, `firstValid`, `secondValid` [n, 1, s, s], 1 where a
- * pixel holds data; `rows`, `columns` [n, D, s/stride, s/stride] from
- * `displacementMatrix`; `transposed` [n], 1 where the second view is transposed; with `warped`, `corners` and
- * `cornerWeights` [n, s/stride, s/stride, 4] and `valid` [n, s/stride, s/stride] from `warpTables`; `rate` [1], from
- * `correctedRate`; and the method's own. Outputs: `loss` and what the method measures.
+ * pixel has data; `rows`, `columns` [n, D, s/stride, s/stride] from `displacementMatrix`; `transposed` [n], 1 where the
+ * second view is transposed; with `warped`, `corners` and `cornerWeights` [n, s/stride, s/stride, 4] and `valid` [n,
+ * s/stride, s/stride] from `warpTables`; `rate` [1], from `correctedRate`; and the method's own inputs. Outputs: `loss`
+ * and the method's measurements.
  */
 export function trainingStep(architecture: Architecture, shape: StepShape): Program {
   const { pairs, crop, displacements = 1, warped = false, masked = false, clip = 0, averaging = 0 } = shape
@@ -90,13 +90,13 @@ export function trainingStep(architecture: Architecture, shape: StepShape): Prog
   return { name: 'training step', inputs, state, outputs: ['loss', ...objective.measured], evaluate }
 }
 
-/** Share of each output pixel that holds data, float32 [n, h, w, 1]: what it counts for in the joint. */
+/** Share of each output pixel with data, its weight in the joint; float32 [n, h, w, 1]. */
 function shareOfCells(valid: tf.Tensor4D, stride: number): tf.Tensor4D {
   const last = tf.transpose(valid, [0, 2, 3, 1]) as tf.Tensor4D
   return stride === 1 ? last : tf.avgPool(last, stride, stride, 'valid')
 }
 
-/** All gradients by one factor, so that their common norm is at most `longest`. */
+/** Scales all gradients by one factor, so that their common norm is at most `longest`. */
 function clipped(gradients: tf.Tensor[], longest: number): tf.Tensor[] {
   const norm = tf.sqrt(tf.addN(gradients.map((gradient) => tf.sum(tf.mul(gradient, gradient)))))
   const factor = tf.minimum(tf.div(longest, tf.add(norm, 1e-12)), 1)
@@ -104,7 +104,8 @@ function clipped(gradients: tf.Tensor[], longest: number): tf.Tensor[] {
 }
 
 /**
- * Adam (Kingma and Ba 2015, in the efficient order of §2) with moments kept as plain decayed sums, `m̃ = β₁m̃ + g` and `ṽ = β₂ṽ + g²`: the factors (1−β) are part of `correctedRate` and of ε, which saves two passes over every weight.
+ * Adam (Kingma and Ba 2015, in the efficient order of §2) with moments kept as plain decayed sums, `m̃ = β₁m̃ + g` and
+ * `ṽ = β₂ṽ + g²`: `correctedRate` and ε contain the factors (1−β), which saves two passes over every weight.
  */
 export function adam(
   name: string,
@@ -121,13 +122,17 @@ export function adam(
   next[`${name}/moment2`] = moment2
 }
 
-/** Factor on `m̃ / √ṽ` that makes the step-th update, counted from 1, Adam's with the given learning rate. */
+/**
+ * Returns the factor on `m̃ / √ṽ` that makes the step-th update, counted from 1, Adam's with the given learning rate.
+ */
 export function correctedRate(rate: number, step: number): number {
   const scale = (1 - ADAM.beta1) / Math.sqrt(1 - ADAM.beta2)
   return (rate * scale * Math.sqrt(1 - ADAM.beta2 ** step)) / (1 - ADAM.beta1 ** step)
 }
 
-/** All state of `trainingStep`: the given weights, their averages equal to them, Adam's moments at zero. */
+/**
+ * Returns the initial state of `trainingStep`: the given weights, averages equal to them, and Adam's moments at zero.
+ */
 export function initialState(program: Program, weights: Record<string, Float32Array>): Record<string, Float32Array> {
   return Object.fromEntries(
     Object.entries(program.state).map(([name, shape]) => {
@@ -138,7 +143,7 @@ export function initialState(program: Program, weights: Record<string, Float32Ar
   )
 }
 
-/** The weights to apply: the averages where they are kept. */
+/** Returns the weights to apply: the averages where they are kept. */
 export function appliedWeights(state: Record<string, Float32Array>): Record<string, Float32Array> {
   return Object.fromEntries(Object.entries(state).map(([name, values]) => [name, state[averageOf(name)] ?? values]))
 }

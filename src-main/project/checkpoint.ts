@@ -6,7 +6,7 @@ import { SmaltiError } from '../contract/errors.ts'
 import { readIfPresent, writeFileSafely } from './files.ts'
 
 const MAGIC = Buffer.from('SMALTI01')
-/** What checkpoints began with when the program had another name; the rest is the same. */
+/** The magic bytes of checkpoints written by Tessera, as Smalti was first called; the rest is identical. */
 const FORMER_MAGIC = Buffer.from('TESSERA1')
 const HEADER = z.object({
   digest: z.string(),
@@ -14,19 +14,20 @@ const HEADER = z.object({
   arrays: z.array(z.object({ name: z.string(), length: z.int().nonnegative() }))
 })
 
+/** A run's state: JSON metadata and named arrays of weights. */
 export interface Checkpoint {
   meta: unknown
   arrays: Record<string, Float32Array>
 }
 
-/** The checkpoint before the last, kept until the next one is complete. */
+/** Returns the name of the previous checkpoint, which is kept until the next one is complete. */
 const previousOf = (path: string): string => `${path}.previous`
-/** Where a checkpoint may be, the newest first: a kill may have come between two of its names. */
+/** Returns the files that may contain a checkpoint, newest first, because a crash may occur between two renames. */
 const candidatesOf = (path: string): string[] => [`${path}.next`, path, previousOf(path)]
 
 /**
- * Layout: `SMALTI01`, uint32 length of the header, header in JSON, float32 arrays one after the other, all
- * little-endian. The header names the arrays and carries the SHA-256 of their bytes.
+ * Writes a checkpoint: `SMALTI01`, the uint32 length of the header, the header in JSON, then float32 arrays, all
+ * little-endian. The header names the arrays and contains the SHA-256 of their bytes.
  * @throws DiskFull, FolderNotWritable
  */
 export async function writeCheckpoint(path: string, { meta, arrays }: Checkpoint): Promise<void> {
@@ -52,8 +53,8 @@ export async function writeCheckpoint(path: string, { meta, arrays }: Checkpoint
 }
 
 /**
- * The newest checkpoint that is whole, or undefined where there is none.
- * @throws CheckpointUnreadable when there are files but none is whole
+ * Reads the newest intact checkpoint, or returns undefined if there are none.
+ * @throws CheckpointUnreadable when there are files but none is intact
  */
 export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
   let fault: unknown
@@ -70,7 +71,10 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
   throw new SmaltiError('CheckpointUnreadable', { path, reason: (fault as Error).message })
 }
 
-/** What the newest checkpoint says besides its weights, which are not read; undefined where there is none. @throws Error when it is none */
+/**
+ * Reads the newest checkpoint's metadata without its weights, or returns undefined if there are none.
+ * @throws Error when the file isn't a checkpoint
+ */
 export async function checkpointNotes(path: string): Promise<unknown> {
   for (const candidate of candidatesOf(path)) if (existsSync(candidate)) return notesIn(candidate)
   return undefined
@@ -89,10 +93,10 @@ async function notesIn(path: string): Promise<unknown> {
   }
 }
 
-/** Length of a checkpoint's header by how it begins. @throws Error when it does not begin as one */
+/** Reads the length of a checkpoint's header. @throws Error when the file isn't a checkpoint */
 function headerLengthOf(bytes: Buffer): number {
   const magic = bytes.subarray(0, MAGIC.length)
-  if (!magic.equals(MAGIC) && !magic.equals(FORMER_MAGIC)) throw new Error('it does not begin as one')
+  if (!magic.equals(MAGIC) && !magic.equals(FORMER_MAGIC)) throw new Error("it isn't a checkpoint")
   return bytes.readUInt32LE(MAGIC.length)
 }
 

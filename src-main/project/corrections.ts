@@ -3,10 +3,14 @@ import { join } from 'node:path'
 import { asSmaltiError } from '../contract/errors.ts'
 import { type Project, runFolder } from './project.ts'
 
-/** File of all tiles that were ever corrected in a run, one behind the other; the history tells where each lies. */
+/** Returns the path of a file with all tiles ever corrected in a run; the history records where each tile begins. */
 export const correctionsPath = (project: Project): string => join(runFolder(project), 'corrections.bin')
 
-/** Adds tiles to a run's corrections, flushed, and tells where each begins. What no step tells of, after a kill, is only passed over. @throws DiskFull, FolderNotWritable */
+/**
+ * Appends tiles to a run's corrections, flushes them, and returns where each begins. Tiles that no history step refers
+ * to, because of a crash, are ignored.
+ * @throws DiskFull, FolderNotWritable
+ */
 export async function addTiles(project: Project, tiles: readonly Uint8Array[]): Promise<number[]> {
   const path = correctionsPath(project)
   try {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 
-/** Bytes of UTF-8 in the longest name of a file; NTFS counts UTF-16 units, of which there are no more. */
+/** Most UTF-8 bytes in a file name. NTFS counts UTF-16 units, of which there are never more. */
 export const LONGEST_NAME = 255
 
 export const bytesOf = (text: string): number => Buffer.byteLength(text)
 
-/** The beginning of a text that takes no more than some bytes; no character is cut in two. */
+/** Returns the beginning of a text that fits into a number of bytes, without splitting a character. */
 export function firstBytes(text: string, bytes: number): string {
   let [end, used] = [0, 0]
   for (const character of text) {
@@ -16,21 +16,24 @@ export function firstBytes(text: string, bytes: number): string {
   return text.slice(0, end)
 }
 
-/** Hexadecimal digits that stand for a text. */
+/** Returns hexadecimal digits that identify a text. */
 export const hashOf = (text: string, digits = 8): string =>
   createHash('sha256').update(text).digest('hex').slice(0, digits)
 
-/** A name that fits: one of more bytes ends in a hash. */
+/** Shortens a name that has too many bytes, and ends it with a hash. */
 export const shortened = (name: string, bytes: number, hash: string): string =>
   bytesOf(name) <= bytes ? name : `${firstBytes(name, bytes - hash.length - 1)}-${hash}`
 
 const foldedLetter = (letter: string): string => {
   const upper = letter.toUpperCase()
-  // Letters that become several, such as ß, are kept apart by file systems.
+  // File systems don't fold letters that become several, such as ß.
   return (upper.length === letter.length ? upper : letter).toLowerCase()
 }
 
-/** A path as the least discerning file system knows it: without letter case, letters composed, no dots or spaces at a component's end. */
+/**
+ * Folds a path as the least discerning file system does: ignores letter case, composes letters, drops dots and spaces
+ * at the end of each component.
+ */
 export function folded(path: string): string {
   const composed = path.normalize('NFC')
   const letters = /^[\x00-\x7f]*$/.test(composed)
@@ -42,25 +45,25 @@ export function folded(path: string): string {
     .join('/')
 }
 
-/** Windows keeps these for devices, whatever ending follows. */
+/** Names that Windows reserves for devices, with any extension. */
 const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?= *(\.|$))/i
-/** Characters that Windows forbids; other systems allow them, and names are kept there. */
+/** Characters that Windows forbids. Other systems allow them, so names stay unchanged there. */
 const FORBIDDEN = process.platform === 'win32' ? /[<>:"\\|?*\p{Cc}]/gu : undefined
 
-/** A component of a path that may be written on this system and read on others. */
+/** Makes a path component that can be written on this system and read on others. */
 export function portable(component: string): string {
   const allowed = FORBIDDEN ? component.replace(FORBIDDEN, '_') : component
   return allowed.replace(DEVICE, '$1_')
 }
 
-/** Digits of a hash that tells names apart at a level. */
+/** Returns the number of hash digits that distinguish names at a level. */
 export const digitsAt = (level: number): number => Math.min(64, 8 * Math.max(1, level - 1))
 
 /**
- * Finds a name for each of some paths so that no file system takes two for the same, whatever the order of the paths.
- * Those that meet are named at the next level, the least certain first.
- * @param nameAt  a path's name; from level 2 on it contains a hash of the path with `digitsAt` digits
- * @param isTaken  whether something else has a name already; `isNamed` tells whether a path has it
+ * Finds names for paths that no file system confuses, whatever the order of the paths. Paths with conflicting names
+ * move to the next level.
+ * @param nameAt   returns a path's name; from level 2 on it contains a hash of the path with `digitsAt` digits
+ * @param isTaken  whether something else already has a name; `isNamed` says whether a path has it
  */
 export function distinctNames(
   paths: readonly string[],

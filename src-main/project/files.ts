@@ -7,28 +7,30 @@ import { asSmaltiError } from '../contract/errors.ts'
 import { LONGEST_NAME, bytesOf, hashOf } from './fileNames.ts'
 import { PROCESS_TAG, endedHere } from './machine.ts'
 
-/** Drawn anew for each name, so that threads of a process give names of their own. */
+/** Drawn at random for each name, so that threads of one process use different names. */
 const ending = (): string => `.${PROCESS_TAG}-${randomBytes(4).toString('hex')}.partial`
 /** Bytes that a temporary name may add. */
 export const TEMPORARY_BYTES = '.0123456789ab-4294967295-01234567.partial'.length
-/** The longest ending of what is written beside a raster that is written under a temporary name. */
+/** The longest ending of files that are written next to a temporary raster. */
 const BESIDE_BYTES = '.raster.rows'.length
-/** What stands before the ending of a temporary name: the path itself, or a hash where its name is too long to grow. */
+/**
+ * Returns the part of a temporary name before its ending: the path itself, or a hash if the name is too long to grow.
+ */
 const temporaryStem = (path: string): string =>
   bytesOf(basename(path)) + TEMPORARY_BYTES + BESIDE_BYTES <= LONGEST_NAME
     ? path
     : join(dirname(path), hashOf(basename(path), 32))
-/** A name for a file or folder that is being written, which no other process or thread uses. */
+/** Returns a name for an unfinished file or folder that no other process or thread uses. */
 export const temporaryName = (path: string): string => temporaryStem(path) + ending()
 const UNFINISHED = /\.([0-9a-f]{12}-\d+)-\w+\.partial$/
 
-/** Removes what processes of this machine that have ended had begun to write below a folder, as far as it may. */
+/** Removes unfinished files below a folder that ended processes of this computer left there, where permitted. */
 export async function removeUnfinished(folder: string): Promise<void> {
   for (const name of await readdir(folder, { recursive: true }).catch(() => []))
     await removeIfUnfinished(join(folder, name))
 }
 
-/** The same of some files; others beside them are not ours. */
+/** Does the same for certain files only; others in their folders aren't ours. */
 export async function removeUnfinishedOf(paths: readonly string[]): Promise<void> {
   const ours = new Set(paths.map(temporaryStem))
   for (const folder of new Set(paths.map((path) => dirname(path)))) {
@@ -44,8 +46,9 @@ async function removeIfUnfinished(path: string): Promise<void> {
 }
 
 /**
- * Writes a file so that it is either the old one or the new one, whatever happens: to a temporary name, flushed,
- * renamed, the folder flushed. The folder is there: made anew, a part of a project that was moved away would come to be where it was.
+ * Writes a file so that there is always either the old or the new one, whatever happens: writes to a temporary name,
+ * flushes, renames and flushes the folder. The folder must exist: recreating it would put a part of a moved project
+ * back in its old place.
  * @throws DiskFull, FolderNotWritable
  */
 export function writeFileSafely(path: string, parts: Uint8Array | string | readonly Uint8Array[]): Promise<void> {
@@ -56,9 +59,9 @@ export function writeFileSafely(path: string, parts: Uint8Array | string | reado
 }
 
 /**
- * The same for a file that is written piece by piece.
- * @param fill  writes it, by its handle or by the temporary name
- * @throws DiskFull, FolderNotWritable and what `fill` throws
+ * Does the same for a file that is written piece by piece.
+ * @param fill  writes the file, using its handle or its temporary name
+ * @throws DiskFull, FolderNotWritable and whatever `fill` throws
  */
 export async function fillFileSafely(
   path: string,
@@ -82,12 +85,12 @@ export async function fillFileSafely(
   }
 }
 
-/** Makes a folder and those above it. @throws FolderNotWritable, DiskFull */
+/** Creates a folder and its parents. @throws FolderNotWritable, DiskFull */
 export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true })
   } catch (fault) {
-    // On a read-only file system Node reports a missing folder; asking to write says what is the matter.
+    // On a read-only file system, Node reports a missing folder; checking write access reveals the true reason.
     let nearest = path
     while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest)
     await access(nearest, constants.W_OK).catch((refusal: unknown) => {
@@ -111,7 +114,7 @@ export function writeJsonSafely(path: string, value: unknown): Promise<void> {
   return writeFileSafely(path, `${JSON.stringify(value, null, 2)}\n`)
 }
 
-/** The file's content, or undefined where there is no file. */
+/** Returns a file's content, or undefined if there is no such file. */
 export async function readIfPresent(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path)
@@ -122,16 +125,16 @@ export async function readIfPresent(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** A path that a system can be asked for. */
+/** A path without a null character, which no system accepts. */
 export const pathText = z
   .string()
   .min(1)
-  .refine((path) => !path.includes('\0'), 'is no path')
+  .refine((path) => !path.includes('\0'), "isn't a path")
 
 const SEPARATORS = process.platform === 'win32' ? /[\\/]/ : '/'
 
-/** A path below a folder: a project that somebody else made cannot lead out of where an export is asked to go. */
+/** A path inside a folder. Keeps a project made by someone else from leading an export out of its target folder. */
 export const pathBelow = pathText.refine(
   (path) => !isAbsolute(path) && !path.split(SEPARATORS).includes('..'),
-  'leads out of its folder'
+  'points outside its folder'
 )

@@ -6,15 +6,15 @@ import { type GroupHistory, groupHistory, groupedImage } from '../contract/group
 import { pathBelow, pathText, writeFileSafely, writeJsonSafely } from './files.ts'
 import { type Project, readJson } from './project.ts'
 
-/** Lock of the groups alone, and for how many milliseconds whoever comes meanwhile waits. */
+/** The lock of the groups alone, and how many milliseconds others wait for it. */
 export const GROUPS_LOCK = { name: 'groups', patience: 5000 }
 
 const foundFile = groupHistory.pick({ groups: true }).extend({
   images: z.array(groupedImage.extend({ path: pathBelow, file: pathText })),
   format: z.literal(2),
-  /** Tells one sorting from the next. */ id: z.string()
+  /** Distinguishes one grouping from the next. */ id: z.string()
 })
-/** Apart from what was found, which may be long: an edit writes little. */
+/** Separate from the found groups, which may be long, so that an edit writes little. */
 const editsFile = groupHistory.pick({ edits: true, done: true }).extend({ format: z.literal(2), of: z.string() })
 
 const foundPath = ({ folder }: Project): string => join(folder, 'groups.json')
@@ -22,7 +22,10 @@ const editsPath = ({ folder }: Project): string => join(folder, 'group-edits.jso
 
 export const hasGroups = (project: Project): boolean => existsSync(foundPath(project))
 
-/** Groups of the project's whole images, or undefined where they were never sorted. @throws ProjectUnreadable, ProjectTooNew */
+/**
+ * Loads the groups of the project's images, or returns undefined if they were never grouped.
+ * @throws ProjectUnreadable, ProjectTooNew
+ */
 export async function loadGroups(project: Project): Promise<GroupHistory | undefined> {
   const found = await readJson(project.folder, foundPath(project), foundFile)
   if (!found) return undefined
@@ -31,7 +34,7 @@ export async function loadGroups(project: Project): Promise<GroupHistory | undef
   return { sorting: found.id, groups: found.groups, images: found.images, edits, done: Math.min(done, edits.length) }
 }
 
-/** Keeps images that were sorted anew; what was made of former groups no longer counts. @throws DiskFull, FolderNotWritable */
+/** Saves newly found groups. Edits of earlier groups no longer apply. @throws DiskFull, FolderNotWritable */
 export async function saveFoundGroups(
   project: Project,
   { groups, images }: Pick<GroupHistory, 'groups' | 'images'>
@@ -39,7 +42,7 @@ export async function saveFoundGroups(
   await writeFileSafely(foundPath(project), JSON.stringify({ format: 2, id: randomUUID(), groups, images }))
 }
 
-/** @throws DiskFull, FolderNotWritable, ProjectUnreadable */
+/** Saves the edits of the groups. @throws DiskFull, FolderNotWritable, ProjectUnreadable */
 export async function saveGroupEdits(
   project: Project,
   { edits, done }: Pick<GroupHistory, 'edits' | 'done'>

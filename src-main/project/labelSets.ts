@@ -9,19 +9,20 @@ import { TEMPORARY_BYTES, pathBelow, pathText, writeJsonSafely } from './files.t
 import { type LineFile, linesOf, openLineFile } from './lineFile.ts'
 import { type Project, readJson, runFolder } from './project.ts'
 
+/** The entry of a segmented image in a label index. */
 const labelledImage = z.object({
   path: pathBelow,
   file: pathText,
-  /** Of a TIFF of several, where one was chosen. */
+  /** The chosen page of a multi-page TIFF. */
   page: z.int().optional(),
   width: z.int(),
   height: z.int(),
-  /** Of the image's file when it was labelled. */
+  /** Size and time of the image's file when it was segmented. */
   size: z.number().optional(),
   modified: z.number().optional(),
-  /** Label rasters below the set's folder, by head. */
+  /** Label rasters by head; paths are inside the set's folder. */
   rasters: z.record(z.string(), pathBelow),
-  /** Heatmaps likewise, if they were kept, and how many pixels of the image one of theirs covers. */
+  /** Heatmaps by head, if they were saved, and the number of image pixels that a cell covers. */
   heatmaps: z
     .object({ cell: z.object({ width: z.number(), height: z.number() }), rasters: z.record(z.string(), pathBelow) })
     .optional()
@@ -30,31 +31,31 @@ export type LabelledImage = z.infer<typeof labelledImage>
 
 const cut = z.object({
   of: z.string(),
-  /** Of each of its clusters the one that it belongs to here. */
+  /** For each cluster of the other head, its cluster here. */
   groups: z.array(z.int())
 })
-/** A head whose clusters are groups of another's, and whose labels are a table of its labels. */
+/** A head whose clusters are groups of another head's clusters, and whose labels are a table on the other's labels. */
 export type Cut = z.infer<typeof cut>
 
 const labelIndex = z.object({
   format: z.literal(2),
   /** Step of the checkpoint that made the labels. */
   step: z.int(),
-  /** What the labels depend on besides the images. */
+  /** Identifies everything that the labels depend on besides the images. */
   key: z.string(),
   sources: z.array(z.string()),
   images: z.array(labelledImage),
-  /** Heads without rasters of their own. */
+  /** Heads without rasters, which are cuts of other heads. */
   cuts: z.record(z.string(), cut).optional(),
   skipped: z.array(skippedFile),
-  /** It was stopped before the last image. */
+  /** True if segmentation was cancelled before the last image. */
   partial: z.boolean(),
   cleanUp: cleanUp.optional(),
   classes: z.record(z.string(), z.array(clusterClass))
 })
 export type LabelIndex = z.infer<typeof labelIndex>
 
-/** Labels as they were kept by format 1: an 8-bit PNG of each image and head. */
+/** The label index of format 1, with an 8-bit PNG for each image and head. */
 const formerIndex = z.object({
   format: z.literal(1),
   step: z.int(),
@@ -66,7 +67,7 @@ const formerIndex = z.object({
   classes: z.record(z.string(), z.array(clusterClass))
 })
 
-/** Labels of one collection of images by one run. */
+/** The labels that a run made for one collection of images. */
 export interface LabelSet {
   /** Folder of the project. */
   project: string
@@ -76,7 +77,7 @@ export interface LabelSet {
 
 const TRAINING_SET = 'training'
 
-/** The set of the run's own images, or that of others, which lies beside it. */
+/** Returns the label set of the run's own images, or of other images, next to it. */
 export function labelSetOf(project: Project, sources?: readonly string[]): LabelSet {
   const own =
     sources === undefined ||
@@ -92,13 +93,15 @@ export function labelSetOf(project: Project, sources?: readonly string[]): Label
 const indexPath = ({ folder }: LabelSet): string => join(folder, 'labels.json')
 const donePath = ({ folder }: LabelSet, key: string): string => join(folder, key, 'done.jsonl')
 
-/** Bytes that the name of a raster may take before its ending, and before those of its pieces and of files that are begun. */
+/**
+ * Most bytes in a raster's name before its ending, leaving room for the names of its pieces and of unfinished files.
+ */
 const LONGEST_RASTER = LONGEST_NAME - '.rows-99999999-99999999.raw.tif.sums'.length - TEMPORARY_BYTES
 
 /**
- * Names of label rasters by the path of the image, without their ending: the path itself, unless it is too long or
- * some file system would take it for another's.
- * @param images  paths of all images that are labelled together
+ * Names label rasters by image path, without extension: the path itself, unless it is too long or a file system would
+ * confuse it with another one.
+ * @param images  paths of all images that are segmented together
  */
 export function rasterNames(images: readonly string[]): Map<string, string> {
   const nameAt = (path: string, level: number): string => {
@@ -106,7 +109,7 @@ export function rasterNames(images: readonly string[]): Map<string, string> {
     const parts = (level === 0 ? path : `${path}-${hash}`).split('/').map(portable)
     return [...parts.slice(0, -1), shortened(parts.at(-1)!, LONGEST_RASTER, hash)].join('/')
   }
-  // A folder of images may be called as another's raster: a.jpg.tif/b.jpg beside a.jpg.
+  // A folder of images may have the name of another image's raster: a.jpg.tif/b.jpg next to a.jpg.
   const folders = new Set(
     images.flatMap((path) =>
       path
@@ -125,15 +128,16 @@ export function rasterNames(images: readonly string[]): Map<string, string> {
   return distinctNames(images, nameAt, (name) => folders.has(folded(`${name}.tif`)))
 }
 
-/** Where an image's label rasters, and its heatmaps, lie below a folder, by head. @param name  of `rasterNames` */
+/** Returns the paths of an image's label rasters below a folder, by head. @param name  from `rasterNames` */
 export const rasterPaths = (folder: string, heads: readonly string[], name: string): Record<string, string> =>
   Object.fromEntries(heads.map((head) => [head, `${folder}/${head}/${name}.tif`]))
 export const heatmapPaths = (folder: string, heads: readonly string[], name: string): Record<string, string> =>
   rasterPaths(`${folder}/heatmaps`, heads, name)
 
+/** Returns the full path of a file in a label set. */
 export const placeOf = ({ folder }: LabelSet, path: string): string => join(folder, path)
 
-/** Where the labels of a head lie, its heatmap likewise, and what stands for which of its labels where it is a cut of another. */
+/** Returns the paths of a head's labels and heatmap and, for a cut, the table that maps the other head's labels. */
 export function storedHead(
   set: LabelSet,
   { cuts = {} }: Pick<LabelIndex, 'cuts'>,
@@ -148,14 +152,14 @@ export function storedHead(
   }
 }
 
-/** Label of each label of the head that is cut. */
+/** Returns a table that maps the labels of the other head to the cut's labels. */
 export function tableOfCut({ groups }: Cut): Uint8Array {
   const table = new Uint8Array(256).fill(NO_LABEL)
   table.set(groups)
   return table
 }
 
-/** @throws ProjectUnreadable, ProjectTooNew */
+/** Loads the index of a label set, or returns undefined if there is none. @throws ProjectUnreadable, ProjectTooNew */
 export async function loadLabelIndex(project: Project, set: LabelSet): Promise<LabelIndex | undefined> {
   const found = await readJson(project.folder, indexPath(set), labelIndex)
   if (found || set.name !== TRAINING_SET) return found
@@ -178,12 +182,12 @@ export async function loadLabelIndex(project: Project, set: LabelSet): Promise<L
   }
 }
 
-/** When a set's index was written, in milliseconds; undefined where there is none. */
+/** Returns when a set's index was written, in milliseconds, or undefined if there is none. */
 export async function labelsChanged(set: LabelSet): Promise<number | undefined> {
   return (await stat(indexPath(set)).catch(() => undefined))?.mtimeMs
 }
 
-/** Makes labels the set's own; those of other keys go, as far as they are ours. @throws DiskFull, FolderNotWritable */
+/** Makes labels the set's current ones and removes our files with other keys. @throws DiskFull, FolderNotWritable */
 export async function saveLabelIndex(set: LabelSet, index: Omit<LabelIndex, 'format'>): Promise<void> {
   await writeJsonSafely(indexPath(set), { format: 2, ...index })
   await rm(donePath(set, index.key), { force: true })
@@ -193,7 +197,7 @@ export async function saveLabelIndex(set: LabelSet, index: Omit<LabelIndex, 'for
 
 const KEY = /^[0-9a-f]{16}$/
 
-/** Removes rasters of images that the set no longer holds. */
+/** Removes rasters of images that are no longer in the set. */
 export async function removeOrphans(set: LabelSet, former: LabelIndex, images: ReadonlySet<string>): Promise<void> {
   for (const { path, rasters, heatmaps } of former.images) {
     if (images.has(path)) continue
@@ -203,8 +207,8 @@ export async function removeOrphans(set: LabelSet, former: LabelIndex, images: R
 }
 
 /**
- * Images that are labelled already under a key: those of the index and those that a segmentation told before it was
- * cut off.
+ * Returns the images that are already segmented with a key: those in the index, and those that an interrupted
+ * segmentation recorded.
  */
 export async function labelledSoFar(
   set: LabelSet,
@@ -216,6 +220,6 @@ export async function labelledSoFar(
   return known
 }
 
-/** A list to which finished images are added as they come. @throws DiskFull, FolderNotWritable */
+/** Opens the list of finished images, which grows during segmentation. @throws DiskFull, FolderNotWritable */
 export const openDoneList = (set: LabelSet, key: string): Promise<LineFile<LabelledImage>> =>
   openLineFile(donePath(set, key))

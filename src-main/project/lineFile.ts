@@ -4,20 +4,20 @@ import type { z } from 'zod'
 import { asSmaltiError } from '../contract/errors.ts'
 import { makeFolder, readIfPresent } from './files.ts'
 
-/** A file of one JSON value a line, to which values are added as they come, so that many cost no more each than few. */
+/** A file with one JSON value per line. Appending to a long file costs no more than appending to a short one. */
 export interface LineFile<T> {
   add(value: T): Promise<void>
   close(): Promise<void>
 }
 
-/** @throws DiskFull, FolderNotWritable */
+/** Opens a file for appending. @throws DiskFull, FolderNotWritable */
 export async function openLineFile<T>(path: string): Promise<LineFile<T>> {
   let handle: FileHandle | undefined
   try {
     await makeFolder(dirname(path))
     const whole = await readFile(path, 'utf8').catch(() => '')
     handle = await open(path, 'a')
-    // A line that was cut off would swallow the next.
+    // An incomplete line would merge with the next.
     await handle.truncate(Buffer.byteLength(whole.slice(0, whole.lastIndexOf('\n') + 1)))
   } catch (fault) {
     await handle?.close()
@@ -36,7 +36,7 @@ export async function openLineFile<T>(path: string): Promise<LineFile<T>> {
   }
 }
 
-/** The values of a file's whole lines, up to the first that is none. */
+/** Reads the values of a file's complete lines, up to the first invalid one. */
 export async function* linesOf<T>(path: string, schema: z.ZodType<T>): AsyncGenerator<T> {
   const told = (await readIfPresent(path))?.toString() ?? ''
   for (const line of told.split('\n').slice(0, -1)) {
@@ -44,7 +44,7 @@ export async function* linesOf<T>(path: string, schema: z.ZodType<T>): AsyncGene
     try {
       value = JSON.parse(line)
     } catch {
-      return // The line that a kill cut off; what follows it was written by nobody.
+      return // A crash cut this line off, so nothing valid follows.
     }
     const found = schema.safeParse(value)
     if (!found.success) return

@@ -7,49 +7,50 @@ import { SmaltiError, asSmaltiError } from '../contract/errors.ts'
 import { removeUnfinished, temporaryName } from './files.ts'
 import { THIS_WORKER, type Worker, hasEnded, machineOf, worker } from './machine.ts'
 
-/** Milliseconds between looks at a lock that another holds: the first, and the longest. */
+/** Milliseconds between checks of a lock that another process holds: the first, and the longest. */
 const [LOOK, LONGEST_LOOK] = [25, 500]
-/** Milliseconds between signs of life of a lock's holder. */
+/** Milliseconds between the holder's signs of life. */
 const BEAT = 10_000
-/** Without a sign of life for as long, a holder whose end nothing else can tell counts as gone. */
+/** A holder without a sign of life for this long counts as ended, if there is no better evidence. */
 const QUIET = 120_000
 
 const record = worker.extend({ id: z.string() })
 type Record = z.infer<typeof record>
 
-/** A lock as it was found. */
+/** A lock, as found on disk. */
 interface Found {
-  /** Absent where the file says nothing that is understood, as after a power cut. */
+  /** Absent if the file is unreadable, for example after a power cut. */
   holder?: Record
-  /** Tells this lock from those that were or will be in its place. */
+  /** Distinguishes this lock from earlier and later ones in the same place. */
   id: string
 }
 
+/** Which lock to take, and what to do while another process holds it. */
 export interface LockOptions {
-  /** Parts of a project that several processes may change at a time have locks of their own. */
+  /** Name of the lock. Parts of a project that several processes may change at a time have separate locks. */
   name?: string
-  /** Milliseconds to wait while another holds the lock. */
+  /** Milliseconds to wait while another process holds the lock. */
   patience?: number
-  /** Ends the waiting. */
+  /** Stops waiting. */
   signal?: AbortSignal
-  /** Hears of a holder on another machine, or thread, that gave no sign of life and whose lock was taken over. */
+  /** Called when a lock was taken over from a holder on another computer or thread that gave no sign of life. */
   onTakeover?(holder: Worker | undefined): void
-  /** False where files below the folder are not ours alone: what ended processes had half written is then left to the caller. */
+  /** False if files below the folder aren't all ours; the caller then removes unfinished files of ended processes. */
   sweeps?: boolean
 }
 
-/** Folders that this process has cleared of what ended processes of its machine had begun to write. */
+/** Folders that this process has cleared of unfinished files that ended processes of this computer left. */
 const cleared = new Set<string>()
 
-/** A lock that is held, until it is disposed of. */
+/** A lock that is held until it is disposed of. */
 export interface Lock extends AsyncDisposable {
-  /** Aborts, with `ProjectLocked` as its reason, when another took the lock over, as after a sleep of the machine. */
+  /** Aborts with `ProjectLocked` if another process took the lock over, for example while the computer was asleep. */
   readonly lost: AbortSignal
 }
 
 /**
- * Takes a lock that nobody else holds, on this machine or any other that sees the folder. The lock of a holder that has
- * ended is taken over, by one taker only, and files that processes of this machine had half written are removed.
+ * Takes a lock that no one else holds, on this computer or any other that sees the folder. The lock of a holder that
+ * has ended is taken over, by one process only, and unfinished files that processes of this computer left are removed.
  * @throws ProjectLocked, Cancelled, FolderNotWritable, DiskFull
  */
 export async function takeLock(
@@ -83,9 +84,9 @@ export async function takeLock(
 }
 
 /**
- * Runs `work` while nobody else holds the lock.
- * @param work  its signal aborts when another took the lock over
- * @throws as `takeLock`, and whatever `work` throws
+ * Runs `work` while holding a lock.
+ * @param work  receives a signal that aborts when another process takes the lock over
+ * @throws the same as `takeLock`, and whatever `work` throws
  */
 export async function withLock<T>(
   folder: string,
@@ -111,7 +112,7 @@ async function lockedBy(path: string, folder: string): Promise<SmaltiError> {
   })
 }
 
-/** Takes a lock, waiting for it as long as asked. @returns the lock that was taken over, if any */
+/** Takes a lock and waits for it if needed. @returns the lock that was taken over, if any */
 async function take(
   path: string,
   own: Record,
@@ -125,7 +126,7 @@ async function take(
     await writeFile(draft, JSON.stringify(own), { flag: 'wx' })
     for (let look = LOOK; ; look = Math.min(2 * look, LONGEST_LOOK)) {
       if (signal?.aborted) throw new SmaltiError('Cancelled')
-      // Over a network the answer that a link was made may be lost, and the second attempt find it.
+      // Over a network, the reply that a link was made may be lost, and the second attempt finds the link.
       if ((await placed(draft, path)) || (await found(path))?.id === own.id) return undefined
       const outcome = await takeOver(path, draft)
       if (outcome !== 'held') return outcome === 'free' ? undefined : outcome
@@ -146,7 +147,7 @@ async function placed(draft: string, path: string): Promise<boolean> {
     return true
   } catch (fault) {
     if ((fault as NodeJS.ErrnoException).code === 'EEXIST') return false
-    // File systems without links say so in many ways; what else is the matter, writing tells.
+    // File systems report missing support for links in many ways; any other problem shows up when writing.
   }
   const content = await readFile(draft)
   try {
@@ -158,7 +159,7 @@ async function placed(draft: string, path: string): Promise<boolean> {
   }
 }
 
-/** What a lock says, or undefined where there is none. */
+/** Reads a lock, or returns undefined if there is none. */
 async function found(path: string): Promise<Found | undefined> {
   const text = await readFile(path, 'utf8').catch((fault: NodeJS.ErrnoException) => {
     if (fault.code === 'ENOENT') return undefined
@@ -174,9 +175,9 @@ async function found(path: string): Promise<Found | undefined> {
 }
 
 /**
- * Takes the lock of a holder that has ended. Whoever first creates the file named after the old lock is its only successor;
- * should he end before he has replaced the lock, the same holds of his own file.
- * @returns the former lock, `held` by a living holder, or `free` where there was none any more, and it was taken
+ * Takes the lock of a holder that has ended. The first process to create the file named after the old lock is its only
+ * successor. If that process ends before it has replaced the lock, its own file can be taken over in the same way.
+ * @returns  the former lock, `held` by a living holder, or `free` if the lock had been released and was taken
  */
 async function takeOver(path: string, draft: string): Promise<Found | 'held' | 'free'> {
   const former = await found(path)
@@ -193,13 +194,13 @@ async function takeOver(path: string, draft: string): Promise<Found | 'held' | '
   }
   let taken = false
   try {
-    // Another may have replaced the lock between the look at it and the claim, and cleared the claims away.
+    // Another process may have replaced the lock and cleared the claims after this one read it.
     if ((await found(path))?.id === former.id) {
       await rename(draft, path)
       taken = true
     }
   } catch (fault) {
-    // A system that does not replace what somebody has open leaves it to its holder.
+    // A system that can't replace an open file leaves the lock to its holder.
     if (!IN_USE.has((fault as NodeJS.ErrnoException).code ?? '')) throw fault
   } finally {
     for (const claim of taken ? claims : claims.slice(-1)) await unlink(claim).catch(() => undefined)
@@ -209,11 +210,11 @@ async function takeOver(path: string, draft: string): Promise<Found | 'held' | '
 
 const IN_USE = new Set(['EPERM', 'EBUSY', 'EACCES'])
 
-/** Whether the holder of a lock is gone for certain, or has given no sign of life for long. */
+/** Whether a lock's holder has certainly ended, or has given no sign of life for a long time. */
 async function isOver(path: string, { holder }: Found): Promise<boolean> {
   const ended = holder ? await hasEnded(holder) : undefined
   if (ended !== undefined) return ended
-  // Both times are the file system's own: clocks of machines differ.
+  // Both times come from the file system, because clocks of computers differ.
   const probe = temporaryName(path)
   try {
     await writeFile(probe, '')
@@ -227,7 +228,7 @@ async function isOver(path: string, { holder }: Found): Promise<boolean> {
   }
 }
 
-/** Writes a lock anew now and then, so that others see that its holder lives. */
+/** Rewrites a lock regularly to show that its holder is alive. */
 function beat(path: string, own: Record, onLost: () => Promise<void>): { stop(): Promise<void> } {
   let handle: FileHandle | undefined
   let writing: Promise<void> = Promise.resolve()
@@ -238,7 +239,7 @@ function beat(path: string, own: Record, onLost: () => Promise<void>): { stop():
       handle ??= await open(path, 'r+')
       await handle.write(JSON.stringify(own), 0)
     } catch {
-      // A network folder that doesn't answer may come back; nobody can take the lock over meanwhile.
+      // A network folder that doesn't respond may return, and meanwhile no one else can take the lock over.
     }
   }
   const timer = setInterval(() => (writing = writing.then(once)), BEAT).unref()

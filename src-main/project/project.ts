@@ -26,19 +26,20 @@ import {
   writeJsonSafely
 } from './files.ts'
 
-/** Version of the format on disk. A newer one is refused, an older one is read as what it means today. */
+/** Version of the format on disk. Newer versions are rejected; older ones are converted when they are read. */
 const FORMAT = 2
 const PROJECT_FILE = 'project.json'
 
+/** Matches the names of run folders. */
 export const RUN = /^run-(\d+)$/
-const runName = z.string().regex(RUN, 'is no run')
+const runName = z.string().regex(RUN, "isn't a run")
 
 const projectFile = z.union([
   z.object({
     format: z.literal(FORMAT),
     /** Absolute folders and files of the images, and addresses. */
     sources: z.array(pathText).min(1),
-    /** Folder name below `runs/` of the run in use. */
+    /** Name of the current run's folder in `runs/`. */
     run: runName.optional()
   }),
   z
@@ -46,7 +47,7 @@ const projectFile = z.union([
     .transform(({ images, run }) => ({ format: FORMAT, sources: [images], run }))
 ])
 
-/** What a checkpoint says besides its weights, and the run's catalogue: all that is needed to go on, or to segment. */
+/** A checkpoint's metadata and the run's catalogue: all that resuming or segmenting needs, except weights. */
 export const runMeta = z.object({
   settings: trainingSettings,
   backend: z.enum(BACKEND_CHOICES),
@@ -57,11 +58,11 @@ export const runMeta = z.object({
   crop: z.int(),
   architecture: architecture,
   upright: upright.optional(),
-  /** Of head A's clusters, once they are settled. */
+  /** The tree of head A's clusters, once they are final. */
   tree: clusterTree.optional(),
   map: clusterMap.optional(),
   position: z.object({ step: z.int(), seconds: z.number(), rateFactor: z.number(), history: z.array(trainingReport) }),
-  /** What training remembers besides its weights, see `TrainingMemory`. */
+  /** State of the training besides its weights, see `TrainingMemory`. */
   memory: z
     .object({ bestInformation: z.number(), risen: z.object({ information: z.number(), progress: z.number() }) })
     .optional(),
@@ -75,7 +76,7 @@ const oldCatalogue = z.object({
   skipped: z.array(z.unknown())
 })
 
-/** A checkpoint's notes as they are today. Those of format 1 counted bands and named one folder. */
+/** Converts a checkpoint's metadata to the current format. Format 1 counted bands and named one folder. */
 function upToDate(notes: unknown): unknown {
   const meta = notes as { bands?: unknown; catalogue?: unknown }
   if (typeof meta.bands !== 'number') return notes
@@ -94,12 +95,12 @@ function upToDate(notes: unknown): unknown {
   }
 }
 
-/** Whether a run has anything to segment with. */
+/** Whether a run is trained enough to segment with. */
 export function isTrained({ position, finished }: { position: { step: number }; finished: boolean }): boolean {
   return finished || position.step > 0
 }
 
-/** Of each head the sub-head that tells most, by the run's last report. */
+/** Returns each head's best sub-head, according to the run's last report. */
 export function chosenSubHeads({
   architecture,
   position
@@ -109,22 +110,26 @@ export function chosenSubHeads({
   return Object.fromEntries(architecture.heads.map(({ name, mergedFrom }) => [name, chosen(mergedFrom ?? name)]))
 }
 
+/** An open project: its folder, its images and its current run. */
 export interface Project {
   folder: string
   sources: string[]
   run?: string
 }
 
-/** @throws ProjectNotFound, ProjectUnreadable, ProjectTooNew */
+/** Opens a project. @throws ProjectNotFound, ProjectUnreadable, ProjectTooNew */
 export async function openProject(folder: string, run?: string): Promise<Project> {
   const found = await readJson(folder, join(folder, PROJECT_FILE), projectFile)
   if (!found) throw new SmaltiError('ProjectNotFound', { path: folder })
   if (run !== undefined && !(RUN.test(run) && existsSync(join(folder, 'runs', run))))
-    throw new SmaltiError('InvalidSetting', { setting: 'run', reason: `the project has none called ${run}` })
+    throw new SmaltiError('InvalidSetting', { setting: 'run', reason: `the project has no run ${run}` })
   return { folder, sources: found.sources, run: run ?? found.run }
 }
 
-/** Opens the project at `folder`, or makes one there. @throws FolderNotWritable, DiskFull and what `openProject` throws */
+/**
+ * Opens the project at `folder`, or creates one there.
+ * @throws FolderNotWritable, DiskFull and whatever `openProject` throws
+ */
 export async function openOrCreateProject(folder: string, sources: readonly string[]): Promise<Project> {
   try {
     const project = await openProject(folder)
@@ -138,7 +143,10 @@ export async function openOrCreateProject(folder: string, sources: readonly stri
   return project
 }
 
-/** The file of an older format is kept beside the new one, once: the program that wrote it still opens that. @throws DiskFull, FolderNotWritable */
+/**
+ * Saves a project. A file in an older format is kept next to the new one, so that older versions can still open it.
+ * @throws DiskFull, FolderNotWritable
+ */
 export async function saveProject({ folder, sources, run }: Project): Promise<void> {
   const former = await readIfPresent(join(folder, PROJECT_FILE))
   const { format } = former ? formatOf(former) : { format: FORMAT }
@@ -146,7 +154,7 @@ export async function saveProject({ folder, sources, run }: Project): Promise<vo
   await writeJsonSafely(join(folder, PROJECT_FILE), { format: FORMAT, sources, run })
 }
 
-/** One that cannot be read counts as today's. */
+/** Reads a file's format. Files without one count as the current format. */
 function formatOf(bytes: Buffer): { format: number } {
   try {
     return z.object({ format: z.int() }).parse(JSON.parse(bytes.toString()))
@@ -155,10 +163,10 @@ function formatOf(bytes: Buffer): { format: number } {
   }
 }
 
-/** Lies in a run until it has learnt something. */
+/** A file that marks a run as untrained. */
 const UNLEARNT = 'unlearnt'
 
-/** Removes runs that were stopped before they learnt anything. */
+/** Removes runs that were cancelled before their first checkpoint. */
 export async function removeUnlearnt({ folder }: Project): Promise<void> {
   const { run: current } = await openProject(folder)
   for (const run of await readdir(join(folder, 'runs')).catch(() => [])) {
@@ -167,19 +175,19 @@ export async function removeUnlearnt({ folder }: Project): Promise<void> {
   }
 }
 
-/** Makes a run that has learnt something the project's own. @throws DiskFull, FolderNotWritable */
+/** Makes a trained run the project's current one. @throws DiskFull, FolderNotWritable */
 export async function adoptRun(project: Project): Promise<void> {
   await rm(join(runFolder(project), UNLEARNT), { force: true })
   await saveProject(project)
 }
 
-/** Starts a new run, which is the project's own once it is adopted. @throws DiskFull, FolderNotWritable */
+/** Starts a new run, which becomes the project's current one when it is adopted. @throws DiskFull, FolderNotWritable */
 export async function startRun(project: Project): Promise<Project> {
   const runs = join(project.folder, 'runs')
   await makeFolder(runs)
   const numbers = (await readdir(runs)).map((name) => Number(RUN.exec(name)?.[1] ?? 0))
   const run = `run-${String(Math.max(0, ...numbers) + 1).padStart(4, '0')}`
-  // With its mark from the first moment on: whatever ends this process, the next one knows it for what it is.
+  // Create the run with its marker in one step, so that it is recognised as untrained however this process ends.
   const begun = temporaryName(join(runs, run))
   await makeFolder(begun)
   await writeFileSafely(join(begun, UNLEARNT), '')
@@ -191,17 +199,19 @@ export function runFolder({ folder, run }: Project): string {
   return join(folder, 'runs', run ?? '')
 }
 
-/** Tiled copies of images that cannot be read in parts; they may be deleted at any time. */
+/** Returns the folder of tiled copies of images that can't be read in parts. It may be deleted at any time. */
 export function copiesFolder({ folder }: Project): string {
   return join(folder, 'cache')
 }
 
 export const checkpointPath = (project: Project): string => join(runFolder(project), 'checkpoint.smalti')
-/** From when the program was called Tessera. */
+/** The name that Tessera, as Smalti was first called, gave to checkpoints. */
 const formerCheckpointPath = (project: Project): string => join(runFolder(project), 'checkpoint.tessera')
 const cataloguePath = (project: Project): string => join(runFolder(project), 'catalogue.json')
 
-/** Writes what a run learns from, once: it may be long, and checkpoints are many. */
+/**
+ * Saves the images that a run is trained on. They are saved once because the list may be long and checkpoints are many.
+ */
 export async function saveCatalogue(project: Project, images: Catalogue): Promise<void> {
   await writeJsonSafely(cataloguePath(project), images)
 }
@@ -215,12 +225,19 @@ export async function saveRun(project: Project, meta: RunMeta, arrays: Checkpoin
   }
 }
 
-/** What is missing of a project says something only while the project itself is there. @throws ProjectNotFound when it, or its drive, has gone since it was opened */
+/**
+ * Checks that the project still exists, before a missing file is taken to mean anything.
+ * @throws ProjectNotFound when the project, or its drive, is gone
+ */
 async function stillThere(folder: string): Promise<void> {
   if (!(await readIfPresent(join(folder, PROJECT_FILE)))) throw new SmaltiError('ProjectNotFound', { path: folder })
 }
 
-/** What a run's checkpoint says besides its weights and its catalogue, neither of which is read; undefined before the first one. @throws Error when it is damaged */
+/**
+ * Loads a run's checkpoint metadata without its weights and catalogue, or returns undefined before the first
+ * checkpoint.
+ * @throws Error when it is damaged
+ */
 export async function loadRunNotes(project: Project): Promise<unknown> {
   const notes =
     (await checkpointNotes(checkpointPath(project))) ?? (await checkpointNotes(formerCheckpointPath(project)))
@@ -228,7 +245,7 @@ export async function loadRunNotes(project: Project): Promise<unknown> {
   return notes && upToDate(notes)
 }
 
-/** The current run's checkpoint, or undefined before the first one. @throws CheckpointUnreadable */
+/** Loads the current run's checkpoint, or returns undefined before the first one. @throws CheckpointUnreadable */
 export async function loadRun(project: Project): Promise<{ meta: RunMeta; arrays: Checkpoint['arrays'] } | undefined> {
   if (project.run === undefined) return undefined
   const path = checkpointPath(project)
@@ -252,14 +269,20 @@ export async function loadRun(project: Project): Promise<{ meta: RunMeta; arrays
   }
 }
 
-/** The current run's checkpoint. @throws NothingTrained when there is nothing to segment with, CheckpointUnreadable */
+/**
+ * Loads the current run's checkpoint for segmentation.
+ * @throws NothingTrained when there is nothing to segment with, CheckpointUnreadable
+ */
 export async function loadTrainedRun(project: Project): Promise<{ meta: RunMeta; arrays: Checkpoint['arrays'] }> {
   const loaded = await loadRun(project)
   if (!loaded || !isTrained(loaded.meta)) throw new SmaltiError('NothingTrained', { path: project.folder })
   return loaded
 }
 
-/** A file's content after its schema, or undefined where there is no file. @throws ProjectUnreadable, ProjectTooNew */
+/**
+ * Reads a file and validates it, or returns undefined if there is no such file.
+ * @throws ProjectUnreadable, ProjectTooNew
+ */
 export async function readJson<T>(folder: string, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   const bytes = await readIfPresent(path)
   if (!bytes) {

@@ -6,12 +6,13 @@ import { SmaltiError } from '../contract/errors.ts'
 import { writeJsonSafely } from './files.ts'
 import { type Project, readJson, saveProject } from './project.ts'
 
-/** The parts of a catalogue and of a label index that say where images lie; all else stays as it is. */
+/** The parts of a catalogue and of a label index that say where images are; everything else stays unchanged. */
 const placed = z.looseObject({ sources: z.array(z.string()), images: z.array(z.looseObject({ file: z.string() })) })
 
 /**
- * Lets a project find its images again after their folder was renamed or moved.
- * @throws OtherImages when the former folder is still there, or the images of the new one are not the project's; DiskFull, FolderNotWritable
+ * Updates a project's paths after its image folder was renamed or moved.
+ * @throws OtherImages when the former folder still exists, or the new folder contains different images; DiskFull,
+ *   FolderNotWritable
  */
 export async function relocate(project: Project, to: string): Promise<Project> {
   const [from, ...more] = project.sources

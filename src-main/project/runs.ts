@@ -18,31 +18,34 @@ import {
   saveProject
 } from './project.ts'
 
-/** What a run is called by its user. */
+/** The name that a user gave to a run. */
 const runFile = z.object({ format: z.literal(2), name: z.string() })
 const runFilePath = (project: Project): string => join(runFolder(project), 'run.json')
 
-/** What was found of a run's features. */
+/** Returns the path of the quality evaluation of a run. */
 const diagnosisPath = (project: Project): string => join(runFolder(project), 'diagnosis.json')
 
-/** @throws DiskFull, FolderNotWritable */
+/** Saves a quality evaluation. @throws DiskFull, FolderNotWritable */
 export const saveDiagnosis = (project: Project, found: Diagnosis): Promise<void> =>
   writeJsonSafely(diagnosisPath(project), { format: 2, ...found })
 
-/** What is known of the features that a run has after so many steps. */
+/** Loads the quality evaluation of a run, if it was made after the same number of steps. */
 export async function loadDiagnosis(project: Project, steps: number): Promise<Diagnosis | undefined> {
   const found = await readJson(project.folder, diagnosisPath(project), diagnosis)
   return found?.steps === steps ? found : undefined
 }
 
-/** What of a checkpoint's notes a list of runs tells. */
+/** The part of a checkpoint's metadata that a list of runs shows. */
 const notes = z.object({
   settings: trainingSettings,
   position: z.object({ step: z.int(), seconds: z.number(), history: z.array(trainingReport) }),
   finished: z.boolean()
 })
 
-/** The runs of a project that have learnt something, the newest first; damaged ones are left out. @throws ProjectUnreadable, ProjectTooNew */
+/**
+ * Lists the trained runs of a project, newest first; damaged ones are left out.
+ * @throws ProjectUnreadable, ProjectTooNew
+ */
 export async function listRuns(project: Project): Promise<RunSummary[]> {
   const names = (await readdir(join(project.folder, 'runs')).catch(() => []))
     .filter((name) => RUN.test(name))
@@ -86,12 +89,12 @@ const named = (runs: readonly RunSummary[], run: string): RunSummary => {
   if (!found)
     throw new SmaltiError('InvalidSetting', {
       setting: 'run',
-      reason: `the project has none called ${run}; it has ${runs.map((entry) => entry.run).join(', ')}`
+      reason: `the project has no run ${run}; it has ${runs.map((entry) => entry.run).join(', ')}`
     })
   return found
 }
 
-/** Makes an earlier run the project's own again. @throws InvalidSetting, DiskFull, FolderNotWritable */
+/** Makes an earlier run the project's current one. @throws InvalidSetting, DiskFull, FolderNotWritable */
 export async function useRun(project: Project, run: string): Promise<Project> {
   named(await listRuns(project), run)
   const changed = { ...project, run }
@@ -99,7 +102,7 @@ export async function useRun(project: Project, run: string): Promise<Project> {
   return changed
 }
 
-/** @throws InvalidSetting, DiskFull, FolderNotWritable */
+/** Renames a run. @throws InvalidSetting, DiskFull, FolderNotWritable */
 export async function renameRun(project: Project, run: string, name: string): Promise<void> {
   named(await listRuns(project), run)
   await writeJsonSafely(runFilePath({ ...project, run }), { format: 2, name })

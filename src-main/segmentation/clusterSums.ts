@@ -4,7 +4,7 @@ import type { Heatmap } from './enlarge.ts'
 
 const patch = z.object({ x: z.number(), y: z.number(), score: z.number() })
 
-/** What is added up over the cells of an image that a cluster leads, for clusters that lead any. */
+/** Sums over the cells of an image in which a cluster leads, for clusters that lead any. */
 export const clusterSums = z.array(
   z.object({
     cluster: z.int(),
@@ -13,21 +13,21 @@ export const clusterSums = z.array(
     confidence: z.number(),
     /** Sums of the z-scored bands. */
     bands: z.array(z.number()),
-    /** Its most certain places, in pixels of the image, best first. */
+    /** Its places of highest confidence, in pixels of the image, best first. */
     patches: z.array(patch)
   })
 )
 export type ClusterSums = z.infer<typeof clusterSums>
 type Sums = ClusterSums[number]
-/** By head. */
+/** Sums by head. */
 export const headSums = z.record(z.string(), clusterSums)
 export type HeadSums = z.infer<typeof headSums>
 
-/** Places that are kept of each cluster and image, and how many pixels they lie apart at least. */
+/** Places to keep for each cluster and image, and their smallest distance in pixels. */
 const PATCHES = 3
 const APART = 64
 
-/** Joins what was added up over different cells. */
+/** Joins sums over different cells. */
 export function joinedSums(all: readonly ClusterSums[]): ClusterSums {
   const byCluster = new Map<number, Sums>()
   for (const sums of all.flat()) {
@@ -55,16 +55,16 @@ function keep(patches: Sums['patches'], place: Sums['patches'][number]): void {
   patches.length = Math.min(patches.length, PATCHES)
 }
 
-/** Cells of a window: where they lie, and what was read of it. */
+/** Cells of a window and the values read for them. */
 export interface CellView {
   cells: Window
-  /** Of the image in pixels of its file. */
+  /** Size of a cell in pixels of the image's file. */
   cell: Size
-  /** Mean z-scored bands of each cell's valid pixels, [cells, bands]; NaN without any. */
+  /** Mean z-scored bands of each cell's valid pixels, [cells, bands]; NaN without valid pixels. */
   bands: Float32Array
 }
 
-/** Mean bands of cells, from the planes of the window that holds them. */
+/** Returns the mean bands of cells, from the planes of the window that contains them. */
 export function meanBands(
   cells: Window,
   { values, valid, window, stride }: { values: Float32Array; valid?: Uint8Array; window: Window; stride: number }
@@ -90,10 +90,10 @@ export function meanBands(
 }
 
 /**
- * Adds up the cells that each cluster leads. Places count as certain where the cells about them have the same leader;
- * among those of about one probability chance decides, by their position alone.
+ * Adds up the cells that each cluster leads. Places are only kept where the cells around them have the same leader;
+ * among places of similar probability chance decides, by their position alone.
  *
- * @param first  the heatmap's cell of row and column 0 of the view
+ * @param first  the heatmap's cell at row and column 0 of the view
  */
 export function sumsOf(
   { cells, cell, bands }: CellView,
@@ -134,7 +134,7 @@ export function sumsOf(
   return found.filter((sums) => sums !== undefined)
 }
 
-/** A number of 0…1 for each position, the same wherever it is asked for. */
+/** Returns a number 0…1 for a position, always the same. */
 function chance(x: number, y: number): number {
   let hash = Math.imul(x, 0x9e3779b1) ^ Math.imul(y, 0x85ebca77)
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)

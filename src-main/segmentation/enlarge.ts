@@ -7,11 +7,14 @@ export interface Heatmap {
   values: Float32Array
   side: number
   clusters: number
-  /** How probabilities go on between pixels: value + slope · (guide there − guide here); float32 [side, side, clusters] and [side, side]. */
+  /**
+   * Models that continue probabilities between pixels: value + slope · (guide there − guide here); float32 [side, side,
+   * clusters] and [side, side].
+   */
   models?: { slopes: Float32Array; guide: Float32Array }
 }
 
-/** The most probable cluster of each coarse pixel; the first of equally probable ones. */
+/** Returns the most probable cluster of each coarse pixel, the first if several are equally probable. */
 export function strongest({ values, side, clusters }: Heatmap): Uint8Array {
   const winners = new Uint8Array(side * side)
   for (let i = 0, from = 0; i < winners.length; i++, from += clusters) {
@@ -22,7 +25,7 @@ export function strongest({ values, side, clusters }: Heatmap): Uint8Array {
   return winners
 }
 
-/** The guide between the pixels of a heatmap: a plane that covers the same place, and where output pixels lie in it. */
+/** The guide between a heatmap's pixels: a plane over the same area, and the positions of output pixels in it. */
 export interface FullGuide {
   values: Float32Array
   side: number
@@ -30,14 +33,14 @@ export interface FullGuide {
   columns: Placement
 }
 
-/** Where output pixels lie in a heatmap, and in the guide if it has linear models. */
+/** Positions of output pixels in a heatmap and, if it has linear models, in the guide. */
 export interface Places {
   rows: Placement
   columns: Placement
   full?: FullGuide
 }
 
-/** Mean of the planes of an image, the guide of its heatmaps. */
+/** Returns the mean of an image's planes, which guides its heatmaps. */
 export function meanOfPlanes(planes: Float32Array, pixels: number): Float32Array {
   const mean = planes.slice(0, pixels)
   for (let from = pixels; from < planes.length; from += pixels)
@@ -48,11 +51,11 @@ export function meanOfPlanes(planes: Float32Array, pixels: number): Float32Array
 }
 
 /**
- * The most probable clusters of output pixels, of those that lead at one of the four coarse pixels about them: each
- * probability is interpolated bilinearly, as it is or, with linear models, as it follows the guide. Only where leaders
- * differ is anything interpolated.
+ * Writes the most probable cluster of each output pixel, among those that lead at one of the four coarse pixels around
+ * it. Probabilities are interpolated bilinearly, as they are or, with linear models, following the guide; where leaders
+ * agree, nothing is interpolated.
  *
- * @param into  labels of a larger picture, row-major with `width`; `area` of it is written
+ * @param into  labels of a larger image, row-major with `width`; only `area` is written
  */
 export function enlargeLabels(
   { values, side, clusters, models }: Heatmap,
@@ -65,7 +68,7 @@ export function enlargeLabels(
   const below = side > 1 ? side : 0
   const right = side > 1 ? 1 : 0
   const runs = runsOf(columns.before, area.width)
-  // Of each leader, at the left and at the right of a run: its offset and its slope, interpolated down.
+  // For each leader, at the left and right end of a run: its offset and slope, interpolated vertically.
   const lines = new Float64Array(4 * LINE)
   for (let r = 0; r < area.height; r++) {
     const row = rows.before[r] * side
@@ -115,10 +118,10 @@ export function enlargeLabels(
   }
 }
 
-/** Numbers kept of a leader: its cluster, and offset and slope at both ends. */
+/** Numbers stored per leader: its cluster, and offset and slope at both ends. */
 const LINE = 5
 
-/** Where runs of output pixels begin that lie between the same coarse ones, and where the last ends. */
+/** Returns the starts of the runs of output pixels between the same coarse ones, and the end of the last. */
 function runsOf(before: Int32Array, length: number): number[] {
   const runs: number[] = []
   for (let c = 0; c < length; c++) if (c === 0 || before[c] !== before[c - 1]) runs.push(c)

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { type UtilityProcess, utilityProcess } from 'electron'
-import { type EngineClient, type EngineProcess, createClient } from '../contract/client.ts'
+import { type EngineClient, type EngineProcess, createClient } from '../contract/engine/client.ts'
 import { SmaltiError } from '../contract/errors.ts'
-import { type SiblingNews, siblingRequest } from '../contract/messages.ts'
+import { type SiblingNews, siblingRequest } from '../contract/engine/messages.ts'
 
-/** Characters of an engine's own complaints that are kept, to be shown if it crashes. */
+/** Characters of an engine's error output that are kept, to show if it crashes. */
 const KEPT_OUTPUT = 4000
 
 const fork = (stdio: 'inherit' | 'pipe'): UtilityProcess =>
@@ -14,9 +14,9 @@ const fork = (stdio: 'inherit' | 'pipe'): UtilityProcess =>
   })
 
 /**
- * Starts an engine as a utility process, and the further ones that it asks for.
- * @param quiet    what it complains of is shown only if it crashes
- * @param onEnded  with the exit code
+ * Starts an engine as a utility process, and the sibling engines it asks for.
+ * @param quiet    shows its error output only if it crashes
+ * @param onEnded  receives the exit code
  */
 export function startEngine({
   quiet = false,
@@ -47,7 +47,7 @@ export function startEngine({
   }
 }
 
-/** Engines beside an engine: started and ended as it asks, with what they say to each other carried along. */
+/** Starts and ends sibling engines for an engine, and passes on their messages. */
 function serveSiblings(engine: UtilityProcess): { receive(message: unknown): boolean; end(): void } {
   const running = new Map<number, UtilityProcess>()
   const start = (sibling: number): void => {
@@ -78,7 +78,7 @@ function serveSiblings(engine: UtilityProcess): { receive(message: unknown): boo
   }
 }
 
-/** The window's engine, started at the first call and again after a crash. */
+/** Starts the window's engine at the first call, and again after a crash. */
 export function createEngineHost(): Pick<EngineClient, 'call'> & { stop(): Promise<void> } {
   let running: EngineProcess | undefined
   return {

@@ -4,7 +4,8 @@ import { CHANNELS } from '../contract/window/window.ts'
 import { commandLineArguments, runAsCommandLine } from './commandLine.ts'
 import { createEngineHost } from './engine.ts'
 import { grantFormerExports, grantImages } from './grants.ts'
-import { type Opened, type Work, answerWindow } from './ipc.ts'
+import { type Opened, answerWindow } from './ipc.ts'
+import type { Work } from './ipcCommands.ts'
 import { applicationMenu } from './menu.ts'
 import { pathsOf } from './openedPaths.ts'
 import { createPictureHost } from './pictures.ts'
@@ -14,11 +15,11 @@ import { createUpdates } from './updates/updates.ts'
 import { rememberBounds } from './memory/windowState.ts'
 
 declareScheme()
-// Nothing is asked of the network that the user did not ask for.
+// No network access that the user did not ask for.
 for (const service of ['disable-component-update', 'disable-background-networking', 'disable-domain-reliability'])
   app.commandLine.appendSwitch(service)
 
-/** How long what is broken off may take to be kept, in milliseconds. */
+/** Milliseconds that cancelled work may take to save its results. */
 const PATIENCE = 15_000
 
 function openWindow(work: Work): void {
@@ -35,7 +36,7 @@ function openWindow(work: Work): void {
       contextIsolation: true,
       sandbox: true,
       nodeIntegration: false,
-      // Its dictionaries would be downloaded.
+      // Chromium would download the dictionaries.
       spellcheck: false
     }
   })
@@ -47,7 +48,7 @@ function openWindow(work: Work): void {
   void window.loadURL(`${SCHEME}://app/index.html`)
 }
 
-/** A window whose work is not done asks before it closes, and lets what can be kept be kept. */
+/** Asks before a window with unfinished work closes, and lets the work be saved. */
 function askBeforeClosing(window: BrowserWindow, work: Work): void {
   let stopping = false
   window.on('close', (event) => {
@@ -58,7 +59,7 @@ function askBeforeClosing(window: BrowserWindow, work: Work): void {
     void dialog
       .showMessageBox(window, {
         type: 'question',
-        message: 'Quit now?',
+        message: 'Quit Smalti?',
         detail: reason,
         buttons: ['Stop and quit', 'Keep working'],
         defaultId: 1,
@@ -74,7 +75,7 @@ function askBeforeClosing(window: BrowserWindow, work: Work): void {
 }
 
 const commandLine = commandLineArguments(process.argv)
-/** Behind the program itself, and the folder of the clone where it is run from one. */
+/** The arguments after the program itself and, in a clone, its folder. */
 const argumentsOf = (argv: readonly string[]): readonly string[] => argv.slice(app.isPackaged ? 1 : 2)
 
 if (commandLine) {
@@ -114,7 +115,7 @@ if (commandLine) {
   app.quit()
 }
 
-/** Paths that the system asked to open: those that wait for the window to take them, and later ones. */
+/** Collects paths that the system asked to open, until the window takes them. */
 function createOpened(paths: string[]): Opened {
   let waiting = paths
   return {

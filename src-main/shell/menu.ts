@@ -3,7 +3,7 @@ import { ACTIONS, ACTION_NAMES, type ActionName, keysOf } from '../contract/wind
 import type { Updates } from './updates/updates.ts'
 import { CHANNELS } from '../contract/window/window.ts'
 
-/** Keys of the page itself; the menu shows them and leaves them to it. */
+/** The page handles these keys itself; the menu only shows them. */
 const SYMBOLS: Record<string, string> = { '←': 'Left', '→': 'Right', '−': '-', '+': 'Plus' }
 const accelerator = (keys: string): string => SYMBOLS[keys] ?? keys.replace('Ctrl', 'CmdOrCtrl')
 
@@ -21,14 +21,14 @@ function item(name: ActionName): MenuItemConstructorOptions {
 const of = (menu: string): MenuItemConstructorOptions[] =>
   ACTION_NAMES.filter((name) => ACTIONS[name].menu === menu).map(item)
 
-/** All that the window can do, and the usual entries of the platform. */
+/** Builds the application menu from the window's actions and the platform's standard entries. */
 export function applicationMenu(updates: Updates, onCopyReport: () => void): Menu {
   const separator = { type: 'separator' as const }
   return Menu.buildFromTemplate([
     ...(process.platform === 'darwin' ? [{ role: 'appMenu' as const }] : []),
     { label: 'File', submenu: [...of('File'), separator, { role: process.platform === 'darwin' ? 'close' : 'quit' }] },
     { role: 'editMenu' },
-    { label: 'Work', submenu: of('Work') },
+    { label: 'Model', submenu: of('Model') },
     { label: 'Classes', submenu: of('Classes') },
     { label: 'View', submenu: [...of('View'), separator, { role: 'togglefullscreen' }, { role: 'toggleDevTools' }] },
     { role: 'windowMenu' },
@@ -38,14 +38,14 @@ export function applicationMenu(updates: Updates, onCopyReport: () => void): Men
         ...of('Help'),
         separator,
         {
-          label: 'Copy report',
-          toolTip: 'Versions, backends and names of errors, without paths; nothing is sent',
+          label: 'Copy diagnostics',
+          toolTip: 'Copies versions, backends and error names. Contains no paths, and nothing is sent.',
           click: onCopyReport
         },
         separator,
-        { label: 'Look for updates now', click: () => void updates.look() },
+        { label: 'Check for updates…', click: () => void updates.look() },
         {
-          label: 'Look for updates by itself',
+          label: 'Check automatically',
           type: 'checkbox',
           checked: updates.automatic,
           click: ({ checked }) => void (updates.automatic = checked)

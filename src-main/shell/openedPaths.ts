@@ -1,7 +1,10 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Files and folders among a program's arguments, by path or `file://` address; whether they are there, opening them tells. */
+/**
+ * Returns the files and folders among a program's arguments, given as paths or `file://` URLs. Whether they exist turns
+ * out when they are opened.
+ */
 export function pathsOf(args: readonly string[], workingDirectory: string): string[] {
   return args
     .filter((arg) => arg !== '' && !arg.startsWith('-'))
@@ -12,7 +15,7 @@ function fromAddress(address: string): string {
   try {
     return fileURLToPath(address)
   } catch {
-    // An address of another machine, or none at all: nothing is found there, and that is told.
+    // A URL of another machine, or an invalid one: opening it will fail and say so.
     return address
   }
 }

@@ -2,13 +2,14 @@ import { fileURLToPath } from 'node:url'
 import { type UtilityProcess, utilityProcess } from 'electron'
 import { type MadePicture, type PictureRequest, type ToPictures, fromPictures } from '../contract/window/pictures.ts'
 
-/** Nobody waits for a picture any more. */
+/** Thrown when nobody waits for a picture any more. */
 export class Abandoned extends Error {}
 
+/** Makes the pictures that the window requests. */
 export interface PictureHost {
-  /** @throws Error with a sentence when it cannot be made; Abandoned */
+  /** Makes a picture. @throws Error with a sentence for the user; Abandoned */
   make(request: PictureRequest, view: number, signal?: AbortSignal): Promise<MadePicture>
-  /** Nobody waits any more for what a view has asked for. */
+  /** Drops the requests of a view. */
   abandon(view: number): void
   stop(): void
 }
@@ -16,21 +17,21 @@ export interface PictureHost {
 interface Pending {
   view: number
   request: PictureRequest
-  /** Asked for alone, after the server stopped while it was being made. */
+  /** The server stopped while it made this picture, so it is retried alone. */
   suspect: boolean
   resolve(picture: MadePicture): void
   reject(fault: Error): void
 }
 
 /**
- * The picture server as a utility process, started at the first picture and again after a crash. What it was making then is made
- * again, one picture after the other: that at which it stops a second time is given up, and no other.
+ * Runs the picture server as a utility process. It starts with the first picture, and again after a crash. The pictures
+ * it was making then are retried one at a time; only the one that crashes it again is given up.
  */
 export function createPictureHost(): PictureHost {
   const pending = new Map<number, Pending>()
   let child: UtilityProcess | undefined
   let last = 0
-  /** Numbers of the pictures that wait to be made alone. */
+  /** Numbers of the pictures waiting to be retried alone. */
   let suspects: number[] = []
 
   function started(): UtilityProcess {
@@ -55,7 +56,7 @@ export function createPictureHost(): PictureHost {
         if (waiting.has(id)) continue
         if (picture.suspect) {
           pending.delete(id)
-          picture.reject(new Error('the picture server stopped'))
+          picture.reject(new Error('the image process stopped'))
         } else {
           picture.suspect = true
           suspects.push(id)
@@ -97,7 +98,7 @@ export function createPictureHost(): PictureHost {
       for (const [id, waiting] of pending) if (waiting.view === view) drop(id)
     },
     stop() {
-      for (const { reject } of pending.values()) reject(new Error('the program ends'))
+      for (const { reject } of pending.values()) reject(new Error('Smalti is closing'))
       pending.clear()
       child?.kill()
     }

@@ -1,6 +1,7 @@
 import { contextBridge, ipcRenderer, webUtils } from 'electron'
 import { CHANNELS, type WindowApi } from '../contract/window/window.ts'
 
+/** The bridge between the window and the main process: the only calls that the window can make. */
 const api: WindowApi = {
   run: (call, name, input) => ipcRenderer.invoke(CHANNELS.run, call, name, input),
   cancel: (call) => ipcRenderer.send(CHANNELS.cancel, call),

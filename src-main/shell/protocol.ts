@@ -6,6 +6,7 @@ import { type MadePicture, pictureRequest } from '../contract/window/pictures.ts
 import { checkPaths } from './grants.ts'
 import { Abandoned, type PictureHost } from './pictures.ts'
 
+/** The scheme of the window's own URLs. */
 export const SCHEME = 'smalti'
 const RENDERER = fileURLToPath(new URL('../renderer', import.meta.url))
 const TYPES: Record<string, string> = {
@@ -18,6 +19,7 @@ const TYPES: Record<string, string> = {
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' smalti: data:; connect-src 'self' smalti:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+/** Declares the scheme; Electron requires this before it is ready. */
 export function declareScheme(): void {
   protocol.registerSchemesAsPrivileged([
     { scheme: SCHEME, privileges: { standard: true, secure: true, supportFetchAPI: true, corsEnabled: true } }
@@ -25,8 +27,9 @@ export function declareScheme(): void {
 }
 
 /**
- * `smalti://app/…` the window's own files; `smalti://thumbnail/?…`, `smalti://tile/?…` and `smalti://labels/?…` what the
- * picture server makes. Query parameters are its requests', and `view` the number of the view that asks.
+ * Handles `smalti://app/…`, the window's own files, and `smalti://thumbnail/?…`, `smalti://tile/?…` and
+ * `smalti://labels/?…`, which the picture server answers. The query parameters are those of its requests, plus `view`,
+ * the number of the view that asks.
  */
 export function handleScheme(pictures: PictureHost): void {
   protocol.handle(SCHEME, async (request) => {
@@ -38,7 +41,7 @@ export function handleScheme(pictures: PictureHost): void {
       checkPaths(wanted)
       return picture(await pictures.make(wanted, Number(query.view ?? 0), request.signal))
     } catch (fault) {
-      // No fault that anybody should read of.
+      // Not a fault that anybody should see.
       if (fault instanceof Abandoned) return new Response(null, { status: 204 })
       return new Response((fault as Error).message, { status: 404 })
     }

@@ -11,26 +11,31 @@ import { project } from './project.svelte.ts'
 import { training } from './training.svelte.ts'
 import { truth } from './truth.svelte.ts'
 import { view } from './view.svelte.ts'
+import { unavailable } from '../words/commands.ts'
+import { segmenting } from '../words/segmenting.ts'
+import { training as trainingWords } from '../words/training.ts'
+import { appearance } from '../words/viewer.ts'
 
 interface Action {
-  /** Why it cannot be done now; undefined where it can. */
+  /** Returns why the action can't be done now, or undefined if it can. */
   lacks(): string | undefined
   run(): void
 }
 
-const opened = (): string | undefined => (project.images === undefined ? 'Open images first.' : undefined)
-const idle = (): string | undefined => (jobs.busy ? 'A job is running.' : undefined)
-const labelled = (): string | undefined => opened() ?? (labels.images.length === 0 ? 'Segment first.' : undefined)
+const opened = (): string | undefined => (project.images === undefined ? unavailable.noImages : undefined)
+const idle = (): string | undefined => (jobs.busy ? unavailable.busy : undefined)
+const labelled = (): string | undefined =>
+  opened() ?? (labels.images.length === 0 ? unavailable.notSegmented : undefined)
 const selectedAny = (): string | undefined =>
-  labelled() ?? (classes.selected.length === 0 ? 'Select a class first.' : undefined)
-const picture = (): string | undefined => (view.stage ? undefined : 'Open a picture first.')
-/** Labels of the picture that is shown. */
+  labelled() ?? (classes.selected.length === 0 ? unavailable.noClassSelected : undefined)
+const picture = (): string | undefined => (view.stage ? undefined : unavailable.noImageShown)
+/** Requires labels of the image that is shown. */
 const onLabels = (): string | undefined =>
-  picture() ?? (view.shown !== undefined && labels.paths.has(view.shown) ? undefined : 'This image has no labels yet.')
+  picture() ?? (view.shown !== undefined && labels.paths.has(view.shown) ? undefined : unavailable.imageNotSegmented)
 const withHeatmap = (): string | undefined =>
-  onLabels() ?? (labels.withHeatmaps.has(view.shown!) ? undefined : 'Segment again with probabilities kept.')
+  onLabels() ?? (labels.withHeatmaps.has(view.shown!) ? undefined : segmenting.probabilitiesMissing)
 const groupsShown = (): boolean => view.grouped && view.shown === undefined
-const brush = (): string | undefined => (painting.tool === 'brush' ? undefined : 'Take the brush first.')
+const brush = (): string | undefined => (painting.tool === 'brush' ? undefined : unavailable.noBrush)
 const imageShown = (): CatalogueImage | undefined => project.catalogue?.images.find(({ path }) => path === view.shown)
 const paths = (): string[] => project.catalogue?.images.map(({ path }) => path) ?? []
 const neighbour = (by: number): string | undefined =>
@@ -41,38 +46,35 @@ const ALL: Record<ActionName, Action> = {
   project: { lacks: () => opened() ?? idle(), run: () => void project.chooseFolder() },
   export: { lacks: () => labelled() ?? idle(), run: () => exporting.open() },
   train: {
-    lacks: () => opened() ?? idle() ?? (training.ready ? undefined : 'A setting is not possible; it says why.'),
+    lacks: () => opened() ?? idle() ?? (training.ready ? undefined : trainingWords.fixSetting),
     run: () => void training.train()
   },
   segment: {
-    lacks: () => opened() ?? idle() ?? (project.trained ? undefined : 'Train first; even a minute gives a picture.'),
+    lacks: () => opened() ?? idle() ?? (project.trained ? undefined : trainingWords.trainFirst),
     run: () => void labels.segment()
   },
   pause: {
-    lacks: () => (jobs.running && jobs.pausable ? undefined : 'Nothing runs that can be paused.'),
+    lacks: () => (jobs.running && jobs.pausable ? undefined : unavailable.nothingToPause),
     run: () => void jobs.setPaused(!jobs.running?.paused)
   },
-  stop: { lacks: () => (jobs.running ? undefined : 'Nothing runs.'), run: () => jobs.stop() },
-  // Of what is looked at.
+  stop: { lacks: () => (jobs.running ? undefined : unavailable.nothingToStop), run: () => jobs.stop() },
+  // Undo and redo act on what is shown: groups or classes.
   undo: {
-    lacks: () => ((groupsShown() ? grouping.undoName !== undefined : classes.canUndo) ? undefined : 'Nothing to undo.'),
+    lacks: () =>
+      (groupsShown() ? grouping.undoName !== undefined : classes.canUndo) ? undefined : unavailable.nothingToUndo,
     run: () => (groupsShown() ? grouping.undo(1) : classes.undo())
   },
   redo: {
-    lacks: () => ((groupsShown() ? grouping.redoName !== undefined : classes.canRedo) ? undefined : 'Nothing to redo.'),
+    lacks: () =>
+      (groupsShown() ? grouping.redoName !== undefined : classes.canRedo) ? undefined : unavailable.nothingToRedo,
     run: () => (groupsShown() ? grouping.undo(-1) : classes.redo())
   },
   merge: {
-    lacks: () =>
-      labelled() ??
-      (classes.selected.length > 1
-        ? undefined
-        : 'Select two classes or more: Ctrl-click in the list or on the picture.'),
+    lacks: () => labelled() ?? (classes.selected.length > 1 ? undefined : unavailable.selectTwo),
     run: () => classes.mergeSelected()
   },
   split: {
-    lacks: () =>
-      selectedAny() ?? (classes.splittable === undefined ? 'Select one class of several clusters.' : undefined),
+    lacks: () => selectedAny() ?? (classes.splittable === undefined ? unavailable.selectMerged : undefined),
     run: () => classes.splitSelected()
   },
   rename: { lacks: selectedAny, run: () => (view.naming = classes.selected.at(-1)) },
@@ -91,10 +93,10 @@ const ALL: Record<ActionName, Action> = {
   gallery: {
     lacks: () =>
       view.shown === undefined && !view.grouped && classes.selected.length === 0 && painting.tool === 'pan'
-        ? 'All images are shown.'
+        ? unavailable.allShown
         : undefined,
     run() {
-      // What was begun ends first: a shape, the tool, the selection, then the picture.
+      // Esc ends what was begun last: a shape, the tool, the selection, then the image.
       if (view.stage?.cancelShape()) return
       if (groupsShown()) {
         if (grouping.selected.size > 0) grouping.selected = new Set()
@@ -105,11 +107,11 @@ const ALL: Record<ActionName, Action> = {
     }
   },
   previous: {
-    lacks: () => picture() ?? (neighbour(-1) === undefined ? 'This is the first image.' : undefined),
+    lacks: () => picture() ?? (neighbour(-1) === undefined ? unavailable.firstImage : undefined),
     run: () => view.show(neighbour(-1))
   },
   next: {
-    lacks: () => picture() ?? (neighbour(1) === undefined ? 'This is the last image.' : undefined),
+    lacks: () => picture() ?? (neighbour(1) === undefined ? unavailable.lastImage : undefined),
     run: () => view.show(neighbour(1))
   },
   fit: { lacks: picture, run: () => view.stage?.fit() },
@@ -131,7 +133,7 @@ const ALL: Record<ActionName, Action> = {
   peek: { lacks: () => picture() ?? labelled(), run: () => (view.peeking = true) },
   blink: { lacks: onLabels, run: () => (view.blinking = !view.blinking) },
   graticule: {
-    lacks: () => picture() ?? (imageShown()?.placed ? undefined : 'Where this image lies on the ground is not known.'),
+    lacks: () => picture() ?? (imageShown()?.placed ? undefined : appearance.locationUnknown),
     run: () => (view.graticule = !view.graticule)
   },
   heads: { lacks: labelled, run: () => (view.head = view.head === 'A' ? 'B' : 'A') },
@@ -141,13 +143,13 @@ const ALL: Record<ActionName, Action> = {
 
 export const lacks = (name: ActionName): string | undefined => ALL[name].lacks()
 
-/** Does it if it can be done now. */
+/** Performs an action if it can be done now. */
 export function perform(name: ActionName): void {
   if (lacks(name) === undefined) ALL[name].run()
 }
 
 const NAMES: Record<string, string> = { '←': 'ArrowLeft', '→': 'ArrowRight', '−': '-', Esc: 'Escape', Space: ' ' }
-/** Other keys of the same actions. */
+/** Alternative keys. */
 const ALSO: Record<string, ActionName> = { '=': 'zoomIn', '0': 'fit', 'Ctrl+y': 'redo' }
 const byKey = new Map<string, ActionName>([
   ...Object.entries(ALSO),
@@ -162,7 +164,7 @@ const byKey = new Map<string, ActionName>([
   })
 ])
 
-/** Finds and does what a key stands for. */
+/** Performs the action of a key, if it has one. */
 export function onKey(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.altKey || document.querySelector('dialog[open]')) return
   const command = event.ctrlKey || event.metaKey
@@ -173,7 +175,7 @@ export function onKey(event: KeyboardEvent): void {
   perform(name)
 }
 
-/** Fields that have an undo and a selection of their own. */
+/** Whether a field has its own undo and selection. */
 const typesText = (target: EventTarget | null): boolean =>
   target instanceof HTMLTextAreaElement ||
   (target instanceof HTMLInputElement && ['text', 'number', 'search'].includes(target.type))

@@ -15,36 +15,37 @@ import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
+import { classes as words } from '../words/classes.ts'
 
-/** A class as it is listed; its share is of the labelled pixels, 0…1. */
+/** A class in the list, with its share of the labelled pixels, 0…1. */
 export type ListedClass = DescribedClass & { share?: number }
 
-/** Places that are shown of a class, and borders that are worth a word. */
+/** How many examples a class shows, and the smallest share of a border that is listed. */
 const PATCHES = 6
 const WORTH_NAMING = 0.05
 
 /**
- * What is made of the clusters of the head that is looked at. An edit is shown at once, by the same pure functions
- * that the engine uses, and then kept by the engine; what it refuses is taken back.
+ * The classes of the head that is shown. An edit shows at once, by the same pure functions that the engine uses, and
+ * then goes to the engine, which saves it. If the engine refuses an edit, it is reverted here too.
  */
 class Classes {
   #history = $state.raw<ClassHistory>(EMPTY_HISTORY)
-  /** As far as the engine keeps it: labels are read with the corrections that are on the disk. */
+  /** The part of the history that the engine has saved; labels are read with the corrections on disk. */
   #stored = $state.raw<ClassHistory>(EMPTY_HISTORY)
-  /** Classes that are selected, by their ids, in the order in which they were. */
+  /** Ids of the selected classes, in the order of selection. */
   selected = $state.raw<number[]>([])
-  /** A scheme that is tried out and not kept. */
+  /** A scheme that is shown but not saved. */
   #preview = $state.raw<Scheme>()
   #sending: Promise<unknown> = Promise.resolve()
   #unsent = 0
-  /** Counts changes that were refused: what was made of them before that was known is not sent. */
+  /** Counts refused changes: edits that were made on top of one before its refusal are not sent. */
   #refusals = 0
-  /** The engine keeps another state than the one that is shown. */
+  /** Whether the engine's state differs from the one shown. */
   #toTakeOver = false
-  /** Corrections that the engine has not answered yet. */
+  /** Number of corrections that the engine has not answered yet. */
   #correcting = 0
 
-  /** Counts what the engine has kept, to tell pictures of one state from those of another. */
+  /** Counts the states that the engine has saved; part of the URL of tiles that depend on them. */
   edition = $state(0)
   readonly count = $derived(project.state?.heads?.[view.head] ?? 0)
   readonly tree = $derived(project.state?.tree?.count === this.count ? project.state.tree : undefined)
@@ -57,17 +58,17 @@ class Classes {
   readonly described = $derived(project.state?.clusters?.[view.head])
   readonly #moved = $derived(movedPixels(this.#history, view.head))
   readonly #describedKept = $derived(describedClasses(this.kept, this.described, this.#moved))
-  /** Of the scheme that is kept, whatever is tried out. */
+  /** The classes without the preview. */
   readonly keptListed = $derived(listed(this.#describedKept))
   readonly listed = $derived(
     this.#preview ? listed(describedClasses(this.scheme, this.described, this.#moved)) : this.keptListed
   )
-  /** Class of each label, by its place in the list; hidden and ignored classes have theirs too. */
+  /** For each label, the place of its class in the list, which includes hidden and ignored classes. */
   readonly places = $derived(placesOf(this.scheme))
 
-  /** Takes over what the project holds. */
+  /** Adopts the state of the project. */
   adopt(): void {
-    // What is on its way to be kept is newer.
+    // Edits that are still being saved are newer.
     if (this.#unsent > 0) return
     this.#history = project.state?.made ?? EMPTY_HISTORY
     this.#store(this.#history)
@@ -80,24 +81,24 @@ class Classes {
     this.edition++
   }
 
-  /** Of each class the share of its border, 0…1, that it has with each other, in the list's order. */
+  /** For each class, the share of its border with each other class, 0…1, in the order of the list. */
   readonly borders = $derived(
     this.#describedKept.map(({ beside }) =>
       this.#describedKept.map(({ id }) => beside.find((entry) => entry.id === id)?.share ?? 0)
     )
   )
 
-  /** Gives every class a colour that is far from all others, and farthest from its neighbours'. */
+  /** Gives every class a distinct colour, most different from those of its neighbours. */
   recolourAll(): void {
     const colours = distantColours(this.borders)
     this.edit({
       kind: 'replace',
-      name: 'Colours far apart',
+      name: words.recolour,
       scheme: { ...this.kept, classes: this.kept.classes.map((entry, i) => ({ ...entry, colour: colours[i] })) }
     })
   }
 
-  /** Tells one state of an image's corrections from another; undefined where nothing is corrected. */
+  /** Identifies the state of an image's corrections; undefined if it has none. */
   correctionsOf(path: string): string | undefined {
     return (
       correctedTiles(this.#stored, view.head, path)
@@ -106,7 +107,7 @@ class Classes {
     )
   }
 
-  /** Lets the engine correct labels by hand; resolves when that is kept, or refused, which is shown. */
+  /** Corrects labels by hand. Resolves when the engine has saved the correction, or its refusal is shown. */
   async correct(path: string, shape: CorrectionShape, to: CorrectionTarget): Promise<void> {
     const { folder } = project
     if (folder === undefined) return
@@ -126,18 +127,18 @@ class Classes {
     await this.#sending
   }
 
-  /** Does something to the classes once what is being corrected is kept. */
+  /** Applies a change once pending corrections are saved. */
   #later(change: () => void): void {
     void this.#sending.then(() => (this.#correcting > 0 ? this.#later(change) : change()))
   }
 
-  /** A class that the network did not find, to be painted. */
+  /** Adds an empty class to paint with. */
   add(then: (id: number) => void): void {
     if (this.#correcting > 0) return this.#later(() => this.add(then))
     const taken = new Set(this.scheme.classes.map(({ name }) => name))
     let number = 1
-    while (taken.has(`New class ${number}`)) number++
-    const name = `New class ${number}`
+    while (taken.has(words.newClass(number))) number++
+    const name = words.newClass(number)
     this.edit({ kind: 'add', name })
     const added = this.kept.classes.find((entry) => entry.name === name)
     if (!added) return
@@ -159,7 +160,7 @@ class Classes {
     this.#send({ edits: [edit] }, before)
   }
 
-  /** Shows what an edit would make, until it is made or dropped. */
+  /** Previews an edit; undefined ends the preview. */
   preview(edit: SchemeEdit | undefined): void {
     this.#preview =
       edit && schemeNow(withEdit(this.#history, view.head, this.count, edit, this.tree), view.head, this.count)
@@ -169,13 +170,13 @@ class Classes {
     if (this.selected.length > 1) this.edit({ kind: 'merge', classes: this.selected })
   }
 
-  /** The class that is selected alone, if it can be split. */
+  /** The only selected class, if it can be split. */
   get splittable(): ListedClass | undefined {
     const only = this.selected.length === 1 ? this.listed.find(({ id }) => id === this.selected[0]) : undefined
     return only && only.clusters.length > 1 ? only : undefined
   }
 
-  /** Into the two parts that are least alike, where the run has a tree. */
+  /** Splits the selected class into its two least similar parts, if the run has a tree. */
   splitSelected(): void {
     const only = this.splittable
     if (only) this.edit({ kind: 'split', class: only.id, along: this.tree ? 'tree' : 'clusters' })
@@ -193,7 +194,7 @@ class Classes {
     if (this.selected.length > 0) this.edit({ kind: 'ignore', classes: this.selected, ignored: !this.allIgnored })
   }
 
-  /** Gives the clusters to the classes of another run that lie where they lie. */
+  /** Assigns the clusters to the classes that cover the same places in another run. */
   async takeFrom(name: string): Promise<void> {
     await this.#sending
     const [{ folder }, { head }] = [project, view]
@@ -214,7 +215,7 @@ class Classes {
     else if (this.canRedo) this.goTo(this.cursor + 1)
   }
 
-  /** Goes to a step of the history. */
+  /** Returns to a step of the history. */
   goTo(step: number): void {
     if (this.#correcting > 0) return this.#later(() => this.goTo(step))
     this.#preview = undefined
@@ -232,13 +233,13 @@ class Classes {
         : [...this.selected, id]
   }
 
-  /** Of what was selected, what is still there. */
+  /** Drops classes from the selection that no longer exist. */
   #select(): void {
     const there = new Set(this.kept.classes.map(({ id }) => id))
     this.selected = this.selected.filter((id) => there.has(id))
   }
 
-  /** Lets the engine keep a change, one after the other. */
+  /** Has the engine save a change. */
   #send(change: { edits?: SchemeEdit[]; step?: number }, before: ClassHistory): void {
     const { folder } = project
     if (folder === undefined) return
@@ -252,8 +253,8 @@ class Classes {
   }
 
   /**
-   * Sends a change after those before it. What is refused is taken back, and so is what was made of it meanwhile.
-   * @param send  tells whether the state that the engine keeps now is the one that is shown
+   * Sends a change after those before it. A refused change is reverted, and so are the edits made on top of it.
+   * @param send  resolves to whether the engine's state is the one shown
    */
   #queue(send: () => Promise<'known' | 'unknown'>): void {
     const refusals = this.#refusals
@@ -275,7 +276,7 @@ class Classes {
     })
   }
 
-  /** Resolves when all changes are kept. */
+  /** Resolves when all changes are saved. */
   settled(): Promise<unknown> {
     return this.#sending
   }

@@ -9,7 +9,7 @@ import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
 
-/** Another run, laid beside the one in use. */
+/** The run that the current one is compared with. */
 interface Other {
   run: string
   name: string
@@ -17,12 +17,12 @@ interface Other {
   scheme: Scheme
 }
 
-/** Two runs on one picture, parted by a line that is moved: one to its left, the other to its right. */
+/** The comparison of two runs on one image, on either side of a movable divider. */
 class Comparing {
   #other = $state.raw<Other>()
-  /** Share of the screen at which the line lies. */
+  /** Position of the divider as a share of the screen's width. */
   swipe = $state(0.5)
-  /** Colours of the other run's classes, by their ids, taken from those that lie where they lie. */
+  /** Colours of the other run's classes by id, taken from the classes here that cover the same places. */
   #colours = $state.raw<ReadonlyMap<number, string>>(new Map())
 
   readonly other = $derived(this.#other)
@@ -36,7 +36,7 @@ class Comparing {
     }
   )
 
-  /** Compares with a run, or ends that. */
+  /** Starts comparing with a run, or stops. */
   async toggle({ run: name, name: called }: RunSummary): Promise<void> {
     const { folder } = project
     if (this.#other?.run === name || folder === undefined) return this.stop()
@@ -56,7 +56,7 @@ class Comparing {
     this.#other = undefined
   }
 
-  /** Address of the other run's labels of a tile. */
+  /** URL of a tile of the other run's labels. */
   tile(path: string, place: { level: number; column: number; row: number }): string {
     const { run: name, head } = this.#other!
     return pictureUrl(
@@ -66,7 +66,7 @@ class Comparing {
     )
   }
 
-  /** Gives the other run's classes the colours of those with which they share most of a picture, each once. */
+  /** Gives each class of the other run the colour of the class that it overlaps most on the image; each colour once. */
   async matchColours(path: string, level: number): Promise<void> {
     const other = this.#other
     if (!other) return

@@ -2,11 +2,11 @@ import { detailRows } from '../../src-main/contract/words/details.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 import { run } from '../engine.ts'
 
-/** What the file of the image that is shown says of it. */
+/** The details of the image that is shown. */
 class Details {
-  /** Names and values, once they are known. */
+  /** Names and values; empty until they are read. */
   rows = $state.raw<readonly [name: string, value: string][]>([])
-  /** Why they are not. */
+  /** Why the details can't be read. */
   fault = $state<string>()
   #asked = 0
 
@@ -16,7 +16,7 @@ class Details {
     this.fault = undefined
     try {
       const { images } = await run('details', { sources: [file], page })
-      // Another image may be looked at by now.
+      // Another image may be shown by now.
       if (asked === this.#asked) this.rows = detailRows(images[0])
     } catch (fault) {
       if (!(fault instanceof SmaltiError)) throw fault

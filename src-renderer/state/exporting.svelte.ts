@@ -9,15 +9,16 @@ import { keep, kept } from './kept.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
+import { exporting as words } from '../words/exporting.ts'
 
-/** What is asked for in the dialog of exports. */
+/** The settings of the export dialog. */
 const choice = z.object({
   format: z.enum(EXPORT_FORMATS),
   what: z.enum(['classes', 'clusters']),
   images: z.enum(['all', 'shown']),
   confidence: z.boolean(),
   probabilities: z.boolean(),
-  /** Radius in pixels of the majority filter, and the smallest patch in pixels; 0 leaves them out. */
+  /** Radius of the majority filter, and the smallest patch, in pixels; 0 turns them off. */
   majority: z.number(),
   sieve: z.number()
 })
@@ -31,19 +32,19 @@ const USUAL: Choice = {
   majority: 0,
   sieve: 0
 }
-/** Under this name the last choice is remembered, and behind it the folder of each project's exports. */
+/** Storage key of the last settings, and the prefix of each project's export folder. */
 const KEY = 'smalti.export'
-/** Formats that hold no labels of single images. */
+/** Formats that export a run as a whole, not its images. */
 const WHOLE: readonly ExportFormatName[] = ['report', 'onnx']
 
-/** Writing labels for other programs: what, where, and what that will write. */
+/** The export dialog: its settings, its plan and the export itself. */
 class Exporting {
   choice = $state<Choice>({ ...USUAL })
   out = $state('')
-  /** Files that Smalti did not write may be overwritten. */
+  /** Whether files that Smalti did not write may be overwritten. */
   overwrite = $state(false)
   planned = $state.raw<CommandOutput<'export'>>()
-  /** Why it cannot be written like this. */
+  /** Why these settings can't be exported. */
   fault = $state.raw<{ name: string; message: string }>()
 
   readonly perImage = $derived(!WHOLE.includes(this.choice.format))
@@ -71,8 +72,9 @@ class Exporting {
 
   open(): void {
     this.choice = { ...USUAL, ...kept(KEY, choice), images: 'all' }
-    // Beside the images, never among them.
-    this.out = kept(`${KEY}.${project.folder}`, z.string()) ?? `${project.sources[0]?.replace(/[\\/]+$/, '')} labels`
+    // Next to the images' folder, because Smalti never writes among the images.
+    this.out =
+      kept(`${KEY}.${project.folder}`, z.string()) ?? words.suggestedFolder(project.sources[0]?.replace(/[\\/]+$/, ''))
     this.overwrite = false
     this.planned = undefined
     this.fault = undefined
@@ -80,11 +82,11 @@ class Exporting {
   }
 
   async chooseFolder(): Promise<void> {
-    const folder = await window.smalti.chooseFolder('Choose a folder for the export')
+    const folder = await window.smalti.chooseFolder(words.chooseFolder)
     if (folder !== undefined) this.out = folder
   }
 
-  /** Finds out what would be written, for the choice as it is now. */
+  /** Finds out which files the current settings would write. */
   async plan(): Promise<void> {
     const input = this.#input
     if (input.project === '') return
@@ -108,9 +110,9 @@ class Exporting {
     keep(`${KEY}.${input.project}`, input.out)
     await classes.settled()
     await jobs.perform('export', async (signal, onProgress) => {
-      const { files, format, head, out, notes = [] } = await run('export', input, { signal, onProgress })
+      const { files, format, out, notes = [] } = await run('export', input, { signal, onProgress })
       jobs.notice = {
-        text: [`Wrote ${files} ${files === 1 ? 'file' : 'files'} of head ${head} as ${format}.`, ...notes].join(' '),
+        text: words.exported(files, format, notes),
         folder: out
       }
     })

@@ -6,8 +6,9 @@ import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 import { training } from './training.svelte.ts'
 import { view } from './view.svelte.ts'
+import { groups as words } from '../words/groups.ts'
 
-/** Whole images in groups: sorting them, and what a person makes of the groups. */
+/** Groups of whole images: finding them, editing them and exporting them. */
 class Grouping {
   settings = $state<{ groups: number; minutes: number; method: GroupMethod }>({
     groups: 10,
@@ -15,16 +16,16 @@ class Grouping {
     method: 'information'
   })
   #history = $state.raw<GroupHistory>()
-  /** Paths of images that are selected. */
+  /** Paths of the selected images. */
   selected = $state.raw<ReadonlySet<string>>(new Set())
-  /** The doubtful images of each group come first, not the sure ones. */
+  /** Whether the least certain images of each group come first. */
   doubtfulFirst = $state(false)
-  /** Changes wait for each other. */
+  /** Changes are sent one after the other. */
   #sending: Promise<unknown> = Promise.resolve()
 
   readonly known = $derived(this.#history !== undefined)
   readonly #now = $derived(this.#history && groupsNow(this.#history))
-  /** Groups with their images. */
+  /** The groups with their images. */
   readonly listed = $derived.by((): { group: ImageGroup; images: readonly GroupedImage[] }[] => {
     const { groups, images } = this.#now ?? { groups: [], images: [] }
     const members = new Map(groups.map(({ id }) => [id, [] as GroupedImage[]]))
@@ -37,11 +38,11 @@ class Grouping {
   })
   readonly changes = $derived(this.#history?.done ?? 0)
   readonly #steps = $derived(this.#history ? groupSteps(this.#history) : [])
-  /** What undo would take back, and redo bring back. */
+  /** Names of the steps that undo and redo would apply to. */
   readonly undoName = $derived<string | undefined>(this.#steps[this.changes - 1])
   readonly redoName = $derived<string | undefined>(this.#steps[this.changes])
 
-  /** Reads what the project keeps. */
+  /** Reads the groups of the project. */
   async adopt(): Promise<void> {
     const { folder, state } = project
     this.selected = new Set()
@@ -75,7 +76,7 @@ class Grouping {
       )
       for (const file of skipped) project.passOver(file)
       jobs.notice = {
-        text: `Sorted ${count} images into ${sizes.length} groups. Drag images that are in the wrong one.`
+        text: words.grouped(count, sizes.length)
       }
       sorted = true
     })
@@ -98,7 +99,7 @@ class Grouping {
     this.#send({ edits: [edit] }, before)
   }
 
-  /** Puts what is selected into a group. */
+  /** Moves the selected images to a group. */
   moveSelected(to: number): void {
     if (this.selected.size > 0) this.edit({ kind: 'move', paths: [...this.selected], to })
   }
@@ -106,11 +107,11 @@ class Grouping {
   add(): void {
     const taken = new Set(this.listed.map(({ group }) => group.name))
     let number = 1
-    while (taken.has(`New group ${number}`)) number++
-    this.edit({ kind: 'add', name: `New group ${number}` })
+    while (taken.has(words.newGroupName(number))) number++
+    this.edit({ kind: 'add', name: words.newGroupName(number) })
   }
 
-  /** Goes so many steps back, or forth where it is below zero. */
+  /** Undoes a number of steps, or redoes them if it is negative. */
   undo(steps: number): void {
     const before = this.#history
     if (!before) return
@@ -131,19 +132,17 @@ class Grouping {
     })
   }
 
-  /** Writes a table and a contact sheet where the user says, and copies of the images if they are wanted. */
+  /** Exports a table and a contact sheet, and copies of the images if wanted, to a folder that the user chooses. */
   async write(copies: boolean): Promise<void> {
     const { folder } = project
-    const out = await window.smalti.chooseFolder(
-      copies ? 'Choose a folder for the copies' : 'Choose a folder for the table'
-    )
+    const out = await window.smalti.chooseFolder(copies ? words.chooseCopiesFolder : words.chooseTableFolder)
     if (out === undefined || folder === undefined) return
     await this.#sending
     await jobs.perform('export', async (signal, onProgress) => {
       const { files, skipped } = await run('groups', { project: folder, out, copies }, { signal, onProgress })
       for (const file of skipped) project.passOver(file)
       jobs.notice = {
-        text: `Wrote ${files.toLocaleString()} files: a table of all images, a contact sheet${copies ? ' and the copies' : ''}.${skipped.length > 0 ? ` ${skipped.length} images cannot be read any more.` : ''}`,
+        text: words.exported(files, copies, skipped.length),
         folder: out
       }
     })

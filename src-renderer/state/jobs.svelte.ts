@@ -1,6 +1,7 @@
-import type { Progress } from '../../src-main/contract/commands.ts'
+import type { Progress } from '../../src-main/contract/engine/progress.ts'
 import { type SmaltiError, asSmaltiError } from '../../src-main/contract/errors.ts'
 import { run } from '../engine.ts'
+import { jobs as words } from '../words/jobs.ts'
 
 export type JobKind = 'read' | 'train' | 'group' | 'segment' | 'export' | 'evaluate' | 'diagnose'
 
@@ -8,26 +9,16 @@ export interface RunningJob {
   kind: JobKind
   progress: Progress
   paused: boolean
-  /** Asked to pause or to stop, and not there yet. */
+  /** Set while the job has been asked to pause or stop, but still runs. */
   asked?: 'pause' | 'stop'
   startedAt: number
   controller: AbortController
 }
 
-const STAGES: Record<JobKind, string> = {
-  read: 'Reading the images',
-  train: 'Getting ready',
-  group: 'Getting ready',
-  segment: 'Getting ready',
-  export: 'Exporting',
-  evaluate: 'Comparing with the truth',
-  diagnose: 'Looking at pixels'
-}
-
-/** Milliseconds for which nobody watches a job. */
+/** Milliseconds after which the user is assumed to be doing something else. */
 const LONG = 20_000
 
-/** The job that runs, and what the last ones had to say. */
+/** The running job, and the fault or notice of the last one. */
 class Jobs {
   running = $state<RunningJob>()
   fault = $state<SmaltiError>()
@@ -36,7 +27,10 @@ class Jobs {
   readonly pausable = $derived(this.running?.kind === 'train' || this.running?.kind === 'segment')
   readonly busy = $derived(this.running !== undefined)
 
-  /** Runs one job at a time, with its progress shown; what goes wrong is shown too. @returns whether it came to its end */
+  /**
+   * Runs one job at a time and shows its progress, and its fault if it fails.
+   * @returns whether the job finished
+   */
   async perform(
     kind: JobKind,
     work: (signal: AbortSignal, onProgress: (progress: Progress) => void) => Promise<void>
@@ -46,7 +40,7 @@ class Jobs {
     const began = Date.now()
     this.fault = undefined
     this.notice = undefined
-    this.running = { kind, progress: { stage: STAGES[kind] }, paused: false, startedAt: Date.now(), controller }
+    this.running = { kind, progress: { stage: words.stages[kind] }, paused: false, startedAt: Date.now(), controller }
     try {
       await work(controller.signal, (progress) => {
         if (this.running && !progress.skipped) this.running.progress = progress
@@ -58,13 +52,13 @@ class Jobs {
       return false
     } finally {
       this.running = undefined
-      // What had to wait no longer has to.
+      // The message that a job is in progress is out of date.
       if (this.fault?.name === 'Busy') this.fault = undefined
       if (Date.now() - began > LONG && !document.hasFocus()) this.#tellAway()
     }
   }
 
-  /** Tells whoever does something else meanwhile how it ended. */
+  /** Notifies a user who is in another window how the job ended. */
   #tellAway(): void {
     const said = this.fault?.message ?? this.notice?.text
     if (said !== undefined) new Notification('Smalti', { body: said })
@@ -85,7 +79,7 @@ class Jobs {
     this.running.controller.abort()
   }
 
-  /** Shows a fault of something that is no job. */
+  /** Shows a fault that no job raised. */
   complain(fault: unknown): void {
     this.fault = asSmaltiError(fault)
   }

@@ -1,11 +1,11 @@
 import type { z } from 'zod'
 
-/** What the window remembered under a name, if it is still what it should be. */
+/** Returns what the window remembers under a key, if it is valid. */
 export function kept<T>(key: string, schema: z.ZodType<T>): T | undefined {
   try {
     return schema.parse(JSON.parse(localStorage.getItem(key) ?? 'null'))
   } catch {
-    // Nothing was remembered, or by another version.
+    // Nothing is stored, or another version stored it.
     return undefined
   }
 }

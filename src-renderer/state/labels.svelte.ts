@@ -2,18 +2,19 @@ import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
+import { segmenting as words } from '../words/segmenting.ts'
 
-/** Bytes that nobody minds. */
+/** Bytes up to which probabilities are saved by default. */
 const MODEST = 2 ** 28
 
-/** Labels of the images: making them. */
+/** The labels of the images, and segmentation, which makes them. */
 class Labels {
   readonly images = $derived(project.state?.segmented ?? [])
-  /** Images whose probabilities were kept. */
+  /** Paths of the images whose probabilities are saved. */
   readonly withHeatmaps = $derived(new Set(this.images.filter(({ heatmaps }) => heatmaps).map(({ path }) => path)))
-  /** Keeps the probabilities too where they take little room, and where nobody decided otherwise before. */
+  /** Whether the user wants probabilities saved; undefined if the user has not said. */
   #keeps = $state<boolean>()
-  /** Bytes that they take at most: one for each cluster of every cell of 4 × 4 pixels. */
+  /** Upper bound on their size: one byte per cluster for every cell of 4 × 4 pixels. */
   readonly heatmapBytes = $derived(
     (project.catalogue?.images ?? []).reduce((sum, { width, height }) => sum + (width * height) / 16, 0) *
       (project.state?.heads?.A ?? 0)
@@ -26,7 +27,7 @@ class Labels {
   }
   readonly paths = $derived(new Set(this.images.map(({ path }) => path)))
 
-  /** @returns whether it came to its end */
+  /** @returns whether segmentation finished */
   async segment(): Promise<boolean> {
     const { folder } = project
     if (folder === undefined) return false
@@ -44,7 +45,7 @@ class Labels {
       )
       for (const file of segmented.skipped) project.passOver(file)
       jobs.notice = {
-        text: `Segmented ${segmented.labelled} images in ${Math.round(segmented.seconds)} s.${segmented.images > segmented.labelled ? ` ${segmented.images - segmented.labelled} were labelled already.` : ''}`
+        text: words.segmented(segmented.labelled, segmented.seconds, segmented.images - segmented.labelled)
       }
     })
     await project.refresh()

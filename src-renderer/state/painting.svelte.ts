@@ -3,22 +3,22 @@ import type { Tool } from '../viewer/canvas/drawing.ts'
 import { classes } from './classes.svelte.ts'
 import { view } from './view.svelte.ts'
 
-/** `area` draws the area of interest. */
+/** The tools of the painter, and `area`, which draws the area of interest. */
 export type ToolKind = Tool['kind'] | 'area'
 const PAINTS: readonly ToolKind[] = ['brush', 'polygon', 'fill']
-/** Radius of the brush in pixels of the image. */
+/** Limits of the brush radius in image pixels. */
 export const RADII = { least: 0.5, most: 500 }
 
-/** What the pointer does on the picture, and with what it paints. */
+/** The tool in use, and what it paints. */
 class Painting {
   tool = $state<ToolKind>('pan')
   radius = $state(12)
   #to = $state<CorrectionTarget>()
 
   readonly paints = $derived(PAINTS.includes(this.tool))
-  /** Arrows move its cursor, and Enter uses it. */
+  /** Whether arrow keys move the tool's cursor and Enter applies it. */
   readonly draws = $derived(this.paints || this.tool === 'area')
-  /** What pixels become: the class that was chosen last, as long as it is there. */
+  /** What painted pixels become: the class chosen last, as long as it exists. */
   readonly to = $derived.by((): CorrectionTarget => {
     const chosen = this.#to
     if (chosen === 'none' || chosen === 'model') return chosen
@@ -42,7 +42,7 @@ class Painting {
     this.radius = Math.min(RADII.most, Math.max(RADII.least, Math.round(this.radius * factor * 2) / 2 || RADII.least))
   }
 
-  /** Gives the pixels of a shape on the picture that is shown what is painted with. */
+  /** Paints a shape on the image that is shown. */
   async paint(shape: CorrectionShape): Promise<void> {
     if (view.shown !== undefined) await classes.correct(view.shown, shape, this.to)
   }

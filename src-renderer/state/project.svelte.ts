@@ -1,40 +1,41 @@
-import type { ProjectState } from '../../src-main/contract/commands.ts'
+import type { ProjectState } from '../../src-main/contract/commands/project.ts'
 import { SmaltiError } from '../../src-main/contract/errors.ts'
 import type { Catalogue, SkippedFile } from '../../src-main/contract/imagery.ts'
 import { isAddress } from '../../src-main/contract/sources.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { view } from './view.svelte.ts'
+import { images as words } from '../words/images.ts'
 
-/** So many files take longer to read than anyone waits for. */
+/** From this many files on, the gallery shows while they are read, because reading takes long. */
 const MANY = 500
 
-/** The images that are open and the project that is kept of them. */
+/** The open images and their project. */
 class Project {
-  /** Folders and files of the images, and addresses. */
+  /** Folders, files and URLs of the images. */
   sources = $state.raw<readonly string[]>([])
-  /** All of them, one a line: what the images are known by. */
+  /** All sources, one a line, which identify the images. */
   readonly images = $derived(this.sources.length > 0 ? this.sources.join('\n') : undefined)
-  /** What they are called. */
+  /** Names of the sources. */
   readonly title = $derived(titleOf(this.sources))
   folder = $state<string>()
   catalogue = $state.raw<Catalogue>()
-  /** What is being opened, as soon as its files are known and while they are read, where that takes a while. */
+  /** The files of a large project that is being opened, while they are read. */
   opening = $state.raw<{ title: string; files: readonly { path: string; file: string }[] }>()
-  /** What the project says of itself; undefined where there is none yet. */
+  /** State of the project; undefined if it does not exist yet. */
   state = $state.raw<ProjectState>()
-  /** Files that jobs passed over since the images were read. */
+  /** Files that jobs skipped after the images were read. */
   passedOver = $state.raw<SkippedFile[]>([])
-  /** Counts readings of the project, so that pictures of it are asked for anew. */
+  /** Counts reads of the project; part of the URL of tiles that depend on it. */
   version = $state(0)
-  /** Counts projects that were opened. */
+  /** Counts opened projects. */
   opened = $state(0)
-  /** Number of the view that asks for thumbnails of these images, apart from those of single pictures. */
+  /** Number of the view that requests thumbnails, distinct from those of single images. */
   readonly thumbnailsView = $derived(1_000_000 + this.opened)
 
   readonly trained = $derived(this.state?.trained ?? false)
   readonly finished = $derived(this.state?.finished ?? false)
-  /** Each file once, with what was said of it last. */
+  /** The skipped files, each once, with the latest reason. */
   readonly skipped = $derived([
     ...new Map([...(this.catalogue?.skipped ?? []), ...this.passedOver].map((file) => [file.path, file])).values()
   ])
@@ -44,7 +45,7 @@ class Project {
     return this.#files.get(path)
   }
 
-  /** Reads images and opens their project, if there is one; a project is opened by its own folder too. */
+  /** Reads images and opens their project, if there is one. A project's own folder opens it too. */
   async open(asked: readonly string[]): Promise<void> {
     await jobs.perform('read', async (signal, onProgress) => {
       const own = asked.length === 1 ? await stateOf(asked[0]).catch(() => undefined) : undefined
@@ -70,7 +71,7 @@ class Project {
     this.opening = undefined
   }
 
-  /** Nobody waits any more for pictures of what was open. */
+  /** Drops requests for thumbnails of the images that were open before. */
   #nextOpened(): void {
     window.smalti.abandonPictures(this.thumbnailsView)
     this.opened++
@@ -81,7 +82,7 @@ class Project {
     if (folders.length > 0) await this.open(folders)
   }
 
-  /** Draws scenes whose truth is known, and opens them. */
+  /** Generates sample scenes, whose true classes are known, and opens them. */
   async openSample(): Promise<void> {
     let images: string | undefined
     await jobs.perform('read', async (signal, onProgress) => {
@@ -90,10 +91,10 @@ class Project {
     if (images !== undefined) await this.open([images])
   }
 
-  /** Keeps the project elsewhere; one of other images is refused. */
+  /** Changes the project folder; the project of other images is refused. */
   async chooseFolder(): Promise<void> {
     const { images, sources } = this
-    const folder = await window.smalti.chooseFolder('Choose where the project is kept')
+    const folder = await window.smalti.chooseFolder(words.chooseProjectFolder)
     if (folder === undefined || images === undefined) return
     await jobs.perform('read', async () => {
       const state = await stateOf(folder)
@@ -128,28 +129,28 @@ class Project {
   }
 }
 
-/** The project that is kept of some images, and what it says of itself. */
+/** Finds the project folder of some images, and reads its state. */
 async function projectOf(sources: readonly string[]): Promise<{ folder: string; state: ProjectState | undefined }> {
   for (const remembered of [true, false]) {
     const folder = await window.smalti.projectFolderFor(sources.join('\n'), remembered)
     const state = await stateOf(folder)
     if (!state || isOf(state, sources)) return { folder, state }
     try {
-      // The folder was renamed or moved: the project goes with it.
+      // The images' folder was renamed or moved, and the project moves with it.
       await run('relocate', { project: folder, images: sources[0] })
       return { folder, state: await stateOf(folder) }
     } catch (fault) {
-      // What is remembered has become the project of other images: these get one of their own.
+      // The remembered folder holds the project of other images, so these images get a new one.
       if (!remembered || !(fault instanceof SmaltiError && fault.name === 'OtherImages')) throw fault
     }
   }
-  throw new SmaltiError('InternalError', { reason: 'no folder was found for the project' })
+  throw new SmaltiError('InternalError', { reason: words.noProjectFolder })
 }
 
 const titleOf = (sources: readonly string[]): string =>
   sources.map((source) => source.split(/[\\/]/).filter(Boolean).at(-1) ?? source).join(', ')
 
-/** Whether a project is of these very images. */
+/** Whether a project belongs to exactly these sources. */
 const isOf = ({ sources }: ProjectState, asked: readonly string[]): boolean =>
   sources.length === asked.length && asked.every((source) => sources.includes(source))
 
@@ -164,7 +165,7 @@ async function stateOf(folder: string): Promise<ProjectState | undefined> {
 
 export const project = new Project()
 
-/** Each source once; what lies in a folder that is named, too, comes with it. */
+/** Removes repeated sources, and those inside a folder that is also a source. */
 function withoutRepeats(asked: readonly string[]): string[] {
   const plain = [...new Set(asked.map((path) => (isAddress(path) ? path : path.replace(/(?<=.)[\\/]+$/, ''))))]
   return plain.filter(

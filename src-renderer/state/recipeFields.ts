@@ -1,91 +1,62 @@
 import type { Method, Recipe, RecipeChanges } from '../../src-main/contract/recipe.ts'
+import { recipe as words } from '../words/recipe.ts'
 
-/** A number or a choice of the recipe that has a control of its own. */
+/** A number or a checkbox for one setting of the recipe. */
 export interface RecipeField {
-  /** Where it stands in the recipe. */
+  /** Path of the setting in the recipe. */
   path: readonly string[]
   label: string
-  /** In the paper. */
+  /** Its symbol in the paper, or its unit. */
   symbol?: string
   help: string
-  /** The one method that it belongs to. */
+  /** The only method that has this setting. */
   method?: Method
-  /** Absent for what is only on or off. */
+  /** Limits of a number; absent for a checkbox. */
   range?: { min: number; max: number; step: number }
 }
 
-const number = (
-  path: string,
-  label: string,
-  symbol: string,
-  help: string,
-  min: number,
-  max: number,
-  step: number
-): RecipeField => ({ path: path.split('.'), label, symbol: symbol || undefined, help, range: { min, max, step } })
-const choice = (path: string, label: string, help: string): RecipeField => ({ path: path.split('.'), label, help })
+type FieldPath = keyof typeof words.fields
+
+const number = (path: FieldPath, symbol: string, min: number, max: number, step: number): RecipeField => ({
+  path: path.split('.'),
+  ...words.fields[path],
+  symbol: symbol || undefined,
+  range: { min, max, step }
+})
+const choice = (path: FieldPath): RecipeField => ({ path: path.split('.'), ...words.fields[path] })
 
 export const RECIPE_FIELDS: readonly RecipeField[] = [
-  number('radius', 'Neighbourhood', 'T', 'A pixel is to tell of those so many pixels away, at most.', 0, 128, 1),
-  number(
-    'lambda.A',
-    'Equal shares',
-    'λ',
-    'Above 1, clusters of like size weigh more; too much tears classes apart.',
-    0.1,
-    10,
-    0.05
-  ),
-  number('pairs', 'Pairs a step', 'n', 'More make steps steadier, and slower.', 1, 512, 1),
-  number('crop', 'Crops', 'px', 'Side of the squares that are learnt from.', 8, 1024, 8),
-  number('rate', 'Learning rate', 'α', 'How far a step goes.', 0.000001, 1, 0.0001),
-  number(
-    'width',
-    'Width',
-    '',
-    'Factor on the network’s channels: 2 learns more, four times as slowly.',
-    0.125,
-    4,
-    0.125
-  ),
-  number(
-    'subHeads',
-    'Sub-heads',
-    'h',
-    'Each head is learnt so many times, and the one that tells most is kept.',
-    1,
-    8,
-    1
-  ),
-  number(
-    'patience',
-    'Patience',
-    '',
-    'Share of the training without a rise of information that ends it; 0 never.',
-    0,
-    1,
-    0.05
-  ),
-  number('restarts.trials', 'Starts', '', 'Of so many beginnings the one that tells most goes on.', 1, 16, 1),
+  number('radius', 'T', 0, 128, 1),
+  number('lambda.A', 'λ', 0.1, 10, 0.05),
+  number('pairs', 'n', 1, 512, 1),
+  number('crop', 'px', 8, 1024, 8),
+  number('rate', 'α', 0.000001, 1, 0.0001),
+  number('width', '', 0.125, 4, 0.125),
+  number('subHeads', 'h', 1, 8, 1),
+  number('patience', '', 0, 1, 0.05),
+  number('restarts.trials', '', 1, 16, 1),
   ...[
-    number('deepInfomax.alpha', 'Of the whole', 'α', 'How much the whole is to tell of all of the image.', 0, 10, 0.1),
-    number('deepInfomax.beta', 'Of places', 'β', 'How much the whole is to tell of each place.', 0, 10, 0.1),
-    number('deepInfomax.gamma', 'Prior', 'γ', 'How much the whole’s numbers are to be spread evenly.', 0, 10, 0.05)
+    number('deepInfomax.alpha', 'α', 0, 10, 0.1),
+    number('deepInfomax.beta', 'β', 0, 10, 0.1),
+    number('deepInfomax.gamma', 'γ', 0, 10, 0.05)
   ].map((field): RecipeField => ({ ...field, method: 'deep-infomax' })),
-  choice('views.flips.columns', 'Mirror sideways', 'What faces one way is the same as what faces the other.'),
-  choice('views.flips.rows', 'Mirror upside down', 'For pictures from above, where nothing is up.'),
-  choice('views.quarterTurns', 'Turn by quarters', 'For pictures from above, where nothing is up.'),
-  number('views.jitter.brightness', 'Brightness', '', 'Views differ in brightness by this share.', 0, 1, 0.05),
-  number('views.jitter.hue', 'Hue', '', 'Views differ in hue by this share of a full turn.', 0, 0.5, 0.01),
-  number('views.noise', 'Noise', 'σ', 'Views get this much noise, of 1.', 0, 1, 0.01)
+  choice('views.flips.columns'),
+  choice('views.flips.rows'),
+  choice('views.quarterTurns'),
+  number('views.jitter.brightness', '', 0, 1, 0.05),
+  number('views.jitter.hue', '', 0, 0.5, 0.01),
+  number('views.noise', 'σ', 0, 1, 0.01)
 ]
 
-/** What stands at a place of a recipe, or of changes to one. */
+/** Returns the value at a path of a recipe, or of overrides. */
 export function valueAt(of: Recipe | RecipeChanges | undefined, path: readonly string[]): unknown {
   return path.reduce<unknown>((found, name) => (found as Record<string, unknown> | undefined)?.[name], of)
 }
 
-/** Changes with another value at a place, or as the preset has it; parts that are given whole begin as the preset has them. */
+/**
+ * Returns the overrides with another value at a path; undefined resets it to the preset. Parts that an override
+ * replaces as a whole start from the preset's values.
+ */
 export function withValue(
   changes: RecipeChanges = {},
   preset: Recipe,
@@ -99,7 +70,7 @@ export function withValue(
   return emptyAsNone(changed) as RecipeChanges | undefined
 }
 
-/** An object with one of its parts set whole; a part that is as the preset has it is left out. */
+/** Returns an object with one part replaced, or left out if it equals the preset's. */
 function withPart(of: object, preset: object, [name, ...rest]: readonly string[], value: unknown): object {
   const [own, usual] = [of, preset].map((object) => (object as Record<string, unknown>)[name])
   const part =

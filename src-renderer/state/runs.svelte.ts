@@ -4,7 +4,7 @@ import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 
-/** The trainings of the project that is open. */
+/** The runs of the open project. */
 class Runs {
   list = $state.raw<RunSummary[]>([])
   readonly current = $derived(this.list.find(({ run: name }) => name === project.state?.run))
@@ -22,7 +22,7 @@ class Runs {
     }
   }
 
-  /** Looks at another run's labels and classes, and trains and segments with it from now on. */
+  /** Makes another run the current one: its labels and classes are shown, and training and segmentation use it. */
   async use(name: string): Promise<void> {
     await this.#change({ use: name })
   }
@@ -31,7 +31,7 @@ class Runs {
     await this.#change({ rename: { run: name, name: to } })
   }
 
-  /** Moves a run that is not in use to the system's bin. */
+  /** Moves a run that is not the current one to the system bin. */
   async bin(name: string): Promise<void> {
     const { folder } = project
     if (folder === undefined || jobs.busy) return
@@ -40,7 +40,7 @@ class Runs {
     await this.refresh()
   }
 
-  /** Measures what a run's features tell, without labels. */
+  /** Evaluates a run's features without labels. */
   async diagnose(name: string): Promise<void> {
     const { folder } = project
     if (folder === undefined) return

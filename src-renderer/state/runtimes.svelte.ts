@@ -3,10 +3,10 @@ import { asSmaltiError } from '../../src-main/contract/errors.ts'
 import { run } from '../engine.ts'
 import { jobs } from './jobs.svelte.ts'
 
-/** Libraries that compute, which this build lets its user fetch; work goes on beside it. */
+/** Optional compute runtimes. Other jobs can run while one is downloaded. */
 class Runtimes {
   all = $state.raw<Runtime[]>([])
-  /** The one that is being fetched. */
+  /** The runtime that is being downloaded. */
   fetching = $state<{ name: RuntimeName; share: number; controller: AbortController }>()
 
   refresh(): Promise<void> {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { WatchedPicture } from '../../src-main/contract/commands.ts'
+import type { WatchedPicture } from '../../src-main/contract/engine/progress.ts'
 import { asSmaltiError } from '../../src-main/contract/errors.ts'
 import type { CatalogueImage } from '../../src-main/contract/imagery.ts'
 import {
@@ -19,43 +19,36 @@ import { labels } from './labels.svelte.ts'
 import { painting } from './painting.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
+import { recipe as recipeWords } from '../words/recipe.ts'
+import { training as words } from '../words/training.ts'
 
-const NAMES: Partial<Record<keyof TrainingSettings, string>> = {
-  classes: 'Classes',
-  over: 'Over-clusters',
-  minutes: 'Minutes',
-  steps: 'Steps',
-  seed: 'Seed',
-  scale: 'Image scale',
-  bands: 'Bands',
-  gsd: 'Metres a pixel'
-}
+const NAMES: Partial<Record<keyof TrainingSettings, string>> = words.fields
 
 const TIMES_KEY = 'smalti.times'
-/** What the next training is to be, and how one goes. */
+/** The settings of the next training, and the state of a running one. */
 class Training {
   settings = $state<TrainingSettings>({ ...DEFAULT_SETTINGS })
-  /** What is wrong with the changes to the recipe, as they were typed. */
+  /** What is wrong with the recipe overrides as they were typed. */
   recipeFault = $state<string>()
-  /** Of the training that runs; that of the project otherwise. */
+  /** Reports of the running training. */
   #live = $state.raw<TrainingReport[]>()
 
-  /** Of the training that runs: its clusters on a picture by now. */
+  /** The clusters of the running training on a watched image. */
   watched = $state.raw<WatchedPicture>()
 
   readonly history = $derived(this.#live ?? project.state?.history ?? [])
-  /** What is wrong with each field. */
+  /** What is wrong with each invalid field. */
   readonly faults = $derived(faultsOf(this.settings))
   readonly ready = $derived(this.recipeFault === undefined && Object.keys(this.faults).length === 0)
-  /** An unfinished run of these very settings goes on. */
+  /** Whether training would continue an unfinished run with the same settings. */
   readonly goesOn = $derived(project.trained && !project.finished && sameRun(this.settings, project.state?.settings))
 
   /** The area of interest on an image, in its pixels. */
   areaOn = $state.raw<{ file: string; rings: [number, number][][] }>()
-  /** Why it cannot be shown on the image that is looked at. */
+  /** Why the area can't be shown on the image in the viewer. */
   areaFault = $state<string>()
 
-  /** Looks where the area of interest lies on an image. */
+  /** Finds the area of interest on an image. */
   async findArea(image: CatalogueImage | undefined): Promise<void> {
     const { area } = this.settings
     const { folder, sources } = project
@@ -70,7 +63,7 @@ class Training {
     }
   }
 
-  /** Adds an outline, in an image's pixels, to the area of interest. */
+  /** Adds an outline, in image pixels, to the area of interest. */
   async addToArea(file: string, ring: [number, number][]): Promise<void> {
     const { folder, sources } = project
     if (folder === undefined) return
@@ -89,7 +82,7 @@ class Training {
     }
   }
 
-  /** Lets an area of interest be drawn on the picture that is shown, or on the first whose place is known. */
+  /** Starts or ends drawing an area of interest, on the image shown or the first one with a known location. */
   drawArea(): void {
     const placed = this.placed
     if (!placed.some(({ path }) => path === view.shown)) view.show(placed[0]?.path)
@@ -98,7 +91,7 @@ class Training {
   /** Images on which an area can be drawn. */
   readonly placed = $derived((project.catalogue?.images ?? []).filter(({ placed }) => placed))
 
-  /** What the preset comes to without changes. */
+  /** The preset's recipe without overrides. */
   presetRecipe = $state.raw<Recipe>()
   async readPreset(): Promise<void> {
     const { preset, method } = this.settings
@@ -106,7 +99,7 @@ class Training {
     if (preset === this.settings.preset && method === this.settings.method) this.presetRecipe = found
   }
 
-  /** Changes one part of the preset's recipe, or leaves it as the preset has it. */
+  /** Overrides a setting of the preset's recipe, or resets it. */
   setRecipe(path: readonly string[], value: number | boolean | undefined): void {
     if (!this.presetRecipe) return
     const changed = withValue(
@@ -118,13 +111,13 @@ class Training {
     this.changeRecipe(changed ? JSON.stringify(changed) : '')
   }
 
-  /** Takes over the settings of the project that was opened. */
+  /** Adopts the settings of the opened project. */
   adopt(): void {
     this.settings = { ...DEFAULT_SETTINGS, ...project.state?.settings }
     this.recipeFault = undefined
   }
 
-  /** Takes over changes to the recipe, given as JSON, if they can be read, and says what is wrong if they cannot. */
+  /** Adopts recipe overrides given as JSON, or sets `recipeFault` if they are invalid. */
   changeRecipe(text: string): void {
     this.recipeFault = undefined
     if (text.trim() === '') {
@@ -139,11 +132,11 @@ class Training {
           .map(({ path, message }) => `${path.join('.')} ${message}`.trim())
           .join('; ')
     } catch (fault) {
-      this.recipeFault = (fault as Error).message
+      this.recipeFault = recipeWords.invalidJson((fault as Error).message)
     }
   }
 
-  /** Seconds that each preset took on this machine the last time, of trainings that nobody cut short. */
+  /** Seconds that the last run of each preset took on this computer, if it ran to its end. */
   #times = $state<Partial<Record<string, number>>>(kept(TIMES_KEY, z.record(z.string(), z.number())) ?? {})
   readonly lastTime = $derived(
     this.settings.minutes === undefined && this.settings.steps === undefined
@@ -157,10 +150,10 @@ class Training {
     keep(TIMES_KEY, this.#times)
   }
 
-  /** Methods that are tried one after the other. */
+  /** Methods to compare. */
   tried = $state.raw<readonly Method[]>([])
 
-  /** Trains and segments by one method after the other, each in a run of its own, until one is stopped or fails. */
+  /** Trains and segments with one method after the other, each in its own run, until one is stopped or fails. */
   async trySeveral(): Promise<void> {
     const before = this.settings.method
     for (const method of this.tried) {
@@ -170,7 +163,7 @@ class Training {
     this.settings.method = before
   }
 
-  /** @returns whether it came to its end */
+  /** @returns whether training finished */
   async train(): Promise<boolean> {
     const { sources, folder } = project
     if (sources.length === 0 || folder === undefined) return false
@@ -196,8 +189,10 @@ class Training {
       )
       for (const file of trained.skipped) project.passOver(file)
       if (trained.resumedFrom === 0) this.#noteTime(trained.seconds)
-      const done = isLearnt(trained.method) ? `Trained ${trained.steps} steps on` : `Clustered by ${trained.method}:`
-      jobs.notice = { text: `${done} ${trained.images} images with ${trained.backend}.` }
+      const { method, steps, images, backend } = trained
+      jobs.notice = {
+        text: isLearnt(method) ? words.trained(steps, images, backend) : words.clustered(images, method, backend)
+      }
     })
     this.watched = undefined
     await project.refresh()
@@ -208,7 +203,7 @@ class Training {
 
 const isLearnt = (method: Method): boolean => (LEARNT_METHODS as readonly string[]).includes(method)
 
-/** Words for what a field lacks. */
+/** Says what is wrong with each invalid field. */
 function faultsOf(settings: TrainingSettings): Record<string, string> {
   const faults: Record<string, string> = {}
   const parsed = trainingSettings.safeParse(settings)
@@ -218,13 +213,13 @@ function faultsOf(settings: TrainingSettings): Record<string, string> {
     const name = NAMES[field as keyof TrainingSettings] ?? field
     faults[field] ??=
       issue.code === 'too_small'
-        ? `${name}: at least ${minimum}.`
+        ? words.atLeast(name, minimum!)
         : issue.code === 'too_big'
-          ? `${name}: at most ${maximum}.`
-          : `${name}: a number is needed.`
+          ? words.atMost(name, maximum!)
+          : words.notANumber(name)
   }
   if (!faults.classes && !faults.over && settings.classes > settings.over)
-    faults.classes = `No more classes than over-clusters (${settings.over}): they are made of them.`
+    faults.classes = words.tooManyClasses(settings.over)
   return faults
 }
 

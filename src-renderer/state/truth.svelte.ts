@@ -8,28 +8,33 @@ import { classes } from './classes.svelte.ts'
 import { jobs } from './jobs.svelte.ts'
 import { project } from './project.svelte.ts'
 import { view } from './view.svelte.ts'
+import { accuracy as words } from '../words/accuracy.ts'
+import { classes as classWords } from '../words/classes.ts'
 
-/** What was counted once: pixels of each cluster and true class. */
+/** Pixels of each cluster and true class, counted once. */
 interface Counted {
   folder: string
   head: string
   images: number
   imagesWithoutTruth: number
-  /** Pixels that were scored, and those that were not. */
+  /** Pixels that were scored, and those that were left out. */
   pixels: number
   leftOut: LeftOut
   warning?: string
-  /** Numbers of the true classes. */
+  /** Values of the true classes in the masks. */
   values: readonly number[]
   confusion: Confusion
 }
 const MOST_DECISIONS = 40
 
-/** How the classes agree with truth masks: counted once for the clusters, and told at once for whatever is made of them. */
+/**
+ * The accuracy of the classes against reference masks. Pixels are counted once by cluster, so the scores follow every
+ * change to the classes at once.
+ */
 class Truth {
   #counted = $state.raw<Counted>()
   readonly counted = $derived(this.#counted?.head === view.head ? this.#counted : undefined)
-  /** Pixels of each class, in the list's order, and true class. */
+  /** Pixels of each class, in the order of the list, and true class. */
   readonly confusion = $derived.by((): Confusion | undefined => {
     const { counted } = this
     if (!counted) return undefined
@@ -45,18 +50,15 @@ class Truth {
   readonly scores = $derived.by((): Scores | undefined =>
     this.confusion?.some((row) => row.some((count) => count > 0)) ? score(this.confusion, 'many-to-one') : undefined
   )
-  /** Tells how many pixels the scores are of, and which were left out; the pixels of ignored classes are among them. */
+  /** Says how many pixels were scored, and why others, such as those of ignored classes, were left out. */
   readonly coverage = $derived.by((): string | undefined => {
     if (!this.counted || !this.scores) return undefined
     const { pixels, leftOut } = this.counted
     const scored = this.scores.pixels
-    const reasons = [
-      ...leftOutText(leftOut),
-      ...(scored < pixels ? [`${(pixels - scored).toLocaleString('en')} in ignored classes`] : [])
-    ]
-    return `${scored.toLocaleString('en')} pixels scored${reasons.length > 0 ? `; left out: ${reasons.join(', ')}` : ''}.`
+    const reasons = [...leftOutText(leftOut), ...(scored < pixels ? [words.inIgnoredClasses(pixels - scored)] : [])]
+    return words.coverage(scored, reasons)
   })
-  /** The best accuracies that 1, 2 … classes of the tree can have. */
+  /** The best accuracies that 1, 2 … classes of the tree can reach. */
   readonly curve = $derived(
     this.counted && classes.tree
       ? decisionCurve(classes.tree, this.counted.confusion.slice(0, classes.tree.count), MOST_DECISIONS)
@@ -66,7 +68,7 @@ class Truth {
   async compare(): Promise<void> {
     const { folder } = project
     if (folder === undefined) return
-    const truth = await window.smalti.chooseFolder('Choose the folder of truth masks')
+    const truth = await window.smalti.chooseFolder(words.chooseFolder)
     if (truth === undefined) return
     await classes.settled()
     await jobs.perform('evaluate', async (signal, onProgress) => {
@@ -81,7 +83,7 @@ class Truth {
     })
   }
 
-  /** Gives every cluster to the true class that it covers most. */
+  /** Assigns every cluster to the true class that it covers most. */
   mergeBest(): void {
     const { counted } = this
     if (!counted) return
@@ -96,18 +98,18 @@ class Truth {
     const idOf = new Map(used.map((group) => [group, groups.indexOf(group)]))
     const made = used.map((group): SchemeClass => ({
       id: idOf.get(group)!,
-      name: `Class ${counted.values[group]}`,
+      name: words.matchedClass(counted.values[group]),
       colour: colours[group],
       hidden: false,
       ignored: false
     }))
-    // Clusters that the truth says nothing of stay by themselves.
+    // Clusters without any pixel of a true class stay classes of their own.
     const own = scheme.of.flatMap((_, cluster) =>
       groups[cluster] === undefined
         ? [
             {
               id: cluster,
-              name: `Cluster ${cluster + 1}`,
+              name: classWords.cluster(cluster + 1),
               colour: clusterColours(scheme.of.length)[cluster],
               hidden: false,
               ignored: false
@@ -117,7 +119,7 @@ class Truth {
     )
     classes.edit({
       kind: 'replace',
-      name: 'Best merge for the truth',
+      name: words.match,
       scheme: {
         classes: [...made, ...own],
         of: groups.map((group, cluster) => (group === undefined ? cluster : idOf.get(group)!)),
@@ -126,7 +128,7 @@ class Truth {
     })
   }
 
-  /** Of another project, or of labels made anew, nothing is known. */
+  /** Forgets the counts, because the project or its labels have changed. */
   forget(): void {
     this.#counted = undefined
   }

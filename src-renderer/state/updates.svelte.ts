@@ -1,9 +1,9 @@
 import type { UpdateNews, UpdateWish } from '../../src-main/contract/window/window.ts'
 
-/** A later release of the program, as far as anything is known of one. */
+/** News about updates of the program. */
 class Updates {
   news = $state.raw<UpdateNews>()
-  /** Of the release that was found. */
+  /** Version of the release that was found. */
   version = $state('')
 
   constructor() {

@@ -17,49 +17,49 @@ const keptView = z
   })
   .partial()
 
-/** What is looked at, and how. */
+/** What the window shows, and how. */
 class View {
-  /** Path of the picture that is shown; all are, side by side, when there is none. */
+  /** Path of the image in the viewer; undefined shows the gallery or the groups. */
   shown = $state<string>()
-  /** The one before, to which the list of all comes back. */
+  /** Path of the image that was shown last, at which the gallery opens. */
   last = $state<string>()
-  /** The list of all is that of the groups. */
+  /** Whether images are listed by group. */
   grouped = $state(false)
-  /** What the list of images is narrowed to. */
+  /** The gallery's filters. */
   sought = $state('')
   kept = $state<'all' | 'labelled' | 'unlabelled'>('all')
   /** Side of a thumbnail in pixels. */
   thumbnail = $state(168)
   head = $state<HeadName>('A')
   opacity = $state(0.55)
-  /** What lies over the picture: classes, how probable the selected class is, or how sure the labels are. */
+  /** The overlay: classes, the probability of the selected class, or the confidence of the labels. */
   overlay = $state<'classes' | 'probability' | 'confidence'>('classes')
   style = $state<'filled' | 'outlined'>('filled')
-  /** While it is true, labels are out of the way. */
+  /** Whether labels are hidden for the moment. */
   peeking = $state(false)
-  /** Labels come and go. */
+  /** Whether labels blink. */
   blinking = $state(false)
-  /** Class that is pointed at; one in the list is brought out on the picture. */
+  /** The class under the pointer; a class pointed at in the list is highlighted on the image. */
   pointed = $state.raw<{ id: number; from: 'list' | 'picture' }>()
   look = $state({ brightness: 0, contrast: 1, gamma: 1 })
-  /** Bands and stretch of pictures, where they are not the usual ones. */
+  /** Bands and stretch of images, where they differ from the default. */
   shownAs = $state.raw<Look>({})
-  /** The page of TIFFs of several that the run in use reads. */
+  /** The page of multi-page TIFFs that the current run reads. */
   page = $state<number>()
-  /** How pictures are asked for. */
+  /** Parameters of image requests. */
   readonly seenAs = $derived<Look>({ ...this.shownAs, page: this.page })
-  /** Lines of equal coordinates lie over the picture. */
+  /** Whether the grid is shown. */
   graticule = $state(false)
-  /** The picture that is on the screen. */
+  /** The stage of the image in the viewer. */
   stage = $state.raw<Stage>()
-  /** Class whose name is being changed. */
+  /** Id of the class that is being renamed. */
   naming = $state<number>()
-  /** What lies over the window. */
+  /** The open dialog. */
   sheet = $state<'commands' | 'shortcuts' | 'export'>()
-  /** Where the viewer is to go next, in pixels of the picture that is shown. */
+  /** Where the viewer goes next, in image pixels. */
   target = $state.raw<{ x: number; y: number }>()
 
-  /** Back to the start, for other images. */
+  /** Resets the view for other images. */
   reset(): void {
     this.shown = undefined
     this.last = undefined
@@ -76,7 +76,7 @@ class View {
     this.look = { brightness: 0, contrast: 1, gamma: 1 }
   }
 
-  /** How a project was looked at last. */
+  /** The part of the view that is remembered for each project. */
   readonly #kept = $derived({
     last: this.last,
     head: this.head,
@@ -87,12 +87,12 @@ class View {
     graticule: this.graticule
   })
 
-  /** Looks at a project as it was looked at last. */
+  /** Restores the view of a project. */
   recall(project: string): void {
     Object.assign(this, kept(keyOf(project), keptView))
   }
 
-  /** Remembers how a project is looked at. */
+  /** Remembers the view of a project. */
   keep(project: string): void {
     keep(keyOf(project), this.#kept)
   }
@@ -102,7 +102,7 @@ class View {
     this.last = path
   }
 
-  /** Shows a place of a picture. */
+  /** Shows a place on an image. */
   goTo(path: string, x: number, y: number): void {
     this.show(path)
     this.target = { x, y }

@@ -6,7 +6,7 @@ const NEIGHBOURS = 4
 const SHUFFLES = 50
 const [TILE, SIDE, MARGIN] = [30, 560, 24]
 
-/** How alike filters are that lie next to each other, by the cosine, beside the same with the places shuffled. */
+/** Mean cosine similarity of filters that are next to each other, and the same with shuffled places. */
 export function neighbourSimilarity(
   filters: readonly Float32Array[],
   distances: Float64Array,
@@ -39,7 +39,7 @@ export function neighbourSimilarity(
   return { near, shuffled }
 }
 
-/** Draws filters where they lie in the embedding, scaled to the plane. */
+/** Draws filters at their places in the embedding, scaled to the plane. */
 export async function drawFilters(
   filters: readonly Float32Array[],
   side: number,

@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- installed [deb]`: installs the deb into a minimal Debian of its own and goes through the window's story there, as an
- * ordinary user, with the sandbox on, looked at by Chromium's own debugging. Needs root and debootstrap.
+ * `npm run bench -- installed [deb]`: installs the deb into a fresh minimal Debian and goes through the main tasks in
+ * the window there, as an ordinary user, with the sandbox on, watched through Chromium's own debugging. Needs root and
+ * debootstrap.
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
@@ -50,7 +51,7 @@ const chroot = (args: string[]): { code: number | null; stdout: string; stderr: 
 }
 const tell = (what: string, outcome: string): void => console.log(`  ${what.padEnd(44)} ${outcome}`)
 
-/** Opens the window there; the time until it can be used, and its page. */
+/** Opens the window there and returns its page and the time until it can be used. */
 async function openThere(...args: string[]) {
   const port = await freePort()
   const started = performance.now()
@@ -63,7 +64,7 @@ async function openThere(...args: string[]) {
       const [context] = browser.contexts()
       const page = context.pages()[0] ?? (await context.waitForEvent('page'))
       await page
-        .getByRole('button', { name: /Choose a folder|Train/ })
+        .getByRole('button', { name: /Choose folder|Train/ })
         .first()
         .waitFor()
       return {
@@ -148,7 +149,7 @@ try {
   const status = await readFile(`/proc/${renderers[0]}/status`, 'utf8')
   const commands = execFileSync('pgrep', ['-af', 'smalti-bin'], { encoding: 'utf8' })
   tell('sandbox of the page', /Seccomp:\s+2/.test(status) && !commands.includes('--no-sandbox') ? 'on' : 'OFF')
-  await page.getByLabel('Max. minutes').fill('0.1')
+  await page.getByLabel('Time limit (min)').first().fill('0.1')
   await page.getByRole('button', { name: 'Train', exact: true }).click()
   await page
     .getByRole('button', { name: 'Segment', exact: true })
@@ -160,7 +161,7 @@ try {
   await page.getByRole('button', { name: 'Export…' }).first().click()
   await page.getByRole('button', { name: 'Export', exact: true }).click()
   await page
-    .getByText(/^Wrote \d+ files/)
+    .getByText(/^Exported\s\d+\sfiles/)
     .first()
     .waitFor({ timeout: 60_000 })
   tell('the window’s story', 'opens, trains, segments, shows, exports')
@@ -184,7 +185,7 @@ try {
   spawnSync('pkill', ['-f', 'smalti-bin'])
   screen?.kill()
   for (const mount of mounts.reverse()) spawnSync('umount', ['-l', mount])
-  // Nothing that is mounted there may be deleted with it.
+  // Whatever is mounted there must not be deleted with it.
   if ((await readFile('/proc/mounts', 'utf8')).includes(` ${root}/`))
     console.log(`  ${root} stays: something is still mounted in it`)
   else await rm(root, { recursive: true, force: true, maxRetries: 3 })

@@ -1,4 +1,7 @@
-/** How well maps of clusters keep who is alike: `npm run bench -- map PROJECT…`, trained projects. */
+/**
+ * Measures how well maps of clusters keep similar clusters together: `npm run bench -- map PROJECT…`, for trained
+ * projects.
+ */
 import { scaledToPlane, treeDistances } from '../../src-main/classes/map.ts'
 import { onnxruntimeBackend } from '../../src-main/backends/onnxruntime.ts'
 import { surveyRun } from '../../src-main/engine/training/conclusion.ts'
@@ -14,7 +17,7 @@ import { loadTrainedRun, openProject } from '../../src-main/project/project.ts'
 const NEAREST = 4
 const { signal } = new AbortController()
 
-/** Distances of clusters by what their pixels look like on average. */
+/** Distances between clusters by the average appearance of their pixels. */
 function looksApart(looks: Points, heatmap: Points): Float64Array {
   const { values, width, count } = standardised(looks, columnMoments(looks))
   const clusters = heatmap.width
@@ -35,7 +38,7 @@ function looksApart(looks: Points, heatmap: Points): Float64Array {
 const distancesOf = (places: readonly MapPlace[]): number[] =>
   places.flatMap((a) => places.map((b) => Math.hypot(a.x - b.x, a.y - b.y)))
 
-/** Kruskal's stress 1, at the scale that is best. */
+/** Kruskal's stress 1, at the best scale. */
 function stress(wanted: ArrayLike<number>, found: readonly number[]): number {
   const pairs = Array.from(found, (value, k) => [wanted[k], value] as const)
   const scale = pairs.reduce((sum, [w, f]) => sum + w * f, 0) / pairs.reduce((sum, [, f]) => sum + f * f, 0)

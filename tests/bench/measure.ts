@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import type { Progress } from '../../src-main/contract/commands.ts'
+import type { Progress } from '../../src-main/contract/engine/progress.ts'
 import { DEFAULT_SETTINGS, type TrainingSettings } from '../../src-main/contract/settings.ts'
 import { evaluateJob } from '../../src-main/engine/jobs/evaluate.ts'
 import { segmentJob } from '../../src-main/engine/jobs/segment.ts'
@@ -21,7 +21,7 @@ interface DataSet {
 }
 
 const at = (set: string): string => `../shared/data/${set}`
-/** Sets by the names that tables use. The third is only watched: no recipe was chosen by it. */
+/** Data sets by the names that tables use. The third is only observed: no recipe was chosen on it. */
 export const SETS: Record<string, DataSet> = {
   dubai72: { folder: at('dubai72'), masks: 'masks', scale: 0.5, classes: 5, over: 20 },
   camvid: {
@@ -40,27 +40,27 @@ export const SETS: Record<string, DataSet> = {
 export const isHere = (set: string): boolean => set in SETS && existsSync(SETS[set].folder)
 
 export interface Result {
-  /** Head A, each cluster given to the class it covers most. */
+  /** Accuracy of head A, with each cluster matched to its most frequent true class. */
   manyToOne: number
-  /** Head B, one cluster to one class. */
+  /** Accuracy of head B, with clusters and classes matched one to one. */
   hungarian: number
   majority: number
-  /** Of head B. */
+  /** Normalised mutual information of head B, and then its adjusted Rand index. */
   nmi: number
   ari: number
-  /** Of head A, no farther than 5 pixels from a true boundary. */
+  /** Error rate of head A within 5 pixels of a true boundary. */
   boundaryErrors: number
-  /** Best accuracies with 1, 2 … decisions; absent without a tree. */
+  /** Best accuracies after 1, 2 … decisions; absent without a tree. */
   curve?: number[]
   steps: number
   seconds: number
   waitingShare: number
-  /** Of head A in nats; absent where nothing was learnt. */
+  /** Information of head A, in nats; absent where nothing was learnt. */
   information?: number
   clustersUsed: number
 }
 
-/** A folder with copies of every n-th image, or the images' own folder. */
+/** Returns a folder with copies of every n-th image, or the images' own folder. */
 async function part(images: string, every: number, copies: string): Promise<string> {
   if (every === 1) return images
   await mkdir(copies)
@@ -75,17 +75,20 @@ const USED = 0.005
 type Trained = Awaited<ReturnType<typeof trainJob>>
 type Scores = Awaited<ReturnType<typeof evaluateJob>>
 
-/** One training of a set in a project of its own. */
+/** A run on a data set, in its own project. */
 interface Trial {
   project: string
-  /** Trains to the end, or goes on until the given step has been reported. */
+  /** Trains to the end, or resumes until the given step has been reported. */
   train(until?: number): Promise<Trained | undefined>
-  /** Of what the project's newest checkpoint labels. */
+  /** Segments with the project's newest checkpoint. */
   segment(): Promise<void>
   score(head: 'A' | 'B', mapping: 'many-to-one' | 'hungarian', curve?: boolean): Promise<Scores>
 }
 
-/** @param every  one image in so many is scored */
+/**
+ * Runs `work` on a run that is removed afterwards.
+ * @param every  score every n-th image
+ */
 async function withTrial<T>(
   set: string,
   settings: Partial<TrainingSettings>,
@@ -146,7 +149,7 @@ const BOUNDARY = 5
 const hasTree = async (project: string): Promise<boolean> =>
   (await loadRun(await openProject(project)))!.meta.tree !== undefined
 
-/** Trains, segments and evaluates once; `every` so many images are scored. */
+/** Trains, segments and evaluates once, scoring every n-th image. */
 export function measure(set: string, settings: Partial<TrainingSettings>, every = 1): Promise<Result> {
   return withTrial(set, settings, every, async ({ project, train, segment, score }) => {
     const { steps, seconds, report } = (await train())!
@@ -175,7 +178,7 @@ export interface Choice {
   all: number[]
 }
 
-/** The learnt weights after some steps of one training, each as if it had been stopped there; the last is the end. */
+/** Measures the learnt weights after some steps of one run, each as if it had been stopped there, and at the end. */
 export function measureCheckpoints(
   set: string,
   settings: Partial<TrainingSettings>,
@@ -202,7 +205,7 @@ export function measureCheckpoints(
   })
 }
 
-/** The sub-heads of head A of one training. */
+/** Measures the sub-heads of head A of one run. */
 export function measureSubHeads(set: string, settings: Partial<TrainingSettings>, every: number): Promise<Choice> {
   return withTrial(set, settings, every, async ({ project, train, segment, score }) => {
     await train()

@@ -1,8 +1,10 @@
 /**
- * Draws `docs/methods.png`: one generated scene, its truth, and what each method makes of it, clusters in the colour of the class that
- * they cover most.
+ * Draws `docs/methods.png`: a generated scene, its true classes, and the result of each method, with clusters in the
+ * colour of their most frequent true class.
  *
- *   node tests/bench/methodPictures.mjs FOLDER    with FOLDER/<method>/scene-N.png, clusters exported from training on demo/images
+ *   node tests/bench/methodPictures.mjs FOLDER
+ *
+ * FOLDER/<method>/scene-N.png are clusters exported from training on demo/images.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

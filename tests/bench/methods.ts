@@ -1,6 +1,7 @@
 /**
- * The tables of `docs/methods.md`: `npm run bench -- methods [minutes] [seeds] [pixels|images|views]`. Every method learns for as many minutes
- * on every set; every run is kept in `out/methods.jsonl`, and one that is there is not repeated. Delete the file to measure anew.
+ * Fills the tables of `docs/history/methods.md`: `npm run bench -- methods [minutes] [seeds] [pixels|images|views]`.
+ * Every method trains for the same minutes on every data set. Results are kept in `out/methods.jsonl` and not measured
+ * again; delete the file to start over.
  */
 import { existsSync } from 'node:fs'
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -18,8 +19,8 @@ import { linearProbe, neighbourProbe } from './probes.ts'
 
 const [minutes = '1', seeds = '1', part = ''] = process.argv.slice(2)
 const KEPT = 'out/methods.jsonl'
-const PAGE = 'docs/methods.md'
-/** One image in so many is scored. */
+const PAGE = 'docs/history/methods.md'
+/** Every n-th image is scored. */
 const EVERY = 2
 
 const INFOMAX = {
@@ -70,7 +71,7 @@ const PIXELS: { name: string; settings: Partial<TrainingSettings>; learns: boole
     learns: true
   }
 ]
-/** Features that are solved for in a moment. */
+/** Most features for which the linear probe is solved in a moment. */
 const WIDEST = 1024
 const CIFAR = '../shared/data/cifar10/images'
 const IMAGES: { name: string; method: GroupMethod; changes?: Omit<RecipeChanges, 'views'> }[] = [
@@ -114,7 +115,7 @@ interface Kept {
   key: string
   name: string
   set: string
-  /** By their columns' names. */
+  /** Figures by column. */
   figures: Record<string, number>
 }
 const kept = new Map(
@@ -176,7 +177,7 @@ async function wholeImages(
   }
 }
 
-/** Rows are methods, columns figures; the mean over seeds. */
+/** Rows are methods, columns figures, averaged over seeds. */
 function tableOf(rows: readonly string[], columns: readonly { set: string; figure: string; title: string }[]): string {
   const cell = (name: string, set: string, figure: string): string => {
     const values = [...kept.values()]
@@ -194,7 +195,7 @@ function tableOf(rows: readonly string[], columns: readonly { set: string; figur
   ].join('\n')
 }
 
-/** Writes what is known by now, of the parts that are asked for. */
+/** Writes the results so far, for the requested parts. */
 async function writeTables(): Promise<void> {
   const pixelRows = PIXELS.map(({ name }) => name)
   const sets = Object.keys(SETS).filter((set) =>
@@ -258,7 +259,7 @@ async function writeTables(): Promise<void> {
           ]
         ])
   ]
-  const machine = `${minutes} minutes of learning each, ${seeds} ${seeds === '1' ? 'seed' : 'seeds'}, on ${availableParallelism()} × ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`
+  const machine = `${minutes} ${minutes === '1' ? 'minute' : 'minutes'} of training each, ${seeds} ${seeds === '1' ? 'seed' : 'seeds'}, on ${availableParallelism()} × ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`
   const placed = (text: string, name: string, content: string): string =>
     text.replace(
       new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end of ${name} -->)`),

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { GEOTIFFS } from './hardship/hostile.ts'
 import { measured } from './processes.ts'
 
-/** What GDAL says of where a raster lies. */
+/** Returns the position of a raster according to GDAL. */
 function placeOf(path: string): string {
   const { stdout, stderr, status } = spawnSync('gdalinfo', ['-json', path], { encoding: 'utf8', maxBuffer: 2 ** 26 })
   if (status !== 0) throw new Error(stderr)
@@ -19,7 +19,9 @@ function placeOf(path: string): string {
   })
 }
 
-/** Labels each shared GeoTIFF by itself and has GDAL say whether the exported labels lie where it lies. */
+/**
+ * Segments each shared GeoTIFF separately and compares the position of the exported labels with GDAL's of the image.
+ */
 export async function measureOverlay(): Promise<void> {
   if (!existsSync(GEOTIFFS)) {
     console.log('labels on the shared GeoTIFFs: SKIPPED, they are not here')

@@ -1,4 +1,4 @@
-"""Asks PROJ, without grids, where five points of the area of use of each EPSG code lie. Prints a JSON array."""
+"""Asks PROJ, without grids, for five points in the area of use of each EPSG code. Prints a JSON object."""
 import json
 import math
 import sys
@@ -17,7 +17,8 @@ def points_of(entry):
     system.ImportFromEPSG(int(entry.code))
     system.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
     there, back = osr.CoordinateTransformation(WGS84, system), osr.CoordinateTransformation(system, WGS84)
-    west, south, east, north = entry.west_lon_degree, entry.south_lat_degree, entry.east_lon_degree, entry.north_lat_degree
+    west, east = entry.west_lon_degree, entry.east_lon_degree
+    south, north = entry.south_lat_degree, entry.north_lat_degree
     east += 360 if east < west else 0
     found = []
     for across, up in PLACES:
@@ -41,4 +42,5 @@ for entry in osr.GetCRSInfoListFromDatabase("EPSG"):
         answers.append({"code": entry.code, "name": entry.name, "points": points_of(entry) if entry.bbox_valid else []})
     except RuntimeError:
         answers.append({"code": entry.code, "name": entry.name, "points": []})
-print(json.dumps({"version": f"{osr.GetPROJVersionMajor()}.{osr.GetPROJVersionMinor()}", "systems": answers}), file=sys.stdout)
+version = f"{osr.GetPROJVersionMajor()}.{osr.GetPROJVersionMinor()}"
+print(json.dumps({"version": version, "systems": answers}), file=sys.stdout)

@@ -2,8 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { placeFrom } from '../../src-main/imagery/crs/crs.ts'
 
 /**
- * All projected and geographic 2D codes of EPSG, five points each in their areas of use, against PROJ without grids
- * (Debian's, by GDAL's Python bindings). Prints the table of docs/places.md, and every code that is not within 5 m.
+ * Compares all projected and geographic 2D codes of EPSG, at five points in their areas of use, with PROJ without grids
+ * (Debian's, by GDAL's Python bindings). Prints the table of docs/places.md, and every code that is more than 5 m off.
  */
 interface Asked {
   version: string

@@ -1,11 +1,11 @@
 import { type Points, columnMoments, standardised } from '../../src-main/learning/kMeans.ts'
 
 const FOLDS = 5
-/** Weight of the penalty against each point. */
+/** Weight of the penalty per point. */
 const RIDGE = 1e-2
 const NEIGHBOURS = 10
 
-/** Accuracy of a classifier of frozen features, each fifth of the points told by the other four. */
+/** Accuracy of a classifier of frozen features: each fifth of the points is predicted from the other four. */
 function crossValidated(
   { count }: Points,
   labels: readonly number[],
@@ -20,7 +20,7 @@ function crossValidated(
   return right / count
 }
 
-/** One linear function a class, by ridge regression on ±1. */
+/** Fits one linear function per class, by ridge regression on ±1. */
 export function linearProbe(features: Points, labels: readonly number[]): number {
   const points = standardised(features, columnMoments(features))
   const classes = Math.max(...labels) + 1
@@ -49,7 +49,7 @@ export function linearProbe(features: Points, labels: readonly number[]): number
   })
 }
 
-/** By Cholesky's decomposition; `gram` is symmetric and positive. */
+/** Solves by Cholesky decomposition; `gram` is symmetric and positive. */
 function solved(gram: Float64Array, moments: Float64Array, width: number, classes: number): Float64Array {
   const lower = Float64Array.from(gram)
   for (let j = 0; j < width; j++) {
@@ -72,7 +72,7 @@ function solved(gram: Float64Array, moments: Float64Array, width: number, classe
   return x
 }
 
-/** The most frequent class of the nearest points by cosine. */
+/** Predicts the most frequent class of the nearest points by cosine. */
 export function neighbourProbe(features: Points, labels: readonly number[]): number {
   const { values, width } = standardised(features, columnMoments(features))
   const lengths = Array.from(

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 
-/** Resident memory in bytes of a process and all that it started. */
+/** Returns the resident memory in bytes of a process and all its children. */
 function residentOf(root: number): number {
   const parents = new Map<number, number>()
   const resident = new Map<number, number>()
@@ -12,7 +12,7 @@ function residentOf(root: number): number {
       parents.set(Number(name), Number(/PPid:\s+(\d+)/.exec(status)?.[1]))
       resident.set(Number(name), 1024 * Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0))
     } catch {
-      // It has ended meanwhile.
+      // The process has ended in the meantime.
     }
   }
   const belongs = (pid: number): boolean =>
@@ -22,7 +22,7 @@ function residentOf(root: number): number {
 
 export interface Measured {
   seconds: number
-  /** Most resident memory of all processes together, in bytes; 0 where the system does not tell. */
+  /** Peak resident memory of all processes together, in bytes; 0 where the system does not report it. */
   peak: number
   code: number | null
   /** The object on the last line of standard output. */
@@ -39,7 +39,11 @@ export function startSmalti(args: readonly string[], env: NodeJS.ProcessEnv = {}
   })
 }
 
-/** Runs a command of the built program to its end. @param user  another one @param limit  seconds after which it is killed */
+/**
+ * Runs a command of the built program to its end.
+ * @param user   runs it as another user
+ * @param limit  seconds after which it is killed
+ */
 export async function runSmalti(
   args: readonly string[],
   { env, user, limit }: { env?: NodeJS.ProcessEnv; user?: number; limit?: number } = {}
@@ -54,7 +58,7 @@ export async function runSmalti(
   return { code, stderr }
 }
 
-/** Kills a process after so many milliseconds, unless it has ended by then, and waits until it is gone. */
+/** Kills a process after some milliseconds, unless it has ended by then, and waits until it is gone. */
 export async function killAfter(child: ChildProcess, milliseconds: number): Promise<void> {
   const gone = new Promise((resolve) => child.on('close', resolve))
   await new Promise((resolve) => setTimeout(resolve, milliseconds))
@@ -62,7 +66,7 @@ export async function killAfter(child: ChildProcess, milliseconds: number): Prom
   await gone
 }
 
-/** Runs a command of the built program and watches its memory. */
+/** Runs a command of the built program with `--json` and measures its time and memory. */
 export async function measured(args: readonly string[]): Promise<Measured> {
   const started = performance.now()
   const child = startSmalti([...args, '--json'])

@@ -1,6 +1,7 @@
 /**
- * Accuracy of a preset on one shared data set. `npm run bench -- quality [set] [preset] [minutes|sSTEPS] [seeds] [changes]`
- * A path `.onnx` in place of a preset clusters that network's features. `changes` is JSON laid over the preset's recipe: `{"lambda":{"A":1.5,"B":1}}`.
+ * Measures the accuracy of a preset on a shared data set: `npm run bench -- quality [set] [preset] [minutes|sSTEPS]
+ * [seeds] [changes]`. A path to an `.onnx` file in place of a preset clusters that network's features. `changes` is
+ * JSON that overrides the preset's recipe: `{"lambda":{"A":1.5,"B":1}}`.
  */
 import type { TrainingSettings } from '../../src-main/contract/settings.ts'
 import { SETS, isHere, measure } from './measure.ts'

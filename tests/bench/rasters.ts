@@ -1,4 +1,7 @@
-/** `npm run bench -- rasters [reading|torch|scale|small|hostile|disk|kills|overlay] [arguments]`: scenes at scale, and files that mean harm. */
+/**
+ * Measures large scenes and hostile files: `npm run bench -- rasters [part] [arguments]`. The parts are the keys below;
+ * without one, all run.
+ */
 import { measureFullDisk } from './hardship/fullDisk.ts'
 import { measureHostile } from './hardship/hostile.ts'
 import { measureKills } from './hardship/kills.ts'

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- runtime`: packages the program with a feed, lets the packaged command line and the packaged window fetch TensorFlow
- * from a server here, and trains with it.
+ * `npm run bench -- runtime`: packages the program with a feed, lets the packaged command line and window download
+ * TensorFlow from a local server, and trains with it.
  */
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
@@ -69,13 +69,13 @@ try {
   const { page } = window
   await page.getByText('3 images').first().waitFor({ timeout: 30_000 })
   await page.getByText('More settings').click()
-  const fetch = page.getByRole('button', { name: /^Fetch \d+ MB$/ })
+  const fetch = page.getByRole('button', { name: /^Download\s\d+\sMB$/ })
   await fetch.scrollIntoViewIfNeeded()
   await page.screenshot({ path: join('out', 'runtime-before.png') })
   await fetch.click()
-  await page.getByText(/Fetching TensorFlow.* [1-9]\d? %/).waitFor({ timeout: 60_000 })
+  await page.getByText(/Downloading TensorFlow.*\s[1-9]\d?\s%/).waitFor({ timeout: 60_000 })
   await page.screenshot({ path: join('out', 'runtime-fetching.png') })
-  await page.getByText(/is here/).waitFor({ timeout: 300_000 })
+  await page.getByText(/is installed/).waitFor({ timeout: 300_000 })
   await page.screenshot({ path: join('out', 'runtime-here.png') })
   console.log(
     `in the window: fetched, pictures in out/; ${(await readdir(join(folder, 'data', 'smalti', 'runtimes'))).join()}`

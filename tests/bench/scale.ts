@@ -11,7 +11,7 @@ async function sizeOf(folder: string): Promise<number> {
   return sizes.reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0)
 }
 
-/** A scene of `side`² and one of 2000²: memory, time a megapixel, disk. */
+/** Measures memory, time per megapixel and disk space for a scene of `side`² and one of 2000². */
 export async function measureScale(side: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-scale-'))
   try {
@@ -50,7 +50,7 @@ export async function measureScale(side: number): Promise<void> {
   }
 }
 
-/** Many small images: time for each and memory, for a part of them and for all. */
+/** Measures time per image and memory for many small images, for some of them and for all. */
 export async function measureSmall(count: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-small-'))
   try {

@@ -3,7 +3,7 @@ import { SCENE_TILE, writeSceneFile } from '../../src-main/engine/sample/sceneFi
 
 const PATTERN = 2048
 
-/** A georeferenced scene of any size: patches of a generated scene, which differ in brightness from place to place. */
+/** Writes a georeferenced scene of any size: patches of a generated scene with varying brightness. */
 export async function writeScene(path: string, side: number, seed = 1): Promise<void> {
   const { colours } = drawSampleScene(PATTERN, seed)
   await writeSceneFile(path, side, (column, row) => {

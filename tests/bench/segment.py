@@ -1,5 +1,6 @@
-"""Smalti's network in PyTorch over the same windows, for `npm run bench -- rasters torch`: reads a GeoTIFF window by window with
-GDAL, decodes ahead on a thread, labels with float32, channels last and inference_mode, and writes tiles as GDAL compresses them.
+"""Smalti's network in PyTorch over the same windows, for `npm run bench -- rasters torch`: reads a GeoTIFF window by
+window with GDAL, decodes ahead on a thread, labels with float32, channels last and inference_mode, and writes tiles
+compressed by GDAL.
 
 Usage: python3 segment.py scene.tif weights.json out.tif
 """
@@ -27,7 +28,12 @@ weights = {name: tensor(entry) for name, entry in network["weights"].items()}
 layers = network["layers"]
 mean = torch.tensor(network["mean"]).view(1, -1, 1, 1) * 255
 deviation = torch.tensor(network["deviation"]).view(1, -1, 1, 1) * 255
-filters = [weights[f"trunk{i}/filter"].contiguous(memory_format=torch.channels_last) if layer["kind"] == "convolution" else None for i, layer in enumerate(layers)]
+filters = [
+    weights[f"trunk{i}/filter"].contiguous(memory_format=torch.channels_last)
+    if layer["kind"] == "convolution"
+    else None
+    for i, layer in enumerate(layers)
+]
 
 
 def statistics(x, boxes):
@@ -39,7 +45,8 @@ def statistics(x, boxes):
     parts = [cells[:, : bands + 1]]
     for side in boxes:
         reach = 2 * max(0, round((side / STRIDE - 1) / 2)) + 1
-        m = F.avg_pool2d(F.avg_pool2d(cells, (reach, 1), 1, (reach // 2, 0), count_include_pad=False), (1, reach), 1, (0, reach // 2), count_include_pad=False)
+        m = F.avg_pool2d(cells, (reach, 1), 1, (reach // 2, 0), count_include_pad=False)
+        m = F.avg_pool2d(m, (1, reach), 1, (0, reach // 2), count_include_pad=False)
         variance = F.relu(m[:, bands + 1 :] - m[:, :bands] ** 2)
         measured = torch.cat([m[:, :bands], torch.sqrt(variance + 1e-6), m[:, bands : bands + 1]], 1)
         parts.append(least_variance(measured, variance, cells[:, :bands], reach // 2) if reach > 1 else measured)
@@ -54,7 +61,8 @@ def least_variance(measured, variance, own, r):
     least, best = None, None
     for dy, dx in [(0, 0), (-r, -r), (-r, 0), (-r, r), (0, -r), (0, r), (r, -r), (r, 0), (r, r)]:
         choice = choices[:, :, r + dy : r + dy + h, r + dx : r + dx + w]
-        cost = spread[:, :, r + dy : r + dy + h, r + dx : r + dx + w] + network["likeness"] * ((choice[:, : own.shape[1]] - own) ** 2).sum(1, keepdim=True)
+        unlike = ((choice[:, : own.shape[1]] - own) ** 2).sum(1, keepdim=True)
+        cost = spread[:, :, r + dy : r + dy + h, r + dx : r + dx + w] + network["likeness"] * unlike
         best = choice if best is None else torch.where(cost < least, choice, best)
         least = cost if least is None else torch.minimum(least, cost)
     return best
@@ -67,9 +75,11 @@ def followed(heatmap, image):
     full = image.mean(1, keepdim=True)[:, :, MARGIN : image.shape[2] - MARGIN, MARGIN : image.shape[3] - MARGIN]
     guide = F.avg_pool2d(full, STRIDE)
     of_guide, of_map = mean(guide), mean(heatmap)
-    slope = (mean(heatmap * guide) - of_map * of_guide) / (F.relu(mean(guide * guide) - of_guide**2) + network["guidedFilter"]["epsilon"])
+    variance = F.relu(mean(guide * guide) - of_guide**2)
+    slope = (mean(heatmap * guide) - of_map * of_guide) / (variance + network["guidedFilter"]["epsilon"])
     edge = (reach - 1) * STRIDE
-    return large(mean(slope)) * full[:, :, edge:-edge, edge:-edge] + large(mean(of_map - slope * of_guide)), MARGIN + edge
+    inner = full[:, :, edge:-edge, edge:-edge]
+    return large(mean(slope)) * inner + large(mean(of_map - slope * of_guide)), MARGIN + edge
 
 
 def heatmaps(x):
@@ -81,10 +91,12 @@ def heatmaps(x):
             x = F.avg_pool2d(x, 2) if layer.get("average") else F.max_pool2d(x, 2)
         else:
             x = F.pad(x, (0, 1, 0, 1)) if layer["stride"] == 2 else F.pad(x, (layer["dilation"],) * 4)
-            x = F.relu_(F.conv2d(x, filters[i], weights[f"trunk{i}/bias"], stride=layer["stride"], dilation=layer["dilation"]))
+            bias = weights[f"trunk{i}/bias"]
+            x = F.relu_(F.conv2d(x, filters[i], bias, stride=layer["stride"], dilation=layer["dilation"]))
     both = torch.cat([x, statistics(image, network["refit"])], 1)
     refitted = F.softmax(F.conv2d(both, weights["headA/refit/filter"], weights["headA/refit/bias"]), 1)
-    return {name: followed(heatmap, image) for name, heatmap in {"A": refitted, "B": torch.einsum("nchw,ck->nkhw", refitted, weights["headB/merge"])}.items()}
+    merged = torch.einsum("nchw,ck->nkhw", refitted, weights["headB/merge"])
+    return {"A": followed(refitted, image), "B": followed(merged, image)}
 
 
 def main():
@@ -107,12 +119,18 @@ def main():
             left, top = max(0, column - HALO), max(0, row - HALO)
             right, bottom = min(width, column + SIDE + HALO), min(height, row + SIDE + HALO)
             values = scene.ReadAsArray(left, top, right - left, bottom - top).astype(np.float32)
-            pads = ((0, 0), (HALO - (row - top), SIDE + HALO - (bottom - row)), (HALO - (column - left), SIDE + HALO - (right - column)))
+            down = (HALO - (row - top), SIDE + HALO - (bottom - row))
+            across = (HALO - (column - left), SIDE + HALO - (right - column))
+            pads = ((0, 0), down, across)
             ahead.put((column, row, np.pad(values, pads, mode="symmetric")))
 
     threading.Thread(target=read, daemon=True).start()
     driver = gdal.GetDriverByName("GTiff")
-    targets = {name: driver.Create(out.replace(".tif", f"-{name}.tif"), width, height, 1, gdal.GDT_Byte, ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE", "PREDICTOR=2"]) for name in ("A", "B")}
+    options = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE", "PREDICTOR=2"]
+    targets = {
+        name: driver.Create(out.replace(".tif", f"-{name}.tif"), width, height, 1, gdal.GDT_Byte, options)
+        for name in ("A", "B")
+    }
     began = time.time()
     with torch.inference_mode():
         for _ in places:

@@ -1,6 +1,8 @@
 /**
- * What the manifold layer (Klindt et al. 2019) keeps a classifier from: `npm run bench -- shiftMnist [steps] [seeds] [only]`. Digits carry a pixel
- * whose place gives their class away; the classifier is judged on digits without it. Filters of the layer's first convolution are drawn where its embedding has them.
+ * Measures what the manifold layer (Klindt et al. 2019) protects a classifier from: `npm run bench -- shiftMnist
+ * [steps] [seeds] [only]`. Digits contain a pixel whose position gives their class away, and the classifier is
+ * evaluated on digits without it. The filters of the layer's first convolution are drawn at their places in its
+ * embedding.
  */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -24,7 +26,7 @@ const SHARPEST = 0.1
 interface Variant {
   name: string
   l2?: number
-  /** What is maximised besides, and its weight. */
+  /** A further term to maximise, and its weight. */
   more?: { what: 'y' | 'z'; weight: number }
 }
 const VARIANTS: Variant[] = [
@@ -40,7 +42,9 @@ const LAYERS = [0, 1].map((layer) => ({
   places: `conv${layer}/places`
 }))
 const SMALL = [(SIDE / 2) ** 2, (SIDE / 4) ** 2]
-/** The manifold layer in place of ReLU: softmax over channels, then the place in the embedding. */
+/**
+ * Shapes of the weights. The manifold layer replaces ReLU: a softmax over channels, then the position in the embedding.
+ */
 const shapesOf = ({ more }: Variant): Record<string, Shape> => {
   const passed = more ? AXES : CHANNELS
   return {
@@ -152,13 +156,13 @@ async function digits(): Promise<{ images: Float32Array; labels: Uint8Array }> {
   }
 }
 
-/** A digit, with its class's pixel or without. */
+/** Copies a digit, with its class's pixel or without. */
 function copyDigit(all: Float32Array, at: number, label: number | undefined, into: Float32Array): void {
   into.set(all.subarray(at * SIDE * SIDE, (at + 1) * SIDE * SIDE))
   if (label !== undefined) into[2 + 2 * label] = 1
 }
 
-/** How the layer lays out the filters before it. */
+/** Shows how the layer arranges the filters before it. */
 async function showFilters(weights: Record<string, Float32Array>, name: string): Promise<void> {
   const [flat, places, side] = [weights[LAYERS[0].filter], weights[LAYERS[0].places], KERNEL[0]]
   const filters = Array.from({ length: CHANNELS }, (_, c) =>

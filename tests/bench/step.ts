@@ -1,7 +1,7 @@
 /**
- * Time of one training step on each backend, beside the same step in PyTorch. `npm run bench -- step [large]`
- * The large case is for GPUs, on which PyTorch is timed too where it has one.
- * Each contender has a process of its own, and all take turns, so that a busy machine is busy for all of them.
+ * Times one training step on each backend and in PyTorch: `npm run bench -- step [large]`. The large case is for GPUs,
+ * on which PyTorch is timed too where available. Each contender runs in its own process and all take turns, so that a
+ * busy machine is busy for all of them.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -48,7 +48,9 @@ const architectureOf = ({ width }: Case): Architecture => ({
   heads: [{ name: 'A', clusters: CLUSTERS, subHeads: 1 }]
 })
 
-/** Floating point operations of a step's convolutions in 10⁹: forward, and twice as much backward except into the images. */
+/**
+ * Floating point operations of a step's convolutions in 10⁹: forward, and twice that backward, except into the images.
+ */
 function gigaflops(settings: Case): number {
   const { layers } = architectureOf(settings)
   let [channels, side, total] = [3, settings.crop, 0]
@@ -64,7 +66,7 @@ function gigaflops(settings: Case): number {
   return (2 * settings.pairs * total) / 1e9
 }
 
-/** Only what follows the trunk's features: the head, the joint, its information, and the gradients of all three. */
+/** Only the part after the trunk's features: the head, the joint, its information, and the gradients of all three. */
 function headProgram(settings: Case): Program {
   const { crop, pairs, width } = settings
   const [coarse, channels] = [crop / 4, 256 * width]
@@ -100,7 +102,7 @@ function headProgram(settings: Case): Program {
   }
 }
 
-/** Time in milliseconds to cut and change the crops of a batch, from a picture that is decoded already. */
+/** Returns the milliseconds to cut and change the crops of a batch, from a decoded image. */
 function dataTime({ crop, pairs }: Case): number {
   const shape: BatchShape = { pairs, bands: 3, coloured: true, crop, coarse: crop / 4, radius: RADIUS, warped: false }
   const { views } = recipeOf({ preset: 'quick' })
@@ -123,7 +125,7 @@ function dataTime({ crop, pairs }: Case): number {
   })
 }
 
-/** Median duration in milliseconds of something done for some seconds. */
+/** Repeats work for a second and returns the median duration in milliseconds. */
 function median(work: () => void): number {
   const durations: number[] = []
   const began = performance.now()
@@ -135,7 +137,7 @@ function median(work: () => void): number {
   return durations.sort((a, b) => a - b)[Math.floor(durations.length / 2)]
 }
 
-/** Median times of a whole step and of its head and joint, in milliseconds. */
+/** Returns the median times of a whole step and of its head and joint, in milliseconds. */
 async function time(backend: Backend, settings: Case): Promise<{ step: number; head: number }> {
   const { crop, pairs } = settings
   const architecture = architectureOf(settings)
@@ -177,7 +179,7 @@ interface Timing {
   millisecondsPerHead?: number
 }
 
-/** The last line of a process's output as JSON, or undefined where it failed. */
+/** Runs a process and parses the last line of its output as JSON; undefined where it failed. */
 function measure(command: string, args: string[]): Timing | undefined {
   const { status, stdout } = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   return status === 0 ? (JSON.parse(stdout.trim().split('\n').at(-1)!) as Timing) : undefined

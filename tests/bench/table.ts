@@ -1,7 +1,7 @@
 /**
- * The tables of `docs/quality.md`. `npm run bench -- table [compare|ablate|choose]`
- * Every run is kept in `out/quality.jsonl` or `out/choices.jsonl`; a run that is there already is not repeated, so a
- * table can be finished in several sittings. Delete the files to measure anew.
+ * Fills the tables of `docs/history/quality.md`: `npm run bench -- table [compare|ablate|choose]`. Results are kept in
+ * `out/quality.jsonl` and `out/choices.jsonl` and not measured again, so a table can be finished in several sittings.
+ * Delete the files to start over.
  */
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
@@ -18,16 +18,16 @@ interface Entry {
 
 const KEPT = 'out/quality.jsonl'
 const KEPT_CHOICES = 'out/choices.jsonl'
-const PAGE = 'docs/quality.md'
+const PAGE = 'docs/history/quality.md'
 const SEEDS = 3
-/** For the second table one image in so many is segmented and scored. */
+/** For the second table, every n-th image is segmented and scored. */
 const EVERY = 3
-/** The sets on which recipes were chosen. */
+/** The data sets on which recipes were chosen. */
 const AIMED = ['dubai72', 'camvid']
 
 const COLD: RecipeChanges = { statistics: [], warmStart: 0 }
 
-/** What a user could run instead, with the presets as they are. */
+/** Alternatives that a user could run, with unchanged presets. */
 const COMPARED: Entry[] = [
   { name: 'k-means on bands', settings: { method: 'kmeans-bands' }, seeds: SEEDS, sets: AIMED },
   { name: 'k-means on patch statistics (`preview`)', settings: { preset: 'preview' }, seeds: SEEDS },
@@ -87,7 +87,7 @@ const COMPARED: Entry[] = [
   }
 ]
 
-/** `quick` cut short, and one part changed at a time. */
+/** `quick` cut short, with one part changed at a time. */
 const ABLATED: Entry[] = (
   [
     ['`quick`', {}],
@@ -105,7 +105,7 @@ const ABLATED: Entry[] = (
   ] satisfies [string, RecipeChanges][]
 ).map(([name, recipe]) => ({ name, settings: { steps: 120, recipe }, seeds: 2, sets: AIMED }))
 
-/** Choices within one training: `quick` as it is, and with several sub-heads. */
+/** Choices within one run: `quick` itself, and with several sub-heads. */
 const CHOSEN: { name: string; choose(set: string, seed: number): Promise<Choice> }[] = [
   {
     name: 'checkpoints',
@@ -170,14 +170,14 @@ async function choose(kept: Map<string, KeptChoice>): Promise<void> {
   }
 }
 
-/** What is known of a recipe on a set, one result for each seed that was run. */
+/** Returns the known results of a recipe on a data set, one per seed. */
 function resultsOf(set: string, { settings }: Entry, kept: Map<string, Kept>): Kept[] {
   return Array.from({ length: SEEDS }, (_, i) => kept.get(keyOf(set, i + 1, settings))).filter(
     (result) => result !== undefined
   )
 }
 
-/** Mean and, of several seeds, half the distance from the lowest to the highest. */
+/** Mean and, for several seeds, half the distance from the lowest to the highest. */
 function summary(values: number[]): string {
   if (values.length === 0) return '–'
   const mean = values.reduce((a, b) => a + b, 0) / values.length
@@ -204,7 +204,7 @@ function table(entries: readonly Entry[], sets: readonly string[], kept: Map<str
 const choiceRow = (name: string, { taken, all }: Choice): string =>
   `| ${name} | ${all.length} | ${[taken, Math.max(...all), Math.min(...all)].map((value) => value.toFixed(3)).join(' | ')} |`
 
-/** Wherever something was chosen by what it tells: what that gains or loses against the labels' choice. */
+/** For choices made by information: their gain or loss compared with choosing by labels. */
 function choices(entries: readonly Entry[], kept: Map<string, Kept>, within: Map<string, KeptChoice>): string {
   const amongSeeds = entries.flatMap((entry) =>
     Object.keys(SETS).flatMap((set) => {
@@ -243,7 +243,7 @@ if (asks('compare')) await fill(COMPARED, kept)
 if (asks('ablate')) await fill(ABLATED, kept, EVERY)
 if (asks('choose')) await choose(within)
 const page = await readFile(PAGE, 'utf8')
-/** The page's text stays; what lies between a table's marks is replaced. */
+/** Replaces the content between a table's marks and keeps the page's text. */
 const placed = (text: string, name: string, content: string): string =>
   text.replace(
     new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end of ${name} -->)`),

@@ -13,11 +13,11 @@ import { measured } from './processes.ts'
 import { writeScene } from './scene.ts'
 
 const SIDE = 6000
-/** As Smalti's windows: what one covers, and its halo. */
+/** Area and halo of a window, as Smalti has them. */
 const COVERED = 1024
 const HALO = 112
 
-/** `segment` against PyTorch doing the same, decode and encode included; PYTHONPATH says where torch is. */
+/** Compares `segment` with PyTorch doing the same, decoding and encoding included. PYTHONPATH locates torch. */
 export async function measureAgainstTorch(): Promise<void> {
   const python = '/usr/bin/python3'
   if (spawnSync(python, ['-c', 'import torch; from osgeo import gdal']).status !== 0) {

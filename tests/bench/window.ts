@@ -1,6 +1,6 @@
 /**
- * The window on a large scene, in real Electron: `npm run bench -- window [side]`. A scene is generated, with overviews
- * where GDAL is here, labelled by a short preview, and looked at as a person would.
+ * Measures the window on a large scene, in real Electron: `npm run bench -- window [side]`. A scene is generated, with
+ * overviews if GDAL is available, segmented after a short preview, and viewed as a person would.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -31,7 +31,7 @@ async function scenes(): Promise<{ plain: string; tiled: string | undefined }> {
   return { plain, tiled: made.status === 0 ? tiled : undefined }
 }
 
-/** Gaps between frames, in milliseconds, while something is done. */
+/** Returns the gaps between frames, in milliseconds, during some work. */
 async function frames(page: Page, work: () => Promise<void>): Promise<number[]> {
   await page.evaluate(() => {
     const times: number[] = []
@@ -51,7 +51,7 @@ async function frames(page: Page, work: () => Promise<void>): Promise<number[]> 
   return times.slice(1).map((time, i) => time - times[i])
 }
 
-/** Milliseconds from an action until the frame in which it is seen, as the page tells. */
+/** Milliseconds from an action until the frame that shows it, measured by the page. */
 const untilDrawn = (page: Page, key: string): Promise<number> =>
   page.evaluate(async (pressed) => {
     const began = performance.now()
@@ -84,9 +84,9 @@ async function firstPicture(
   return { coarse: answered[0] ?? Number.NaN, progress, whole: Date.now() - began }
 }
 
-// Scenes and labels of an earlier time serve again.
+// Scenes and labels of an earlier run are used again.
 const isNew = !existsSync(project)
-/** Memory of the picture server while one scene after the other is looked at. */
+/** Measures the memory of the picture server while one scene after the other is viewed. */
 async function manyScenes({ page, app, answerDialog }: Window): Promise<void> {
   const many = join(folder, 'many')
   await mkdir(many, { recursive: true })
@@ -119,7 +119,7 @@ const picturesMemory = (app: Window['app']): Promise<number> =>
       (running.getAppMetrics().find(({ name }) => name === 'Smalti pictures')?.memory.workingSetSize ?? 0) / 1024
   )
 
-/** How soon the picture server rests once nobody looks at a scene that it has to read whole. */
+/** Measures how soon the picture server rests after the viewer leaves a scene that has to be read as a whole. */
 async function abandoned({ page, app, answerDialog }: Window, images: string, small: string): Promise<void> {
   await answerDialog(images)
   await page.keyboard.press('Control+o')
@@ -161,7 +161,7 @@ say('trained and segmented in', `${Math.round((Date.now() - began) / 1e3)} s`)
 
 const window = await openWindow()
 const { page, app } = window
-await page.getByText('Drop a folder').waitFor()
+await page.getByText('Drop images or folders here').waitFor()
 await page.waitForTimeout(1000)
 try {
   for (const [name, images] of [

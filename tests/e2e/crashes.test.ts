@@ -41,14 +41,14 @@ describe.runIf(present)('a window whose processes are killed', () => {
   it('tells of an engine that stopped in the middle of a training, keeps what was learnt, and goes on with another', async () => {
     const { page } = window
     const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true })
-    await page.getByLabel('Max. minutes').fill('0.15')
+    await page.getByLabel('Time limit (min)').first().fill('0.15')
     await button('Train').click()
     await page.getByText('left').first().waitFor()
     await window.drop(images)
-    await page.getByText('Not now').waitFor()
+    await page.getByText('is in progress').waitFor()
     process.kill((await idOf('Smalti engine'))!, 'SIGKILL')
     await page.getByText('The engine stopped unexpectedly').waitFor()
-    expect(await page.getByText('Not now').count()).toBe(0)
+    expect(await page.getByText('is in progress').count()).toBe(0)
     await button(/^(Train|Continue training|Train again)$/).click()
     await button('Segment').and(page.locator(':enabled')).waitFor()
     await button('Segment').click()

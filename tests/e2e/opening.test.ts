@@ -50,7 +50,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
 
   it('tries the program on a sample', async () => {
     const { page } = window
-    await tabTo('Try it on a sample')
+    await tabTo('Try sample images')
     await page.keyboard.press('Enter')
     await page.getByText('4 images').waitFor()
   })
@@ -111,7 +111,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     const out = join(folder, 'by keys')
     await window.agree()
     await page.keyboard.press('Control+e')
-    await tabTo('Folder of the export')
+    await tabTo('Export folder')
     await page.keyboard.press('Control+a')
     await page.keyboard.type(out)
     await page
@@ -119,7 +119,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
       .getByText(/^\d+ files/)
       .waitFor()
     await page.keyboard.press('Enter')
-    await page.getByText('Wrote ').waitFor()
+    await page.getByText('Exported ').waitFor()
     expect((await readdir(out, { recursive: true })).filter((name) => name.endsWith('.tif'))).toHaveLength(4)
   })
 
@@ -157,6 +157,6 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     await closed
     const { run } = JSON.parse(await readFile(join(project, 'project.json'), 'utf8')) as { run: string }
     expect(run).toBe('run-0001')
-    expect((await smalti('runs', project)).stdout).toMatch(/not finished/)
+    expect((await smalti('runs', project)).stdout).toMatch(/unfinished/)
   })
 })

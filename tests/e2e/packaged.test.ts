@@ -203,7 +203,7 @@ describe.skipIf(!possible)('the packaged program', () => {
 
     it('trains with a trial of its backends, though only the shell may start processes', async () => {
       const { page } = window
-      await page.getByLabel('Max. minutes').fill('0.1')
+      await page.getByLabel('Time limit (min)').first().fill('0.1')
       await page.getByRole('button', { name: 'Train', exact: true }).click()
       await page.getByRole('button', { name: 'Segment', exact: true }).and(page.locator(':enabled')).waitFor()
       await page.getByRole('button', { name: 'Segment', exact: true }).click()
@@ -218,7 +218,7 @@ describe.skipIf(!possible)('the packaged program', () => {
 
     it('tells of what it is started with and cannot find', async () => {
       await runProgram(script, [...AS_ROOT, join(folder, 'nowhere')], session)
-      await window.page.getByText(`There is no folder at ${join(folder, 'nowhere')}`).waitFor()
+      await window.page.getByText(`Smalti can't find ${join(folder, 'nowhere')}`).waitFor()
     })
 
     it('lets its page name only what it was given', async () => {

@@ -43,9 +43,9 @@ describe.runIf(present)('from a dropped folder to exports', () => {
   const rows = () => window.page.getByRole('list', { name: 'Classes' }).locator('.row')
   const names = (): Promise<string[]> => rows().locator('.name').allTextContents()
   const steps = async (): Promise<string[]> => {
-    await button('Steps').click()
-    const found = await window.page.getByRole('list', { name: 'Steps' }).getByRole('button').allTextContents()
-    await button('Steps').click()
+    await button('History').click()
+    const found = await window.page.getByRole('list', { name: 'History' }).getByRole('button').allTextContents()
+    await button('History').click()
     return found
   }
   /** The picture with its labels as it is on the screen, without what lies over it. */
@@ -64,13 +64,13 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await window.agree()
     await page.keyboard.press('Control+e')
     await page.getByLabel('Export format').selectOption(format)
-    await page.getByLabel('Folder of the export').fill(out)
+    await page.getByLabel('Export folder').fill(out)
     await page
       .locator('.plan')
       .getByText(/^\d+ files?/)
       .waitFor()
     await button('Export').click()
-    await page.getByText(`as ${format}.`).waitFor()
+    await page.getByText(`(${format}).`).waitFor()
   }
   let kept: { names: string[]; steps: string[]; picture: Buffer }
 
@@ -80,7 +80,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.getByText(`${SCENES} images`).first().waitFor()
     await page.getByRole('combobox').first().selectOption('preview')
     await button('Train').click()
-    await page.getByText('Clustered by kmeans-patches').waitFor()
+    await page.getByText('Clustering finished').waitFor()
     await button('Segment').click()
     await page.getByText(`Segmented ${SCENES} images`).waitFor()
     project = await page.evaluate(
@@ -99,14 +99,14 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await slider.fill('8')
     await slider.dispatchEvent('change')
     expect(await names()).toHaveLength(8)
-    await page.getByText('Tree and merge advice').click()
+    await page.getByText('Suggested merges').click()
     for (let left = 7; left >= 6; left--) {
       await page.locator('.advice button', { hasText: 'Merge' }).first().click()
       // What lies under the pointer now would show what it would make.
       await page.mouse.move(700, 5)
       expect(await names()).toHaveLength(left)
     }
-    await page.getByText('Tree and merge advice').click()
+    await page.getByText('Suggested merges').click()
     for (let left = 5; left >= 4; left--) {
       await rows().nth(0).click()
       await rows()
@@ -117,7 +117,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
       await page.keyboard.press('Escape')
     }
     await rows().nth(1).press('F2')
-    await page.getByLabel('Name of the class').fill('Wüste')
+    await page.getByLabel('Class name').fill('Wüste')
     await page.keyboard.press('Enter')
     await rows().filter({ hasText: 'Wüste' }).waitFor()
     await rows().nth(2).click()
@@ -127,8 +127,8 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.keyboard.press('Control+Shift+z')
     expect(await names()).toHaveLength(4)
     expect(await steps()).toEqual([
-      'As they were found',
-      'Cut into 8 classes',
+      'Original clusters',
+      'Set to 8 classes',
       ...Array.from({ length: 4 }, () => expect.stringMatching(/^Merge /) as string),
       expect.stringMatching(/^Rename .* to Wüste$/),
       expect.stringMatching(/^Hide /)
@@ -168,7 +168,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.keyboard.press('Escape')
     await expect
       .poll(async () => (await steps()).slice(-4))
-      .toEqual(['Paint Wüste', 'Draw Wüste', 'Add New class 1', 'Fill an area with New class 1'])
+      .toEqual(['Paint Wüste', 'Draw polygon: Wüste', 'Add New class 1', 'Fill with New class 1'])
     const { pixels, scheme } = JSON.parse((await smalti('classes', project, '--json')).stdout) as {
       pixels: number[]
       scheme: { classes: { name: string }[] }
@@ -211,7 +211,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     const { page } = window
     const classesShown = await shown()
     await page.keyboard.press('j')
-    await page.getByRole('img', { name: /dark is improbable/ }).waitFor()
+    await page.getByRole('img', { name: /dark means unlikely/ }).waitFor()
     const heat = await shown()
     await page.keyboard.press('c')
     const confidence = await shown()

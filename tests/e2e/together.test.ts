@@ -48,7 +48,7 @@ describe.runIf(present)('several programs on one project', () => {
     await merge(one, 0, 1)
     await expect.poll(() => rows(one).count()).toBe(before - 1)
     await merge(other, 2, 3)
-    await other.page.getByText('were changed by another window or command').waitFor()
+    await other.page.getByText('were changed elsewhere').waitFor()
     // Theirs is shown: what it had made itself looked alike only in number.
     const names = (window: Window): Promise<string[]> => rows(window).locator('.name').allTextContents()
     await expect.poll(() => names(other)).toEqual(await names(one))
@@ -69,7 +69,7 @@ describe.runIf(present)('several programs on one project', () => {
       .first()
       .click()
     await page.getByLabel('Preset').first().selectOption('quick')
-    await page.getByLabel('Max. minutes').first().fill('0.3')
+    await page.getByLabel('Time limit (min)').first().fill('0.3')
     await page.getByRole('button', { name: /^(Train|Train again)$/ }).click()
     await page.getByText('left').first().waitFor()
     const train = await smalti(

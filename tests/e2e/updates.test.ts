@@ -97,8 +97,8 @@ describe.skipIf(!possible)('updates', () => {
     await publish('9.0.0')
     asked.length = 0
     await look()
-    await told('Smalti 9.0.0 is there.')
-    await window.page.getByText('What is new').click()
+    await told('Smalti 9.0.0 is available.')
+    await window.page.getByText("What's new").click()
     await told('Finds more, in less time.')
     expect(asked).toEqual(['latest-linux.yml', 'latest-linux.yml.sig'])
   })
@@ -106,7 +106,7 @@ describe.skipIf(!possible)('updates', () => {
   it('are not believed without the release’s signature', async () => {
     await publish('9.0.0', { key: null })
     await look()
-    await told(/its description is not signed/)
+    await told(/its description isn't signed/)
     await publish('9.0.0', {
       key: generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
     })
@@ -122,13 +122,13 @@ describe.skipIf(!possible)('updates', () => {
   it('never lead back to an older release, though it is signed', async () => {
     await publish('0.0.1')
     await look()
-    await told('is the newest')
+    await told('is up to date')
   })
 
   it('are refused when what was fetched is not what was signed for', async () => {
     await publish('9.0.0', { sha512: createHash('sha512').update('something else').digest('base64') })
     await look()
-    await told('Smalti 9.0.0 is there.')
+    await told('Smalti 9.0.0 is available.')
     await window.page.getByRole('button', { name: 'Download' }).click()
     await told(/sha512|checksum/i)
   })
@@ -137,14 +137,14 @@ describe.skipIf(!possible)('updates', () => {
     await publish('9.1.0')
     breaks = true
     await look()
-    await told('Smalti 9.1.0 is there.')
+    await told('Smalti 9.1.0 is available.')
     await window.page.getByRole('button', { name: 'Download' }).click()
-    await told(/There is no update/)
+    await told(/Couldn't update/)
     breaks = false
     await look()
-    await told('Smalti 9.1.0 is there.')
+    await told('Smalti 9.1.0 is available.')
     await window.page.getByRole('button', { name: 'Download' }).click()
-    await told('Smalti 9.1.0 is ready.')
+    await told('Smalti 9.1.0 is ready to install.')
     const cache = join(folder, 'home', '.cache', 'smalti-updater', 'pending')
     expect((await stat(join(cache, 'smalti_9.1.0_amd64.deb'))).size).toBe(PACKAGE.length)
   })
@@ -159,7 +159,7 @@ describe.skipIf(!possible)('updates', () => {
       // Once in many times the updater's library tells nothing of a full disk; a program that is started again does.
       for (let attempt = 1; ; attempt++) {
         await look()
-        await told('Smalti 9.2.0 is there.')
+        await told('Smalti 9.2.0 is available.')
         await window.page.getByRole('button', { name: 'Download' }).click()
         const said = await notice()
           .getByText(/no space left|ENOSPC/i)
@@ -198,7 +198,7 @@ describe.skipIf(!possible)('updates', () => {
     await startAgain()
     await look()
     await told('9.3.0')
-    await window.page.getByRole('button', { name: 'Never look' }).click()
+    await window.page.getByRole('button', { name: "Don't check for updates" }).click()
     await expect.poll(() => readFile(settings, 'utf8').catch(() => '')).toContain('"updates":false')
     await window.close()
     asked.length = 0

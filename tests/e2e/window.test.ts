@@ -68,7 +68,7 @@ describe.runIf(present)('the window', () => {
   }
 
   it('shows a start page that needs no mouse and no colour vision', async () => {
-    await window.page.getByText('Drop a folder of images here').waitFor()
+    await window.page.getByText('Drop images or folders here').waitFor()
     await expectAccessible()
   })
 
@@ -130,7 +130,7 @@ describe.runIf(present)('the window', () => {
 
   it.each([
     ['an empty folder', 'is empty'],
-    ['a folder of text files', 'There is no image that Smalti can read'],
+    ['a folder of text files', "Smalti can't read an image from"],
     ['a folder of one truncated picture', 'the file is truncated']
   ])('says what is wrong with %s', async (name, sentence) => {
     const bad = join(folder, name)
@@ -152,19 +152,19 @@ describe.runIf(present)('the window', () => {
     await window.drop(images)
     await page.getByText('3 images, 1 skipped').waitFor()
     await page.getByText('Skipped files').click()
-    await page.getByText('not an image format').waitFor()
+    await page.getByText("it isn't an image in a supported format").waitFor()
     expect(await page.locator('main img').count()).toBe(3)
     await expectAccessible()
 
     await page.getByText('More settings').click()
-    await page.getByLabel('Over-clusters').fill('8')
+    await page.getByLabel('Clusters to start from').fill('8')
     await page.getByLabel('Seed').fill('3')
     await page.getByLabel('Steps').fill('25')
     await page.getByLabel('Steps').blur()
     await page.getByLabel('Backend').selectOption('onnxruntime')
     await button('Train').click()
-    await page.getByText('Trained 25 steps').waitFor()
-    await page.getByRole('img', { name: /Information of each head/ }).waitFor()
+    await page.getByText('Training finished: 25 steps').waitFor()
+    await page.getByRole('img', { name: /Separation during training/ }).waitFor()
 
     await button('Segment').click()
     await page.getByText('Segmented 3 images').waitFor()
@@ -179,7 +179,7 @@ describe.runIf(present)('the window', () => {
     await page.getByText('3 files, about').waitFor()
     await expectAccessible()
     await button('Export').click()
-    await page.getByText('Wrote 3 files of head A as png').waitFor()
+    await page.getByText('Exported 3 files').waitFor()
 
     const project = join(folder, 'cli.smalti')
     const settings = ['--classes', '5', '--over', '8', '--seed', '3', '--steps', '25', '--backend', 'onnxruntime']
@@ -229,7 +229,7 @@ describe.runIf(present)('the window', () => {
     await window.app.evaluate(({ Menu, clipboard }) => {
       clipboard.clear()
       const help = Menu.getApplicationMenu()?.items.find(({ label }) => label === 'Help')
-      help?.submenu?.items.find(({ label }) => label === 'Copy report')?.click()
+      help?.submenu?.items.find(({ label }) => label === 'Copy diagnostics')?.click()
     })
     await expect.poll(() => window.app.evaluate(({ clipboard }) => clipboard.readText())).toContain('onnxruntime')
     const report = await window.app.evaluate(({ clipboard }) => clipboard.readText())
@@ -262,9 +262,9 @@ describe.runIf(present)('the window', () => {
     it('paints the overlay in the colours of its classes, as strongly as asked', async () => {
       const { page } = window
       await openFirst()
-      await page.getByLabel('Overlay').fill('0')
+      await page.getByLabel('Opacity').fill('0')
       const bare = await shown()
-      await page.getByLabel('Overlay').fill('1')
+      await page.getByLabel('Opacity').fill('1')
       const covered = await shown()
       expect(apart(bare, covered)).toBeGreaterThan(10)
       await page.locator('.stage').hover({ position: { x: 5, y: 5 } })
@@ -289,7 +289,7 @@ describe.runIf(present)('the window', () => {
       await page.keyboard.press('m')
       expect(await names()).toHaveLength(7)
       await row('Cluster 2').press('F2')
-      await page.getByLabel('Name of the class').fill('Water & roads')
+      await page.getByLabel('Class name').fill('Water & roads')
       await page.keyboard.press('Enter')
       await row('Water & roads').waitFor()
       // All of one colour: the picture follows within a frame or two, and asks for nothing.
@@ -310,17 +310,17 @@ describe.runIf(present)('the window', () => {
       expect((await row('Cluster 1').textContent())!).toContain('hidden')
       expect(before).toHaveLength(3)
       expect(tiles).toBe(0)
-      await button('Steps').click()
-      const steps = page.getByRole('list').filter({ hasText: 'As they were found' }).getByRole('button')
+      await button('History').click()
+      const steps = page.getByRole('list').filter({ hasText: 'Original clusters' }).getByRole('button')
       expect(await steps.allTextContents()).toEqual([
-        'As they were found',
+        'Original clusters',
         'Merge Cluster 2 and Cluster 5',
         'Rename Cluster 2 to Water & roads',
         'Recolour Water & roads',
         'Hide Cluster 1'
       ])
       await expectAccessible()
-      await button('Steps').click()
+      await button('History').click()
       const listed = await list().locator('.row').allTextContents()
 
       // The command line sees the same, and an edit of its own shows here as what it is.
@@ -332,7 +332,7 @@ describe.runIf(present)('the window', () => {
       await smalti('classes', project, '--rename', '3=Elsewhere')
       await row('Cluster 4').click()
       await page.keyboard.press('i')
-      await page.getByRole('alert').getByText('were changed by another window or command').waitFor()
+      await page.getByRole('alert').getByText('were changed elsewhere').waitFor()
       await row('Elsewhere').waitFor()
       await smalti('classes', project, '--undo')
       await window.drop(project)
@@ -358,10 +358,10 @@ describe.runIf(present)('the window', () => {
       await page.keyboard.press('Escape')
       await page.locator('main img').first().waitFor()
       await page.keyboard.press('Control+k')
-      await sought.fill('whole picture')
+      await sought.fill('zoom to fit')
       await page
-        .getByRole('option', { name: /Whole picture/ })
-        .getByText('Open a picture first.')
+        .getByRole('option', { name: /Zoom to fit/ })
+        .getByText('Open an image first.')
         .waitFor()
       await page.keyboard.press('Escape')
       await page.keyboard.press('?')
@@ -397,7 +397,7 @@ describe.runIf(present)('the window', () => {
       await page.getByText('1 of 3').waitFor()
       await expectAccessible()
       await page.getByLabel('Find images by name').fill('nothing')
-      await page.getByText('No image is called that').waitFor()
+      await page.getByText('No matches').waitFor()
       await page.getByLabel('Find images by name').fill('')
       await expect.poll(() => page.locator('main img').count()).toBe(3)
     })
@@ -406,7 +406,7 @@ describe.runIf(present)('the window', () => {
       const { page } = window
       await fold('1 · Train')
       await page.getByText('More settings').click()
-      const field = page.getByLabel('Changes to the recipe')
+      const field = page.getByLabel('Recipe overrides')
       await field.fill('{"radius": -1}')
       await field.blur()
       await page.getByRole('alert').getByText('radius').waitFor()
@@ -414,13 +414,13 @@ describe.runIf(present)('the window', () => {
       await expectAccessible()
       await page.getByRole('textbox', { name: 'Bands' }).fill('3, 9x')
       await page.getByRole('textbox', { name: 'Bands' }).blur()
-      await page.getByRole('alert').getByText('Bands: a number is needed').waitFor()
+      await page.getByRole('alert').getByText('Bands: enter a number').waitFor()
       await page.getByRole('textbox', { name: 'Bands' }).fill('')
       await page.getByRole('textbox', { name: 'Bands' }).blur()
       await window.answerDialog(join(folder, 'area.geojson'))
-      await button('GeoJSON…').click()
+      await button('Load GeoJSON…').click()
       await page.getByText('area.geojson', { exact: true }).waitFor()
-      await button('All').click()
+      await button('Clear').click()
       await field.fill('{"radius": 5}')
       await field.blur()
       await page.getByRole('alert').waitFor({ state: 'detached' })
@@ -431,13 +431,13 @@ describe.runIf(present)('the window', () => {
       await page.getByText('Recipe', { exact: true }).click()
       await page.getByLabel('Neighbourhood').fill('7')
       await page.getByLabel('Neighbourhood').blur()
-      await page.getByLabel('Turn by quarters').click()
+      await page.getByLabel('Rotate by 90°').click()
       const changed = JSON.parse(await field.inputValue()) as { radius: number; views: object }
       expect([changed.radius, Object.keys(changed.views)]).toEqual([7, ['quarterTurns']])
       await expectAccessible()
       await page.getByLabel('Neighbourhood').fill('')
       await page.getByLabel('Neighbourhood').blur()
-      await page.getByLabel('Turn by quarters').click()
+      await page.getByLabel('Rotate by 90°').click()
       expect(await field.inputValue()).toBe('')
       await page.getByText('Recipe', { exact: true }).click()
     })
@@ -447,7 +447,7 @@ describe.runIf(present)('the window', () => {
       await fold('1 · Train')
       await page.getByRole('combobox').first().selectOption('preview')
       await button('Train again').click()
-      await page.getByText('Clustered by kmeans-patches: 3 images').waitFor()
+      await page.getByText('Clustering finished: 3 images').waitFor()
       await button('Segment').click()
       await page.getByText('Segmented 3 images').waitFor()
     })
@@ -468,7 +468,7 @@ describe.runIf(present)('the window', () => {
       expect(await runs.count()).toBe(2)
       await expectAccessible()
       await runs.nth(0).press('F2')
-      await page.getByLabel('Name of the run').fill('a first look')
+      await page.getByLabel('Run name').fill('a first look')
       await page.keyboard.press('Enter')
       await runs.filter({ hasText: 'a first look' }).waitFor()
       await runs.filter({ hasText: 'run-0001' }).first().click()
@@ -476,28 +476,28 @@ describe.runIf(present)('the window', () => {
       // Both on one picture, to both sides of a line.
       await page.locator('main img').first().or(page.locator('.stage')).first().waitFor()
       await button('Compare').first().click()
-      const line = page.getByRole('slider', { name: 'Line between the runs' })
+      const line = page.getByRole('slider', { name: 'Comparison divider' })
       await line.waitFor()
       await line.press('End')
       const own = await shown()
       await line.press('Home')
       await expect.poll(async () => apart(own, await shown())).toBeGreaterThan(0.3)
       await expectAccessible()
-      await button('End the comparison').click()
+      await button('Stop comparing').click()
       await line.waitFor({ state: 'detached' })
       await runs.filter({ hasText: 'a first look' }).first().click()
       await row('Cluster 8').waitFor()
       expect((await smalti('runs', project)).stdout).toMatch(
-        /→ run-0002 {2}“a first look” {2}preview, 5 classes of 8 clusters, seed 4: .*\n {2}run-0001 /
+        /→ run-0002 {2}“a first look” {2}preview, 5 classes from 8 clusters, seed 4: .*\n {2}run-0001 /
       )
       const refused = await smalti('runs', project, '--use', 'run-0007')
       expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('it has run-0002, run-0001')])
       // Classes go from one run to the other by where they lie, and the run that is no longer wanted to the bin.
-      await button('Take its classes').click()
+      await button('Copy classes from this run').click()
       await row('Water & roads').waitFor()
       await button('Undo').click()
       await row('Cluster 8').waitFor()
-      await button('Delete').click()
+      await button('Move to bin').click()
       await runs.nth(1).waitFor({ state: 'detached' })
       expect(await readdir(join(project, 'runs'))).toEqual(['run-0002'])
     })
@@ -509,20 +509,20 @@ describe.runIf(present)('the window', () => {
       await page.getByText('1 image ·').waitFor()
       await window.answerDialog(project)
       await button('Change…').click()
-      await page.getByRole('alert').getByText('is the project of other images').waitFor()
+      await page.getByRole('alert').getByText('belongs to different images').waitFor()
       await page.getByRole('button', { name: 'Dismiss' }).click()
       const own = join(folder, 'kept elsewhere')
       await window.answerDialog(own)
       await button('Change…').click()
       await page.getByTitle(own, { exact: true }).waitFor()
       await page.getByLabel('Classes', { exact: true }).fill('30')
-      await page.getByRole('alert').getByText('No more classes than over-clusters (20)').waitFor()
+      await page.getByRole('alert').getByText('Choose at most 20 classes').waitFor()
       expect(await button('Train').isDisabled()).toBe(true)
       await page.getByLabel('Classes', { exact: true }).fill('3')
       await button('Train').click()
       await page.getByText('left').first().waitFor()
       await window.drop(trained.images)
-      await page.getByRole('alert').getByText('Not now: a training runs').waitFor()
+      await page.getByRole('alert').getByText('Training is in progress').waitFor()
       await button('Stop').click()
       await button('Stop').waitFor({ state: 'detached' })
       await window.drop(trained.images)
@@ -536,24 +536,24 @@ describe.runIf(present)('the window', () => {
     it('sorts whole images into groups', async () => {
       const { page } = window
       const out = join(folder, 'groups')
-      await page.getByText('Sort whole images into groups').click()
+      await page.getByText('Group images', { exact: true }).click()
       await page.getByLabel('Groups', { exact: true }).fill('2')
       const minutes = page
         .getByRole('group')
         .filter({ has: page.getByLabel('Groups', { exact: true }) })
-        .getByLabel('Minutes')
+        .getByLabel('Time limit (min)')
       await minutes.fill('0.1')
       await expectAccessible()
-      await button('Group images').click()
-      await page.getByText('Sorted 3 images into 2 groups').waitFor()
+      await button('Group').click()
+      await page.getByText('Grouped 3 images into 2 groups').waitFor()
       await expectAccessible()
       const images = page.locator('main [data-path]')
       expect(await images.count()).toBe(3)
       const path = (await images.first().getAttribute('data-path'))!
       const groupOf = async (): Promise<string | undefined> => {
         await window.answerDialog(out)
-        await button('Table…').click()
-        await page.getByText('Wrote 2 files').waitFor()
+        await button('Export table…').click()
+        await page.getByText('Exported 2 files').waitFor()
         await button('Dismiss').first().click()
         return (await readFile(join(out, 'groups.csv'), 'utf8'))
           .split('\r\n')
@@ -562,7 +562,7 @@ describe.runIf(present)('the window', () => {
       }
       await button('New group').click()
       await button('New group 1').click()
-      await page.getByLabel('Name of the group').fill('Odd ones')
+      await page.getByLabel('Group name').fill('Odd ones')
       await page.keyboard.press('Enter')
       await images.first().dragTo(page.getByText('0 images'))
       await page.getByRole('heading', { name: 'Odd ones' }).waitFor()
@@ -570,10 +570,10 @@ describe.runIf(present)('the window', () => {
       await page.keyboard.press('Control+z')
       expect(await groupOf()).not.toBe('Odd ones')
       await page.locator(`main [data-path="${path}"]`).click()
-      await page.getByLabel('Move the selected images').selectOption({ label: 'Odd ones' })
+      await page.getByLabel('Move selected images').selectOption({ label: 'Odd ones' })
       expect(await groupOf()).toBe('Odd ones')
       await button('Map').click()
-      const map = page.getByLabel('3 images in the plane')
+      const map = page.getByLabel('Map of 3 images')
       const { width, height } = (await map.boundingBox())!
       await expectAccessible()
       await map.hover({ position: { x: 5, y: 5 } })
@@ -585,7 +585,7 @@ describe.runIf(present)('the window', () => {
       ])
         await map.hover({ position: { x, y }, force: true })
       await page.mouse.up()
-      await page.getByLabel('Move the selected images').selectOption({ label: 'Odd ones' })
+      await page.getByLabel('Move selected images').selectOption({ label: 'Odd ones' })
       await button('Map').click()
       await page.getByText('3 images', { exact: true }).waitFor()
       await page.keyboard.press('Control+z')
@@ -605,8 +605,8 @@ describe.runIf(present)('the window', () => {
       await page.getByLabel('Backend').selectOption('auto')
       await button('Train again').click()
       await page.getByText('left').first().waitFor()
-      await page.getByRole('img', { name: /Information of each head/ }).waitFor()
-      await page.getByText('as it is seen by now').waitFor()
+      await page.getByRole('img', { name: /Separation during training/ }).waitFor()
+      await page.getByText('preview so far').waitFor()
       await expectAccessible()
       await app.evaluate(async () => {
         const { monitorEventLoopDelay } = process.getBuiltinModule('node:perf_hooks')

@@ -13,7 +13,7 @@ let scenes: { images: string; truth: string }
 beforeAll(async () => void ({ folder, scenes } = await sceneFolder()))
 
 describe('backends', () => {
-  it('measures which backend is the fastest once, and remembers it', async () => {
+  it('measures once which backend is fastest, and remembers it', async () => {
     const train = (project: string, ...more: string[]): Promise<Finished> =>
       smalti(
         'train',
@@ -40,13 +40,13 @@ describe('backends', () => {
     expect([remembered.backendChosen, remembered.backend]).toEqual(['remembered', measured.backend])
   })
 
-  it('tells what it runs on', async () => {
+  it('reports which backends are available and what they run on', async () => {
     const info = json<CommandOutput<'info'>>(await smalti('info', '--json'))
     expect(info.backends.map(({ name }) => name)).toEqual([...BACKENDS])
     for (const { used, device, reason } of info.backends) expect(used ? device : reason).toBeDefined()
   })
 
-  it('learns and labels on WebGPU, or says why it cannot', async () => {
+  it('trains and segments on WebGPU, or explains why it cannot', async () => {
     const recipe = join(folder, 'tiny.json')
     await writeFile(
       recipe,

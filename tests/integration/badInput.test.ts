@@ -30,7 +30,7 @@ describe('bad input', () => {
     '2'
   ]
 
-  it('is named: a folder that is empty, absent, without images, without readable ones', async () => {
+  it('is named: an empty or missing folder, and one without images or readable images', async () => {
     const [empty, texts, broken] = [join(folder, 'empty'), join(folder, 'texts'), join(folder, 'broken')]
     for (const path of [empty, texts, broken]) await mkdir(path)
     await writeFile(join(texts, 'a.txt'), 'text')
@@ -51,7 +51,7 @@ describe('bad input', () => {
     await expectNamed('NotEnoughPixels', ...train(tiny))
   })
 
-  it('is skipped where other images are good', async () => {
+  it('is skipped if other images are good', async () => {
     const mixed = join(folder, 'mixed')
     await cp(scenes.images, mixed, { recursive: true })
     const whole = await readFile(join(mixed, 'scene 1.png'))
@@ -73,7 +73,7 @@ describe('bad input', () => {
     expect(segmented.images).toBe(4)
   })
 
-  it('is named: a project that is absent, untrained, unsegmented', async () => {
+  it('is named: a missing, untrained or unsegmented project', async () => {
     await expectNamed('ProjectNotFound', 'segment', join(folder, 'nowhere.smalti'))
     const project = join(folder, 'untrained.smalti')
     await mkdir(project)
@@ -82,7 +82,7 @@ describe('bad input', () => {
     await expectNamed('NothingSegmented', 'export', project, '--out', join(folder, 'out'))
   })
 
-  it('is refused with the usage: unknown options and values out of range', async () => {
+  it('is rejected with the usage: unknown options and values out of range', async () => {
     for (const args of [
       ['train'],
       [...train(scenes.images), '--classes', '1'],
@@ -94,7 +94,7 @@ describe('bad input', () => {
     }
   })
 
-  it('shows examples in every help', async () => {
+  it('has examples to follow in the help of every command', async () => {
     for (const command of ['train', 'segment', 'evaluate', 'export', 'info']) {
       const { code, stdout } = await smalti(command, '--help')
       expect(code).toBe(0)
@@ -103,15 +103,15 @@ describe('bad input', () => {
   })
 })
 
-/** Mounts a small file system, where the machine allows it. */
+/** Mounts a small file system, if the machine allows it. */
 function mount(path: string, options: string): boolean {
   const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path])
   if (status !== 0) console.warn('NOT TESTED: a file system cannot be mounted here')
   return status === 0
 }
 
-describe('file systems that refuse', () => {
-  it('are named, and what was saved before is intact', async () => {
+describe('full and read-only file systems', () => {
+  it('are reported, and saved work stays intact', async () => {
     const disk = join(folder, 'disk')
     await mkdir(disk)
     if (!mount(disk, 'size=2m')) return

@@ -14,10 +14,10 @@ const lack =
   (spawnSync(PYTHON, ['-c', 'import rasterio, onnxruntime, dask.distributed'], { env }).status === 0
     ? undefined
     : 'rasterio, onnxruntime or dask is not installed')
-if (lack) console.warn(`NOT TESTED: labelling with Dask, because ${lack}`)
+if (lack) console.warn(`NOT TESTED: segmentation with Dask, because ${lack}`)
 
-describe.skipIf(lack)('labelling with Dask', () => {
-  it('gives the program’s own labels with two workers, and passes over what is done', async () => {
+describe.skipIf(lack)('segmentation with Dask', () => {
+  it('gives the same labels as the program with two workers, and skips finished work', async () => {
     const folder = await temporaryFolder()
     const images = join(folder, 'images')
     await mkdir(images)
@@ -68,7 +68,7 @@ describe.skipIf(lack)('labelling with Dask', () => {
       ).windows[0][0]
     const [ours, theirs] = [await pixels('ours'), await pixels('theirs')]
     expect(ours.filter((value, i) => value === theirs[i]).length / ours.length).toBeGreaterThan(0.999)
-    expect(label().stdout).toContain('is there already')
+    expect(label().stdout).toContain('already exists')
     await rm(folder, { recursive: true })
   })
 })

@@ -11,8 +11,8 @@ let scenes: { images: string; truth: string }
 
 beforeAll(async () => void ({ folder, scenes } = await sceneFolder()))
 
-describe('the whole job', () => {
-  it('goes from a folder to masks, and says how good they are', async () => {
+describe('the command line', () => {
+  it('takes a folder to masks, and scores them', async () => {
     const project = join(folder, 'whole.smalti')
     const trained = await smalti('train', scenes.images, '--project', project, ...TRAIN, '--steps', '25', '--json')
     expect(trained.code, trained.stderr).toBe(0)
@@ -56,7 +56,7 @@ describe('the whole job', () => {
     )
   })
 
-  it('makes classes of clusters step by step, exports them, and goes back and forth', async () => {
+  it('makes classes of clusters step by step, exports them, and undoes and redoes steps', async () => {
     const project = join(folder, 'classes.smalti')
     await cp(join(folder, 'whole.smalti'), project, { recursive: true })
     const classes = async (...more: string[]): Promise<CommandOutput<'classes'>> => {
@@ -67,7 +67,7 @@ describe('the whole job', () => {
     const found = await classes()
     expect([found.scheme.classes.length, found.steps, found.pixels!.reduce((sum, n) => sum + n)]).toEqual([
       8,
-      ['As they were found'],
+      ['Original clusters'],
       3 * 128 * 128
     ])
     const made = await classes(
@@ -94,7 +94,7 @@ describe('the whole job', () => {
     ])
     expect(made.pixels![0]).toBe(found.pixels![0] + found.pixels![1])
     expect(made.steps).toEqual([
-      'As they were found',
+      'Original clusters',
       'Merge Cluster 3 and Cluster 7',
       'Merge Cluster 1 and Cluster 2',
       'Rename Cluster 3 to Forest',
@@ -121,7 +121,7 @@ describe('the whole job', () => {
     expect((await classes('--redo')).cursor).toBe(4)
     expect((await classes('--redo')).scheme).toEqual(made.scheme)
     const cut = await classes('--cut', '5')
-    expect([cut.scheme.classes.length, cut.steps.at(-1)]).toEqual([5, 'Cut into 5 classes'])
+    expect([cut.scheme.classes.length, cut.steps.at(-1)]).toEqual([5, 'Set to 5 classes'])
     await classes('--undo')
     const file = join(folder, 'made.json')
     await classes('--export', file)
@@ -139,7 +139,7 @@ describe('the whole job', () => {
     expect(page).toContain('Water &#38; &#60;b&#62;roads&#60;/b&#62;')
     expect(page).toContain('Cluster 4 <small>ignored</small>')
     expect(page.match(/data:image\/webp;base64,/g)).toHaveLength(2 * 3)
-    // It needs nothing but itself.
+    // The page loads nothing from outside.
     expect(page.match(/(src|href)="(?!data:)|url\(|<script|@import/g)).toBeNull()
     expect(page).toMatch(/smalti train \S+ --project \S+ --over 8 --steps 25 --seed 3 --backend onnxruntime/)
     const shares = [...page.matchAll(/<td>(\d+\.\d) %<\/td>/g)].map(([, share]) => Number(share))
@@ -147,7 +147,7 @@ describe('the whole job', () => {
     for (const [args, words] of [
       [['--merge', '1'], 'two or more'],
       [['--merge', '2,2'], 'two or more'],
-      [['--name', 'Water'], '--name: it goes with --merge']
+      [['--name', 'Water'], '--name: use it with --merge']
     ] as const) {
       expect(await smalti('classes', project, ...args)).toMatchObject({
         code: 2,
@@ -157,7 +157,7 @@ describe('the whole job', () => {
     const refused = await smalti('classes', project, '--merge', '1,99')
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('there is no class 99')])
     expect((await smalti('classes', project, '--rename', 'Water')).code).toBe(2)
-    // Several at a time wait for each other: each is a step, and none is lost.
+    // Commands that run at the same time wait for each other: each makes a step, and none is lost.
     const together = await Promise.all(
       ['a', 'b', 'c', 'd'].map((name) => smalti('classes', other, '--rename', `1=${name}`))
     )
@@ -165,7 +165,7 @@ describe('the whole job', () => {
     expect(json<CommandOutput<'classes'>>(await smalti('classes', other, '--json')).steps).toHaveLength(2 + 4)
   })
 
-  it('scores only what the truth map names', async () => {
+  it('scores only the values that the truth map names', async () => {
     const map = join(folder, 'map.json')
     await writeFile(map, '{"0": 0, "1": 1, "4": 1}')
     const project = join(folder, 'whole.smalti')
@@ -188,7 +188,7 @@ describe('the whole job', () => {
     expect(pixels).toBeLessThan(3 * 128 * 128)
   })
 
-  it('takes truth in colours only where it is told which class each is, and then scores it alike', async () => {
+  it('requires a truth map for coloured masks, and then scores them like masks of values', async () => {
     const [project, coloured, map] = [
       join(folder, 'whole.smalti'),
       join(folder, 'coloured'),
@@ -209,7 +209,7 @@ describe('the whole job', () => {
         .toFile(join(coloured, name))
     }
     const refused = await smalti('evaluate', project, '--truth', coloured)
-    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--truth-map')])
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('not class numbers')])
     await writeFile(
       map,
       JSON.stringify(
@@ -223,7 +223,7 @@ describe('the whole job', () => {
     expect(json<CommandOutput<'evaluate'>>(await byColour)).toEqual(json<CommandOutput<'evaluate'>>(await byValue))
   })
 
-  it('tells what decisions are worth, and how many errors lie near a boundary', async () => {
+  it('returns the accuracy by number of decisions, and the error rate near boundaries', async () => {
     const { accuracy, curve, boundary, pixels } = json<CommandOutput<'evaluate'>>(
       await smalti(
         'evaluate',
@@ -254,7 +254,7 @@ describe('the whole job', () => {
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('head A')])
   })
 
-  it('shows more in a preview than the largest class', async () => {
+  it('shows more than one class in a preview', async () => {
     const project = join(folder, 'preview.smalti')
     await smalti('train', scenes.images, '--project', project, ...TRAIN, '--preset', 'preview')
     await smalti('segment', project)

@@ -8,7 +8,7 @@ import { hasYaml, read } from '../fixtures/exportReader.ts'
 import { type LabelledImages, exported, labelledProject } from '../fixtures/labelledProject.ts'
 
 const CLASSES = ['=1+1', 'Wald, "hoch"\nund: \u2028 # tief\u0085', "-森林 <&> 'é' 😀 \u007f"]
-/** Names that people have, and that machines trip over. Endings other than TIFF's, whose reading is tested elsewhere. */
+/** Names that people use and programs trip over. TIFF is left out because its reading is tested elsewhere. */
 const PATHS = [
   '=1+1.png',
   '+plus.jpg',
@@ -52,7 +52,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
   const values = (path: string): number[] => [...images.labels.get(path)!]
   const counts = (path: string): Record<string, number> =>
     Object.fromEntries(CLASSES.map((name, k) => [name, values(path).filter((value) => value === k).length]))
-  /** Each image's exported file, told by the names that they share or by the table of those that differ. */
+  /** Finds each image's exported file, by its name or by the table of names that differ. */
   async function filesOf(place: string, ending: string): Promise<Map<string, string>> {
     const files = read<string[]>({ ask: 'tree', path: place }).filter((file) => file.endsWith(ending))
     expect(files.length).toBe(PATHS.length)
@@ -73,7 +73,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     ['png', '.png'],
     ['png-palette', '.png'],
     ['geotiff', '.tif']
-  ] as const)('as %s are one raster each, with its own labels', async (format, ending) => {
+  ] as const)('give one raster per image with its own labels: %s', async (format, ending) => {
     const outcome = await exported(images, { format, out: out(format) })
     expect(outcome.notes).toEqual([expect.stringContaining('names.csv')])
     const files = await filesOf(out(format), ending)
@@ -82,7 +82,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     for (const [path, file] of files) expect(found[file], path).toEqual(values(path))
   })
 
-  it('as npy are one array each', async () => {
+  it('give one array per image: npy', async () => {
     await exported(images, { format: 'npy', out: out('npy') })
     const files = await filesOf(out('npy'), '.npy')
     const found = read<Record<string, number[]>>({ ask: 'arrays', paths: [...files.values()] })
@@ -94,7 +94,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     ).toEqual(CLASSES)
   })
 
-  it('as a mask of each class are as many files as images and classes', async () => {
+  it('give one mask per image and class: png-classes', async () => {
     const { files } = await exported(images, { format: 'png-classes', out: out('png-classes') })
     expect(files).toBe(3 * PATHS.length)
     const table = new Map(
@@ -117,7 +117,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
   it.each([
     ['geojson', '.geojson'],
     ['flatgeobuf', '.fgb']
-  ] as const)('as %s are one file each, whose polygons name the image and its classes', async (format, ending) => {
+  ] as const)('give one file per image whose polygons name the image and its classes: %s', async (format, ending) => {
     await exported(images, { format, out: out(format) })
     const files = await filesOf(out(format), ending)
     const found = read<Record<string, Record<string, Record<string, number>>>>({
@@ -130,7 +130,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     }
   })
 
-  it('as geojson are refused where longitudes and latitudes are unknown, before anything is written', async () => {
+  it('are rejected before anything is written if longitudes and latitudes are unknown: geojson', async () => {
     const nowhere = await labelledProject(join(folder, 'nowhere'), ['photo.jpg'], CLASSES, {
       width: 8,
       height: 8,
@@ -146,7 +146,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     await expect(stat(out('nowhere'))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
-  it('as a GeoPackage are a layer each', async () => {
+  it('give one layer per image: geopackage', async () => {
     await exported(images, { format: 'geopackage', out: out('geopackage') })
     const found = Object.values(
       read<Record<string, Record<string, object>>>({ ask: 'layers', paths: [join(out('geopackage'), 'labels.gpkg')] })
@@ -155,7 +155,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     expect(found.flatMap((layer) => Object.keys(layer)).sort()).toEqual([...PATHS].sort())
   })
 
-  it('as a table of areas are read back by Python, and hold no formula', async () => {
+  it('give a table of areas that Python reads back and that contains no formula: csv', async () => {
     await exported(images, { format: 'csv', out: out('csv') })
     const [head, ...rows] = read<string[][]>({ ask: 'rows', path: join(out('csv'), 'areas.csv') })
     expect(head.slice(0, 4)).toEqual(['image', 'value', 'class', 'pixels'])
@@ -169,7 +169,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     expect(await readFile(join(out('csv'), 'areas.csv'), 'utf8')).toContain(`"'=1+1.png",0,"'=1+1",`)
   })
 
-  it.skipIf(!hasPycocotools)('as COCO with run lengths are annotations that no loader skips', async () => {
+  it.skipIf(!hasPycocotools)('give annotations that no loader skips: coco-rle', async () => {
     await exported(images, { format: 'coco-rle', out: out('coco-rle') })
     const { total, kept, pictures, categories } = read<{
       total: number
@@ -182,7 +182,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     expect(Object.values(categories)).toEqual(CLASSES)
   })
 
-  it('as COCO panoptic pass the checks of its readers', async () => {
+  it('pass the checks of its readers: coco-panoptic', async () => {
     await exported(images, { format: 'coco-panoptic', out: out('coco-panoptic') })
     const { pictures } = read<{ pictures: Record<string, number[]> }>({
       ask: 'panoptic',
@@ -203,7 +203,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
     areas: number[]
   }
 
-  it.skipIf(!hasYaml)('as YOLO are a data set in which Ultralytics finds images and labels', async () => {
+  it.skipIf(!hasYaml)('give a data set in which Ultralytics finds images and labels: yolo', async () => {
     const outcome = await exported(images, { format: 'yolo', out: out('yolo') })
     const found = read<Yolo>({ ask: 'yolo', path: join(out('yolo'), 'data.yaml') })
     expect(found.names).toEqual(CLASSES)
@@ -226,7 +226,7 @@ describe.skipIf(oracleLack)('exports of images with odd names', () => {
       )
   })
 
-  it('are named alike when only some are exported', async () => {
+  it('have the same names if only some images are exported', async () => {
     const only = ['a.png', `${'ö'.repeat(125)}.jpg`, 'x.jpg']
     await exported(images, { format: 'png', out: out('only'), only })
     const all = read<string[]>({ ask: 'tree', path: out('png') })
@@ -301,7 +301,7 @@ describe.skipIf(oracleLack !== undefined || !hasYaml)('a YOLO data set', () => {
     if (count > 1) expect(found.train.some(({ image }) => found.val.some((other) => other.image === image))).toBe(false)
   })
 
-  it('needs no copies where the images are in a folder called images beside it', async () => {
+  it('needs no copies if the images are in a folder named images next to it', async () => {
     const place = join(folder, 'beside')
     const images = await labelledProject(place, ['a.png', 'sub/b.png'], CLASSES)
     await mkdir(join(place, 'set'))
@@ -327,7 +327,7 @@ describe.skipIf(oracleLack !== undefined || !hasYaml)('a YOLO data set', () => {
     ).toEqual(['images/a.png'])
   })
 
-  it('is refused where a copy would come among the images', async () => {
+  it('is rejected if a copy would go into an image folder', async () => {
     const place = join(folder, 'among')
     const images = await labelledProject(place, ['a.png', 'a.jpg'], CLASSES)
     await rename(join(place, 'pictures'), join(place, 'images'))
@@ -338,12 +338,12 @@ describe.skipIf(oracleLack !== undefined || !hasYaml)('a YOLO data set', () => {
     expect((await readdir(join(place, 'images'))).sort()).toEqual(['a.jpg', 'a.png'])
   })
 
-  it('leaves out images that no longer exist, and says so', async () => {
+  it('leaves out missing images and says so', async () => {
     const place = join(folder, 'gone')
     const images = await labelledProject(place, ['a.png', 'b.png', 'c.png'], CLASSES)
     await rm(join(place, 'pictures', 'b.png'))
     const { notes } = await exported(images, { format: 'yolo', out: join(place, 'yolo') })
-    expect(notes).toEqual(['1 image could not be copied next to the labels: train.txt and val.txt leave it out.'])
+    expect(notes).toEqual(['1 image could not be copied next to the labels, so train.txt and val.txt omit it.'])
     expect(await lists(join(place, 'yolo'))).toEqual([['./images/a.png'], ['./images/c.png']])
     expect((await readFile(join(place, 'yolo', 'labels', 'b.txt'), 'utf8')).length).toBeGreaterThan(0)
     expect(await readFile(join(place, 'yolo', 'data.yaml'), 'utf8')).toContain(

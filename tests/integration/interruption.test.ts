@@ -49,7 +49,7 @@ beforeAll(async () => {
 
 const projectAt = (name: string): string => join(folder, `${name.replace(/\W+/g, '-')}.smalti`)
 const until = (state: () => unknown): Promise<unknown> => vi.waitUntil(state, { timeout: 300_000, interval: 5 })
-/** Waits for something that a command does. @throws when the command has ended before */
+/** Waits for a state of a running command. @throws when the command ends first */
 const reached = (command: GroupedCommand, state: () => unknown): Promise<unknown> =>
   until(async () => {
     if (await state()) return true
@@ -59,7 +59,7 @@ const reached = (command: GroupedCommand, state: () => unknown): Promise<unknown
   })
 const INTERRUPTED = 'Cancelled.'
 
-/** Whatever was interrupted ends with 130 and one sentence, and nothing of it is left. */
+/** Expects that an interrupted command ends with exit code 130 and one sentence, and leaves nothing behind. */
 async function expectInterrupted(command: GroupedCommand, project?: string): Promise<void> {
   const { code, by, stderr } = await command.finished
   expect([code, by], stderr).toEqual([130, null])
@@ -73,17 +73,17 @@ async function expectInterrupted(command: GroupedCommand, project?: string): Pro
 type When = (command: GroupedCommand, project: string) => unknown
 const WHILE_TRAINING: Record<string, When> = {
   'the engine is starting': ({ child }) => processesOf('parent', child.pid!).length > 0,
-  'images are read': ({ said }) => said().stderr.includes('Reading the images'),
-  'bands are measured': ({ said }) => said().stderr.includes('Measuring the bands'),
-  'the first clusters are found': ({ said }) => said().stderr.includes('Finding the first clusters'),
+  'images are read': ({ said }) => said().stderr.includes('Reading images'),
+  'bands are measured': ({ said }) => said().stderr.includes('Measuring bands'),
+  'the first clusters are found': ({ said }) => said().stderr.includes('Finding initial clusters'),
   'the first batch is cut': (_, project) => existsSync(join(project, 'runs', 'run-0001', 'catalogue.json')),
   'a backend is tried': ({ child }) =>
     processesOf('parent', child.pid!).some((engine) => processesOf('parent', engine).length > 0),
-  'it learns': ({ said }) => said().stderr.includes('Training')
+  'it trains': ({ said }) => said().stderr.includes('Training')
 }
 
 describe.each(['command', 'group'] as const)('a signal to the %s', (whom) => {
-  it.each(Object.entries(WHILE_TRAINING))('while %s ends a training with 130', async (name, when) => {
+  it.each(Object.entries(WHILE_TRAINING))('ends training with exit code 130 while %s', async (name, when) => {
     const project = projectAt(`${whom} ${name}`)
     const command = startGroup(
       train(project, '--minutes', '9', ...(name === 'a backend is tried' ? ['--retime'] : ['--backend', 'onnxruntime']))
@@ -93,15 +93,15 @@ describe.each(['command', 'group'] as const)('a signal to the %s', (whom) => {
     await expectInterrupted(command, project)
   })
 
-  it.each(['SIGTERM', 'SIGHUP'] as const)('%s is heeded alike', async (signal) => {
+  it.each(['SIGTERM', 'SIGHUP'] as const)('ends training with exit code 130 for %s', async (signal) => {
     const project = projectAt(`${whom} ${signal}`)
     const command = startGroup(train(project, '--minutes', '9', '--backend', 'onnxruntime'))
-    await reached(command, () => WHILE_TRAINING['it learns'](command, project))
+    await reached(command, () => WHILE_TRAINING['it trains'](command, project))
     command.signal(signal, whom)
     await expectInterrupted(command, project)
   })
 
-  it('while backends are tried by info ends it', async () => {
+  it('ends `info` while it tries backends', async () => {
     const command = startGroup(['info'])
     await reached(command, () =>
       processesOf('parent', command.child.pid!).some((engine) => processesOf('parent', engine).length > 2)
@@ -110,10 +110,10 @@ describe.each(['command', 'group'] as const)('a signal to the %s', (whom) => {
     await expectInterrupted(command)
   })
 
-  it('before the first line runs, or after the last, ends it cleanly', async () => {
+  it('ends the command cleanly before its first line runs and after its last', async () => {
     const early = startGroup(['runs', folder])
     early.signal('SIGINT', whom)
-    // Node itself was not ready to hear it.
+    // Node itself was not ready to handle it.
     expect(await early.finished).toMatchObject({ code: null, by: 'SIGINT' })
     const late = startGroup(['info', '--help'])
     await until(() => late.said().stdout.length > 0)
@@ -122,11 +122,11 @@ describe.each(['command', 'group'] as const)('a signal to the %s', (whom) => {
   })
 })
 
-describe('an interrupted training', () => {
-  it('saves, and goes on from there', async () => {
+describe('interrupted training', () => {
+  it('saves its work, and resumes from there', async () => {
     const project = projectAt('saves')
     const command = startGroup(train(project, '--minutes', '9', '--backend', 'onnxruntime', '--json'))
-    // A step is told when it is done.
+    // A step is reported when it is done.
     await reached(command, () => command.said().stderr.includes('Training'))
     command.signal('SIGINT', 'command')
     const { code, stdout } = await command.finished
@@ -142,8 +142,7 @@ describe('an interrupted training', () => {
     expect(resumed).toMatchObject({ resumedFrom: steps, steps: steps + 2 })
   })
 
-  it('ends though a server takes its call and never answers', async () => {
-    // A server that takes calls and never answers.
+  it('ends even if a server accepts a connection and never answers', async () => {
     const silent = createServer()
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
     const called = new Promise((resolve) => silent.once('connection', resolve))
@@ -159,7 +158,7 @@ describe('an interrupted training', () => {
     silent.close()
   })
 
-  it('is no crash of the engine where the engine has gone first', async () => {
+  it('is not reported as an engine crash if the engine ended first', async () => {
     const command = startGroup(train(projectAt('gone'), '--minutes', '9', '--backend', 'onnxruntime'))
     await reached(command, () => command.said().stderr.includes('Training'))
     const [engine] = processesOf('parent', command.child.pid!)
@@ -171,7 +170,7 @@ describe('an interrupted training', () => {
     await expectInterrupted(command)
   })
 
-  it('leaves the former run in place where it had not begun to learn, whether it was stopped or killed', async () => {
+  it('keeps the previous run if the new one had not started to learn, whether stopped or killed', async () => {
     const project = projectAt('former')
     await smalti(
       'train',
@@ -199,13 +198,13 @@ describe('an interrupted training', () => {
       expect((await smalti('export', project, '--out', join(folder, `former-${signal}`))).code).toBe(0)
       if (signal === 'SIGINT') expect(await readdir(join(project, 'runs'))).toEqual(['run-0001'])
     }
-    // What a kill left behind goes with the next training.
+    // The next training removes leftovers of a killed one.
     const next = await smalti(...train(project, '--backend', 'onnxruntime', '--steps', '2', '--json'))
     expect([next.code, await readdir(join(project, 'runs'))]).toEqual([0, ['run-0001', 'run-0002']])
     expect(await leftovers(project)).toEqual([])
   })
 
-  it('that another method began ends where one that nobody stopped does', async () => {
+  it('after pretraining with another method ends like training without an interruption', async () => {
     const [project, recipe] = [projectAt('begun'), join(folder, 'begun.json')]
     await writeFile(
       recipe,
@@ -228,7 +227,7 @@ describe('an interrupted training', () => {
       recipe
     ]
     const command = startGroup([...begin, '--minutes', '9'])
-    // A run becomes the project's own with the first checkpoint that holds steps.
+    // A run becomes the current one with its first checkpoint that contains steps.
     const adopted = async (): Promise<boolean> =>
       existsSync(join(project, 'project.json')) &&
       json<CommandOutput<'runs'>>(await smalti('runs', project, '--json')).current !== undefined
@@ -242,10 +241,10 @@ describe('an interrupted training', () => {
   })
 })
 
-describe('a killed training', () => {
-  it('leaves a project that opens and goes on, at any moment', async () => {
+describe('killed training', () => {
+  it('leaves a project that opens and resumes, at any moment', async () => {
     const project = projectAt('killed')
-    /** Moments of a run, from its start on. */
+    /** Moments of a run, in order. */
     const moments: When[] = [
       ...Object.values(WHILE_TRAINING).filter((_, i) => i !== 5),
       (_, place) => existsSync(join(place, 'runs', 'run-0001', 'checkpoint.smalti'))
@@ -270,8 +269,8 @@ describe('a killed training', () => {
   })
 })
 
-describe('whoever stops reading', () => {
-  it('of the output, as head does, ends nothing with a stack trace', async () => {
+describe('a closed pipe', () => {
+  it('of the output, as with head, causes no stack trace', async () => {
     for (const args of [['train', '--help'], ['info']]) {
       const command = startGroup(args)
       command.child.stdout!.destroy()
@@ -280,7 +279,7 @@ describe('whoever stops reading', () => {
     }
   })
 
-  it('of the progress lets the work go on', async () => {
+  it('of the progress does not stop the work', async () => {
     const project = projectAt('unread')
     const command = startGroup(train(project, '--backend', 'onnxruntime', '--steps', '3', '--json'))
     command.child.stderr!.destroy()

@@ -15,7 +15,7 @@ beforeAll(async () => void ({ folder, scenes } = await sceneFolder()))
 
 describe('methods', () => {
   it.each(METHODS.filter((method) => !(LEARNT_METHODS as readonly string[]).includes(method) && method !== 'features'))(
-    'clusters by %s in seconds, and segments with it',
+    'clusters with %s in seconds and segments the images',
     async (method) => {
       const project = join(folder, `${method}.smalti`)
       const clustered = json<CommandOutput<'train'>>(
@@ -30,7 +30,7 @@ describe('methods', () => {
     }
   )
 
-  it('clusters the features of any network with a place for every part of an image, and keeps to that very network', async () => {
+  it('clusters the features of any network with a position per image part, and insists on that network', async () => {
     const [own, other] = [join(folder, 'network.onnx'), join(folder, 'other.onnx')]
     await drawNetwork(own, { tokens: true, notes: { image_mean: '[0.4]', image_std: '[0.3]' } })
     await drawNetwork(other, { side: 64 })
@@ -69,7 +69,7 @@ describe('methods', () => {
         ).filter((value) => value !== 255)
       ).size
     ).toBeLessThanOrEqual(5)
-    // Whether the numbers are the network's own or given, they count.
+    // Normalisation has the same effect whether its values come from the network's metadata or from options.
     expect(
       await labelled('features-given.smalti', own, '--features-mean', '0.4,0.4,0.4', '--features-std', '0.3')
     ).toEqual(found)
@@ -80,20 +80,17 @@ describe('methods', () => {
     const portable = await smalti('export', project, '--format', 'onnx', '--out', join(folder, 'features-onnx'))
     expect([portable.code, portable.stderr]).toEqual([
       2,
-      expect.stringContaining('network.onnx, which cannot be joined')
+      expect.stringContaining("network.onnx, which can't be exported")
     ])
     await cp(other, own)
     const changed = await smalti('segment', project)
-    expect([changed.code, changed.stderr]).toEqual([
-      2,
-      expect.stringContaining('the file has changed since the run was made')
-    ])
+    expect([changed.code, changed.stderr]).toEqual([2, expect.stringContaining('the file has changed since training')])
     await rm(own)
     const gone = await smalti('segment', project)
-    expect([gone.code, gone.stderr]).toEqual([2, expect.stringContaining('there is no such file')])
+    expect([gone.code, gone.stderr]).toEqual([2, expect.stringContaining("the file doesn't exist")])
   })
 
-  it('refuses networks that cannot do it, each in its words', async () => {
+  it('rejects unsuitable networks with a reason', async () => {
     const refused = async (
       reason: string,
       options: Parameters<typeof drawNetwork>[1],
@@ -113,11 +110,11 @@ describe('methods', () => {
       )
       expect([code, stderr]).toEqual([2, expect.stringContaining(reason)])
     }
-    await refused('none of its outputs has a place for every part of the image', { pooled: true })
-    await refused('it takes 4 bands, and the images have 3', { bands: 4 })
-    await refused('it takes 2 bands, and the images have 3; choose which (--bands)', { bands: 2 })
-    await refused('it takes 3 bands, and means are given for 2', {}, '--features-mean', '0.1,0.2')
-    await refused('the method kmeans-bands does without them', {}, '--method', 'kmeans-bands')
+    await refused('none of its outputs is a feature map', { pooled: true })
+    await refused('it takes 4 bands; the images have 3', { bands: 4 })
+    await refused('it takes 2 bands; the images have 3. Choose which bands to use', { bands: 2 })
+    await refused('it takes 3 bands, but 2 means were given', {}, '--features-mean', '0.1,0.2')
+    await refused("the method kmeans-bands doesn't use them", {}, '--method', 'kmeans-bands')
     const without = await smalti(
       'train',
       scenes.images,
@@ -127,10 +124,10 @@ describe('methods', () => {
       '--method',
       'features'
     )
-    expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('--features')])
+    expect([without.code, without.stderr]).toEqual([2, expect.stringContaining('needs the ONNX file')])
   })
 
-  it('follows a recipe of all that a preset leaves out, and repeats itself to the bit', async () => {
+  it('follows a recipe of everything that presets leave out, and repeats itself to the bit', async () => {
     const recipe = join(folder, 'recipe.json')
     const changes: RecipeChanges = {
       pairs: 3,
@@ -194,7 +191,7 @@ describe('methods', () => {
   })
 
   it.each(['deep-infomax', 'co-occurrence', 'context', 'exemplar', 'adaptive', 'embedded', 'sift'])(
-    'learns by %s, labels, tells who is alike, and gives the same masks for the same seed',
+    'trains with %s, segments, suggests merges, and gives the same masks for the same seed',
     async (method) => {
       const run = async (name: string): Promise<Record<string, string>> => {
         const project = join(folder, name)
@@ -220,7 +217,7 @@ describe('methods', () => {
         if (method !== 'sift') expect(Number.isFinite(trained.report?.heads[0].information)).toBe(true)
         expect((await smalti('segment', project)).code).toBe(0)
         if (!['adaptive', 'embedded'].includes(method))
-          expect((await smalti('classes', project, '--cut', '3')).stdout).toContain('3 classes of 8 clusters')
+          expect((await smalti('classes', project, '--cut', '3')).stdout).toContain('3 classes from 8 clusters')
         expect(
           (await smalti('export', project, '--out', join(folder, `${name}-masks`), '--what', 'clusters')).code
         ).toBe(0)
@@ -235,14 +232,14 @@ describe('methods', () => {
         '--out',
         join(folder, `${method}-model`)
       )
-      expect(method === 'sift' ? [model.code, model.stderr.includes('no network')] : model.code).toEqual(
+      expect(method === 'sift' ? [model.code, model.stderr.includes("aren't a network")] : model.code).toEqual(
         method === 'sift' ? [2, true] : 0
       )
       if (['deep-infomax', 'adaptive'].includes(method)) expect(await run(`${method}-again.smalti`)).toEqual(masks)
     }
   )
 
-  it('begins by another method where a recipe says so, and refuses to without anything that could learn', async () => {
+  it('pretrains with another method if a recipe asks for it, and refuses if no layer can learn', async () => {
     const recipe = join(folder, 'pretrained.json')
     await writeFile(
       recipe,
@@ -267,13 +264,13 @@ describe('methods', () => {
     await smalti('segment', project)
     await smalti('export', project, '--format', 'report', '--out', join(folder, 'diagnosed'))
     expect(await readFile(join(folder, 'diagnosed', 'report.html'), 'utf8')).toContain(
-      `tell at least ${told.information.toFixed(2)} nats`
+      `at least ${told.information.toFixed(2)} nats (MINE)`
     )
     const kept = join(project, 'runs', 'run-0001', 'diagnosis.json')
     await writeFile(kept, (await readFile(kept, 'utf8')).replace('"steps": 4', '"steps": 3'))
     expect(
       json<CommandOutput<'runs'>>(await smalti('runs', project, '--json')).runs[0].diagnosis,
-      'of weights that have gone on learning'
+      'diagnosis of weights that have been trained further'
     ).toBeUndefined()
     await writeFile(
       recipe,
@@ -293,10 +290,10 @@ describe('methods', () => {
           '8'
         )
       ).stderr
-    ).toContain('no convolution that could learn')
+    ).toContain('no convolution to pretrain')
   })
 
-  it('says which part of a recipe it does not understand', async () => {
+  it('names the part of a recipe that it does not understand', async () => {
     const recipe = join(folder, 'wrong.json')
     await writeFile(recipe, '{"radius": 5, "views": {"shft": 3}}')
     const finished = await smalti(

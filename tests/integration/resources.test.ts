@@ -29,7 +29,7 @@ let truth: string
 let project: string
 let engine: WatchedEngine
 
-/** What an engine holds of the user's files, and what it has started. */
+/** Counts an engine's open user files, threads and child processes. */
 async function held(): Promise<{ files: string[]; threads: number; processes: number }> {
   const links = await Promise.all(
     (await readdir(`/proc/${engine.pid}/fd`)).map((fd) => readlink(`/proc/${engine.pid}/fd/${fd}`).catch(() => ''))
@@ -43,7 +43,10 @@ async function held(): Promise<{ files: string[]; threads: number; processes: nu
 let threads: number
 /** Threads by which the decoder's own pool may grow and shrink. */
 const SPARE = 2
-/** What is still held of what the test owns, and what still runs, when all that ends has had time to do so; undefined for nothing. */
+/**
+ * Returns files that are still open and processes that still run after everything has had time to end; undefined if
+ * there are none.
+ */
 async function leftBy(name: string): Promise<string | undefined> {
   const ended = async (): Promise<boolean> => {
     const { files, threads: now, processes } = await held()
@@ -61,7 +64,7 @@ beforeAll(async () => {
   project = join(folder, 'p.smalti')
   engine = startBuiltEngine()
   await drawNetwork(join(folder, 'network.onnx'), { tokens: true })
-  // Libraries that are loaded once keep threads of their own.
+  // Libraries keep threads of their own once they are loaded.
   for (const { command, input } of Object.values(WORK)) await engine.call(command, input())
   threads = (await held()).threads
 })
@@ -85,7 +88,7 @@ const WORK: Record<string, Work> = {
     project: join(folder, 'pre.smalti'),
     settings: { ...settings, steps: 4, recipe: { ...SMALL, pretrain: { method: 'context', share: 0.5 } } }
   })),
-  'training while a picture is watched': work('train', () => ({
+  'training while an image is watched': work('train', () => ({
     sources: [images],
     project: join(folder, 'watched.smalti'),
     settings,
@@ -145,12 +148,12 @@ const WORK: Record<string, Work> = {
     probabilities: true,
     overwrite: true
   })),
-  'telling of an image': work('details', () => ({ sources: [join(images, 'scene 1.png')] })),
+  'reading the details of an image': work('details', () => ({ sources: [join(images, 'scene 1.png')] })),
   'trying backends': work('info', () => ({}))
 }
 
 describe.skipIf(process.platform !== 'linux')('an engine', () => {
-  it('closes and ends what a job opened and started, when it succeeds', async () => {
+  it('releases everything that a job opened or started when the job succeeds', async () => {
     const left: (string | undefined)[] = []
     for (const [name, { command, input }] of Object.entries(WORK)) {
       await engine.call(command, input())
@@ -159,7 +162,7 @@ describe.skipIf(process.platform !== 'linux')('an engine', () => {
     expect(left.filter(Boolean)).toEqual([])
   })
 
-  it('does so when a job is cancelled, at its first sign or at a later one', async () => {
+  it('releases everything when a job is cancelled, at its first progress or later', async () => {
     const left: (string | undefined)[] = []
     for (const [name, { command, input }] of Object.entries(WORK)) {
       for (const sign of [1, 3]) {
@@ -181,7 +184,7 @@ describe.skipIf(process.platform !== 'linux')('an engine', () => {
     expect(left.filter(Boolean)).toEqual([])
   })
 
-  it('answers at once for a job that is cancelled while it waits for another, and runs the others in turn', async () => {
+  it('answers at once when a waiting job is cancelled, and runs the others in turn', async () => {
     const [first, second] = [new AbortController(), new AbortController()]
     const begun = new Promise<void>(
       (resolve) =>
@@ -202,12 +205,12 @@ describe.skipIf(process.platform !== 'linux')('an engine', () => {
       last.then(() => 'the last'),
       new Promise((resolve) => setImmediate(() => resolve('none')))
     ])
-    expect(await order, 'the first still learns').toBe('none')
+    expect(await order, 'the first is still training').toBe('none')
     first.abort()
     expect((await last).pixels).toBeGreaterThan(0)
   })
 
-  it('does so when a job fails in the middle', async () => {
+  it('releases everything when a job fails halfway', async () => {
     const broken = join(folder, 'broken')
     await cp(images, broken, { recursive: true })
     for (const name of ['north/scene 0.png', 'scene 1.png', 'scene 2.png']) await truncate(join(broken, name), 3000)
@@ -219,7 +222,7 @@ describe.skipIf(process.platform !== 'linux')('an engine', () => {
     for (const name of rasters) await truncate(join(spoilt, 'runs', name), 700)
     await writeFile(join(folder, 'no network.onnx'), await readFile(join(images, 'scene 1.png')))
     const failing: Record<string, Work> = {
-      'images that are damaged': work('train', () => ({
+      'damaged images': work('train', () => ({
         sources: [broken],
         project: join(folder, 'b.smalti'),
         settings
@@ -229,21 +232,21 @@ describe.skipIf(process.platform !== 'linux')('an engine', () => {
         project: join(folder, 'd.smalti'),
         settings: { ...settings, steps: 40, recipe: { ...SMALL, rate: 1e30 } }
       })),
-      'a network that is none': work('train', () => ({
+      'a file that is not a network': work('train', () => ({
         sources: [images],
         project: join(folder, 'n.smalti'),
         settings: { ...settings, features: { file: join(folder, 'no network.onnx') } }
       })),
-      'nothing to learn': work('train', () => ({
+      'nothing to train': work('train', () => ({
         sources: [images],
         project: join(folder, 'f.smalti'),
         settings: { ...settings, recipe: { layers: 'A,A', pretrain: { method: 'context', share: 0.5 } } }
       })),
       'truth of another size': work('evaluate', () => ({ ...OWN_TRUTH(), truth: images })),
-      'labels that are damaged, evaluated': work('evaluate', () => ({ ...OWN_TRUTH(), project: spoilt })),
+      'damaged labels, evaluated': work('evaluate', () => ({ ...OWN_TRUTH(), project: spoilt })),
       ...Object.fromEntries(
         (['geotiff', 'png', 'geopackage', 'csv', 'report', 'npy'] as const).map((format) => [
-          `labels that are damaged, as ${format}`,
+          `damaged labels, as ${format}`,
           work('export', () => ({
             project: spoilt,
             head: 'A',
@@ -253,14 +256,14 @@ describe.skipIf(process.platform !== 'linux')('an engine', () => {
           }))
         ])
       ),
-      'a fill of labels that are damaged': work('correct', () => ({
+      'a fill of damaged labels': work('correct', () => ({
         project: spoilt,
         head: 'A',
         path: 'scene 1.png',
         shape: { kind: 'fill', at: [20, 20] },
         to: 0
       })),
-      'a file where a folder is meant': work('export', () => ({
+      'a file in place of a folder': work('export', () => ({
         project,
         head: 'A',
         format: 'png',

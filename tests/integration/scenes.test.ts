@@ -35,7 +35,7 @@ interface Described {
 let folder: string
 let scenes: string
 
-/** A generated scene as a GeoTIFF by GDAL, with a border without data. */
+/** Writes a generated scene as a GeoTIFF with GDAL, with a border without data. */
 async function drawGeoTiff(
   path: string,
   side: number,
@@ -45,7 +45,7 @@ async function drawGeoTiff(
 ): Promise<void> {
   const { colours } = drawSampleScene(side, seed)
   const plain = `${path}.png`
-  // No pixel with data looks like one without.
+  // No pixel with data may look like one without.
   colours.forEach((value, i) => (colours[i] = Math.max(value, 1)))
   if (border > 0) for (let i = 0; i < side * side; i++) if (i % side < border) colours.fill(0, 3 * i, 3 * i + 3)
   await sharp(colours, { raw: { width: side, height: side, channels: 3 } })
@@ -79,12 +79,12 @@ async function drawGeoTiff(
   await rm(`${path}.aux.xml`, { force: true })
 }
 
-/** Hashes of all label rasters of a project. */
+/** Returns the hashes of all label rasters of a project. */
 async function rasterHashes(project: string): Promise<Record<string, string>> {
   const names = (await readdir(join(project, 'runs'), { recursive: true })).filter((name) =>
     /labels\/.*\.tif$/.test(name)
   )
-  // The key in the path depends on the images' times, which copies do not share.
+  // The key in the path depends on the images' times, which differ between copies.
   return Object.fromEntries(
     await Promise.all(
       names.map(
@@ -134,7 +134,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     }
   })
 
-  it('are described by their clusters: areas as GDAL counts them, bands as the files have them, neighbours and places', async () => {
+  it('are described by cluster: areas as in GDAL, bands as in the files, neighbours and places', async () => {
     const out = join(folder, 'described')
     await smalti('export', project, '--format', 'geotiff', '--out', out)
     const { clusters, neighbours, names } = json<CommandOutput<'describe'>>(await smalti('describe', project, '--json'))
@@ -159,11 +159,11 @@ describe.skipIf(oracleLack)('scenes', () => {
     const north = json<CommandOutput<'describe'>>(await smalti('describe', await onlyNorth(), '--json'))
     clusters.forEach(({ pixels, squareMetres, confidence, patches }, k) => {
       expect(pixels).toBe(counted[0][k] + counted[1][k])
-      // On the ellipsoid a pixel of the map's half metre is up to 0.1 % larger or smaller.
+      // On the ellipsoid, a half-metre pixel of the map is up to 0.1 % larger or smaller.
       expect(Math.abs(squareMetres! - pixels / 4)).toBeLessThanOrEqual((pixels / 4) * 1e-3)
       if (pixels > 2000) expect([confidence! > 1 / names.length, confidence! <= 1]).toEqual([true, true])
       for (const { path, x, y } of patches) if (path === 'north.tif') expect(labels[y * 700 + x]).toBe(k)
-      // Of cells and not of pixels: near enough where a cluster holds many.
+      // Averaged over cells instead of pixels, which is close enough for large clusters.
       if (north.clusters[k].pixels < 20_000) return
       bands.forEach((band, b) => {
         const mean = band.reduce((sum, value, i) => (labels[i] === k ? sum + value : sum), 0) / counted[0][k]
@@ -188,7 +188,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect((await smalti('describe', project)).stdout).toContain(' ha')
   })
 
-  /** The project with labels of one of its scenes alone. */
+  /** Copies the project with the labels of only one of its scenes. */
   async function onlyNorth(): Promise<string> {
     const p = join(folder, 'north.smalti')
     await cp(project, p, { recursive: true })
@@ -203,7 +203,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     return p
   }
 
-  it('have labels that GDAL lays exactly on them, with names, colours, counts and overviews', async () => {
+  it('have labels that GDAL places exactly on them, with names, colours, counts and overviews', async () => {
     const out = join(folder, 'geotiff')
     const exported = await smalti('export', project, '--format', 'geotiff', '--out', out, '--json')
     expect(exported.code, exported.stderr).toBe(0)
@@ -233,7 +233,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     }
   })
 
-  it('have polygons that share their borders and cover all that is labelled', async () => {
+  it('have polygons that share borders and cover everything labelled', async () => {
     const areas = json<CommandOutput<'export'>>(
       await smalti('export', project, '--format', 'csv', '--out', join(folder, 'csv'), '--json')
     )
@@ -260,13 +260,13 @@ describe.skipIf(oracleLack)('scenes', () => {
       const layer = layers.find(({ name }) => name === 'north') ?? layers[0]
       expect(layer).toMatchObject({ invalid: 0, projection: place })
       expect(layer.features).toBeGreaterThan(5)
-      // No polygon lies over another, and none is missing.
+      // No polygon overlaps another, and none is missing.
       expect(layer.union / layer.area).toBeCloseTo(1, 9)
       if (format !== 'geojson') expect(layer.area / ((700 * 660) / 4)).toBeCloseTo(1, 3)
     }
   })
 
-  it('have the same labels in every format that others read', async () => {
+  it('have the same labels in every format that other programs read', async () => {
     const written = async (format: string): Promise<string> => {
       const out = join(folder, `same-${format}`)
       const exported = await smalti('export', project, '--format', format, '--out', out)
@@ -325,7 +325,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(area * 700 * 700).toBeCloseTo(700 * 660, -3)
   })
 
-  it('keep class names of any script, commas, quotes and line ends through every format', async () => {
+  it('keep class names in any script, with commas, quotes and line ends, in every format', async () => {
     const run = join(folder, 'named.smalti')
     await cp(project, run, { recursive: true })
     const names = ['Wald, "hoch"', 'воду\nи лёд', '森林 <&>', "l'été"]
@@ -378,7 +378,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     for (const format of ['png', 'npy', 'yolo']) await written(format)
   })
 
-  it('are labelled alike by the exported network', async () => {
+  it('get the same labels from the exported network', async () => {
     const out = join(folder, 'onnx')
     expect((await smalti('export', project, '--format', 'onnx', '--out', out)).code).toBe(0)
     const ort = require('onnxruntime-node') as OrtApi
@@ -409,7 +409,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(same / all).toBeGreaterThan(0.999)
   })
 
-  it('have head B as groups of head A, in masks, descriptions, probabilities and the exported network alike', async () => {
+  it('have head B as groups of head A in masks, descriptions, probabilities and the exported network', async () => {
     const p = join(folder, 'groups.smalti')
     await cp(project, p, { recursive: true })
     expect((await smalti('segment', p, '--heatmaps')).code).toBe(0)
@@ -471,7 +471,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect([all > 400_000, alike]).toEqual([true, all])
   })
 
-  it('are not labelled again when nothing changed, and only those that did', async () => {
+  it('are segmented again only if they have changed', async () => {
     const own = join(folder, 'again')
     await cp(scenes, own, { recursive: true })
     const p = join(folder, 'again.smalti')
@@ -486,7 +486,7 @@ describe.skipIf(oracleLack)('scenes', () => {
       labelled: 0
     })
     expect(Object.keys(await rasterHashes(p)).filter((name) => name.includes('north'))).toEqual([])
-    // An area of interest, or a clean-up, makes other labels.
+    // An area of interest or a clean-up changes the labels.
     expect(
       json<CommandOutput<'segment'>>(await smalti('segment', p, '--sieve', '50px', '--majority', '1', '--json'))
         .labelled
@@ -494,7 +494,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(await leftOver(p)).toEqual([])
   })
 
-  it('end with the same bytes after kills at any moment, and nothing is left behind', async () => {
+  it('have the same bytes after kills at any moment, and nothing is left behind', async () => {
     const p = join(folder, 'killed.smalti')
     await cp(project, p, { recursive: true })
     await rm(join(p, 'runs', 'run-0001', 'labels'), { recursive: true })
@@ -508,7 +508,7 @@ describe.skipIf(oracleLack)('scenes', () => {
         timeout: 240_000,
         interval: 10
       })
-      // Its engine goes with it: nobody is left to talk to.
+      // The engine ends with the command, because there is no one left to report to.
       child.kill('SIGKILL')
       if ((await finished).code === null) cutOff++
       expect(
@@ -516,7 +516,7 @@ describe.skipIf(oracleLack)('scenes', () => {
         'a project opens at any moment'
       ).not.toBe(1)
     }
-    expect(cutOff, 'in the middle of its work').toBeGreaterThanOrEqual(2)
+    expect(cutOff, 'killed in the middle of its work').toBeGreaterThanOrEqual(2)
     const done = await smalti('segment', p, '--json')
     expect(done.code, done.stderr).toBe(0)
     expect(await rasterHashes(p)).toEqual(await rasterHashes(project))
@@ -524,7 +524,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(await described(p)).toEqual(await described(project))
   })
 
-  /** What `describe` says, but for the last digits. */
+  /** Returns the output of `describe` without the last digits of numbers. */
   async function described(p: string): Promise<unknown> {
     const found = await smalti('describe', p, '--json')
     expect(found.code, found.stderr).toBe(0)
@@ -533,14 +533,14 @@ describe.skipIf(oracleLack)('scenes', () => {
     )
   }
 
-  it('stay a project that opens, marked partial, when they are stopped', async () => {
+  it('leave a project that opens and is marked partial when segmentation is cancelled', async () => {
     const many = join(folder, 'many')
     await mkdir(many)
     for (let copy = 0; copy < 12; copy++) await cp(join(scenes, 'north.tif'), join(many, `${copy}.tif`))
     const p = join(folder, 'stopped.smalti')
     await smalti('train', many, '--project', p, ...TRAIN)
     const { child, finished } = start('segment', p)
-    // Stopped as soon as some images are done.
+    // Cancel as soon as some images are done.
     const done = async (): Promise<number> =>
       (await readdir(join(p, 'runs', 'run-0001'), { recursive: true })).filter((name) => /\/A\/.*\.tif$/.test(name))
         .length
@@ -560,7 +560,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(await leftOver(p)).toEqual([])
   })
 
-  it('that are placed by ground control points are used, and said to be', async () => {
+  it('with ground control points are used, with a warning', async () => {
     const points = join(folder, 'points')
     await mkdir(points)
     gdal(
@@ -589,13 +589,13 @@ describe.skipIf(oracleLack)('scenes', () => {
     )
   })
 
-  it('have probabilities, where heatmaps are kept, that GDAL lays on them and that agree with the labels', async () => {
+  it('have probabilities, if heatmaps are saved, that GDAL places on them and that agree with the labels', async () => {
     const p = join(folder, 'heatmaps.smalti')
     await cp(project, p, { recursive: true })
     const out = join(folder, 'measures')
     const refused = await smalti('export', p, '--format', 'geotiff', '--confidence', '--out', out)
-    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('--heatmaps')])
-    expect((await smalti('export', p, '--format', 'csv', '--probabilities', '--out', out)).stderr).toContain('geotiff')
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('no saved probabilities')])
+    expect((await smalti('export', p, '--format', 'csv', '--probabilities', '--out', out)).stderr).toContain('GeoTIFF')
     expect(existsSync(out)).toBe(false)
     expect(json<CommandOutput<'segment'>>(await smalti('segment', p, '--heatmaps', '--json'))).toMatchObject({
       images: 2,
@@ -653,7 +653,8 @@ describe.skipIf(oracleLack)('scenes', () => {
       await values('north.probabilities.tif', 175)
     ]
     expect(sure.every((value, i) => (value === 255) === (label[i] === 255))).toBe(true)
-    // In the middle of four cells that one cluster leads, that is the label, and no less sure than the least sure of them.
+    // Where one cluster leads in all four cells around a point, it is the label there, with at least the lowest
+    // confidence of the four.
     let looked = 0
     for (let r = 0; r < 174; r++) {
       for (let c = 12; c < 174; c++) {
@@ -661,7 +662,7 @@ describe.skipIf(oracleLack)('scenes', () => {
         const leaders = cells.map((cell) =>
           planes.reduce((best, plane, k) => (plane[cell] > planes[best][cell] ? k : best), 0)
         )
-        // Bytes do not tell which of two equal ones led.
+        // Bytes can't tell which of two equal clusters led.
         const close = cells.some((cell) =>
           planes.some((plane, k) => k !== leaders[0] && plane[cell] >= planes[leaders[0]][cell] - 1)
         )
@@ -673,7 +674,7 @@ describe.skipIf(oracleLack)('scenes', () => {
       }
     }
     expect(looked).toBeGreaterThan(5000)
-    // Labels of another head leave no measures of this one beside them; what a user made of one of them stays.
+    // Labels of another head remove this head's confidence and probabilities, but keep a file that the user edited.
     await writeFile(join(out, 'süd, "b".confidence.tif'), 'edited')
     expect((await smalti('export', p, '--format', 'geotiff', '--head', 'B', '--out', out)).code).toBe(0)
     expect((await readdir(out)).filter((name) => /confidence|probabilities/.test(name))).toEqual([
@@ -681,16 +682,16 @@ describe.skipIf(oracleLack)('scenes', () => {
     ])
   })
 
-  it('are labelled in shards, and merged byte for byte; a missing shard is named', async () => {
+  it('are segmented in shards and merged byte for byte, and a missing shard is named', async () => {
     const p = join(folder, 'shards.smalti')
     await cp(project, p, { recursive: true })
     await rm(join(p, 'runs', 'run-0001', 'labels'), { recursive: true })
-    // Of another number of parts, which somebody thought better of.
+    // A shard of another division, which was abandoned.
     for (const shard of ['1/2', '1/3', '3/3']) expect((await smalti('segment', p, '--shard', shard)).code).toBe(0)
     const early = await smalti('merge-shards', p)
     expect(early.code).toBe(2)
     expect(early.stderr).toContain('2/3')
-    // Two at a time do not disturb each other.
+    // Two shards at a time don't disturb each other.
     const both = await Promise.all([smalti('segment', p, '--shard', '2/3'), smalti('segment', p, '--shard', '1/3')])
     expect(both.map(({ code }) => code)).toEqual([0, 0])
     expect(json<CommandOutput<'mergeShards'>>(await smalti('merge-shards', p, '--json'))).toMatchObject({
@@ -702,7 +703,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(await leftOver(p)).toEqual([])
   })
 
-  it('keep shards that are under way while all is labelled, and lose those of what the run learnt before', async () => {
+  it('keep unfinished shards during a full segmentation, and lose those of an earlier step', async () => {
     const p = join(folder, 'both ways.smalti')
     await cp(project, p, { recursive: true })
     await rm(join(p, 'runs', 'run-0001', 'labels'), { recursive: true })
@@ -719,7 +720,7 @@ describe.skipIf(oracleLack)('scenes', () => {
         join(set, name, 'shard.json'),
         (await readFile(join(set, name, 'shard.json'), 'utf8')).replace(/"step": \d+/, '"step": -1')
       )
-    // Somebody writes one of them still.
+    // Another process is still writing one of them.
     await writeFile(
       join(p, 'shard-1-of-2.lock'),
       JSON.stringify({ id: 'theirs', host: 'elsewhere', boot: '', process: 1, started: '', thread: 0 })
@@ -747,7 +748,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(await leftOver(p)).toEqual([])
   })
 
-  it('of other folders, files and addresses get labels beside the first', async () => {
+  it('of other folders, files and addresses get labels next to the first ones', async () => {
     const others = join(folder, 'others')
     await mkdir(others)
     await drawGeoTiff(
@@ -796,7 +797,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(await rasterHashes(project)).toMatchObject(before)
   })
 
-  it('of a server that sends whole files are refused in words', async () => {
+  it('on a server that sends only whole files are rejected with a reason', async () => {
     const server = await serveFiles([join(scenes, 'north.tif')])
     try {
       server.ignoreRanges()
@@ -812,7 +813,7 @@ describe.skipIf(oracleLack)('scenes', () => {
 
   it('keep to an area of interest in any coordinate system', async () => {
     const area = join(folder, 'aoi.geojson')
-    // A square of 100 m (200 pixels) in the north scene, whose upper left corner is 401000, 5000000.
+    // A square of 100 m (200 pixels) in the north scene, whose upper left corner is at 401000, 5000000.
     const ring = [
       [401100, 4999900],
       [401200, 4999900],
@@ -875,7 +876,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     return [longitude, latitude]
   }
 
-  it('of different resolution are seen at one, and compared with truth of any kind', async () => {
+  it('with different resolutions are seen at one resolution, and compared with truth of any kind', async () => {
     const mixed = join(folder, 'mixed')
     await mkdir(mixed)
     await cp(join(scenes, 'north.tif'), join(mixed, 'fine.tif'))
@@ -898,7 +899,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     await smalti('export', p, '--format', 'geotiff', '--out', out)
     expect((await ask<Described>({ ask: 'describe', path: join(out, 'fine.tif') })).width).toBe(700)
     expect((await ask<Described>({ ask: 'describe', path: join(out, 'coarse.tif') })).width).toBe(300)
-    // Labels as their own truth: as GeoTIFF, as PNG, as polygons.
+    // Use labels as their own truth: as GeoTIFF, as PNG and as polygons.
     await smalti('export', p, '--format', 'png', '--out', join(folder, 'gsd-png'))
     await smalti('export', p, '--format', 'geojson', '--out', join(folder, 'gsd-json'))
     for (const truth of [out, join(folder, 'gsd-png'), join(folder, 'gsd-json')]) {
@@ -908,18 +909,15 @@ describe.skipIf(oracleLack)('scenes', () => {
     }
   })
 
-  it('without a known size on the ground are left out where one is needed', async () => {
+  it('without a known pixel size are left out where one is needed', async () => {
     const photos = join(folder, 'photos')
     await mkdir(photos)
     await sharp(drawSampleScene(200, 5).colours, { raw: { width: 200, height: 200, channels: 3 } })
       .png()
       .toFile(join(photos, 'a.png'))
     const refused = await smalti('train', photos, '--project', join(folder, 'p-photos'), ...TRAIN, '--gsd', '0.5')
-    expect([refused.code, refused.stderr]).toEqual([
-      2,
-      expect.stringContaining('ground sampling distance is not known')
-    ])
-    // A world file tells it.
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('pixel size on the ground is unknown')])
+    // A world file gives the pixel size.
     await writeFile(join(photos, 'a.pgw'), '0.5\n0\n0\n-0.5\n400000.25\n4999999.75\n')
     await writeFile(
       join(photos, 'a.prj'),
@@ -934,7 +932,7 @@ describe.skipIf(oracleLack)('scenes', () => {
     expect(labels.projection).toContain('UTM zone 33N')
   })
 
-  it('of unlike bands and depths are learnt in what they share, or refused with a list', async () => {
+  it('with different bands and depths are trained on in their common bands, or rejected with a list', async () => {
     const bands = join(folder, 'bands')
     await mkdir(bands)
     const make = (name: string, request: object): Promise<unknown> =>
@@ -970,7 +968,7 @@ describe.skipIf(oracleLack)('scenes', () => {
   })
 })
 
-describe('what must never happen', () => {
+describe('safeguards', () => {
   let images: string
   let project: string
 
@@ -987,11 +985,11 @@ describe('what must never happen', () => {
     await smalti('segment', project)
   })
 
-  it('an export over the originals, or among them', async () => {
+  it('no export overwrites the originals or goes among them', async () => {
     const before = await readFile(join(images, '1.png'))
     for (const out of [images, join(images, 'masks'), join(images, '..', 'images')]) {
       const refused = await smalti('export', project, '--format', 'png', '--out', out, '--overwrite')
-      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('among the images')])
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('outside the images')])
     }
     const link = join(images, '..', 'link')
     await symlink(images, link)
@@ -1000,22 +998,22 @@ describe('what must never happen', () => {
     expect((await readdir(images)).sort()).toEqual(['1.png', '2.png'])
   })
 
-  it('an export over a file that it did not write', async () => {
+  it('no export overwrites a file that it didn’t write', async () => {
     const out = join(project, '..', 'out')
     await mkdir(out)
     await writeFile(join(out, '2.png'), 'mine')
     const refused = await smalti('export', project, '--out', out)
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('2.png')])
-    expect(refused.stderr).toContain('--overwrite')
+    expect(refused.stderr).toContain('allow overwriting')
     expect((await readdir(out)).sort()).toEqual(['2.png'])
     expect((await smalti('export', project, '--out', out, '--overwrite')).code).toBe(0)
-    expect((await smalti('export', project, '--out', out)).code, 'what it wrote it may write again').toBe(0)
+    expect((await smalti('export', project, '--out', out)).code, 'an export may overwrite its own files').toBe(0)
     await writeFile(join(out, '1.png'), 'edited since')
     expect((await smalti('export', project, '--out', out)).code).toBe(2)
     expect(await readFile(join(out, '1.png'), 'utf8')).toBe('edited since')
   })
 
-  it.skipIf(process.platform === 'win32')('more images than files may be open at a time end an export', async () => {
+  it.skipIf(process.platform === 'win32')('a limit on open files doesn’t end a large export', async () => {
     const base = await temporaryFolder()
     const many = join(base, 'many')
     await mkdir(many)
@@ -1035,12 +1033,12 @@ describe('what must never happen', () => {
     expect((await readFile(join(base, 'out', 'areas.csv'), 'utf8')).trim().split('\r\n')).toHaveLength(1 + 130 * 8)
   })
 
-  it('a project taken for a folder of images', async () => {
+  it('a project isn’t taken for a folder of images', async () => {
     const refused = await smalti('train', project, '--project', join(project, '..', 'of-project'), ...TRAIN)
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('is a Smalti project')])
   })
 
-  it('a folder that cannot be read ends the catalogue, or a vanished picture has its path as reason', async () => {
+  it('an unreadable folder doesn’t end the catalogue, and a missing image is named by its path', async () => {
     const base = await temporaryFolder()
     await cp(images, base, { recursive: true })
     await mkdir(join(base, 'locked'))
@@ -1054,12 +1052,12 @@ describe('what must never happen', () => {
     expect(catalogue.images.map(({ path }) => path)).toEqual(['1.png', '2.png'])
   })
 
-  it('a project of the first format that does not open', async () => {
+  it('a project in the first format still opens', async () => {
     const base = await temporaryFolder()
     const old = join(base, 'photos.tessera')
     await cp(project, old, { recursive: true })
     const run = join(old, 'runs', 'run-0001')
-    // As Tessera 0.1 wrote it: one folder, bands counted, another name and mark for the checkpoint, PNG masks.
+    // As Tessera 0.1 wrote it: one folder, a number of bands, another name and magic for the checkpoint, PNG masks.
     await writeFile(join(old, 'project.json'), JSON.stringify({ format: 1, images, run: 'run-0001' }))
     await rename(join(run, 'checkpoint.smalti'), join(run, 'checkpoint.tessera'))
     await rm(join(run, 'checkpoint.smalti.previous'), { force: true })

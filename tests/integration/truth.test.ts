@@ -22,7 +22,7 @@ interface Counted {
 }
 
 const TRAIN = ['--classes', '4', '--over', '8', '--seed', '2', '--preset', 'preview', '--backend', 'onnxruntime']
-/** Higher than what is counted at a time. */
+/** Higher than the number of rows counted at a time. */
 const [WIDTH, HEIGHT] = [150, 600]
 const FAULTS = resolve('../shared/faults/truth-nodata')
 
@@ -44,7 +44,7 @@ async function labelled(images: string, project: string): Promise<void> {
   }
 }
 
-describe.runIf(!oracleLack)('truth of an evaluation', () => {
+describe.runIf(!oracleLack)('the truth of an evaluation', () => {
   let [folder, project, labels] = ['', '', '']
   const counted = (truth: string, rows: Evaluated): Promise<Counted> =>
     ask<Counted>({ ask: 'compare', labels, truth, clusters: rows.confusion.length, boundary: 9 })
@@ -53,7 +53,7 @@ describe.runIf(!oracleLack)('truth of an evaluation', () => {
     folder = await temporaryFolder()
     const images = join(folder, 'images')
     await mkdir(images)
-    // Some pixels without data, so that some have no label.
+    // Some pixels lack data, so that some have no label.
     await ask({
       ask: 'make',
       path: join(images, 'scene.tif'),
@@ -72,7 +72,7 @@ describe.runIf(!oracleLack)('truth of an evaluation', () => {
     labels = join(out, 'scene.tif')
   })
 
-  it('counts masks of every type as GDAL does, whatever marks their pixels without a class', async () => {
+  it('is counted as in GDAL for masks of every type, however pixels without a class are marked', async () => {
     const { variants } = await ask<{ variants: string[] }>({
       ask: 'truths',
       folder: join(folder, 'truths'),
@@ -108,7 +108,7 @@ describe.runIf(!oracleLack)('truth of an evaluation', () => {
     expect(accuracies.size).toBe(1)
   })
 
-  it('is read from polygons, and from PNGs of 1, 2 and 4 bits by their own values', async () => {
+  it('can be polygons, or PNGs of 1, 2 and 4 bits with their own values', async () => {
     const ring = ([left, top, right, bottom]: readonly [number, number, number, number]): number[][] =>
       [
         [left, top],
@@ -166,7 +166,7 @@ describe.runIf(!oracleLack)('truth of an evaluation', () => {
     }
   })
 
-  it('takes 255 for unscored in any type unless the truth map names it, and maps values above 255', async () => {
+  it('treats 255 as unscored in any type unless the truth map lists it, and maps values above 255', async () => {
     const truth = join(folder, 'mapped')
     await mkdir(truth)
     const values = Uint16Array.from({ length: WIDTH * HEIGHT }, (_, i) => [255, 300, 5][i % 3])
@@ -182,14 +182,14 @@ describe.runIf(!oracleLack)('truth of an evaluation', () => {
     const one = await evaluate(project, truth, { truthMap: { 300: 0 } })
     expect([one.classes, one.pixels]).toEqual([[0], plain.confusion.reduce((sum, row) => sum + row[1], 0)])
     await expect(evaluate(project, truth, { truthMap: { 7: 0 } })).rejects.toThrow(
-      /No pixel could be scored: [\d,]+ pixels without a class in the truth, [\d,]+ pixels without a label/
+      /No pixels could be scored: [\d,]+ pixels without a reference class, [\d,]+ pixels without a label/
     )
     expect(() =>
       parsedInput('evaluate', { project, truth, head: 'A', mapping: 'many-to-one', truthMap: { 7: 255 } })
     ).toThrow('leave out values')
   })
 
-  it('is refused by name where it contains no classes, and its file is closed', async () => {
+  it('is rejected by name if it contains no classes, and its file is closed', async () => {
     const write = async (name: string, type: string, value: (i: number) => number, bands = 1): Promise<string> => {
       const path = join(folder, name, 'scene.tif')
       await mkdir(join(path, '..'))
@@ -225,7 +225,7 @@ describe.runIf(!oracleLack)('truth of an evaluation', () => {
     if (existsSync('/proc/self/fd')) expect(await handles()).toEqual([])
   })
 
-  it('is refused where it shows another place than its image', async () => {
+  it('is rejected if it shows another place than its image', async () => {
     const images = join(folder, 'places')
     await mkdir(images)
     const keys = (epsg: number): GeoTag => ({
@@ -261,7 +261,7 @@ describe.runIf(!oracleLack)('truth of an evaluation', () => {
     }
   })
 
-  it('warns where less than half of the labelled pixels were scored', async () => {
+  it('causes a warning if fewer than half of the labelled pixels were scored', async () => {
     const truth = join(folder, 'few')
     await mkdir(truth)
     await ask({
@@ -282,11 +282,11 @@ describe.runIf(!oracleLack)('truth of an evaluation', () => {
     const { stdout } = await smalti('evaluate', project, '--truth', truth)
     expect(stdout).toContain(`Warning: ${found.warning}`)
     expect(stdout).toContain(
-      `left out  ${found.leftOut.noClass.toLocaleString('en')} pixels without a class in the truth\n            ${found.leftOut.noLabel.toLocaleString('en')} pixels without a label`
+      `left out  ${found.leftOut.noClass.toLocaleString('en')} pixels without a reference class\n            ${found.leftOut.noLabel.toLocaleString('en')} pixels without a label`
     )
   })
 
-  it.runIf(existsSync(FAULTS))('agrees for all masks of the faults that were reported', async () => {
+  it.runIf(existsSync(FAULTS))('gives the same result for all masks of the reported faults', async () => {
     const images = join(folder, 'fault')
     await mkdir(images)
     await cp(join(FAULTS, 's.tif'), join(images, 's.tif'))
@@ -301,5 +301,5 @@ describe.runIf(!oracleLack)('truth of an evaluation', () => {
     // The file named for 300 contains 44, which is a class.
     expect((await evaluate(p, join(FAULTS, 'png16_300'))).classes).toEqual([0, 1, 2, 3, 44])
   })
-  if (!existsSync(FAULTS)) console.warn('NOT TESTED with the masks of reported faults, which are not here')
+  if (!existsSync(FAULTS)) console.warn('NOT TESTED: masks of reported faults, because they were not found')
 })

@@ -4,7 +4,7 @@ import { type Factor, type RecordKernel, RecordingError, type Recorder, type Val
 
 /** Physical order of a logical `[n, h, w, c]` map stored channels first. */
 const CHANNELS_FIRST = [0, 3, 1, 2]
-/** Channels first, and before the samples too. */
+/** The same, with channels even before samples. */
 const CHANNELS_OUTERMOST = [3, 0, 1, 2]
 /** Physical order of a logical `[kh, kw, in, out]` filter stored `[out, in, kh, kw]`. */
 const OUTPUT_FIRST = [3, 2, 0, 1]
@@ -60,8 +60,9 @@ function convolve(recorder: Recorder, x: Value, filter: Value, attributes: tf.Na
 }
 
 /**
- * Maps `[n, c, h, w]` and filters `[out, c, kh, kw]` as they may enter a convolution. ONNX Runtime's WebGPU provider
- * (1.30) takes channels by threes where they divide so, and then sums wrong ones: zeros make them divide by four.
+ * Pads maps `[n, c, h, w]` and filters `[out, c, kh, kw]` for a convolution on WebGPU. ONNX Runtime's WebGPU provider
+ * (1.30) processes channels in threes where their number divides by three, and then sums the wrong ones; channels of
+ * zeros make the number divisible by four.
  */
 function sideBySide(recorder: Recorder, names: [string, string], channels: number): [string, string] {
   if (!recorder.forWebGpu || channels <= 3 || channels % 3 !== 0 || channels % 4 === 0) return names
@@ -69,7 +70,10 @@ function sideBySide(recorder: Recorder, names: [string, string], channels: numbe
   return names.map((name) => recorder.add('Pad', [name, amounts])) as [string, string]
 }
 
-/** With stride 1 the gradient is a convolution with the turned filter, which runs faster than a transposed one. */
+/**
+ * Gradient of a convolution by its input. With stride 1 it is a convolution with the rotated filter, which runs faster
+ * than a transposed convolution.
+ */
 function inputGradient(recorder: Recorder, dy: Value, filter: Value, attributes: tf.NamedAttrMap): Value {
   const inputShape = attributes.inputShape as number[]
   const geometry = geometryOf(inputShape, filter.shape, attributes)
@@ -102,7 +106,7 @@ function inputGradient(recorder: Recorder, dy: Value, filter: Value, attributes:
   return { name, shape, order: CHANNELS_FIRST }
 }
 
-/** A filter `[a, b, kh, kw]` turned by half: its taps in reverse order, by a product with the reversed identity. */
+/** Rotates a filter `[a, b, kh, kw]` by 180°: a product with the reversed identity reverses the order of its taps. */
 function turn(recorder: Recorder, filter: string, outer: readonly number[], kernel: readonly number[]): string {
   const taps = kernel[0] * kernel[1]
   const reversal = Float32Array.from({ length: taps * taps }, (_, i) =>
@@ -116,8 +120,8 @@ function turn(recorder: Recorder, filter: string, outer: readonly number[], kern
 }
 
 /**
- * One product per tap of the filter: the shifted input against the output's gradient. Padded rows are laid end to
- * end, so that a shift is one contiguous slice: `dW[i,j] = Σ x[u + (i,j)] dy[u]`.
+ * Gradient of a convolution by its filter: one product per tap, of the shifted input and the output's gradient. Padded
+ * rows are laid end to end, so that a shift is one contiguous slice: `dW[i,j] = Σ x[u + (i,j)] dy[u]`.
  */
 function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.NamedAttrMap): Value {
   const filterShape = attributes.filterShape as [number, number, number, number]
@@ -127,10 +131,10 @@ function filterGradient(recorder: Recorder, x: Value, dy: Value, attributes: tf.
   const { kernel, strides, dilations, pads } = geometry
   const [oh, ow] = [dy.shape[1], dy.shape[2]]
   const integers = (values: number[]): string => recorder.graph.integers(values)
-  // With small maps a product for each sample would be larger than the maps: all samples then share one product.
+  // With small maps, one product per sample would be larger than the maps, so all samples share one.
   const together = channelsIn * channelsOut > (channelsIn + channelsOut) * oh * ow
   const order = together ? CHANNELS_OUTERMOST : CHANNELS_FIRST
-  // With its channels last, a shifted input is the product's second factor as it stands.
+  // With channels last, a shifted input can be the product's second factor as it is.
   const channelsLast = recorder.forWebGpu
   const source = channelsLast ? recorder.canonicalName(x) : recorder.laidOut(x, order)
   const axes = channelsLast ? [1, 2] : [2, 3]
@@ -207,7 +211,7 @@ function enlarge(recorder: Recorder, x: Value, side: number): string {
   })
 }
 
-/** The maximum's place is found by comparing with the enlarged output: providers disagree about pooling indices. */
+/** Finds the maximum by comparing with the enlarged output, because providers disagree about pooling indices. */
 const maxPoolGradient: RecordKernel = (recorder, { dy, input, output }, attributes) => {
   const { side } = poolingOf(input, attributes)
   const chosen = recorder.add('Equal', [recorder.laidOut(input, CHANNELS_FIRST), enlarge(recorder, output, side)])
@@ -215,7 +219,7 @@ const maxPoolGradient: RecordKernel = (recorder, { dy, input, output }, attribut
   return { name, shape: input.shape, order: CHANNELS_FIRST }
 }
 
-/** Boxes of any shape, stride and padding; like TensorFlow, the padding is not counted. */
+/** Boxes of any shape, stride and padding; padding is not counted, as in TensorFlow. */
 const averagePool: RecordKernel = (recorder, { x }, attributes) => {
   const { filterSize, strides, pad } = attributes as unknown as tf.AvgPoolAttrs
   const found = tf.backend_util.computePool2DInfo(
@@ -240,7 +244,7 @@ const avgPoolGradient: RecordKernel = (recorder, { dy, input }, attributes) => {
   return { name, shape: input.shape, order: CHANNELS_FIRST }
 }
 
-/** A 1×1 convolution of each channel by itself: one pass where product and sum take two. */
+/** A 1×1 convolution per channel: one pass, where a product and a sum take two. */
 const affine: RecordKernel = (recorder, { x, scale, shift }) => {
   const channels = x.shape[3]
   const filter = recorder.reshaped(scale.name, [channels, 1, 1, 1])
@@ -251,6 +255,7 @@ const affine: RecordKernel = (recorder, { x, scale, shift }) => {
   return { name, shape: x.shape, order: CHANNELS_FIRST }
 }
 
+/** Kernels that record convolutions and pooling, by their names in TensorFlow.js. */
 export const convolutionKernels: Record<string, RecordKernel> = {
   Conv2D: (recorder, { x, filter }, attributes) => convolve(recorder, x, filter, attributes),
   Conv2DBackpropInput: (recorder, { dy, filter }, attributes) => inputGradient(recorder, dy, filter, attributes),

@@ -6,11 +6,12 @@ import { registerRecorderKernels } from './kernels.ts'
 import { OnnxGraph } from './graph.ts'
 import { RECORDER, Recorder } from './recorder.ts'
 
+/** A program recorded as an ONNX model. */
 export interface RecordedProgram {
   model: Uint8Array
-  /** Entries of the state that a run changes. */
+  /** State entries that a run changes. */
   carried: string[]
-  /** Entries of the state that the graph reads. */
+  /** State entries that the graph reads. */
   read: string[]
   nodes: number
 }
@@ -18,8 +19,8 @@ export interface RecordedProgram {
 const NEXT = 'next:'
 
 /**
- * Records a program as an ONNX model with inputs `name` for each input and state entry, outputs `name`, and
- * `next:name` for each state entry that changes. With `constants`, the state is built into the model.
+ * Records a program as an ONNX model. Its inputs are the program's inputs and state entries; its outputs are `name` for
+ * each output and `next:name` for each state entry that changes. With `constants`, the state is built into the model.
  *
  * @throws RecordingError when the program reads a value or calls a kernel that cannot be recorded
  */
@@ -75,15 +76,15 @@ function recorderBackend(): Recorder {
   return (registered = recorder)
 }
 
-/** The parts of ONNX Runtime's API that are used. */
+/** The parts of ONNX Runtime's API that Smalti uses. */
 export interface OrtApi {
   InferenceSession: typeof Ort.InferenceSession
   Tensor: typeof Ort.Tensor
 }
 
 /**
- * Records `program` and runs the graph with ONNX Runtime. In main memory the state is double-buffered between runs;
- * on WebGPU it stays on the device, and is copied only when it is read.
+ * Records `program` and runs the graph with ONNX Runtime. In main memory the state is double-buffered between runs; on
+ * WebGPU it stays on the device and is copied only when it is read.
  */
 export async function executeRecorded(
   ort: OrtApi,
@@ -164,7 +165,7 @@ export async function executeRecorded(
   }
 }
 
-/** A model that brings a state from the device to main memory: `next:name` is `name`. */
+/** Builds a model that copies a state from the device to main memory: `next:name` is `name`. */
 function copyModel(state: Program['state']): Uint8Array {
   const graph = new OnnxGraph()
   for (const [name, shape] of Object.entries(state)) graph.output(NEXT + name, shape, graph.input(name, shape))

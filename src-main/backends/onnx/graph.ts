@@ -1,5 +1,6 @@
 import { PbfWriter } from 'pbf'
 
+/** An operator's attribute; a plain number is an integer. */
 export type Attribute = number | string | readonly number[] | { float: number }
 type ElementType = 'float32' | 'uint8' | 'int64' | 'int32' | 'bool'
 
@@ -20,7 +21,7 @@ interface Initializer {
   dimensions: readonly number[]
   bytes: Uint8Array
 }
-/** A side, or the name of one that differs from run to run. */
+/** Length of a side, or the name of a side whose length varies between runs. */
 type Dimension = number | string
 
 interface Port {
@@ -29,7 +30,10 @@ interface Port {
   dimensions: readonly Dimension[]
 }
 
-/** An ONNX model under construction. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto gives the field numbers. */
+/**
+ * An ONNX model under construction. Its field numbers are those of
+ * https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+ */
 export class OnnxGraph {
   readonly #nodes: Node[] = []
   readonly #initializers: Initializer[] = []
@@ -44,7 +48,7 @@ export class OnnxGraph {
     return name
   }
 
-  /** Makes `value` an output called `name`; the node that computes it takes the name, which saves a copy. */
+  /** Makes `value` an output called `name`. Renaming the output of the node that computes it saves a copy. */
   output(name: string, dimensions: readonly Dimension[], value: string, type: ElementType = 'float32'): void {
     this.#outputs.push({ name, type, dimensions })
     const source = this.#nodes.find(({ outputs }) => outputs.includes(value))
@@ -100,7 +104,10 @@ export class OnnxGraph {
     return this.#nodes.length
   }
 
-  /** @param notes  what the model says of itself to who looks for it */
+  /**
+   * Serialises the model.
+   * @param notes  metadata to store in it
+   */
   serialise(notes: Readonly<Record<string, string>> = {}): Uint8Array {
     const model = new PbfWriter()
     model.writeVarintField(1, IR_VERSION)

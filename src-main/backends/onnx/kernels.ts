@@ -10,6 +10,10 @@ import {
 } from './recorder.ts'
 import { convolutionKernels } from './convolutionKernels.ts'
 
+/**
+ * Kernels of TensorFlow.js that are recorded as a single ONNX operator. The functions below record the others, and
+ * `registerRecorderKernels` registers them all.
+ */
 const BINARY: Record<string, string> = {
   Add: 'Add',
   Sub: 'Sub',
@@ -39,7 +43,7 @@ const UNARY: Record<string, string> = {
 }
 const REDUCTIONS: Record<string, string> = { Sum: 'ReduceSum', Mean: 'ReduceMean', Max: 'ReduceMax' }
 
-/** ONNX's number for int64, which indices have. */
+/** ONNX's type code for int64, the type of indices. */
 const INTEGER = 7
 
 function binary(recorder: Recorder, operator: string, a: Value, b: Value): Value {
@@ -74,7 +78,7 @@ function reshape(recorder: Recorder, x: Value, shape: number[]): Value {
   return { name, shape, order: canonical(shape.length) }
 }
 
-/** Whether a matrix stack is stored with its last two axes swapped, which a product can absorb. */
+/** Whether a stack of matrices is stored with its last two axes swapped, which a product can absorb. */
 function storedTransposed(x: Value): boolean {
   const rank = x.shape.length
   return (
@@ -108,7 +112,7 @@ function slice(recorder: Recorder, x: Value, start: readonly number[], extent: r
   return { name, shape: [...extent], order: x.order }
 }
 
-/** What keeps the numbers as they are, indices too. */
+/** Kernels that keep values and their type, including indices. */
 const rearranging: Record<string, RecordKernel> = {
   Identity: (_, { x }) => x,
   Reshape: (recorder, { x }, { shape }) =>
@@ -242,7 +246,7 @@ function register(
   })
 }
 
-/** Registers every kernel that Smalti's programs call. A kernel that is missing throws when it is first recorded. */
+/** Registers every kernel that Smalti's programs call. A missing kernel throws when it is first recorded. */
 export function registerRecorderKernels(): void {
   for (const [kernel, operator] of Object.entries(BINARY)) {
     register(kernel, (recorder, { a, b }) => binary(recorder, operator, a, b))

@@ -4,14 +4,14 @@ import { sizeOf } from '../program.ts'
 import { OnnxGraph, type Attribute } from './graph.ts'
 
 /**
- * A tensor of the graph. `order[k]` is the logical axis stored at physical position k: convolutions answer in
- * channels-first order while their logical shape stays `[n, h, w, c]`, so transposing records nothing.
+ * A tensor of the graph. `order[k]` is the logical axis stored at physical position k: convolutions return
+ * channels-first maps while their logical shape stays `[n, h, w, c]`, so that transposing records nothing.
  */
 export interface Value {
   readonly name: string
   readonly shape: Shape
   readonly order: readonly number[]
-  /** Stored as ONNX bool; everything else is float32. */
+  /** Whether it is stored as ONNX bool; everything else is float32. */
   readonly logical?: boolean
 }
 
@@ -20,7 +20,7 @@ interface Constant {
   value?: Value
 }
 
-/** A stack of matrices of `rank` axes, which enters a product transposed or not. */
+/** A stack of matrices with `rank` axes that enters a product, transposed or not. */
 export interface Factor {
   name: string
   rank: number
@@ -92,7 +92,7 @@ export class Recorder extends tf.KernelBackend {
     return 1
   }
 
-  /** The graph value behind a TensorFlow.js tensor; constants become initialisers when first used. */
+  /** Returns the graph value behind a TensorFlow.js tensor. Constants become initialisers when first used. */
   value(tensor: tf.TensorInfo): Value {
     const known = this.#values.get(tensor.dataId)
     if (known) return known.shape.length === tensor.shape.length ? known : { ...known, shape: tensor.shape }
@@ -120,11 +120,11 @@ export class Recorder extends tf.KernelBackend {
     return tf.engine().makeTensorFromDataId(info.dataId, info.shape, 'float32', this)
   }
 
-  /** The name of `value` stored in `order`. */
+  /** Returns the name of `value` stored in `order`. */
   laidOut(value: Value, order: readonly number[]): string {
     if (sameOrder(value.order, order)) return value.name
     const perm = order.map((axis) => value.order.indexOf(axis))
-    // Transposed views share a name: only what is done to the stored axes tells two layouts apart.
+    // Transposed views share a name, so only the permutation of the stored axes distinguishes two layouts.
     const key = `${value.name}>${perm.join()}`
     const known = this.#layouts.get(key)
     if (known !== undefined) return known
@@ -137,7 +137,10 @@ export class Recorder extends tf.KernelBackend {
     return this.laidOut(value, canonical(value.shape.length))
   }
 
-  /** The name of `value` reshaped and stored so that it broadcasts against a tensor of `rank` axes stored in `order`. */
+  /**
+   * Returns the name of `value`, reshaped and stored so that it broadcasts against a tensor of `rank` axes stored in
+   * `order`.
+   */
   broadcastable(value: Value, rank: number, order: readonly number[]): string {
     if (value.shape.length === rank) {
       const wide = value.shape.filter((side) => side !== 1).length
@@ -155,7 +158,7 @@ export class Recorder extends tf.KernelBackend {
     return this.laidOut({ name, shape: full, order: canonical(rank) }, order)
   }
 
-  /** `a · b` of matrix stacks, each stored as it is or transposed in its last two axes. */
+  /** Multiplies matrix stacks, `a · b`, each stored as it is or with its last two axes swapped. */
   product(a: Factor, b: Factor): string {
     if (!a.transposed && !b.transposed) return this.add('MatMul', [a.name, b.name])
     if (!this.forWebGpu)
@@ -194,5 +197,5 @@ export class Recorder extends tf.KernelBackend {
   }
 }
 
-/** Adds what a kernel computes to the graph. Inputs and attributes have the kernel's names of TensorFlow.js. */
+/** Adds a kernel's computation to the graph. Inputs and attributes have the kernel's names in TensorFlow.js. */
 export type RecordKernel = (recorder: Recorder, inputs: Record<string, Value>, attributes: tf.NamedAttrMap) => Value

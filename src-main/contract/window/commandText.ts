@@ -1,7 +1,7 @@
 import type { CleanUp, Measures } from '../labels.ts'
 import { DEFAULT_SETTINGS, type HeadName, type TrainingSettings } from '../settings.ts'
 
-/** A word as a shell takes it. */
+/** Quotes a word for a shell. */
 function quoted(word: string): string {
   return /^[\w./:=,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }
@@ -9,8 +9,8 @@ function quoted(word: string): string {
 const line = (...words: readonly string[]): string => ['smalti', ...words.map(quoted)].join(' ')
 
 /**
- * The command that trains with the same settings, those of the command line that are as they would be anyway left out.
- * Changes to the recipe are a file there, whose content is told after it.
+ * Returns the command that trains with the same settings, without options that have their default value. Recipe
+ * overrides go into a file, whose content follows the command as a comment.
  */
 export function trainCommand(sources: readonly string[], project: string, settings: TrainingSettings): string {
   const { recipe, features } = settings
@@ -60,7 +60,7 @@ export function trainCommand(sources: readonly string[], project: string, settin
 export const segmentCommand = (project: string, heatmaps = false): string =>
   line('segment', project, ...(heatmaps ? ['--heatmaps'] : []))
 
-/** What an export is asked for, besides its project. */
+/** The options of an export, besides its project. */
 export interface ExportChoice {
   format: string
   head: HeadName

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { HEADS } from '../settings.ts'
 
-/** Side of the square tiles that the viewer asks for, in pixels of the tile's level. */
+/** Side of the square tiles that the viewer requests, in pixels of the tile's level. */
 export const TILE_SIDE = 512
 
-/** Each level halves the picture. */
+/** Each level halves the image. */
 const place = {
   level: z.coerce.number().int().min(0).max(16),
   column: z.coerce.number().int().min(0),
@@ -12,27 +12,33 @@ const place = {
 }
 const text = z.string().min(1).max(4096)
 
-/** How an image is shown. */
+/** How an image is rendered. */
 const look = {
-  /** Numbers of three bands, from 1 and without alpha, as red, green and blue; those of the colours, or the first, otherwise, and where an image has fewer. */
+  /**
+   * Three band numbers, from 1 and without alpha, for red, green and blue. The default is the colour bands, or the
+   * first bands, and also applies where an image has fewer.
+   */
   bands: z
     .string()
     .regex(/^\d{1,3},\d{1,3},\d{1,3}$/)
     .optional(),
-  /** Share of the values that is black, and white; bytes are shown as they are otherwise, and others with 0.02. */
+  /**
+   * Share of the values rendered as black, and as white. By default bytes are shown unchanged, and other types with
+   * 0.02.
+   */
   clip: z.coerce.number().min(0).max(0.2).optional(),
-  /** The page of a TIFF of several, as in the settings of training. */
+  /** Page of a multi-page TIFF, as in the training settings. */
   page: z.coerce.number().int().min(1).optional()
 }
 export type Look = z.infer<z.ZodObject<typeof look>>
 
-/** What the picture server can be asked for. */
+/** Requests to the picture server. */
 export const pictureRequest = z.discriminatedUnion('kind', [
-  /** A square cut of the middle, WebP. */
+  /** A square cut from the middle, as WebP. */
   z.object({ kind: z.literal('thumbnail'), file: text, side: z.coerce.number().int().min(16).max(512), ...look }),
-  /** A tile of an image, WebP; `project` keeps the tiled copy of one that has no parts. */
+  /** A tile of an image, as WebP. `project` keeps the tiled copy of an image that can't be read in parts. */
   z.object({ kind: z.literal('tile'), file: text, project: text, ...place, ...look }),
-  /** A square about a pixel of an image, `side` of its pixels wide, WebP. */
+  /** A square around a pixel of an image, `side` of its pixels wide, as WebP. */
   z.object({
     kind: z.literal('patch'),
     file: text,
@@ -41,16 +47,19 @@ export const pictureRequest = z.discriminatedUnion('kind', [
     side: z.coerce.number().int().min(16).max(2048),
     ...look
   }),
-  /** Labels of a tile: a byte a pixel, row by row, 255 without label. */
+  /** Labels of a tile: one byte per pixel, row by row, 255 for no label. */
   z.object({
     kind: z.literal('labels'),
     project: text,
-    /** Of another run than the one in use. */ run: z.string().max(100).optional(),
+    /** Another run than the current one. */ run: z.string().max(100).optional(),
     head: z.enum(HEADS),
     path: text,
     ...place
   }),
-  /** How probable a class is at a tile's pixels, by its id, or the most probable one: a byte each, 0…254 of 254, 255 without data. */
+  /**
+   * Probability of a class, by its id, or of the most probable class at a tile's pixels: one byte each, 0…254 for 0…1,
+   * 255 for nodata.
+   */
   z.object({
     kind: z.literal('heat'),
     project: text,
@@ -59,7 +68,7 @@ export const pictureRequest = z.discriminatedUnion('kind', [
     of: z.union([z.literal('confidence'), z.coerce.number().int().min(0).max(249)]),
     ...place
   }),
-  /** What an image holds at a pixel, as JSON. */
+  /** The values of an image at a pixel, as JSON. */
   z.object({
     kind: z.literal('values'),
     file: text,
@@ -70,18 +79,18 @@ export const pictureRequest = z.discriminatedUnion('kind', [
   })
 ])
 export type PictureRequest = z.infer<typeof pictureRequest>
-/** The same as a page writes it into an address. */
+/** A request as a page writes it into a URL. */
 export type PictureQuery<K extends PictureRequest['kind']> = Omit<Extract<PictureRequest, { kind: K }>, 'kind'>
 
-/** What an image holds at a pixel. */
+/** The values of an image at a pixel. */
 export const pixelValues = z.object({
-  /** Of all bands, as the file has them. */
+  /** Values of all bands, as in the file. */
   bands: z.array(z.number()),
   roles: z.array(z.string()),
   /** Roles of the bands that are shown. */
   shown: z.array(z.string()),
   valid: z.boolean(),
-  /** Its middle in the image's coordinate system, and in degrees of longitude and latitude where that is known. */
+  /** The pixel's centre in the image's coordinate system, and in longitude and latitude where known. */
   map: z
     .object({
       x: z.number(),
@@ -93,15 +102,15 @@ export const pixelValues = z.object({
 })
 export type PixelValues = z.infer<typeof pixelValues>
 
-/** What the picture server is told. */
+/** Messages to the picture server. */
 export const toPictures = z.discriminatedUnion('say', [
   z.object({ say: z.literal('make'), id: z.int(), request: pictureRequest }),
-  /** Nobody waits for it any more. */
+  /** Drops a request that nobody waits for any more. */
   z.object({ say: z.literal('drop'), id: z.int() })
 ])
 export type ToPictures = z.infer<typeof toPictures>
 
-/** A picture, encoded, or labels with their width and height. */
+/** An encoded picture, or labels with their width and height. */
 export interface MadePicture {
   type: string
   bytes: Uint8Array
@@ -109,7 +118,7 @@ export interface MadePicture {
   height?: number
 }
 
-/** What it answers. */
+/** Messages from the picture server. */
 export const fromPictures = z.union([
   z.object({
     id: z.int(),

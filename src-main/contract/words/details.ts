@@ -5,7 +5,7 @@ const significant = (value: number): string => String(Number(value.toPrecision(5
 const degrees = (value: number, [positive, negative]: string): string =>
   `${Math.abs(value).toFixed(5)}° ${value < 0 ? negative : positive}`
 
-/** What is known of an image, as names and values: the same in the window and on the command line. */
+/** Lists the details of an image as names and values, for the window and the command line alike. */
 export function detailRows({
   width,
   height,
@@ -19,13 +19,11 @@ export function detailRows({
 }: ImageDetails): [name: string, value: string][] {
   const types = [...new Set(bands.map(({ type }) => type))].join(', ')
   const nodata = [...new Set(bands.flatMap(({ nodata: value }) => value ?? []))]
+  const pyramid = overviews > 0 ? `, ${overviews} ${overviews === 1 ? 'overview' : 'overviews'}` : ''
   return [
-    [
-      'Size',
-      `${width} × ${height} pixels${overviews > 0 ? `, ${overviews} ${overviews === 1 ? 'overview' : 'overviews'}` : ''}`
-    ],
+    ['Size', `${width} × ${height} pixels${pyramid}`],
     ['Bands', `${bands.length} (${bands.map(({ role }) => role).join(', ')}), ${types}`],
-    ['Nodata', nodata.length > 0 ? nodata.join(', ') : gaps ? 'by mask, alpha or NaN' : 'none'],
+    ['Nodata', nodata.length > 0 ? nodata.join(', ') : gaps ? 'mask, alpha or NaN' : 'none'],
     ...placeRows(place),
     ...(read.length > 0 ? [['Sidecars read', read.join(', ')] as [string, string]] : []),
     ...(ignored.length > 0 ? [['Sidecars ignored', ignored.join(', ')] as [string, string]] : []),
@@ -34,21 +32,21 @@ export function detailRows({
 }
 
 function placeRows(place: ImageDetails['place']): [string, string][] {
-  if (!place) return [['Place', 'unknown: the file has no georeference']]
+  if (!place) return [['Location', 'unknown: the file is not georeferenced']]
   const { pixel, unknown, crs, longitude, latitude, accuracy, gsd } = place
   const rows: [string, string][] = []
   if (crs) rows.push(['CRS', `${crs.name}${crs.code ? ` (${crs.code})` : ''}, ${crs.unit}`])
-  if (unknown !== undefined) rows.push(['Place', `unknown: ${unknown}`])
+  if (unknown !== undefined) rows.push(['Location', `unknown: ${unknown}`])
   else if (longitude !== undefined && latitude !== undefined)
     rows.push(['Centre', `${degrees(latitude, 'NS')}, ${degrees(longitude, 'EW')}`])
   if (longitude !== undefined)
     rows.push([
       'Accuracy',
       accuracy === undefined
-        ? 'unknown: no transformation of its datum to WGS 84 is published'
+        ? 'unknown: no published transformation from its datum to WGS 84'
         : accuracy === 0
-          ? 'as exact as the coordinates'
-          : `about ${significant(accuracy)} m in longitude and latitude`
+          ? 'as accurate as the coordinates'
+          : `about ${significant(accuracy)} m`
     ])
   if (pixel)
     rows.push([
@@ -59,7 +57,7 @@ function placeRows(place: ImageDetails['place']): [string, string][] {
   return rows
 }
 
-/** What is known of images, on the command line. */
+/** Writes the details of several images for the command line. */
 export const detailsText = (images: readonly ImageDetails[]): string =>
   images
     .map(

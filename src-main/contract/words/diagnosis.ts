@@ -1,5 +1,7 @@
 import type { Diagnosis } from '../runs.ts'
 
-/** What was measured of a run's features, in a sentence. */
+/** Sums up the measurements of a run's features in a sentence without a full stop. */
 export const diagnosisText = ({ features, unused, pixels, information, dependency }: Diagnosis): string =>
-  `${features} features${unused > 0 ? `, of which ${unused} are never used,` : ''} tell at least ${information.toFixed(2)} nats of the colours and gradients about their pixel (MINE), and depend on each other by at least ${dependency.toFixed(2)} (NDM), at ${pixels.toLocaleString('en')} pixels`
+  `${features} features${unused > 0 ? ` (${unused} unused)` : ''}: information about nearby colours and gradients ` +
+  `at least ${information.toFixed(2)} nats (MINE), dependence at least ${dependency.toFixed(2)} nats (NDM), ` +
+  `measured at ${pixels.toLocaleString('en')} pixels`

@@ -12,10 +12,10 @@ import { classesOf } from '../labelling/labelling.ts'
 import { prepareLabelling } from '../labelling/prepareLabelling.ts'
 
 const FILES = { probabilities: 'probabilities.onnx', labels: 'labels.onnx' } as const
-/** Side of the tiles that other programs are advised to take. */
+/** Side in pixels of the tiles that other programs are advised to use. */
 const TILE = 512
 
-/** Writes a run's network for other programs, with what they look for in its metadata. @throws NothingTrained */
+/** Writes a run's network as ONNX, with the metadata that other programs look for. @throws NothingTrained */
 export async function exportModel(
   project: Project,
   { out, head, overwrite = false, plan, what }: CommandInput<'export'>,
@@ -26,12 +26,12 @@ export async function exportModel(
   if (meta.architecture.backbone)
     throw new SmaltiError('InvalidSetting', {
       setting: 'format',
-      reason: `the run clusters the features of ${meta.settings.features?.file}, which cannot be joined to one network with it`
+      reason: `the run clusters the features of ${meta.settings.features?.file}, which can't be exported as one network`
     })
   if (meta.architecture.descriptor)
     throw new SmaltiError('InvalidSetting', {
       setting: 'format',
-      reason: 'the run clusters SIFT descriptors, which are no network'
+      reason: "the run clusters SIFT descriptors, which aren't a network"
     })
   const territory = {
     sources: project.sources,
@@ -52,11 +52,11 @@ export async function exportModel(
     class_names: JSON.stringify(names),
     tile_size: JSON.stringify(TILE),
     tiles_overlap: JSON.stringify(Math.min(80, Math.ceil((100 * 2 * receptiveHalo(architecture)) / TILE))),
-    // Deepness divides by 255 first; the model takes the file's own values.
+    // Deepness divides by 255 first, but the model takes the file's own values.
     standardization_mean: JSON.stringify(meta.statistics.map(() => 0)),
     standardization_std: JSON.stringify(meta.statistics.map(() => 1 / 255)),
     bands: JSON.stringify(meta.bands.numbers ?? meta.bands.roles),
-    // Its clusters depend on the row of a pixel in its image, so that it wants images whole.
+    // The clusters depend on a pixel's row in its image, so the model needs whole images.
     ...(architecture.upright && { upright: JSON.stringify(true) }),
     ...(resolution !== undefined && { resolution: JSON.stringify(resolution) })
   }
@@ -81,7 +81,7 @@ export async function exportModel(
   return { out: target.folder, ...outcome }
 }
 
-/** Centimetres of a pixel as the network sees it, where that is known and the same everywhere. */
+/** Returns the centimetres per pixel as the network sees it, if known and the same for all images. */
 function resolutionOf({ settings, catalogue }: RunMeta): number | undefined {
   const sizes = catalogue.images.map(({ gsd }) => settings.gsd ?? gsd)
   const [first] = sizes

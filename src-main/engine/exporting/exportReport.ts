@@ -9,6 +9,7 @@ import type { CommandInput, CommandOutput } from '../../contract/commands.ts'
 import { exportCommand, segmentCommand, trainCommand } from '../../contract/window/commandText.ts'
 import { diagnosisText } from '../../contract/words/diagnosis.ts'
 import { duration } from '../../contract/words/duration.ts'
+import { plural } from '../../contract/words/plural.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import { checkOutFolder, openOutFolder } from '../../export/outFolder.ts'
 import { type ReportContent, reportPage } from '../../export/reportPage.ts'
@@ -26,12 +27,15 @@ import { loadDescriptions } from '../labelling/describing.ts'
 import type { JobContext } from '../job.ts'
 
 const FILE = 'report.html'
-/** Images that are shown, and the longer side of a picture in pixels: the page is to be sent by mail. */
+/** The most images shown, and the longer side of each in pixels: the page should be small enough for e-mail. */
 const MOST_PICTURES = 24
 const SIDE = 480
 const OPACITY = 0.6
 
-/** Writes one page that tells what was found, and how. @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable, Cancelled */
+/**
+ * Writes an HTML page that shows the result and how it was made.
+ * @throws WouldOverwrite, AmongImages, DiskFull, FolderNotWritable, Cancelled
+ */
 export async function exportReport(
   project: Project,
   set: LabelSet,
@@ -69,7 +73,7 @@ export async function exportReport(
   await target.write(
     FILE,
     reportPage({
-      title: `${basename(project.sources[0])} · classes`,
+      title: `Classes in ${basename(project.sources[0])}`,
       date: new Date(),
       classes: describedClasses(scheme, described, movedPixels(history, head)),
       bandNames: bands.numbers?.map((number) => `Band ${number}`) ?? bands.roles,
@@ -82,15 +86,16 @@ export async function exportReport(
         ['Run', run ? `${run.name}${run.name === run.run ? '' : ` (${run.run})`}` : ''],
         [
           'Settings',
-          `preset ${settings.preset}${settings.method ? `, method ${settings.method}` : ''}, ${settings.classes} classes of ${settings.over} clusters, seed ${settings.seed}, scale ${settings.scale}`
+          `preset ${settings.preset}${settings.method ? `, method ${settings.method}` : ''}, ${settings.classes} classes from ${settings.over} clusters, seed ${settings.seed}, scale ${settings.scale}`
         ],
-        ['Training', `${position.step} steps in ${duration(position.seconds)}${meta.finished ? '' : ', not finished'}`],
+        [
+          'Training',
+          `${plural(position.step, 'step')} in ${duration(position.seconds)}${meta.finished ? '' : ', unfinished'}`
+        ],
         ...(run?.diagnosis ? [['Features', diagnosisText(run.diagnosis)] as const] : []),
-        ...(upright
-          ? [['Row of a pixel', `${upright.used ? 'counts' : 'does not count'}: ${upright.reason}`] as const]
-          : []),
+        ...(upright ? [['Image position', `${upright.used ? 'used' : 'ignored'} (${upright.reason})`] as const] : []),
         ...(index.cleanUp ? [['Clean-up', JSON.stringify(index.cleanUp)] as const] : []),
-        ...(index.partial ? [['Segmentation', 'was stopped before the last image'] as const] : [])
+        ...(index.partial ? [['Segmentation', 'cancelled before the last image'] as const] : [])
       ],
       skipped: index.skipped,
       commands: [
@@ -104,7 +109,7 @@ export async function exportReport(
   return { out: target.folder, ...outcome }
 }
 
-/** An image and its classes laid over it, made small; undefined where the image itself has gone. */
+/** Renders a small image with its classes on top; undefined if the image file no longer exists. */
 async function pictureOf(
   image: LabelledImage,
   { raster, table, layer }: { raster: string; table?: Uint8Array; layer?: Layer },
@@ -137,7 +142,7 @@ async function pictureOf(
   }
 }
 
-/** A head's labels, corrected, brought to a size from the smallest of their levels that is no smaller. */
+/** Returns a head's corrected labels at a given size, from the smallest stored level that is at least as large. */
 async function labelsOfSize(
   { raster: path, table, layer }: { raster: string; table?: Uint8Array; layer?: Layer },
   { width, height }: Size

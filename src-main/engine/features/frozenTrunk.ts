@@ -9,9 +9,9 @@ import type { RunMeta } from '../../project/project.ts'
 
 type Features = NonNullable<TrainingSettings['features']>
 
-/** Means and deviations of ImageNet's colours, which most vision networks are trained with. */
+/** Means and standard deviations of ImageNet's colours, which most vision networks are trained with. */
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
-/** What networks call their own in their metadata: Deepness, and image processors of Hugging Face. */
+/** The names that networks use for them in their metadata: Deepness, and image processors of Hugging Face. */
 const NOTES = { mean: ['standardization_mean', 'image_mean'], std: ['standardization_std', 'image_std'] }
 
 interface Opened {
@@ -23,11 +23,11 @@ interface Opened {
 
 let last: { path: string; digest: string; opened: Promise<Opened> } | undefined
 
-/** Opens a network's file, or takes the one that is open already. @throws FeaturesUnusable */
+/** Opens a network file, or returns the one that is already open. @throws FeaturesUnusable */
 async function openedFile(path: string): Promise<Opened> {
   const unusable = (reason: string): SmaltiError => new SmaltiError('FeaturesUnusable', { path, reason })
   const model = await readFile(path).catch((fault: NodeJS.ErrnoException) => {
-    throw unusable(fault.code === 'ENOENT' ? 'there is no such file' : fault.message)
+    throw unusable(fault.code === 'ENOENT' ? "the file doesn't exist" : fault.message)
   })
   const digest = createHash('sha256').update(model).digest('hex')
   if (last?.path === path && last.digest === digest) return last.opened
@@ -44,7 +44,10 @@ async function openedFile(path: string): Promise<Opened> {
   }
 }
 
-/** A network's features of images with the given bands, before anything of the images is measured. @throws FeaturesUnusable */
+/**
+ * Opens a network's features for the given bands, before any statistics of the images are known.
+ * @throws FeaturesUnusable
+ */
 export async function openFeatures(features: Features, bands: BandChoice): Promise<FrozenTrunk> {
   return trunkFor(
     features,
@@ -53,7 +56,7 @@ export async function openFeatures(features: Features, bands: BandChoice): Promi
   )
 }
 
-/** The frozen trunk of a run that has one. @throws FeaturesUnusable when its file has gone or changed */
+/** Returns the frozen trunk of a run that has one. @throws FeaturesUnusable when its file is missing or has changed */
 export async function frozenTrunkOf({
   settings: { features },
   architecture: { backbone },
@@ -65,7 +68,7 @@ export async function frozenTrunkOf({
   if (trunk.network.digest !== backbone.digest)
     throw new SmaltiError('FeaturesUnusable', {
       path: features.file,
-      reason: 'the file has changed since the run was made; put the former one back, or train again'
+      reason: 'the file has changed since training; restore it, or train again'
     })
   return trunk
 }
@@ -74,9 +77,9 @@ async function trunkFor(features: Features, bands: BandChoice, statistics: BandS
   const { file, frame, notes, digest } = await openedFile(features.file)
   const fault = (reason: string): SmaltiError => new SmaltiError('FeaturesUnusable', { path: features.file, reason })
   const given = bands.roles.length
-  if (given < frame.bands && given !== 1) throw fault(`it takes ${frame.bands} bands, and the images have ${given}`)
+  if (given < frame.bands && given !== 1) throw fault(`it takes ${frame.bands} bands; the images have ${given}`)
   if (given > frame.bands && !(frame.bands === 3 && bands.roles.slice(0, 3).join() === 'red,green,blue'))
-    throw fault(`it takes ${frame.bands} bands, and the images have ${given}; choose which (--bands)`)
+    throw fault(`it takes ${frame.bands} bands; the images have ${given}. Choose which bands to use`)
   const ofBands = (part: 'mean' | 'std'): number[] => {
     const values =
       features[part] ??
@@ -84,7 +87,7 @@ async function trunkFor(features: Features, bands: BandChoice, statistics: BandS
       (frame.bands === 3 ? IMAGENET[part] : [part === 'mean' ? 0.5 : 0.25])
     if (values.length !== 1 && values.length !== frame.bands)
       throw fault(
-        `it takes ${frame.bands} bands, and ${part === 'mean' ? 'means' : 'deviations'} are given for ${values.length}`
+        `it takes ${frame.bands} bands, but ${values.length} ${part === 'mean' ? 'means' : 'deviations'} were given`
       )
     return Array.from({ length: frame.bands }, (_, b) => values[b % values.length])
   }
@@ -103,7 +106,7 @@ async function trunkFor(features: Features, bands: BandChoice, statistics: BandS
   }
 }
 
-/** A list of numbers that a network's metadata holds under one of some names. */
+/** Returns the list of numbers that a network's metadata stores under one of the given names. */
 function noted(notes: Record<string, string>, names: readonly string[]): number[] | undefined {
   const text = names.map((name) => notes[name]).find((note) => note !== undefined)
   if (text === undefined) return undefined

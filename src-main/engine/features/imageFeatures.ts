@@ -30,14 +30,14 @@ import type { JobContext } from '../job.ts'
 import { type Learning, withTraining } from '../training/learning.ts'
 
 const WEIGHTS_STREAM = 1
-/** Images looked at at a time. */
+/** Images processed at a time. */
 const BATCH = 64
 
-/** Whole images, brought to squares of one size. */
+/** Whole images, resized to squares of one size. */
 export interface Gallery {
   sight: Sight
   images: CatalogueImage[]
-  /** Planar values 0…1 of each image, brought to a square of `side` pixels. */
+  /** Planar values 0…1 of each image, resized to a square of `side` pixels. */
   pixels: Float32Array[]
   side: number
   bands: number
@@ -45,13 +45,13 @@ export interface Gallery {
   skipped: SkippedFile[]
 }
 
-/** @throws NotEnoughImages when there are fewer than `least` */
+/** Reads whole images from folders and files. @throws NotEnoughImages when there are fewer than `least` */
 export async function readGallery(
   sources: readonly string[],
   least: number,
   { signal, onProgress }: JobContext
 ): Promise<Gallery> {
-  onProgress({ stage: 'Reading the images' })
+  onProgress({ stage: 'Reading images' })
   const catalogue = await readCatalogue(sources, signal)
   const { choice, images } = chooseBands(catalogue.images)
   const shortSides = catalogue.images.map(({ width, height }) => Math.min(width, height)).sort((a, b) => a - b)
@@ -79,14 +79,14 @@ export async function readGallery(
       if (!(fault instanceof SmaltiError) || fault.name !== 'UnreadableImage') throw fault
       gallery.skipped.push({ path: image.path, reason: String(fault.details.reason) })
     }
-    onProgress({ stage: 'Reading the images', share: (done + 1) / images.length })
+    onProgress({ stage: 'Reading images', share: (done + 1) / images.length })
   }
   if (gallery.images.length < least)
     throw new SmaltiError('NotEnoughImages', { have: gallery.images.length, need: least })
   return gallery
 }
 
-/** What is known of each image: a row of features. */
+/** Features of images, one row per image. */
 export interface ImageFeatures {
   points: Points
   /** The global vectors of Deep InfoMax. */
@@ -100,11 +100,15 @@ interface Wanted extends Pick<Learning['wanted'], 'steps' | 'minutes' | 'backend
   method: GroupMethod
   groups: number
   seed: number
-  /** Laid over the method's recipe. */
+  /** Overrides for the method's recipe. */
   changes?: Omit<RecipeChanges, 'views'>
 }
 
-/** Features of whole images as a method has them: the pixels, or what a trunk makes of them that was learnt, or not, on these very images. @throws Cancelled, BackendUnavailable, TrainingDiverged */
+/**
+ * Computes features of whole images with a method: either their pixels, or the output of a trunk, trained on these
+ * images or random.
+ * @throws Cancelled, BackendUnavailable, TrainingDiverged
+ */
 export function imageFeatures(gallery: Gallery, wanted: Wanted, context: JobContext): Promise<ImageFeatures> {
   if (wanted.method !== 'kmeans-pixels') return trunkFeatures(gallery, wanted, context)
   return Promise.resolve({
@@ -155,7 +159,7 @@ async function trunkFeatures(gallery: Gallery, wanted: Wanted, context: JobConte
     seed: wanted.seed
   }
   const seen = async (weights: NamedArrays, backend: Backend): Promise<Points> => {
-    context.onProgress({ stage: 'Looking at the images' })
+    context.onProgress({ stage: 'Extracting features' })
     return featuresOf(gallery, architecture, weights, backend)
   }
   if (wanted.method === 'random-cnn') {
@@ -186,7 +190,7 @@ async function trunkFeatures(gallery: Gallery, wanted: Wanted, context: JobConte
   )
 }
 
-/** Features of every image, the mean of the image's and its mirror image's. */
+/** Returns the features of every image, averaged over the image and its mirror image. */
 async function featuresOf(
   gallery: Gallery,
   architecture: Architecture,

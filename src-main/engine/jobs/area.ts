@@ -12,6 +12,7 @@ import { makeFolder, writeJsonSafely } from '../../project/files.ts'
 import { openOrCreateProject } from '../../project/project.ts'
 import type { Job } from '../job.ts'
 
+/** Adds an outline to an area of interest, and returns the area in an image's pixels. */
 export const areaJob: Job<'area'> = async ({ file, area: path, add, project: folder, sources }, { signal }) => {
   const before = path === undefined ? undefined : await readArea(path, 'area')
   const scene = await headerOf(file, undefined, signal).catch((fault: unknown) =>
@@ -19,15 +20,14 @@ export const areaJob: Job<'area'> = async ({ file, area: path, add, project: fol
   )
   if (add === undefined) return { area: path, rings: before ? (await inPixels(before, scene, file)).flat() : [] }
   const { transform, place } = scene.georeference ?? {}
-  if (!transform || !place)
-    throw new SmaltiError('AreaUnreachable', { path: file, reason: 'its place on the ground is not known' })
+  if (!transform || !place) throw new SmaltiError('AreaUnreachable', { path: file, reason: 'its location is unknown' })
   if (!place.known) throw new SmaltiError('AreaUnreachable', { path: file, reason: place.reason })
   const corners = Float64Array.from([...add, add[0]].flatMap(([column, row]) => toWorld(transform, column, row)))
   place.crs.toLonLat(corners)
   if (corners.some(Number.isNaN))
     throw new SmaltiError('AreaUnreachable', {
       path: file,
-      reason: 'a corner lies where its coordinate system is not defined'
+      reason: "a corner is outside the image's coordinate system"
     })
   const after: Area = {
     features: [
@@ -39,7 +39,11 @@ export const areaJob: Job<'area'> = async ({ file, area: path, add, project: fol
   return { area: await keep(folder, after), rings: (await inPixels(after, scene, file)).flat() }
 }
 
-/** An area's own file as RFC 7946 has it, named by what is in it: a training that was told of one finds it unchanged. @throws DiskFull, FolderNotWritable */
+/**
+ * Writes an area as RFC 7946 GeoJSON. The file is named after its content, so a run that refers to an area finds it
+ * unchanged.
+ * @throws DiskFull, FolderNotWritable
+ */
 async function keep(folder: string, { features }: Area): Promise<string> {
   const content = {
     type: 'FeatureCollection',

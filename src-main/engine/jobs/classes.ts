@@ -15,10 +15,10 @@ import { loadDescriptions } from '../labelling/describing.ts'
 import { schemeOfRun } from '../labelling/schemeOfRun.ts'
 import type { Job } from '../job.ts'
 
-/** What of a run matters here: its weights and its images, which may be many, are not read for an edit. */
+/** The part of a run that an edit needs. Its weights and its images, which may be many, are not read. */
 const notes = runMeta.pick({ architecture: true, tree: true, position: true, finished: true })
 
-/** @throws NothingTrained, CheckpointUnreadable */
+/** Reads the run whose clusters are edited. @throws NothingTrained, CheckpointUnreadable */
 async function clustered(project: Project): Promise<z.infer<typeof notes>> {
   try {
     const found = project.run === undefined ? undefined : await loadRunNotes(project)
@@ -31,6 +31,7 @@ async function clustered(project: Project): Promise<z.infer<typeof notes>> {
   throw new SmaltiError('NothingTrained', { path: project.folder })
 }
 
+/** Edits the classes of a run's clusters, steps through their history, or only returns them. */
 export const classesJob: Job<'classes'> = async (
   { project: folder, run, head, edits, undo, step, from, fromRun, into, overwrite, expected },
   { signal }
@@ -38,8 +39,8 @@ export const classesJob: Job<'classes'> = async (
   const project = await openProject(folder, run)
   const { architecture, tree } = await clustered(project)
   const found = architecture.heads.find(({ name }) => name === head)
-  if (!found) throw new SmaltiError('InvalidSetting', { setting: 'head', reason: `the run has none called ${head}` })
-  // The tree is that of head A's clusters.
+  if (!found) throw new SmaltiError('InvalidSetting', { setting: 'head', reason: `the run has no head ${head}` })
+  // The tree joins the clusters of head A.
   const treeOfHead = tree?.count === found.clusters && found.mergedFrom === undefined ? tree : undefined
   const change = async (): Promise<typeof EMPTY_HISTORY> => {
     const before = (await loadClassHistory(project)) ?? EMPTY_HISTORY
@@ -52,7 +53,7 @@ export const classesJob: Job<'classes'> = async (
             {
               kind: 'replace',
               scheme: await schemeOfRun(project, fromRun, head, found.clusters, signal),
-              name: `Take the classes of ${fromRun}`
+              name: `Copy classes from ${fromRun}`
             }
           ]
     const taken: SchemeEdit[] =
@@ -62,7 +63,7 @@ export const classesJob: Job<'classes'> = async (
             {
               kind: 'replace',
               scheme: await readSchemeFile(from, schemeNow(before, head, found.clusters)),
-              name: `Load ${basename(from)}`
+              name: `Import ${basename(from)}`
             }
           ]
     let after = [...lent, ...taken, ...edits].reduce(

@@ -13,6 +13,7 @@ import { CLASSES_LOCK, loadClassHistory, saveClassHistory } from '../../project/
 import { correctImage } from '../labelling/correcting.ts'
 import type { Job } from '../job.ts'
 
+/** Corrects the labels of an image inside a shape, as a step of the classes' history. */
 export const correctJob: Job<'correct'> = async ({ project: folder, head, path, shape, to, expected }, { signal }) => {
   const project = await openProject(folder)
   const set = labelSetOf(project)
@@ -41,7 +42,10 @@ export const correctJob: Job<'correct'> = async ({ project: folder, head, path, 
   )
 }
 
-/** A class is painted by its first cluster, so that its pixels go wherever that is merged. @throws InvalidSetting */
+/**
+ * A class is painted with its first cluster, so that its pixels follow that cluster when it is merged.
+ * @throws InvalidSetting
+ */
 function labelOf(scheme: Scheme, to: CorrectionTarget): number {
   if (to === 'model') return UNTOUCHED
   if (to === 'none') return NO_LABEL
@@ -52,8 +56,8 @@ function labelOf(scheme: Scheme, to: CorrectionTarget): number {
 }
 
 function nameOf({ kind }: CorrectionShape, { classes }: Scheme, to: CorrectionTarget): string {
-  if (to === 'model') return 'Take back corrections'
+  if (to === 'model') return 'Restore model labels'
   if (to === 'none') return 'Remove labels'
   const name = classes.find(({ id }) => id === to)?.name
-  return kind === 'fill' ? `Fill an area with ${name}` : kind === 'polygon' ? `Draw ${name}` : `Paint ${name}`
+  return kind === 'fill' ? `Fill with ${name}` : kind === 'polygon' ? `Draw polygon: ${name}` : `Paint ${name}`
 }

@@ -4,6 +4,7 @@ import { openProject } from '../../project/project.ts'
 import { loadDescriptions } from '../labelling/describing.ts'
 import type { Job } from '../job.ts'
 
+/** Returns the size, bands and neighbours of the clusters in a segmentation. */
 export const describeJob: Job<'describe'> = async ({ project: folder, images, head }) => {
   const project = await openProject(folder)
   const set = labelSetOf(project, images)

@@ -5,6 +5,7 @@ import { listImages } from '../../imagery/catalogue.ts'
 import { detailsOf } from '../../imagery/details.ts'
 import type { Job } from '../job.ts'
 
+/** Returns what the headers and sidecar files of images say about them. */
 export const detailsJob: Job<'details'> = async ({ sources, page }, { signal, onProgress }) => {
   const listed = await listImages(sources)
   const images: ImageDetails[] = []
@@ -17,7 +18,7 @@ export const detailsJob: Job<'details'> = async ({ sources, page }, { signal, on
       if (!(fault instanceof SmaltiError) || fault.name !== 'UnreadableImage') throw fault
       skipped.push({ path, reason: String(fault.details.reason) })
     }
-    onProgress({ stage: 'Reading the images', share: (done + 1) / listed.length })
+    onProgress({ stage: 'Reading images', share: (done + 1) / listed.length })
   }
   if (images.length === 0)
     throw new SmaltiError('NoReadableImages', {

@@ -12,23 +12,24 @@ import type { Job } from '../job.ts'
 import { sightOf } from '../labelling/prepareLabelling.ts'
 
 const STREAM = 9
-/** Boxes of the mean colours and gradients that stand for what a pixel looks like. */
+/** Sides of the boxes whose mean colours and gradients describe a pixel's surroundings. */
 const LOOKS = [9, 21]
-/** Features that vary less are those of channels that are never used. */
+/** Features that vary less than this belong to channels that are never used. */
 const DEAD = 1e-6
 
+/** Measures a run's features without labels, and stores the result with the run. */
 export const diagnoseJob: Job<'diagnose'> = async ({ project: folder, run }, { signal, onProgress }) => {
   const project = await openProject(folder, run)
   const { meta, arrays } = await loadTrainedRun(project)
-  onProgress({ stage: 'Looking at pixels' })
+  onProgress({ stage: 'Sampling pixels' })
   const reader = new PictureReader(sightOf(project, meta))
   try {
     const { features, looks } = await surveyRun({ meta, reader }, appliedWeights(arrays), { looks: LOOKS }, signal)
     const backend = await inferenceBackend(meta.settings.backend)
     const uniform = uniformFrom(meta.settings.seed, STREAM)
-    onProgress({ stage: 'Measuring what features tell of their surroundings', share: 0 })
+    onProgress({ stage: 'Measuring the information in the features', share: 0 })
     const information = await mutualInformation(backend, looks, features, uniform, signal)
-    onProgress({ stage: 'Measuring how features depend on each other', share: 0.5 })
+    onProgress({ stage: 'Measuring the dependence between features', share: 0.5 })
     const total = await dependency(backend, features, uniform, signal)
     if (signal.aborted) throw new SmaltiError('Cancelled')
     const found = {

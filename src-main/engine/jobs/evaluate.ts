@@ -16,6 +16,7 @@ import { pairsOf } from '../truth/pairing.ts'
 import { MOST_CLASSES, UNSCORED, createTrueClasses } from '../truth/trueClasses.ts'
 import type { Truth } from '../truth/truth.ts'
 
+/** Scores labels against reference masks or polygons. */
 export const evaluateJob: Job<'evaluate'> = async (input, { signal, onProgress }) => {
   const project = await openProject(input.project)
   const set = labelSetOf(project, input.images)
@@ -37,7 +38,7 @@ export const evaluateJob: Job<'evaluate'> = async (input, { signal, onProgress }
       const truth = await openTruth(path, image)
       try {
         await countPixels(counts, labels, truth, { path, reach: input.boundary ?? 0 }, signal, (share) =>
-          onProgress({ stage: 'Comparing with the truth', share: (done + share) / pairs.length })
+          onProgress({ stage: 'Checking accuracy', share: (done + share) / pairs.length })
         )
       } finally {
         await truth.close()
@@ -73,10 +74,10 @@ export const evaluateJob: Job<'evaluate'> = async (input, { signal, onProgress }
   }
 }
 
-/** Pixels of all images, by label and index of the true class. */
+/** Pixel counts of all images, by label and index of the true class. */
 interface Counts {
   all: Confusion
-  /** Those near a boundary of the truth. */
+  /** Pixels near a boundary between true classes. */
   near: Confusion
   leftOut: LeftOut
 }
@@ -87,19 +88,25 @@ const emptyCounts = (labels: number): Counts => ({
   leftOut: { noLabel: 0, noClass: 0, outside: 0 }
 })
 
-/** Decisions on the curve. */
+/** The most decisions that the curve covers. */
 const MOST_DECISIONS = 40
 
-/** Accuracies that 1, 2 … decisions reach on the tree of the run's clusters. @throws InvalidSetting where the labels are none of its clusters */
+/**
+ * Returns the accuracies that 1, 2 … decisions on the tree of the run's clusters can reach.
+ * @throws InvalidSetting when the labels are not clusters of that tree
+ */
 async function decisions(project: Project, head: string, merged: boolean, confusion: Confusion): Promise<number[]> {
   const refused = (reason: string): SmaltiError => new SmaltiError('InvalidSetting', { setting: 'curve', reason })
   const { meta } = await loadTrainedRun(project)
-  if (!meta.tree) throw refused('the run has no tree of clusters; train again')
-  if (head !== 'A' || merged) throw refused('it is of the clusters of head A, before they are merged')
+  if (!meta.tree) throw refused('the run has no cluster tree. Train again')
+  if (head !== 'A' || merged) throw refused('it needs the original clusters of head A, not merged classes')
   return decisionCurve(meta.tree, confusion, MOST_DECISIONS)
 }
 
-/** Counts the pixels of an image, all of them and those no farther than `reach` from a boundary of the truth. @throws TruthMismatch, Cancelled, and as `Truth` does */
+/**
+ * Counts an image's pixels: all of them, and those within `reach` pixels of a boundary between true classes.
+ * @throws TruthMismatch, Cancelled and whatever `Truth` throws
+ */
 async function countPixels(
   { all, near, leftOut }: Counts,
   labels: LabelSource,
@@ -137,7 +144,7 @@ async function countPixels(
   }
 }
 
-/** Pixels of a confusion and the share of them whose cluster is given to another class. */
+/** Counts the pixels of a confusion, and the share of them whose cluster is assigned to another class. */
 function errorsOf(confusion: Confusion, mapping: readonly number[]): { pixels: number; errorRate: number } {
   const pixels = confusion.flat().reduce((a, b) => a + b, 0)
   const hits = confusion.reduce((sum, row, cluster) => sum + (row[mapping[cluster]] ?? 0), 0)

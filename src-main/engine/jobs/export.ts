@@ -20,6 +20,7 @@ import { exportReport } from '../exporting/exportReport.ts'
 import { labelPlace } from '../labelling/labelPlace.ts'
 import type { Job } from '../job.ts'
 
+/** Exports labels, a report or the network of a run. */
 export const exportJob: Job<'export'> = async (input, context) => {
   const {
     project: folder,
@@ -40,7 +41,7 @@ export const exportJob: Job<'export'> = async (input, context) => {
   if (measured && name !== 'geotiff')
     throw new SmaltiError('InvalidSetting', {
       setting: measures.confidence ? 'confidence' : 'probabilities',
-      reason: 'is written beside label GeoTIFFs only (--format geotiff)'
+      reason: 'only available with label GeoTIFFs'
     })
   if (name === 'onnx') return exportModel(project, input, context)
   const set = labelSetOf(project, images)
@@ -48,7 +49,7 @@ export const exportJob: Job<'export'> = async (input, context) => {
   if (!whole || whole.images.length === 0) throw new SmaltiError('NothingSegmented', { path: folder })
   const unknown = only?.find((path) => whole.images.every((image) => image.path !== path))
   if (unknown !== undefined)
-    throw new SmaltiError('InvalidSetting', { setting: 'only', reason: `${unknown} is none of the segmented images` })
+    throw new SmaltiError('InvalidSetting', { setting: 'only', reason: `${unknown} isn't one of the segmented images` })
   const index = only ? { ...whole, images: whole.images.filter(({ path }) => only.includes(path)) } : whole
   if (name === 'report') return exportReport(project, set, index, input, context)
   const without = index.images.find(({ heatmaps }) => !heatmaps)
@@ -62,7 +63,7 @@ export const exportJob: Job<'export'> = async (input, context) => {
   )
   const layers = layersOf(stems)
   const items: ExportItem[] = []
-  // One after the other: thousands of files cannot be open at a time.
+  // Opened one after the other, because thousands of files can't be open at once.
   const classes = scheme
     ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour }))
     : index.classes[head]
@@ -90,7 +91,7 @@ export const exportJob: Job<'export'> = async (input, context) => {
   const names = [...filesOf(items), ...(renamed.length > 0 ? [NAMES_FILE] : [])]
   const territory = { sources: whole.sources, images: whole.images.map(({ file }) => file), project: folder }
   const notes = [
-    ...(renamed.length > 0 ? [`Some files are called differently from their images: ${NAMES_FILE} lists them.`] : []),
+    ...(renamed.length > 0 ? [`Some files have different names from their images. ${NAMES_FILE} lists them.`] : []),
     ...(format.notes?.(items, out) ?? [])
   ]
   const outcome = {
@@ -124,18 +125,21 @@ export const exportJob: Job<'export'> = async (input, context) => {
   return { out: target.folder, ...outcome }
 }
 
-/** Files that explain others. */
+/** Files that accompany the exported ones and aren't counted. */
 const UNCOUNTED = new Set(['classes.json', NAMES_FILE])
-/** Names of files that are told. */
+/** The number of file names that the plan shows. */
 const NAMED = 6
 
-/** About how many bytes rasters will take: as many as those that are stored; undefined for what depends on the labels' shapes. */
+/**
+ * Estimates the bytes that rasters take from the size of the stored ones; undefined for formats whose size depends on
+ * the labels' shapes.
+ */
 async function bytesOf(
   format: ExportFormatName,
   images: readonly (Size & { raster: string; heatmap?: string; size?: number })[],
   measures: Measures
 ): Promise<number | undefined> {
-  // Its labels are little beside the images that it copies.
+  // The labels are small compared with the images that are copied.
   if (format === 'yolo') return images.reduce((sum, { size = 0 }) => sum + size, 0)
   if (format === 'npy') return images.reduce((sum, { width, height }) => sum + width * height + 128, 0)
   if (format !== 'geotiff' && format !== 'png' && format !== 'png-palette') return undefined
@@ -144,11 +148,11 @@ async function bytesOf(
     bytes += (await stat(raster)).size
     if (heatmap !== undefined && measures.probabilities) bytes += (await stat(heatmap)).size
   }
-  // What is told of each pixel's class is less regular than the classes.
+  // Confidence varies more from pixel to pixel than classes do, so it compresses worse.
   return measures.confidence ? 3 * bytes : bytes
 }
 
-/** Labels as they are stored, and the class of each value where they are not the classes themselves. */
+/** The stored labels, with a table from their values to classes unless they are classes already. */
 interface StoredLabels {
   raster: string
   heatmap?: string
@@ -179,7 +183,7 @@ async function itemOf(
     async open() {
       const labels = translated(await openLabels(raster), table)
       try {
-        // What was drawn by hand is not cleaned away.
+        // Corrections drawn by hand are not cleaned up.
         return corrected(cleanUp ? cleaned(labels, cleanUp, ground) : labels, corrections.layer, corrections.table)
       } catch (fault) {
         await labels.close()

@@ -16,25 +16,26 @@ const CLUSTERS_STREAM = 4
 const MAP_STREAM = 5
 
 type Assignment = Pick<GroupedImage, 'group' | 'confidence' | 'place'>
-/** Decimals of places are cut: a file of many images is read after each change. */
+/** Positions are rounded to this many decimals, because the file of all images is read after each change. */
 const PLACE_DECIMALS = 4
 
+/** Groups whole images by similarity, and writes the groups to a project or a folder. */
 export const groupJob: Job<'group'> = async (input, context) => {
   const started = performance.now()
   const { project: folder, out, copies, overwrite, sources } = input
   if (folder === undefined && out === undefined)
     throw new SmaltiError('InvalidSetting', {
       setting: 'group',
-      reason: 'a project that keeps the groups is needed, or a folder for their table'
+      reason: 'choose a project to save the groups in, or a folder for their table'
     })
   const gallery = await readGallery(sources, input.groups, context)
   const territory = { sources, images: gallery.images.map(({ file }) => file), project: folder }
-  // Before the time is spent.
+  // Fail early, before the time is spent.
   if (out !== undefined) await checkGroupsFolder(out, gallery.images, input.groups, { copies, overwrite, territory })
   const { points, backend, steps, report } = await imageFeatures(gallery, input, context)
   context.onProgress({ stage: 'Grouping' })
   const assigned = groupsOf(points, input)
-  context.onProgress({ stage: 'Writing the groups' })
+  context.onProgress({ stage: 'Writing groups' })
   const images = gallery.images.map(({ path, file }, i) => ({ path, file, ...assigned[i] }))
   if (folder !== undefined) {
     const project = await openOrCreateProject(folder, sources)
@@ -57,7 +58,10 @@ export const groupJob: Job<'group'> = async (input, context) => {
   }
 }
 
-/** k-means on features of images, of which those of one group point the same way, or on their pixels; and a map of them. */
+/**
+ * Groups images by k-means on their pixels or features, and places them on a map. Features are compared by direction:
+ * in a group they point the same way.
+ */
 export function groupsOf(
   points: Points,
   { method, groups, seed }: { method: GroupMethod; groups: number; seed: number }
@@ -71,7 +75,7 @@ export function groupsOf(
   }))
 }
 
-/** k-means; the confidence is 0 where two groups are equally near and 1 at a centre. */
+/** Runs k-means. The confidence is 0 where two groups are equally near, and 1 at a centre. */
 function cluster(points: Points, groups: number, seed: number): Assignment[] {
   const { centres, assigned } = kMeans(points, groups, uniformFrom(seed, CLUSTERS_STREAM))
   return Array.from(assigned, (group, i) => {

@@ -7,6 +7,7 @@ import { withLock } from '../../project/lock.ts'
 import { openProject } from '../../project/project.ts'
 import type { Job } from '../job.ts'
 
+/** Edits the groups of a project's images, writes them, or only returns them. */
 export const groupsJob: Job<'groups'> = async ({ project: folder, edits, undo, out, copies, overwrite, expected }) => {
   const project = await openProject(folder)
   const load = async (): Promise<GroupHistory> => {

@@ -5,6 +5,7 @@ import { tryBackend } from '../runtime/compute.ts'
 import type { Job } from '../job.ts'
 import { versionOf } from '../runtime/versions.ts'
 
+/** Returns the versions, the machine, and the backends that work on it. */
 export const infoJob: Job<'info'> = async (_, { signal }) => {
   const findings = await Promise.all(
     BACKENDS.map(async (name) => ({ name, ...(await tryBackend(name, undefined, undefined, signal)) }))

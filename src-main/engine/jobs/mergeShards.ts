@@ -5,6 +5,7 @@ import { type Job, exclusively } from '../job.ts'
 import { prepareLabelling, visibleImages } from '../labelling/prepareLabelling.ts'
 import { mergeShards, shardsToMerge } from '../labelling/shards.ts'
 
+/** Merges the label rasters of all shards of a segmentation. */
 export const mergeShardsJob: Job<'mergeShards'> = async (input, context) => {
   const project = await openProject(input.project)
   const loaded = await loadTrainedRun(project)

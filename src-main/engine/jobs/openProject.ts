@@ -6,6 +6,7 @@ import { hasGroups } from '../../project/groups.ts'
 import { loadClassHistory } from '../../project/scheme.ts'
 import type { Job } from '../job.ts'
 
+/** Returns the state of a project: its images, its run and the labels. */
 export const openProjectJob: Job<'openProject'> = async ({ project: folder }) => {
   const project = await openProject(folder)
   const set = labelSetOf(project)

@@ -3,6 +3,7 @@ import { openProject } from '../../project/project.ts'
 import { listRuns, renameRun, useRun } from '../../project/runs.ts'
 import type { Job } from '../job.ts'
 
+/** Lists a project's runs, switches to another one, or renames one. */
 export const runsJob: Job<'runs'> = async ({ project: folder, use, rename }) => {
   const opened = await openProject(folder)
   const change = async (): Promise<typeof opened> => {

@@ -10,10 +10,10 @@ import { tileSide } from '../../labels/tiffFile.ts'
 import { writeLabels } from '../../labels/writeLabels.ts'
 import { type Labeller, notesOf } from './labelling.ts'
 
-/** Where labels are kept until they are cleaned up. */
+/** Path of an image's labels before they are cleaned up. */
 export const rawPath = (path: string): string => path.replace(/\.tif$/, '.raw.tif')
 
-/** Writes the rasters of an image cleaned up, and removes them as the network gave them. */
+/** Writes the cleaned-up rasters of an image, and removes the raw ones. */
 export async function cleanRasters(
   rasters: Record<string, string>,
   labeller: Labeller,

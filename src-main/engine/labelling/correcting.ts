@@ -23,7 +23,10 @@ import { CLASSES_LOCK, loadClassHistory, saveClassHistory, tableOf } from '../..
 
 const SIDE = CORRECTION_TILE
 
-/** What was corrected by hand in a set of labels: corrections are of a run's own images. @throws ProjectUnreadable, ProjectTooNew */
+/**
+ * Returns the corrections by hand in a set of labels. Only a run's own images can have any.
+ * @throws ProjectUnreadable, ProjectTooNew
+ */
 export async function loadLayers(
   project: Project,
   set: LabelSet
@@ -32,7 +35,7 @@ export async function loadLayers(
   return layersOf(project, history)
 }
 
-/** What a history has corrected. */
+/** Returns the corrections of a history, by head and image. */
 export function layersOf(
   project: Project,
   history: ClassHistory | undefined
@@ -40,6 +43,7 @@ export function layersOf(
   return (head, path) => history && layerOf(correctionsPath(project), correctedTiles(history, head, path))
 }
 
+/** An image whose labels are corrected. */
 interface Corrected {
   project: Project
   set: LabelSet
@@ -47,11 +51,11 @@ interface Corrected {
   image: LabelledImage
   head: string
   scheme: Scheme
-  /** Its corrections as they are. */
+  /** The image's present corrections. */
   tiles: readonly CorrectedTile[]
 }
 
-/** Labels of an image as the network made them. */
+/** Opens an image's labels as the network made them. */
 async function openFound(
   set: LabelSet,
   index: LabelIndex,
@@ -63,10 +67,11 @@ async function openFound(
 }
 
 /**
- * Gives the pixels of a shape a label, as far as they have one, and keeps what that changes; undefined where it is
- * nothing.
- * @param label  a cluster, 255 for none, `UNTOUCHED` for the network's own
- * @throws InvalidSetting where a fill is too large, UnreadableImage, CorrectionsUnreadable, DiskFull, FolderNotWritable, Cancelled
+ * Labels the pixels inside a shape, except unlabelled ones, and stores the changed tiles. Returns undefined if nothing
+ * changed.
+ * @param label  a cluster, 255 for none, `UNTOUCHED` for the network's own label
+ * @throws InvalidSetting when a fill is too large, UnreadableImage, CorrectionsUnreadable, DiskFull, FolderNotWritable,
+ * Cancelled
  */
 export async function correctImage(
   { project, set, index, image, head, scheme, tiles }: Corrected,
@@ -88,7 +93,7 @@ export async function correctImage(
       let any = false
       for (let y = 0; y < window.height; y++) {
         for (let x = 0; x < window.width; x++) {
-          // Pixels without data stay without label.
+          // Nodata pixels stay unlabelled.
           if (!mask[y * SIDE + x] || labels[y * window.width + x] === NO_LABEL || content[y * SIDE + x] === label)
             continue
           content[y * SIDE + x] = label
@@ -117,7 +122,7 @@ export async function correctImage(
   }
 }
 
-/** Tiles that a shape touches, each with its pixels there. */
+/** Yields the tiles that a shape touches, each with a mask of the shape. */
 async function* masks(
   shape: CorrectionShape,
   labels: LabelSource,
@@ -142,7 +147,7 @@ async function* masks(
   }
 }
 
-/** By how much clusters are larger, or smaller, in a tile than in its labels. */
+/** Returns how much each cluster grows or shrinks in a tile compared with the original labels. */
 function movedIn(
   content: Uint8Array,
   labels: Uint8Array,
@@ -170,8 +175,9 @@ function movedIn(
 }
 
 /**
- * Counts corrections again over labels that were made anew: they stay where they are, and the classes' areas are to be
- * those of the labels with them. @throws UnreadableImage, CorrectionsUnreadable, DiskFull, FolderNotWritable
+ * Counts corrections again after their image was relabelled. The corrections stay in place, and the sizes of classes
+ * include them.
+ * @throws UnreadableImage, CorrectionsUnreadable, DiskFull, FolderNotWritable
  */
 export async function recountCorrections(
   project: Project,

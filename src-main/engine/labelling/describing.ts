@@ -21,8 +21,10 @@ const imageDescription = z.object({
     z.object({
       sums: clusterSums,
       pixels: z.array(z.number()),
-      /** On the ground, where the image's place is known. */ squareMetres: z.array(z.number()).optional(),
-      /** Label, label, pairs. */ pairs: z.array(z.tuple([z.int(), z.int(), z.number()]))
+      /** Area on the ground, if the image's place is known. */
+      squareMetres: z.array(z.number()).optional(),
+      /** Label, label, pairs. */
+      pairs: z.array(z.tuple([z.int(), z.int(), z.number()]))
     })
   )
 })
@@ -33,13 +35,14 @@ type HeadTotal = ClusterDescriptions[string]
 const imagesPath = (set: LabelSet, key: string): string => join(set.folder, key, 'clusters.jsonl')
 const totalPath = (set: LabelSet, key: string): string => join(set.folder, key, 'clusters.json')
 
+/** Collects statistics of clusters while images are labelled. */
 export interface Describer {
   /** Describes an image whose rasters are complete. @throws DiskFull, FolderNotWritable, Cancelled */
   add(image: CatalogueImage, entry: LabelledImage, sums: HeadSums, signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
 
-/** Describes the clusters of a set's images as they come. @throws DiskFull, FolderNotWritable */
+/** Opens a describer for the clusters of a set's images. @throws DiskFull, FolderNotWritable */
 export async function openDescriber({ model, key }: Labeller, set: LabelSet): Promise<Describer> {
   const lines = await openLineFile<ImageDescription>(imagesPath(set, key))
   return {
@@ -73,11 +76,12 @@ export async function openDescriber({ model, key }: Labeller, set: LabelSet): Pr
   }
 }
 
-/** Certain places that are shown of each cluster. */
+/** Example places shown per cluster. */
 const SHOWN = 9
 
 /**
- * Counts again what earlier versions counted in square map units: images whose labels stay, but whose areas are unknown.
+ * Counts areas again that older versions counted in square map units: the images keep their labels, but their areas are
+ * unknown.
  * @throws DiskFull, FolderNotWritable, UnreadableImage, Cancelled
  */
 export async function measureAgain(
@@ -101,7 +105,7 @@ export async function measureAgain(
   }
 }
 
-/** Adds up the descriptions of a set's images, and keeps them beside its labels. @throws DiskFull, FolderNotWritable */
+/** Adds up the descriptions of a set's images, and stores them with its labels. @throws DiskFull, FolderNotWritable */
 export async function describeSet(labeller: Labeller, set: LabelSet, images: ReadonlySet<string>): Promise<void> {
   const { key, statistics, cuts } = labeller
   const latest = new Map<string, number>()
@@ -123,7 +127,7 @@ export async function describeSet(labeller: Labeller, set: LabelSet, images: Rea
   )
 }
 
-/** @throws ProjectUnreadable */
+/** Reads the descriptions of a set's clusters. @throws ProjectUnreadable */
 export async function loadDescriptions(
   project: Project,
   set: LabelSet,
@@ -141,13 +145,13 @@ export async function loadDescriptions(
   )
 }
 
-/** Square map units are no areas: they are unknown until the images are segmented again, which counts them anew. */
+/** Square map units are not areas. The areas are unknown until the images are segmented again. */
 const withoutAreas = (description: HeadTotal): HeadTotal => ({
   ...description,
   clusters: description.clusters.map((cluster) => ({ ...cluster, squareMetres: undefined }))
 })
 
-/** What a head's clusters add up to over images. */
+/** The sum of a head's clusters over images. */
 class Total {
   readonly #clusters: number
   readonly #pixels: number[]
@@ -188,7 +192,7 @@ class Total {
       total.cells += cells
       total.confidence += confidence
       bands.forEach((sum, b) => (total.bands[b] += sum))
-      // The best place of each image comes before the second of any.
+      // The best place of every image comes before the second-best of any.
       patches.forEach(({ x, y, score }, rank) => total.patches.push({ path, x, y, score: score - 1000 * rank }))
       total.patches.sort((a, b) => b.score - a.score)
       total.patches.length = Math.min(total.patches.length, SHOWN)

@@ -2,12 +2,12 @@ import { SmaltiError } from '../../contract/errors.ts'
 import type { Georeference } from '../../imagery/georeference.ts'
 import { georeferenceOfFile } from '../../imagery/reading/openRaster.ts'
 
-/** By which part of a pixel two transforms may differ and still be the same. */
+/** Largest difference between two transforms that count as equal, as a share of a pixel. */
 const SAME = 1e-6
 
 /**
- * Where labels are: as their raster says, which outlives the image; in the image's own coordinate system, which a sidecar may
- * give better than tags can, as long as the image is still where it was.
+ * Returns where labels are: as their raster says, which may outlive the image. As long as the image is in the same
+ * place, its own coordinate system is used, because a sidecar may describe it better than tags.
  * @throws Cancelled
  */
 export async function labelPlace(
@@ -17,7 +17,7 @@ export async function labelPlace(
 ): Promise<Georeference | undefined> {
   const own = await georeferenceOfFile(image, signal).catch((fault: unknown) => {
     if (fault instanceof SmaltiError && fault.name === 'Cancelled') throw fault
-    return undefined // It may have gone, or changed to what cannot be read.
+    return undefined // The file may be gone or unreadable.
   })
   const labels = raster.endsWith('.tif') ? await georeferenceOfFile({ file: raster }) : undefined
   if (!labels?.transform) return own ?? labels

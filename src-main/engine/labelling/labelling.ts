@@ -18,35 +18,33 @@ import type { Cut, LabelIndex, LabelledImage } from '../../project/labelSets.ts'
 import { type HeadSums, headSums, joinedSums } from '../../segmentation/clusterSums.ts'
 import {
   type Block,
-  type Model,
   type Plan,
-  type Sink,
   blockRows,
   blocksOf,
   cellGrid,
   cellRowsAbove,
-  createSegmenter,
   planOf,
   tilesOf
-} from '../../segmentation/segment.ts'
+} from '../../segmentation/plan.ts'
+import { type Model, type Sink, createSegmenter } from '../../segmentation/segment.ts'
 import type { JobContext } from '../job.ts'
 import { startWindowSource } from './windowSource.ts'
 
-/** What labels depend on besides the images. */
+/** Everything that labels depend on besides the images. */
 export interface Labeller {
-  /** Folder of the project that the labels are for. */
+  /** Folder of the project that the labels belong to. */
   project: string
   backend: Backend
-  /** With the heads whose labels are stored. */
+  /** The network, with the heads whose labels are stored. */
   model: Model
-  /** The other heads, which are groups of their clusters. */
+  /** The other heads, which group the clusters of a stored head. */
   cuts: Record<string, Cut>
   statistics: BandStatistics
   sight: Sight
   key: string
 }
 
-/** Tile rows of an image that are labelled into rasters of their own, one a head. */
+/** Rows of tiles of an image that are labelled into rasters of their own, one per head. */
 export interface Task {
   image: CatalogueImage
   plan: Plan
@@ -54,11 +52,11 @@ export interface Task {
   toRow: number
   /** Absolute paths of the rasters by head. */
   rasters: Record<string, string>
-  /** The same of heatmaps, where they are to be kept. */
+  /** Absolute paths of the heatmaps by head, if they are saved. */
   heatmaps?: Record<string, string>
 }
 
-/** All of an image, or some of its rows. */
+/** Makes a task of a whole image, or of some of its rows. */
 export function taskOf(
   { model, sight }: Labeller,
   image: CatalogueImage,
@@ -76,23 +74,23 @@ export function taskOf(
   }
 }
 
-/** All files of a task. */
+/** Returns all files of a task. */
 export const filesOf = ({ rasters, heatmaps }: Task): string[] => [
   ...Object.values(rasters),
   ...Object.values(heatmaps ?? {})
 ]
 
-/** Values of scenes that the reading thread keeps at hand, in bytes. */
+/** Bytes of image data that the reading thread may cache. */
 const KEPT_BYTES = 256 * 2 ** 20
 
 /**
- * Labels tasks one after the other: windows are read ahead on a thread of their own, tiles are packed and written
- * while the network goes on, and nothing is ever held of a scene but what lies between. Rows that an earlier process
- * wrote are not labelled again.
+ * Labels tasks one after the other. Windows are read ahead on a thread of their own, tiles are packed and written while
+ * the network continues, and only the windows in progress are in memory. Rows that an earlier process wrote are not
+ * labelled again.
  *
- * @param onDone  called when a task's rasters are complete, with what was added up meanwhile
- * @returns       share of the time in which the network waited to be fed or relieved
- * @throws Cancelled, DiskFull, FolderNotWritable; what was written by then is gone on with
+ * @param onDone  called when a task's rasters are complete, with the sums over its pixels
+ * @returns       share of the time in which the network waited to read or write
+ * @throws Cancelled, DiskFull, FolderNotWritable; a later call resumes from the rows written
  */
 export async function labelTasks(
   labeller: Labeller,
@@ -110,7 +108,7 @@ export async function labelTasks(
   let stage = 'Segmenting'
   await using source = stopped(
     startWindowSource({ sight, statistics, keptBytes: KEPT_BYTES }, context.signal, (path, share) =>
-      context.onProgress({ stage: `Preparing ${path}, which cannot be read in parts`, share })
+      context.onProgress({ stage: `Preparing a tiled copy of ${path}`, share })
     )
   )
   const started = performance.now()
@@ -164,13 +162,13 @@ export async function labelTasks(
   return { waitingShare: segmenter.waited() / Math.max(performance.now() - started, 1) }
 }
 
-/** What an image's whole label raster says of itself. */
+/** Returns the metadata of an image's whole label raster. */
 export async function notesOf({ model }: Labeller, image: CatalogueImage, head: string): Promise<RasterNotes> {
   const { clusters } = model.architecture.heads.find(({ name }) => name === head)!
   return { tags: (await georeferenceOfFile(image))?.tags ?? [], colours: clusterColours(clusters), nodata: NO_LABEL }
 }
 
-/** What an image's heatmap says of itself, or that of some of its rows. */
+/** Returns the size and metadata of an image's heatmap, or of some of its rows. */
 export async function heatmapFileOf(
   labeller: Labeller,
   { image, plan, fromRow, toRow }: Task,
@@ -195,7 +193,7 @@ const isWhole = ({ plan, fromRow, toRow }: Pick<Task, 'plan' | 'fromRow' | 'toRo
 const keyOfImage = ({ key }: Labeller, { size = 0, modified = 0, page }: CatalogueImage): string =>
   `${key} ${size} ${modified}${page === undefined ? '' : ` page ${page}`}`
 
-/** The first row of tiles that an earlier process did not write, the beginning of a block. */
+/** Returns the first row of tiles that an earlier process did not write, at the start of a block. */
 async function rowToGoOnWith(labeller: Labeller, task: Task): Promise<number> {
   const { plan, fromRow, toRow, rasters, heatmaps = {} } = task
   const rows = await Promise.all(
@@ -219,30 +217,30 @@ async function rowToGoOnWith(labeller: Labeller, task: Task): Promise<number> {
   return first
 }
 
-/** Where an image that is labelled in part goes on, and what was added up before. */
+/** The row from which a partly labelled image resumes, and the sums up to it. */
 const begunTask = z.object({ row: z.int(), sums: headSums })
 type Begun = z.infer<typeof begunTask>
 
-/** Rasters say how far they are some rows later, all at once. */
+/** Number of states kept: rasters report several rows later, and all at once, that they are written. */
 const ROWS_TOLD = 8
 
 const sumsPath = (task: Task): string => `${filesOf(task)[0]}.sums`
 
-/** Where a task goes on: from its beginning, rasters apart, if what was added up until the row is not known. */
+/** Returns where a task resumes: at its beginning if the sums up to the written row are unknown. */
 async function begunAt(task: Task, row: number): Promise<Begun> {
   const told = await readIfPresent(sumsPath(task))
   const states = told ? z.array(begunTask).parse(JSON.parse(told.toString())) : []
   return states.find((state) => state.row === row) ?? { row: task.fromRow, sums: {} }
 }
 
-/** Names and colours of the clusters of all heads. */
+/** Returns names and colours of the clusters of all heads. */
 export function classesOf(labeller: Labeller): LabelIndex['classes'] {
   return Object.fromEntries(
     Object.entries(clusterCounts(labeller)).map(([name, clusters]) => [name, clusterNames(clusters)])
   )
 }
 
-/** How many clusters each head has. */
+/** Returns the number of clusters of each head. */
 export function clusterCounts({ model, cuts }: Pick<Labeller, 'model' | 'cuts'>): Record<string, number> {
   const stored = model.architecture.heads.map(({ name, clusters }) => [name, clusters])
   return Object.fromEntries([
@@ -251,7 +249,7 @@ export function clusterCounts({ model, cuts }: Pick<Labeller, 'model' | 'cuts'>)
   ])
 }
 
-/** A labelled image as its set's index lists it. */
+/** Returns the entry of a labelled image in its set's index. */
 export function entryOf(
   labeller: Labeller,
   image: CatalogueImage,
@@ -263,7 +261,7 @@ export function entryOf(
   return { path, file, page, width, height, size, modified, rasters, heatmaps: heatmaps && { cell, rasters: heatmaps } }
 }
 
-/** What a head's raster of a task says of itself. */
+/** Returns the size and metadata of a head's raster for a task. */
 async function fileOf(labeller: Labeller, { image, plan, fromRow, toRow }: Task, head: string): Promise<RasterFile> {
   const notes = await notesOf(labeller, image, head)
   return {
@@ -285,7 +283,7 @@ async function labelTask(
   onRows: (rows: number) => void
 ): Promise<HeadSums> {
   const { plan, fromRow, toRow, rasters, heatmaps } = task
-  // Writers make folders: those of a project that was moved away would come to be where it was.
+  // Writers create folders, and would bring back the old folder of a project that was moved.
   if (!existsSync(labeller.project)) throw new SmaltiError('ProjectNotFound', { path: labeller.project })
   const { architecture } = labeller.model
   const writers: Record<string, RasterWriter> = {}
@@ -295,7 +293,7 @@ async function labelTask(
   let told: Begun[] = []
   const sink: Sink = {
     async tile(column, row, labels) {
-      // Of two heads one may have been told of more rows before a kill.
+      // After a kill, one head may have more rows on disk than another.
       await Promise.all(
         Object.entries(writers).map(([head, writer]) =>
           row - fromRow < writer.rowsDone ? undefined : writer.write(column, row - fromRow, labels[head])

@@ -20,17 +20,18 @@ import { frozenTrunkOf } from '../features/frozenTrunk.ts'
 import type { JobContext } from '../job.ts'
 import type { Labeller } from './labelling.ts'
 
+/** A run that is ready to label images. */
 export interface PreparedLabelling {
   labeller: Labeller
   meta: RunMeta
 }
 
-/** What a run's settings make of the size of images. */
+/** Returns the scale at which a run's settings read images. */
 export function scaleOf({ scale, gsd }: Pick<TrainingSettings, 'scale' | 'gsd'>): Scale {
   return gsd === undefined ? scale : { gsd, scale }
 }
 
-/** How a run sees its images. */
+/** Returns how a run reads its images: scale, bands with their ranges, and area of interest. */
 export function sightOf(
   project: Project,
   {
@@ -44,8 +45,8 @@ export function sightOf(
 }
 
 /**
- * The network of a run, ready to label, with a key of all that its labels depend on.
- * @throws BackendUnavailable, InvalidSetting and what concluding a training throws
+ * Prepares a run's network for labelling, with a key of everything that its labels depend on.
+ * @throws BackendUnavailable, InvalidSetting and whatever concluding a run throws
  */
 export async function prepareLabelling(
   project: Project,
@@ -58,7 +59,7 @@ export async function prepareLabelling(
   context: JobContext
 ): Promise<PreparedLabelling> {
   const backend: Backend = await inferenceBackend(wanted ?? meta.settings.backend)
-  // Auxiliary heads have done their part in training.
+  // Auxiliary heads only serve training.
   const heads = meta.architecture.heads.filter(({ name }) => (HEADS as readonly string[]).includes(name))
   const isCut = ({ mergedFrom }: (typeof heads)[number]): boolean =>
     mergedFrom !== undefined && mergesRefitted(meta.architecture)
@@ -85,7 +86,7 @@ export async function prepareLabelling(
     JSON.stringify([architecture, model.subHeads, meta.statistics, { ...sight, copies: undefined }, cleanUp ?? null])
   )
   for (const name of Object.keys(model.weights).sort()) {
-    // Moments of the optimiser and what training remembers are no part of the network.
+    // The optimiser's moments and the memory of training are not part of the network.
     if (!/^memory\/|\/(moment[12]|average)$/.test(name))
       digest.update(name).update(new Uint8Array(Float32Array.from(model.weights[name]).buffer))
   }
@@ -103,7 +104,7 @@ export async function prepareLabelling(
   }
 }
 
-/** Weights of the heads of a run that was stopped before its clusters were settled. */
+/** Settles the heads of a run that was stopped before, and returns their weights. */
 async function settledNow(
   project: Project,
   meta: RunMeta,
@@ -115,9 +116,9 @@ async function settledNow(
 }
 
 /**
- * The images of some sources that a run can label, and why not the others.
- * @param page  of TIFFs of several; as in training when absent
- * @throws what reading a catalogue throws
+ * Returns the images that a run can label, and why it skips the others.
+ * @param page  page of multi-page TIFFs; the page used in training when absent
+ * @throws whatever reading a catalogue throws
  */
 export async function visibleImages(
   { meta, labeller }: PreparedLabelling,
@@ -125,7 +126,7 @@ export async function visibleImages(
   { signal, onProgress }: JobContext,
   page = meta.settings.page
 ): Promise<{ images: CatalogueImage[]; skipped: SkippedFile[] }> {
-  const stage = 'Reading the images'
+  const stage = 'Reading images'
   onProgress({ stage })
   const catalogue = await readCatalogue(
     sources,
@@ -138,15 +139,15 @@ export async function visibleImages(
   const images = catalogue.images.filter((image) => {
     const reason =
       (image.type === 'uint8') !== (trained === 'uint8')
-        ? `its values are ${image.type}, those of training were ${trained}`
+        ? `its values are ${image.type}, but training used ${trained}`
         : meta.settings.gsd !== undefined && image.gsd === undefined
-          ? 'its ground sampling distance is not known'
+          ? 'its pixel size on the ground is unknown'
           : undefined
     if (reason) skipped.push({ path: image.path, reason })
     return !reason
   })
   if (labeller.sight.area && !images.some(({ placed }) => placed) && images.length > 0)
-    throw new SmaltiError('AreaUnreachable', { path: images[0].path, reason: 'its place on the ground is not known' })
-  // The outside of the area of interest is a gap like any other.
+    throw new SmaltiError('AreaUnreachable', { path: images[0].path, reason: 'its location is unknown' })
+  // Pixels outside the area of interest count as missing.
   return { images: images.map((image) => (labeller.sight.area ? { ...image, gaps: true } : image)), skipped }
 }

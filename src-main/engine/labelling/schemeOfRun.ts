@@ -9,13 +9,13 @@ import { labelSetOf, loadLabelIndex, storedHead } from '../../project/labelSets.
 import { type Project, openProject } from '../../project/project.ts'
 import { loadClassHistory } from '../../project/scheme.ts'
 
-/** Labels are compared at a level that is no larger than this. */
+/** Labels are compared at a level no larger than this, in pixels. */
 const SIDE = 1024
 
 /**
- * The classes of another run for the clusters of this one: each cluster goes to the class with which it shares most of
- * the images that both have labelled; one that shares none stays by itself.
- * @throws InvalidSetting where there is no such run, NothingSegmented where they have no labelled image in common
+ * Transfers the classes of another run to the clusters of this one: each cluster joins the class with which it shares
+ * most pixels in images that both runs have labelled. A cluster that shares none stays a class of its own.
+ * @throws InvalidSetting when there is no such run, NothingSegmented when they have no labelled image in common
  */
 export async function schemeOfRun(
   project: Project,
@@ -59,7 +59,7 @@ export async function schemeOfRun(
   }
 }
 
-/** A head's labels at the finest level that is small. */
+/** Reads a head's labels at the finest level that is small enough. */
 async function smallLabels({ raster: path, table }: { raster: string; table?: Uint8Array }): Promise<Uint8Array> {
   const raster = await openRaster(fileAt(path))
   try {

@@ -20,7 +20,7 @@ import {
   rasterPaths,
   saveLabelIndex
 } from '../../project/labelSets.ts'
-import { blockRows, blocksOf, cellRowsAbove, tilesOf } from '../../segmentation/segment.ts'
+import { blockRows, blocksOf, cellRowsAbove, tilesOf } from '../../segmentation/plan.ts'
 import { linesOf, openLineFile } from '../../project/lineFile.ts'
 import { headSums, joinedSums } from '../../segmentation/clusterSums.ts'
 import { cleanRasters, rawPath } from './cleaning.ts'
@@ -39,17 +39,17 @@ import {
 } from './labelling.ts'
 import type { PreparedLabelling } from './prepareLabelling.ts'
 
-/** What a shard says of itself. */
+/** The description stored with each shard. */
 const shardSummary = z.object({
   number: z.int(),
   of: z.int(),
   key: z.string(),
-  /** Of the checkpoint that labels it; earlier versions did not say. */
+  /** Step of the checkpoint that labelled it; absent in older versions. */
   step: z.int().optional(),
   /** Whether all its rows are labelled. */
   finished: z.boolean().default(true),
   skipped: z.array(skippedFile),
-  /** What the shard was asked for, and merging has to do likewise. */
+  /** The options of the shard; merging must use the same. */
   asked: z.object({
     cleanUp: cleanUp.optional(),
     area: z.string().optional(),
@@ -58,24 +58,26 @@ const shardSummary = z.object({
   })
 })
 type ShardSummary = z.infer<typeof shardSummary>
+/** The options of a segmentation that all its shards share. */
 export type ShardOptions = ShardSummary['asked']
 
 /** Name of the lock under which a shard is written. */
 export const shardLock = ({ number, of }: Shard): string => `shard-${number}-of-${of}`
 const shardFolder = (set: LabelSet, key: string, shard: Shard): string => join(set.folder, `${key}.${shardLock(shard)}`)
 const SUMMARY = 'shard.json'
-/** What was added up while each piece was labelled. */
+/** Sums collected while each piece was labelled. */
 const SUMS = 'sums.jsonl'
 const pieceSums = z.object({ piece: z.string(), heads: headSums })
 type PieceSums = z.infer<typeof pieceSums>
 
+/** Rows of tiles of an image, labelled by one shard. */
 interface Piece {
   image: CatalogueImage
   from: number
   to: number
 }
 
-/** Rows of tiles by shard: runs of whole blocks, of about the same number of pixels each. */
+/** Divides rows of tiles among shards, in whole blocks, with about the same number of pixels each. */
 function piecesOf(labeller: Labeller, images: readonly CatalogueImage[], of: number): Piece[][] {
   const units = images.flatMap((image) => {
     const { plan } = taskOf(labeller, image)
@@ -177,11 +179,11 @@ const SHARD_FOLDER = /^([0-9a-f]{16})\.shard-(\d+)-of-(\d+)$/
 export interface ShardSet {
   key: string
   of: number
-  /** Those that have begun. */
+  /** The shards that have started. */
   shards: ShardSummary[]
 }
 
-/** The shards that lie in a set's folder, by the segmentation to which they belong. */
+/** Returns the shards in a set's folder, grouped by segmentation. */
 async function shardSets(set: LabelSet): Promise<ShardSet[]> {
   const sets = new Map<string, ShardSet>()
   for (const name of await readdir(set.folder).catch(() => [])) {
@@ -202,14 +204,14 @@ async function shardSets(set: LabelSet): Promise<ShardSet[]> {
 const finishedOf = ({ shards }: ShardSet): ShardSummary[] => shards.filter(({ finished }) => finished)
 
 /**
- * The shards to merge: a complete set of what the run learnt last, whatever others were begun, or else the one that lacks least.
- * @param step  of the run's checkpoint
- * @throws ShardMissing naming those that are not there or not finished
+ * Chooses the shards to merge: of the sets labelled with the run's latest checkpoint, the most complete one.
+ * @param step  step of the run's checkpoint
+ * @throws ShardMissing with the shards that are missing or unfinished
  */
 export async function shardsToMerge(set: LabelSet, step: number): Promise<ShardSet> {
   const sets = await shardSets(set)
   if (sets.length === 0)
-    throw new SmaltiError('ShardMissing', { missing: 'all shards; run segment --shard 1/n, 2/n … first' })
+    throw new SmaltiError('ShardMissing', { missing: 'all of them. Run segment --shard 1/n, 2/n, … first' })
   const share = (found: ShardSet): number => finishedOf(found).length / found.of
   const [best] = sets
     .filter(({ shards }) => shards.some((shard) => (shard.step ?? step) === step))
@@ -227,9 +229,11 @@ export async function shardsToMerge(set: LabelSet, step: number): Promise<ShardS
 }
 
 const outdatedShards = (): SmaltiError =>
-  new SmaltiError('ShardMissing', { missing: 'all shards of what the run learnt last; run them again' })
+  new SmaltiError('ShardMissing', {
+    missing: 'all of them; those found are of an earlier training. Segment the shards again'
+  })
 
-/** Removes shards of which `isNeedless`, unless somebody is writing one of their set. */
+/** Removes the sets of shards that `isNeedless` selects, unless one of their shards is being written. */
 export async function removeShards(set: LabelSet, isNeedless: (found: ShardSet) => boolean): Promise<void> {
   for (const found of await shardSets(set)) {
     if (!isNeedless(found)) continue
@@ -251,15 +255,16 @@ export async function removeShards(set: LabelSet, isNeedless: (found: ShardSet) 
   }
 }
 
-/** Whether shards were labelled by an earlier checkpoint than the labels that are there now. */
+/** Whether shards were labelled with an earlier checkpoint than the present labels. */
 export const areOutdated =
   (step: number) =>
   ({ shards }: ShardSet): boolean =>
     shards.every((shard) => (shard.step ?? step) < step)
 
 /**
- * Makes the label rasters that an undivided segmentation would have made, byte for byte, from those of all shards.
- * @throws ShardMissing when the shards were made otherwise than what is merged now
+ * Merges the rasters of all shards into the label rasters that an undivided segmentation would have written, byte for
+ * byte.
+ * @throws ShardMissing when the shards were made with other settings
  */
 export async function mergeShards(
   { labeller, meta }: PreparedLabelling,
@@ -354,7 +359,7 @@ export async function mergeShards(
   return { images: entries.length, shards: of, skipped: unique }
 }
 
-/** Opens the files of an image's pieces for as long as `work` needs them. */
+/** Opens the files of an image's pieces while `work` needs them. */
 async function withPieces<T extends { close(): Promise<void> }>(
   pieces: readonly StoredPiece[],
   open: (piece: StoredPiece) => Promise<T>,
@@ -404,7 +409,7 @@ function mergeLabels(
   )
 }
 
-/** Gives the cells in the order in which an undivided segmentation gives them. */
+/** Adds the cells in the order in which an undivided segmentation adds them. */
 function mergeHeatmaps(
   labeller: Labeller,
   image: CatalogueImage,

@@ -6,6 +6,7 @@ import type { Window } from '../../imagery/raster.ts'
 import type { ReadWindow } from '../../segmentation/segment.ts'
 import { owedAnswers } from '../runtime/owedAnswers.ts'
 
+/** How windows are read and standardised. */
 export interface WindowSourceConfig {
   sight: Sight
   statistics: BandStatistics
@@ -21,20 +22,24 @@ export type WindowReply =
   | { kind: 'failed'; number: number; error: { name: ErrorName; details: Record<string, string | number | undefined> } }
   | { kind: 'copying'; path: string; share: number }
 
-/** geotiff.js takes a thread without such data for one of its own. */
+/** geotiff.js takes a worker thread without such data for one of its own. */
 export const NO_WORKER_OF_GEOTIFF = {}
-/** Windows read ahead of the network: enough that it need not wait, few enough that memory stays bounded. */
+/** Windows read ahead of the network: enough to keep it busy, few enough to bound memory. */
 const AHEAD = 3
 
+/** Windows of images in order, read ahead on a thread. */
 export interface WindowSource {
-  /** The next window in the order of the requests. @throws UnreadableImage and what reading throws; Cancelled */
+  /**
+   * Returns the next window in the order of the requests.
+   * @throws UnreadableImage and whatever reading throws; Cancelled
+   */
   next(): Promise<ReadWindow>
-  /** Takes up another order of requests, from the next window on. */
+  /** Switches to other requests, from the next window on. */
   restart(requests: Iterator<{ image: CatalogueImage; window: Window }>): void
   stop(): Promise<void>
 }
 
-/** Reads windows on a thread of its own, ahead of who takes them. */
+/** Reads windows on a thread of its own, ahead of the network. */
 export function startWindowSource(
   config: WindowSourceConfig,
   signal: AbortSignal,
@@ -71,7 +76,7 @@ export function startWindowSource(
     async next() {
       fill()
       const window = queue.shift()
-      if (!window) throw new Error('a window was asked for that nobody requested')
+      if (!window) throw new Error('a window was read that nobody requested')
       fill()
       return window
     },

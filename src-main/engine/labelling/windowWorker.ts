@@ -1,4 +1,4 @@
-/** Reads and prepares windows on its own thread, ahead of the network. */
+/** Reads and prepares windows on a thread of its own, ahead of the network. */
 import { parentPort } from 'node:worker_threads'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { BandStatistics, CatalogueImage } from '../../contract/imagery.ts'
@@ -21,7 +21,7 @@ port.on('message', (request: WindowRequest) => {
     return
   }
   const { number, image, window } = request
-  // Images come one after the other: of many small ones, those that are done would fill what is kept.
+  // Images come one after the other. Finished ones are forgotten, because many small images would fill the cache.
   if (last && last.path !== image.path) void reader!.forget(last).catch(() => undefined)
   last = image
   void reader!.read(image, window).then(

@@ -15,7 +15,7 @@ import { halved, tileWindow } from './pictures.ts'
 const rasters = keepOpen<Raster>()
 
 /**
- * How probable a class is on a tile, or whichever is the most probable: 0…254 of 254, 255 without data.
+ * Returns the probability of a class on a tile, or that of the most probable class: 0…254 for 0…1, 255 for no data.
  * @throws NothingSegmented, HeatmapsMissing, UnreadableImage, Cancelled
  */
 export async function heatTile(
@@ -46,7 +46,10 @@ export async function heatTile(
   return { type: 'application/octet-stream', bytes, width: window.width, height: window.height }
 }
 
-/** The most probable of some groups of bands, each added up, at the pixels of a level, between the cells' middles. */
+/**
+ * Sums each group of bands and returns the largest sum at each pixel of a level, interpolated between the cells'
+ * centres.
+ */
 async function probabilities(
   raster: Raster,
   cell: Size,
@@ -66,7 +69,7 @@ async function probabilities(
   const rows = placedIn(window.top, window.height, step / cell.height, size.height)
   const cells = { left: columns.first, top: rows.first, width: columns.count, height: rows.count }
   const bands = [...new Set(groups.flat())]
-  // A class of none of the network's clusters is nowhere probable; where there is data, any band tells.
+  // A class that has none of the network's clusters has probability 0 everywhere; any band shows where there is data.
   const planes = (await raster.read(cells, { level: stored, bands: bands.length > 0 ? bands : [0], signal }))
     .bands as Uint8Array[]
   const result = new Uint8Array(window.width * window.height)
@@ -105,7 +108,10 @@ async function probabilities(
   return result
 }
 
-/** Cells about pixels along an axis: the first, how many, and for each pixel the one before and the weight of the next. */
+/**
+ * Finds the cells around pixels along an axis: the first one, their number, and for each pixel the cell before it and
+ * the weight of the next.
+ */
 function placedIn(
   start: number,
   length: number,

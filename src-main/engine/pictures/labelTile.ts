@@ -23,7 +23,7 @@ import { halved, tileWindow } from './pictures.ts'
 const rasters = keepOpen<Raster>()
 let lastRead: { set: string; changed: number; index: LabelIndex } | undefined
 
-/** The set's label index, read again only when it has changed. */
+/** Returns the set's label index, read again only when it has changed. */
 async function labelIndexOf(project: Project, set: LabelSet): Promise<LabelIndex | undefined> {
   const changed = await labelsChanged(set)
   if (lastRead?.set === set.folder && lastRead.changed === changed) return lastRead.index
@@ -34,7 +34,11 @@ async function labelIndexOf(project: Project, set: LabelSet): Promise<LabelIndex
 
 let lastHistory: { state: string; history: ClassHistory | undefined } | undefined
 
-/** What was made of a run's clusters, read again only when it has changed: tiles come by dozens. @throws ProjectUnreadable, ProjectTooNew */
+/**
+ * Returns the history of a run's classes, read again only when it has changed, because tiles are requested by the
+ * dozen.
+ * @throws ProjectUnreadable, ProjectTooNew
+ */
 export async function classHistoryOf(project: Project): Promise<ClassHistory | undefined> {
   const state = await stateOf(schemesPath(project)).catch(() => undefined)
   if (state === undefined) return undefined
@@ -42,7 +46,7 @@ export async function classHistoryOf(project: Project): Promise<ClassHistory | u
   return lastHistory.history
 }
 
-/** An image of a project's own set of labels. @throws NothingSegmented */
+/** Returns an image of a project's own set of labels. @throws NothingSegmented */
 export async function labelledImage(
   folder: string,
   path: string,
@@ -56,7 +60,10 @@ export async function labelledImage(
   return { project, set, index, image }
 }
 
-/** @throws NothingSegmented, UnreadableImage, CorrectionsUnreadable, Cancelled */
+/**
+ * Returns the labels of a tile as bytes.
+ * @throws NothingSegmented, UnreadableImage, CorrectionsUnreadable, Cancelled
+ */
 export async function labelTile(
   { project: folder, run, head, path, level, column, row }: PictureQuery<'labels'>,
   signal: AbortSignal
@@ -74,7 +81,7 @@ export async function labelTile(
   return { type: 'application/octet-stream', bytes: labels, width: window.width, height: window.height }
 }
 
-/** Labels of a tile, from the stored level that fits, or the nearest finer one. */
+/** Returns the labels of a tile from the stored level that fits, or the nearest finer one. */
 async function labelWindow(
   raster: Raster,
   { level, ...place }: { level: number; column: number; row: number },

@@ -19,13 +19,13 @@ import { keepOpen, stateOf } from './keptOpen.ts'
 
 const LARGE_FILE = 2 ** 26
 
-/** @throws UnreadableImage, Cancelled */
+/** Returns the thumbnail of an image. @throws UnreadableImage, Cancelled */
 export async function thumbnail(
   { file, side, ...look }: PictureQuery<'thumbnail'>,
   signal: AbortSignal
 ): Promise<MadePicture> {
   try {
-    // A large one is likely to be looked at next, and what was read of it serves again.
+    // A large image is likely to be opened next, so its data is kept.
     const large = isAddress(file) || (await stat(file)).size > LARGE_FILE
     const lend: Lend = large ? (work) => withShown({ file, look }, signal, work) : shownOnce(file, look, signal)
     return {
@@ -37,11 +37,11 @@ export async function thumbnail(
   }
 }
 
-/** The part of a level that a tile covers. @throws InvalidSetting when it lies outside */
+/** Returns the part of a level that a tile covers. @throws InvalidSetting when the tile is outside */
 export function tileWindow({ width, height }: Size, { column, row }: { column: number; row: number }): Window {
   const [left, top] = [column * TILE_SIDE, row * TILE_SIDE]
   if (left >= width || top >= height)
-    throw new SmaltiError('InvalidSetting', { setting: 'tile', reason: 'it lies outside the picture' })
+    throw new SmaltiError('InvalidSetting', { setting: 'tile', reason: 'it is outside the image' })
   return { left, top, width: Math.min(TILE_SIDE, width - left), height: Math.min(TILE_SIDE, height - top) }
 }
 
@@ -50,7 +50,7 @@ export const halved = ({ width, height }: Size, level: number): Size => ({
   height: Math.ceil(height / 2 ** level)
 })
 
-/** An image and the ways in which it was shown, so that another look reads no more than what it needs. */
+/** An open image and its rendered looks, so that another look reads only what it lacks. */
 interface KeptImage {
   raster: Raster
   looks: SharedWork<Shown>
@@ -60,7 +60,7 @@ const keptImages = keepOpen<KeptImage>()
 const MOST_LOOKS = 8
 
 /**
- * Lends an image, which stays open for a while, to `work`.
+ * Lends `work` an image that stays open for a while.
  * @param project  keeps the tiled copy of an image that can't be read in parts
  */
 export async function withShown<T>(
@@ -83,7 +83,7 @@ export async function withShown<T>(
   )
 }
 
-/** What lies about a pixel, moved inwards at the image's border. @throws UnreadableImage, Cancelled */
+/** Returns the surroundings of a pixel, moved inwards at the image's border. @throws UnreadableImage, Cancelled */
 export async function patch(
   { file, x, y, side, ...look }: PictureQuery<'patch'>,
   signal: AbortSignal
@@ -109,7 +109,7 @@ export async function patch(
   }
 }
 
-/** @throws UnreadableImage, Cancelled */
+/** Returns a tile of an image. @throws UnreadableImage, Cancelled */
 export async function tile(
   { file, project, level, column, row, ...look }: PictureQuery<'tile'>,
   signal: AbortSignal

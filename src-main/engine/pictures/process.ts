@@ -1,4 +1,6 @@
-/** Entry point of the process that makes pictures for the window, so that neither it nor a job waits for a decoder. */
+/**
+ * Entry point of the picture server, a process of its own, so that neither the window nor a job waits for a decoder.
+ */
 import { availableParallelism, constants, setPriority } from 'node:os'
 import sharp from 'sharp'
 import { type MadePicture, type PictureRequest, toPictures } from '../../contract/window/pictures.ts'
@@ -15,13 +17,13 @@ interface ParentPort {
 }
 const { parentPort } = process as unknown as { parentPort: ParentPort }
 
-// What is drawn already goes on moving while pictures are made.
+// The window must keep moving smoothly while pictures are made.
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 
-/** Pictures that are made at a time: one core is the window's. */
+/** Pictures made at a time: one core is left to the window. */
 const AT_A_TIME = Math.max(1, Math.min(4, availableParallelism() - 1))
 sharp.concurrency(1)
-// What is read is kept by the readers; the decoder's own cache holds users' files open.
+// The readers cache pixels themselves, and the decoder's cache would keep users' files open.
 sharp.cache(false)
 
 function make(request: PictureRequest, signal: AbortSignal): Promise<MadePicture> {

@@ -1,12 +1,12 @@
-/** What waits to be made: what was asked for last is in sight now, and comes first. */
+/** A queue of requests. The latest request is served first, because it is in sight now. */
 export interface Queue<Q, R> {
-  /** @returns what was made; nothing when it was dropped while it waited */
+  /** Queues a request and returns its result, or undefined if it was dropped while it waited. */
   ask(id: number, request: Q): Promise<R | undefined>
-  /** Nobody waits for it any more. */
+  /** Drops a request that nobody waits for any more. */
   drop(id: number): void
 }
 
-/** @param atATime  how many are made at a time */
+/** Creates a queue that serves the latest request first. @param atATime  how many requests run at a time */
 export function lastFirst<Q, R>(atATime: number, make: (request: Q, signal: AbortSignal) => Promise<R>): Queue<Q, R> {
   const waiting: { id: number; start(): Promise<void>; leave(): void }[] = []
   const running = new Map<number, AbortController>()

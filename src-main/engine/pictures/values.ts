@@ -4,7 +4,7 @@ import { toWorld } from '../../imagery/crs/transform.ts'
 import { named } from '../../imagery/pictures.ts'
 import { withShown } from './pictures.ts'
 
-/** What an image holds at a pixel, and where that lies. @throws UnreadableImage, Cancelled */
+/** Returns the values of an image at a pixel, and the pixel's location. @throws UnreadableImage, Cancelled */
 export async function valuesAt(
   { file, project, x, y, ...look }: PictureQuery<'values'>,
   signal: AbortSignal
@@ -33,7 +33,7 @@ export async function valuesAt(
   }
 }
 
-/** Longitude and latitude of a point, where it has any. */
+/** Returns the longitude and latitude of a point, or undefined if it has none. */
 function degreesOf(crs: Crs, at: readonly [number, number]): [number, number] | undefined {
   const point = Float64Array.from(at)
   crs.toLonLat(point)

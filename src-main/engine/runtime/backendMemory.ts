@@ -13,7 +13,7 @@ type Remembered = z.infer<typeof choices>
 
 const path = (): string => join(cacheFolder(), 'backends.json')
 
-/** What the fastest backend depends on: the machine, the versions, the network and the step. */
+/** A key for everything the fastest backend depends on: the machine, the versions, the network and the step. */
 async function keyOf(step: object): Promise<string> {
   const versions = await Promise.all(['smalti', 'onnxruntime-node', '@tensorflow/tfjs-node-gpu'].map(versionOf))
   const fetched = await fetchedRuntime('tensorflow')
@@ -29,16 +29,19 @@ async function all(): Promise<Remembered> {
   try {
     return text ? choices.parse(JSON.parse(text.toString())) : {}
   } catch {
-    return {} // Written by another version, or torn: measured anew.
+    return {} // Written by another version, or damaged: measure again.
   }
 }
 
-/** The backend that was fastest at a step (its network and sizes) when it was last measured here, so that the same seed computes alike each time. */
+/**
+ * Returns the backend that was fastest for this step (network and sizes) when it was last measured on this machine.
+ * Reusing it makes the same seed give the same result each time.
+ */
 export async function rememberedBackend(step: object): Promise<(typeof BACKENDS)[number] | undefined> {
   return (await all())[await keyOf(step)]
 }
 
-/** @throws DiskFull, FolderNotWritable */
+/** Stores the fastest backend for a step. @throws DiskFull, FolderNotWritable */
 export async function rememberBackend(step: object, name: (typeof BACKENDS)[number]): Promise<void> {
   await makeFolder(cacheFolder())
   await writeJsonSafely(path(), { ...(await all()), [await keyOf(step)]: name })

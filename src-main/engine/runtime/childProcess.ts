@@ -1,23 +1,23 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { type EngineProcess, createClient } from '../../contract/client.ts'
+import { type EngineProcess, createClient } from '../../contract/engine/client.ts'
 import { SmaltiError } from '../../contract/errors.ts'
 import { parentPort, startSibling } from './siblings.ts'
 
-/** Characters of the engine's own output that are kept, to be shown if it crashes. */
+/** Characters of the engine's output that are kept, to show if it crashes. */
 const KEPT_OUTPUT = 4000
-/** Milliseconds that an engine which is to end may take. */
+/** Milliseconds the engine may take to shut down. */
 const PATIENCE = 10_000
-/** Signals by which a user or the system ends a whole group of processes. */
+/** Signals with which a user or the system ends a whole process group. */
 const ENDING = new Set(['SIGINT', 'SIGTERM', 'SIGHUP'])
 
-/** Starts the engine as a process of its own, for the command line or for a trial. */
+/** Starts an engine in a process of its own, for the command line or for a trial. */
 export function startEngineProcess(): EngineProcess {
   if (parentPort) return startSibling(parentPort)
   const child = fork(fileURLToPath(new URL('./engine.js', import.meta.url)), {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc']
   })
-  // A message that finds nobody any more is answered by the end of the process.
+  // A message sent to a process that has already exited needs no error: the exit answers it.
   const client = createClient((message) => void child.send(message, () => undefined))
   let output = ''
   child.stderr!.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-KEPT_OUTPUT)))

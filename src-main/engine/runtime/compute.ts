@@ -18,7 +18,7 @@ import type { Job } from '../job.ts'
 import { fetchedRuntime, listRuntimes } from './runtimes.ts'
 
 type Choice = TrainingSettings['backend']
-/** What every installation has; it is tried first. */
+/** The backend that every installation has. It is tried first. */
 const EMBEDDED = BACKENDS[0]
 const STARTERS: Record<Exclude<BackendName, 'cpu'>, () => Backend | Promise<Backend>> = {
   onnxruntime: onnxruntimeBackend,
@@ -27,14 +27,14 @@ const STARTERS: Record<Exclude<BackendName, 'cpu'>, () => Backend | Promise<Back
   tensorflow: startTensorflow
 }
 
-/** TensorFlow as it is installed beside the program, or was fetched. @throws Error */
+/** Starts TensorFlow from the installed package or the downloaded runtime. @throws Error */
 async function startTensorflow(): Promise<Backend> {
   try {
     return tensorflowBackend((await fetchedRuntime('tensorflow'))?.entry)
   } catch (fault) {
     if ((fault as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw fault
     const offered = (await listRuntimes()).some(({ name }) => name === 'tensorflow')
-    throw new Error(`it is not part of this program${offered ? '; smalti runtimes --fetch tensorflow fetches it' : ''}`)
+    throw new Error(`it isn't installed${offered ? '. Download it as a compute runtime first' : ''}`)
   }
 }
 
@@ -46,13 +46,13 @@ interface Finding {
 
 const findings = new Map<string, Promise<Finding>>()
 
-/** Lets a backend prove itself anew: what it needs came or went. */
+/** Forgets a backend's self-test, so that it is tested again once its libraries were installed or removed. */
 export const forgetProbe = (name: string): void => void findings.delete(name)
 
-/** What ONNX Runtime puts before a message: the place in its code and what it had expected. */
+/** The source location and condition that ONNX Runtime puts before a message. */
 const SOURCE_LINE = /^.* was false\. /
 
-/** Starts a backend and lets it prove itself, once for each process. */
+/** Starts a backend and runs its self-test, once per process. */
 function probe(name: Exclude<BackendName, 'cpu'>): Promise<Finding> {
   const known = findings.get(name)
   if (known) return known
@@ -60,7 +60,7 @@ function probe(name: Exclude<BackendName, 'cpu'>): Promise<Finding> {
     try {
       const backend = await STARTERS[name]()
       const worst = await selfTest(backend)
-      if (worst > TOLERANCE) return { name, reason: `its self-test deviates by ${worst.toExponential(1)}` }
+      if (worst > TOLERANCE) return { name, reason: `its self-test failed (error ${worst.toExponential(1)})` }
       return { name, backend }
     } catch (fault) {
       return { name, reason: (fault as Error).message.split('\n')[0].replace(SOURCE_LINE, '') }
@@ -71,10 +71,10 @@ function probe(name: Exclude<BackendName, 'cpu'>): Promise<Finding> {
 }
 
 /**
- * Largest distance of a tensor of the state from the exact one, relative to its length, after one step. Products of 16
- * or 19 bits (bfloat16, TF32), which processors and GPUs use for speed, stay well below; a wrong kernel does not. Left
- * out is what began at zero and was moved by Adam: its first step is as long whatever the gradient, even where that is
- * noise.
+ * Largest accepted distance between a tensor of the state and the exact one after one step, relative to its length.
+ * Products of 16 or 19 bits (bfloat16, TF32), which processors and GPUs use for speed, stay well below it; a wrong
+ * kernel does not. Tensors that start at zero are left out: Adam's first step has the same length whatever the gradient
+ * is, even where the gradient is noise.
  */
 const TOLERANCE = 0.1
 const SELF_TEST: Architecture = {
@@ -102,14 +102,14 @@ async function selfTest(backend: Backend): Promise<number> {
   const distances = Object.keys(program.state)
     .filter((name) => !onlyUpdates(name))
     .map((name) => {
-      // A second moment is a square, which errs twice as far as what was squared.
+      // A second moment is a square, so its error is twice as large as that of its root.
       const [exact, own] = [a[name], b[name]].map((values) =>
         name.endsWith('/moment2') ? values.map((value) => Math.sqrt(Math.max(value, 0))) : values
       )
       const apart = Math.hypot(...exact.map((value, i) => value - own[i]))
       return apart / Math.max(Math.hypot(...exact), 1e-9)
     })
-  // What is not a number is infinitely far.
+  // NaN counts as infinitely far away.
   return Math.max(...distances.map((distance) => (Number.isNaN(distance) ? Infinity : distance)))
 }
 
@@ -126,12 +126,13 @@ function syntheticInputs(program: Program, coarse: number, crop: number): NamedA
   return inputs
 }
 
-/** Steps that are timed after the first, unless that one alone took so many milliseconds. */
+/** Steps timed after the first one, unless the first alone took this many milliseconds. */
 const TIMED_STEPS = 3
 const LONG_STEP = 5000
-/** Milliseconds that a backend may need to start, beyond twice the embedded one's whole trial. */
+/** Milliseconds a backend may take to start, in addition to twice the embedded backend's whole trial. */
 const START = 30_000
 
+/** A training step to time: its network and its sizes. */
 export interface TimedStep {
   architecture: Architecture
   shape: StepShape
@@ -158,9 +159,10 @@ export const trialJob: Job<'trial'> = async ({ backend: name, step }) => {
 }
 
 /**
- * A trial in a process of its own: a native library that crashes takes nothing with it, and one that is not chosen
- * leaves no threads behind that slow down the other. One that does not end in time is given up: a graphics driver
- * may compute on the processor, hundreds of times slower than a backend made for it. @throws Cancelled
+ * Tries a backend in a process of its own. A native library that crashes then takes nothing else down, and a backend
+ * that is not chosen leaves no threads behind to slow the other one. A trial that takes too long is abandoned: a
+ * graphics driver may emulate the GPU on the processor, hundreds of times slower than a backend made for it.
+ * @throws Cancelled
  */
 export async function tryBackend(
   name: keyof typeof STARTERS,
@@ -182,7 +184,7 @@ export async function tryBackend(
   } catch (fault) {
     if (signal?.aborted || (fault instanceof SmaltiError && fault.name === 'Cancelled'))
       throw new SmaltiError('Cancelled')
-    return { reason: late ? `no answer within ${Math.round(limit / 1e3)} s` : (fault as Error).message }
+    return { reason: late ? `it didn't respond within ${Math.round(limit / 1e3)} s` : (fault as Error).message }
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', child.kill)
@@ -190,14 +192,14 @@ export async function tryBackend(
   }
 }
 
-/** How a backend came to be used: `embedded` is what every installation has. */
+/** How a backend was chosen; `embedded` is the one that every installation has. */
 export type Chosen = 'asked' | 'measured' | 'remembered' | 'embedded'
 
 /**
- * The backend that a user asked for; with `auto` the fastest on this very step, as it was measured here once, for
- * timings differ from one time to the next and backends compute a little differently.
- * @param retime  measures it anew
- * @throws BackendUnavailable when it is asked for by name and cannot be used, or none can; Cancelled
+ * Returns the backend the user asked for. With `auto` it is the fastest one for this very step. That is measured once
+ * per machine, because timings vary between runs and backends compute slightly differently.
+ * @param retime  measure again
+ * @throws BackendUnavailable when the named backend, or every backend, is unusable; Cancelled
  */
 export async function chooseBackend(
   choice: Choice,
@@ -210,7 +212,7 @@ export async function chooseBackend(
   const finding = known && (await probe(known))
   if (finding?.backend) return { backend: finding.backend, chosen: 'remembered' }
   const fastest = await fastestBackend(step, signal)
-  // A folder that cannot be written costs the next training its timing, and nothing else.
+  // If the folder can't be written, the next run has to measure again, and nothing else is lost.
   await rememberBackend(step, fastest).catch(() => undefined)
   return { backend: await startedBackend(fastest), chosen: 'measured' }
 }
@@ -233,7 +235,7 @@ async function fastestBackend(step: TimedStep, signal: AbortSignal): Promise<(ty
   return usable.reduce((best, trial) => (trial.milliseconds! < best.milliseconds! ? trial : best)).name
 }
 
-/** A backend for inference: the one named, else the embedded one. @throws BackendUnavailable */
+/** Returns a backend for inference: the named one, otherwise the embedded one. @throws BackendUnavailable */
 export function inferenceBackend(choice: Choice): Promise<Backend> {
   return startedBackend(choice === 'auto' ? EMBEDDED : choice)
 }

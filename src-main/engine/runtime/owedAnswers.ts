@@ -2,20 +2,23 @@ import { SmaltiError } from '../../contract/errors.ts'
 
 /** Answers that other threads owe this one, by number. */
 export interface OwedAnswers<Answer> {
-  /** The answer to a number, whether it was given already or not. Nobody needs to wait for it. @throws Cancelled, and what ended the threads */
+  /**
+   * Returns the answer to a number, given or still to come. The caller need not await it.
+   * @throws Cancelled, or the fault that ended the threads
+   */
   to(number: number): Promise<Answer>
   has(number: number): boolean
   give(number: number, answer: Answer): void
   refuse(number: number, fault: Error): void
   /** Forgets the numbers that match. */
   forget(matches: (number: number) => boolean): void
-  /** Fails all that is owed now and later, as when a thread has ended. The first fault counts. */
+  /** Rejects everything owed now and later, as when a thread has ended. The first fault counts. */
   end(fault: Error): void
-  /** Stops listening to the signal, and fails what is still owed. */
+  /** Stops listening to the signal, and rejects everything still owed. */
   close(): void
 }
 
-/** Keeps the promises of threads: all of them fail with Cancelled when the signal aborts. */
+/** Keeps track of answers that threads owe. All of them reject with Cancelled when the signal aborts. */
 export function owedAnswers<Answer>(signal: AbortSignal): OwedAnswers<Answer> {
   const owed = new Map<
     number,
@@ -35,7 +38,7 @@ export function owedAnswers<Answer>(signal: AbortSignal): OwedAnswers<Answer> {
       if (known) return known.promise
       let settle!: { resolve(answer: Answer): void; reject(fault: Error): void }
       const promise = new Promise<Answer>((resolve, reject) => (settle = { resolve, reject }))
-      promise.catch(() => undefined) // Whoever waits is told; what was asked for ahead may never be wanted.
+      promise.catch(() => undefined) // Callers see the rejection; an answer requested ahead may never be awaited.
       owed.set(number, { promise, ...settle })
       if (ended) settle.reject(ended)
       return promise

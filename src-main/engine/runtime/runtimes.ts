@@ -17,9 +17,9 @@ import { manifestOf } from './versions.ts'
 const pack = z.object({
   name: z.enum(RUNTIMES),
   version: z.string().regex(/^[\w.-]+$/),
-  /** What a program loads of it. */
+  /** The file that loads the runtime. */
   entry: pathBelow,
-  /** Each is fetched by itself, compressed by gzip; the hash is of what it is then. */
+  /** The files are downloaded one by one, compressed with gzip. The hash is that of the unpacked file. */
   files: z
     .array(
       z.object({
@@ -32,24 +32,25 @@ const pack = z.object({
     )
     .min(1)
 })
+/** A runtime that a release offers for download: its files, sizes and hashes. */
 export type Pack = z.infer<typeof pack>
 type PackedFile = Pack['files'][number]
 
-/** What a release says in its own manifest of the runtimes that go with it. */
+/** The part of the release's own manifest that lists its runtimes. */
 const pinned = z.object({ smaltiRuntimes: z.array(pack) })
 
 const unavailable = (reason: string): SmaltiError => new SmaltiError('RuntimeUnavailable', { reason })
-/** Bytes that a disk keeps free beside a runtime. */
+/** Bytes that must stay free on the disk after a download. */
 const SPARE = 64 * 2 ** 20
 
-/** Those that go with this build, as a release pins them; none in others. */
+/** Returns the runtimes that this build's release pins, or none in a build without them. */
 async function packs(): Promise<Pack[]> {
   const found = pinned.safeParse(await manifestOf('smalti'))
   return found.success ? found.data.smaltiRuntimes : []
 }
 
 const runtimesFolder = (): string => join(dataFolder(), 'runtimes')
-/** Another content is another folder. */
+/** The folder of a runtime; other content has another folder. */
 export const folderOf = ({ name, version, files }: Pack): string =>
   join(
     runtimesFolder(),
@@ -71,27 +72,27 @@ export async function listRuntimes(): Promise<Runtime[]> {
   }))
 }
 
-/** File by which a runtime is loaded, and its version, where it was fetched. */
+/** Returns the version of a downloaded runtime and the file that loads it. */
 export async function fetchedRuntime(name: RuntimeName): Promise<{ entry: string; version: string } | undefined> {
   const found = (await packs()).find((one) => one.name === name && existsSync(folderOf(one)))
   return found && { entry: join(folderOf(found), found.entry), version: found.version }
 }
 
-/** Fetches the runtime that goes with this build. @throws RuntimeUnavailable and what `fetchPack` throws */
+/** Downloads the runtime that belongs to this build. @throws RuntimeUnavailable and whatever `fetchPack` throws */
 export async function fetchRuntime(
   name: RuntimeName,
   signal: AbortSignal,
   onProgress: (share: number) => void
 ): Promise<void> {
   const wanted = (await packs()).find((one) => one.name === name)
-  if (!wanted) throw unavailable('this build does not say where it is to be had')
+  if (!wanted) throw unavailable("this build doesn't offer one")
   await fetchPack(wanted, signal, onProgress)
 }
 
 /**
- * Fetches a runtime into the user's folder: every file is what the release pinned, or none is used. Files that were whole before a
- * connection was cut stay for the next time.
- * @param onProgress  share of the bytes
+ * Downloads a runtime into the user's folder. It is used only if every file is exactly the one the release pinned.
+ * Complete files are kept for the next attempt when the connection is lost.
+ * @param onProgress  receives the share of the bytes
  * @throws RuntimeUnavailable, DiskFull, FolderNotWritable, Cancelled
  */
 export async function fetchPack(wanted: Pack, signal: AbortSignal, onProgress: (share: number) => void): Promise<void> {
@@ -114,12 +115,12 @@ export async function fetchPack(wanted: Pack, signal: AbortSignal, onProgress: (
   })
 }
 
-/** @throws RuntimeUnavailable when it is being fetched */
+/** Removes a downloaded runtime. @throws RuntimeUnavailable while it is being downloaded */
 export async function removeRuntime(name: RuntimeName): Promise<void> {
   if (existsSync(runtimesFolder())) await alone(name, () => removeOthers(name))
 }
 
-/** Removes what is there of a runtime, of other versions too. */
+/** Removes everything that is stored of a runtime, other versions included. */
 async function removeOthers(name: RuntimeName, except?: string): Promise<void> {
   for (const entry of await readdir(runtimesFolder())) {
     const path = join(runtimesFolder(), entry)
@@ -132,7 +133,7 @@ async function alone(name: RuntimeName, work: () => Promise<void>): Promise<void
     await withLock(runtimesFolder(), work, { name })
   } catch (fault) {
     throw fault instanceof SmaltiError && fault.name === 'ProjectLocked'
-      ? unavailable('another Smalti is fetching it')
+      ? unavailable('another Smalti window or command is downloading it')
       : fault
   }
 }
@@ -147,33 +148,33 @@ async function fetchFile(
     if (signal.aborted) return new SmaltiError('Cancelled')
     const named = asSmaltiError(fault, path)
     return named.name === 'InternalError'
-      ? unavailable(`${dirname(from)} ${fault instanceof TypeError ? 'does not answer' : 'sent something else'}`)
+      ? unavailable(`${dirname(from)} ${fault instanceof TypeError ? "isn't responding" : 'sent unexpected data'}`)
       : named
   }
   await makeFolder(dirname(path))
   await fillFileSafely(path, async (handle) => {
     try {
       const response = await fetchFollowing(from, { signal }, unavailable)
-      if (!response.ok || !response.body) throw unavailable(`${from} answers ${response.status}`)
+      if (!response.ok || !response.body) throw unavailable(`${from} returned status ${response.status}`)
       let [arrived, written] = [0, 0]
       const hash = createHash('sha256')
       const counted = async function* (source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
         for await (const part of source) {
-          if ((arrived += part.length) > packed) throw unavailable(`${from} sends more than the release says`)
+          if ((arrived += part.length) > packed) throw unavailable(`${from} is larger than expected`)
           onBytes(part.length)
           yield part
         }
-        if (arrived < packed) throw unavailable(`the connection was cut after ${arrived} of ${packed} bytes`)
+        if (arrived < packed) throw unavailable(`the connection dropped after ${arrived} of ${packed} bytes`)
       }
       const body = Readable.from(counted(Readable.fromWeb(response.body as ReadableStream<Uint8Array>)))
       const unpacked = createGunzip()
       body.once('error', (fault) => unpacked.destroy(fault))
       for await (const part of body.pipe(unpacked) as AsyncIterable<Buffer>) {
-        if ((written += part.length) > bytes) throw unavailable(`${from} holds more than the release says`)
+        if ((written += part.length) > bytes) throw unavailable(`${from} is larger than expected when unpacked`)
         hash.update(part)
         await handle.appendFile(part)
       }
-      if (written !== bytes || hash.digest('hex') !== sha256) throw unavailable(`${from} is not what the release says`)
+      if (written !== bytes || hash.digest('hex') !== sha256) throw unavailable(`the checksum of ${from} doesn't match`)
     } catch (fault) {
       throw stopped(fault)
     }

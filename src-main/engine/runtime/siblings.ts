@@ -1,19 +1,19 @@
-import { type EngineClient, type EngineProcess, createClient } from '../../contract/client.ts'
+import { type EngineClient, type EngineProcess, createClient } from '../../contract/engine/client.ts'
 import { SmaltiError } from '../../contract/errors.ts'
-import { type SiblingRequest, siblingNews } from '../../contract/messages.ts'
+import { type SiblingRequest, siblingNews } from '../../contract/engine/messages.ts'
 
-/** The channel of a utility process to Electron's main process. */
+/** The channel from a utility process to Electron's main process. */
 export interface ParentPort {
   on(event: 'message', listener: (event: { data: unknown }) => void): void
   postMessage(message: unknown): void
 }
-/** Undefined where no Electron started this process. */
+/** The channel of this process; undefined when Electron did not start it. */
 export const { parentPort } = process as unknown as { parentPort?: ParentPort }
 
 const siblings = new Map<number, EngineClient & { ended(): void }>()
 let last = 0
 
-/** Another engine, started by the shell. */
+/** Starts another engine through the shell. */
 export function startSibling(port: ParentPort): EngineProcess {
   const sibling = ++last
   const ask = (what: SiblingRequest['ask']): void =>
@@ -32,7 +32,7 @@ export function startSibling(port: ParentPort): EngineProcess {
   }
 }
 
-/** Takes what the shell tells of a sibling; false for any other message. */
+/** Handles a message from the shell about a sibling; returns false for any other message. */
 export function receiveFromSibling(message: unknown): boolean {
   const { success, data } = siblingNews.safeParse(message)
   if (!success) return false

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 
-/** The user's folder for what can be made again. */
+/** The user's folder for files that can be made again. */
 export function cacheFolder(): string {
   if (process.platform === 'win32')
     return join(process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'Smalti')
@@ -9,7 +9,7 @@ export function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'smalti')
 }
 
-/** The user's folder for what the program was asked to keep. */
+/** The user's folder for files that the program was asked to keep. */
 export function dataFolder(): string {
   if (process.platform === 'win32')
     return join(process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'Smalti', 'Data')

@@ -9,7 +9,7 @@ interface Manifest {
   version?: string
 }
 
-/** What an installed package says of itself, found from its entry point upwards; `smalti` is this one. */
+/** Returns the manifest of an installed package, searched from its entry point upwards. `smalti` is this package. */
 export async function manifestOf(name: string): Promise<Manifest | undefined> {
   let folder = name === 'smalti' ? import.meta.dirname : dirname(require.resolve(name))
   for (;;) {

@@ -1,5 +1,6 @@
 import { type Uniform, integerBelow, normalFrom, uniformFrom } from '../../learning/random.ts'
 
+/** The classes of a generated scene, in the order of its truth's indices. */
 export const SAMPLE_CLASSES = ['field', 'trees', 'water', 'roof', 'road'] as const
 const [FIELD, TREES, WATER, ROOF, ROAD] = [0, 1, 2, 3, 4]
 
@@ -7,13 +8,13 @@ export interface SampleScene {
   side: number
   /** Interleaved 8-bit RGB. */
   colours: Uint8Array
-  /** Index into `SAMPLE_CLASSES` of every pixel. */
+  /** Index into `SAMPLE_CLASSES` for every pixel. */
   truth: Uint8Array
 }
 
 type Field = (x: number, y: number) => number
 
-/** Smooth noise in 0…1 on a lattice of `spacing` pixels. */
+/** Returns smooth noise in 0…1 on a lattice of `spacing` pixels. */
 function smoothNoise(side: number, spacing: number, uniform: Uniform): Field {
   const cells = Math.ceil(side / spacing) + 2
   const lattice = Float32Array.from({ length: cells * cells }, uniform)
@@ -43,8 +44,8 @@ interface Parcel {
 }
 
 /**
- * An aerial scene drawn from a seed: parcelled fields with furrows, woods of shaded crowns, water, roofs that cast
- * shadows, roads. Colours of different classes overlap, so that texture and surroundings must tell them apart.
+ * Draws an aerial scene from a seed: parcelled fields with furrows, woods with shaded crowns, water, roofs that cast
+ * shadows, and roads. The colours of different classes overlap, so only texture and surroundings tell them apart.
  */
 export function drawSampleScene(side: number, seed: number): SampleScene {
   const uniform = uniformFrom(seed, 77)
@@ -118,7 +119,7 @@ function drawGround(side: number, truth: Uint8Array, colours: Float32Array, unif
   }
 }
 
-/** Light on tree crowns, 0…1: domes lit from the upper left. */
+/** Returns the light on tree crowns, 0…1: domes lit from the upper left. */
 function crownShades(side: number, uniform: Uniform): Float32Array {
   const shades = new Float32Array(side * side).fill(0.15)
   const count = Math.round((side * side) / 70)

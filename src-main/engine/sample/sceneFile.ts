@@ -5,17 +5,18 @@ import { transformTags } from '../../imagery/georeference.ts'
 import { type Field, TYPE, encodeDirectory, encodeHeader } from '../../labels/tiffFile.ts'
 
 const deflated = promisify(deflate)
+/** Side in pixels of the tiles of a generated scene. */
 export const SCENE_TILE = 512
 const BANDS = 3
 const AT_ONCE = 8
-/** WGS 84 / UTM zone 33N, and where the upper left corner of a generated scene lies in it. */
+/** WGS 84 / UTM zone 33N, and the upper left corner of a generated scene in it. */
 const EPSG = 32633
 const CORNER = { x: 500000, y: 5000000 }
 const METRES = 0.5
 
 /**
- * Writes a generated scene as a georeferenced, tiled, deflated RGB GeoTIFF, tile after tile: half a metre a pixel.
- * @param tileOf  interleaved RGB of a whole tile, whatever of it lies inside
+ * Writes a generated scene tile by tile as a georeferenced, tiled, deflated RGB GeoTIFF with pixels of half a metre.
+ * @param tileOf  returns interleaved RGB for a whole tile, even where the tile extends beyond the scene
  */
 export async function writeSceneFile(
   path: string,
@@ -56,7 +57,7 @@ export async function writeSceneFile(
       [324, TYPE.long, offsets],
       [325, TYPE.long, counts],
       ...place,
-      // Version 1.1.0 of GeoKeys: projected, pixels are areas, the coordinate system by its code.
+      // GeoKeys version 1.1.0: projected, pixels are areas, the coordinate system by its code.
       [34735, TYPE.short, [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, EPSG]]
     ]
     await handle.write(encodeDirectory(end, fields, false, false), 0, undefined, end)

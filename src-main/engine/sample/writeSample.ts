@@ -8,7 +8,11 @@ import { SCENE_TILE, writeSceneFile } from './sceneFile.ts'
 const SCENES = 4
 const SIDE = 640
 
-/** Writes generated aerial scenes, side by side on the ground, into `images` of a folder, and what is true of them into `truth`. @throws DiskFull, FolderNotWritable, Cancelled */
+/**
+ * Writes generated aerial scenes, next to each other on the ground, into the sub-folder `images`, and their masks into
+ * `truth`.
+ * @throws DiskFull, FolderNotWritable, Cancelled
+ */
 export async function writeSample(
   folder: string,
   signal: AbortSignal,
@@ -38,7 +42,7 @@ export async function writeSample(
   return { images, truth }
 }
 
-/** A tile of a picture, black beyond it. */
+/** Returns a tile of a scene, black beyond the scene's border. */
 function tileOf(colours: Uint8Array, column: number, row: number): Uint8Array {
   const tile = new Uint8Array(SCENE_TILE * SCENE_TILE * 3)
   const [left, top] = [column * SCENE_TILE, row * SCENE_TILE]

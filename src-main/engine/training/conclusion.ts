@@ -24,18 +24,19 @@ import { inferenceBackend } from '../runtime/compute.ts'
 import { frozenTrunkOf } from '../features/frozenTrunk.ts'
 import { surveyPixels } from './survey.ts'
 
-/** Boxes of the mean colours and gradients by which a head's clusters are joined, in pixels. */
+/** Sides in pixels of the boxes whose mean colours and gradients decide which clusters of a head are joined. */
 const MERGING_BOXES = [9, 21]
 const SURVEY_STREAM = 3
 const REFIT_STREAM = 4
 
+/** A run with a reader of its images. */
 export interface SurveyedRun {
   meta: RunMeta
-  /** Of the images that the run learns from. */
+  /** Reads the images that the run learns from. */
   reader: PictureReader
 }
 
-/** Looks at pixels all over a run's images with the given weights. @throws as `surveyPixels` does */
+/** Measures pixels all over a run's images with the given weights. @throws as `surveyPixels` does */
 export async function surveyRun(
   { meta, reader }: SurveyedRun,
   weights: Record<string, Float32Array>,
@@ -53,7 +54,11 @@ export async function surveyRun(
   })
 }
 
-/** k-means on features that are not learnt, the tree of its clusters, and heads that are its cuts. @throws as `surveyPixels` does */
+/**
+ * Runs k-means on features that are not trained. Returns the weights, the tree of clusters, and the heads that are cuts
+ * of it.
+ * @throws as `surveyPixels` does
+ */
 export async function clusteredWeights(
   run: SurveyedRun,
   state: Record<string, Float32Array>,
@@ -72,7 +77,7 @@ export async function clusteredWeights(
   )
 }
 
-/** Adds the heads that join another's clusters. */
+/** Adds the heads that join another head's clusters. */
 function joined(
   architecture: Architecture,
   weights: HeadWeights,
@@ -87,7 +92,7 @@ function joined(
     Object.assign(weights, mergedHead(head, tree))
   }
   const first = assignments[architecture.heads[0].name]
-  // Where no head is a cut, the first one's clusters have a tree, too.
+  // Where no head is a cut, the first head's clusters still get a tree.
   return {
     weights,
     tree: tree ?? treeOfClusters(first, looks, architecture.upright === true),
@@ -97,13 +102,17 @@ function joined(
 
 export interface Conclusion {
   weights: HeadWeights
-  /** Of the clusters of the head that others join. */
+  /** The tree of the clusters of the head that others join. */
   tree?: ClusterTree
-  /** Of the clusters of the first head. */
+  /** The map of the first head's clusters. */
   map?: MapPlace[]
 }
 
-/** What follows training, or stands in its place where the features are those of another network: heads that are refitted, the tree of their clusters, and heads that are its cuts. @throws as `surveyPixels` does */
+/**
+ * Follows training, or replaces it where the features come from another network: refits heads, builds the tree of their
+ * clusters, and adds the heads that are cuts of it.
+ * @throws as `surveyPixels` does
+ */
 export async function concludingWeights(
   run: SurveyedRun,
   recipe: Recipe,

@@ -7,19 +7,20 @@ import type { Batch, BatchShape } from '../../learning/views/pairs.ts'
 import { owedAnswers } from '../runtime/owedAnswers.ts'
 import { NO_WORKER_OF_GEOTIFF } from '../labelling/windowSource.ts'
 
+/** The images that crops are cut from, and the shape and views of the crops. */
 export interface CropSourceConfig {
   sight: Sight
   images: CatalogueImage[]
   statistics: BandStatistics
   shape: BatchShape
   views: ViewRecipe
-  /** Whole images only: side of the smallest part shown, as a share of the image's. */
+  /** For whole images only: side of the smallest part shown, as a share of the image's side. */
   smallestPart?: number
   seed: number
 }
 
 export interface CropperConfig extends CropSourceConfig {
-  /** Decoded pixels that this one of the threads keeps at hand, in bytes. */
+  /** Bytes of decoded pixels that this thread may cache. */
   keptBytes: number
 }
 
@@ -32,18 +33,19 @@ export interface CropReply {
   error?: { name: ErrorName; details: Record<string, string | number | undefined> }
 }
 
-/** Batches cut ahead of the one that is asked for, at least. */
+/** The least number of batches cut ahead of the requested one. */
 const AHEAD = 3
 
+/** Training batches by step, cut ahead of time on threads. */
 export interface CropSource {
-  /** @throws Cancelled, and what ended a thread */
+  /** Returns the batch of a step. @throws Cancelled, or the fault that ended a thread */
   next(step: number): Promise<Batch>
   stop(): Promise<void>
 }
 
 /**
- * Starts threads that cut the crops of each step, turn by turn. A batch depends on the seed and its step alone, not on
- * how many threads there are. An unreadable image is told once; whoever waits when the signal aborts is told so.
+ * Starts threads that take turns to cut the crops of each step. A batch depends only on the seed and its step, not on
+ * the number of threads. An unreadable image is reported once. Pending calls reject when the signal aborts.
  */
 export function startCropSource(
   config: CropSourceConfig,

@@ -1,4 +1,4 @@
-/** Cuts training crops on its own thread, ahead of the trainer. */
+/** Cuts training crops on a thread of its own, ahead of the trainer. */
 import { parentPort } from 'node:worker_threads'
 import { SmaltiError } from '../../contract/errors.ts'
 import type { CropReply, CropRequest } from './cropSource.ts'
@@ -7,7 +7,7 @@ import { createCropper } from './cropper.ts'
 const port = parentPort!
 let cut: ReturnType<typeof createCropper> | undefined
 
-/** Batches are made one after the other, so that the next one is done as soon as can be. */
+/** Batches are made one after the other, so that the next one is ready as soon as possible. */
 let queue: Promise<void> = Promise.resolve()
 
 port.on('message', (request: CropRequest) => {

@@ -27,12 +27,13 @@ import { randomPart, resample, samplingOf } from '../../learning/views/warp.ts'
 
 const BATCH_STREAM = 2
 const ADVERSARY_STREAM = 8
-/** Places tried for each pair before the images count as empty. */
+/** Places tried per pair before the images count as empty. */
 const TRIES = 1000
 
 /**
- * Decodes images and cuts the crops of a step. A batch depends on the configuration and its step alone, whichever were
- * cut before, and names the images that it found unreadable. @throws NoReadableImages
+ * Creates a function that decodes images and cuts the crops of a step. A batch depends only on the configuration and
+ * its step, not on the batches cut before. It also names the images found unreadable.
+ * @throws NoReadableImages
  */
 export function createCropper(
   config: CropperConfig
@@ -68,10 +69,13 @@ export function createCropper(
     return { values: resample(values, sampling, shape.bands), valid: mask }
   }
 
-  /** Its own numbers, so that all others are drawn alike whether or not an image was found broken meanwhile. */
+  /**
+   * A stream of its own, so that all other numbers stay the same whether or not an image was found unreadable
+   * meanwhile.
+   */
   const adversary = (step: number, tries: number): Uniform => uniformFrom(seed, ADVERSARY_STREAM, step, tries)
 
-  /** With the deformation that is hard for what the first view shows, after the shift into its frame. */
+  /** Adds the deformation that is hard for the content of the first view, after the shift into its frame. */
   const hardened = (first: Float32Array, pair: ViewPair, step: number, tries: number): ViewPair => {
     if (views.adef.steps === 0) return pair
     const hard = adversarialStep(views, first, shape.bands, shape.crop, adversary(step, tries))
@@ -111,7 +115,7 @@ export function createCropper(
       const size = scaledSize(image, reader.scale)
       const [top, rows] = place(size.height, pair.shift.rows)
       const [left, columns] = place(size.width, pair.shift.columns)
-      // Passed over only now, so that whoever finds it broken has drawn as many numbers as whoever knows.
+      // Skipped only here, so that a thread that finds the image unreadable has drawn as many numbers as one that knew.
       if (broken.has(image.path)) continue
       try {
         if (config.smallestPart !== undefined) {

@@ -13,9 +13,10 @@ import { type Chosen, chooseBackend } from '../runtime/compute.ts'
 import { type CropSourceConfig, startCropSource } from './cropSource.ts'
 import type { JobContext } from '../job.ts'
 
-/** Stream of random numbers that methods are fed. */
+/** Stream of the random numbers that methods are fed. */
 const FEED_STREAM = 7
 
+/** Everything that training needs besides where it starts and where it is saved. */
 export interface Learning {
   architecture: Architecture
   recipe: Recipe
@@ -23,16 +24,16 @@ export interface Learning {
   /** Weights and moments to start from. */
   state: Record<string, Float32Array>
   crops: CropSourceConfig
-  /** How long, and on what; without steps or minutes, the recipe decides. */
+  /** How long to train, and on which backend. Without steps or minutes, the recipe decides. */
   wanted: Pick<TrainingSettings, 'steps' | 'minutes' | 'backend'>
-  /** Measures anew which backend is the fastest. */
+  /** Measure again which backend is fastest. */
   retime?: boolean
 }
 
-/** A run that lacks only where it starts and where it is kept. */
+/** A run that lacks only where it starts and where it is saved. */
 export type ReadyRun = Omit<TrainingRun, 'position' | 'onCheckpoint'>
 
-/** The user's steps alone, or else the user's or the recipe's minutes and the recipe's steps. */
+/** The user's steps alone, or else the user's (or the recipe's) minutes together with the recipe's steps. */
 function limitOf({ steps, minutes }: Learning['wanted'], recipe: Recipe): TrainingRun['limit'] {
   if (steps !== undefined) return { steps }
   return { seconds: 60 * (minutes ?? recipe.minutes), steps: recipe.steps || undefined }
@@ -44,8 +45,9 @@ const cropThreads = ({ onGpu }: Backend): number =>
   onGpu ? Math.max(1, Math.min(MOST_CROP_THREADS, availableParallelism() - 1)) : 1
 
 /**
- * Trains with what `train` needs: a backend that has compiled the step, and threads that cut crops. Both are given
- * back when `work` is done. @throws BackendUnavailable, Cancelled and what `work` throws
+ * Prepares what `train` needs, a backend with the compiled step and threads that cut crops, and releases both when
+ * `work` is done.
+ * @throws BackendUnavailable, Cancelled and whatever `work` throws
  */
 export async function withTraining<T>(
   { architecture, recipe, shape, state, crops, wanted, retime = false }: Learning,
@@ -53,7 +55,7 @@ export async function withTraining<T>(
   onSkipped: (file: SkippedFile) => void,
   work: (run: ReadyRun, backend: Backend, chosen: Chosen) => Promise<T>
 ): Promise<T> {
-  context.onProgress({ stage: 'Choosing the backend' })
+  context.onProgress({ stage: 'Choosing a backend' })
   const { backend, chosen } = await chooseBackend(wanted.backend, { architecture, shape }, retime, context.signal)
   await using execution = disposed(await backend.compile(trainingStep(architecture, shape), state))
   await using source = stopped(startCropSource(crops, cropThreads(backend), context.signal, onSkipped))
@@ -73,7 +75,7 @@ export async function withTraining<T>(
       const { progress, rateFactor, seconds } = report
       const stage =
         rateFactor < 1
-          ? `Training at ${rateFactor} of the rate: numbers overflowed, gone back to the last checkpoint`
+          ? `Training (diverged; restarted from the last checkpoint with the learning rate × ${rateFactor})`
           : 'Training'
       context.onProgress({ stage, share: progress, remaining: (seconds * (1 - progress)) / progress, report })
     },

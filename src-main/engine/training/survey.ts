@@ -23,14 +23,15 @@ import type { FrozenTrunk } from '../../learning/network/backbone.ts'
 import { foldWeights } from '../../learning/network/forward.ts'
 import { type Uniform, integerBelow } from '../../learning/random.ts'
 
-/** Windows read, and pixels kept of them all. */
+/** Number of windows read, and of pixels kept from all of them together. */
 const WINDOWS = 96
 const PIXELS = 24_000
-/** Side of the part of a window from which pixels are drawn; beyond it lies what they see. */
+/** Side of the part of a window from which pixels are drawn. The margin around it is the context they see. */
 const CORE = 160
-/** Places tried for each window before the images count as empty there. */
+/** Places tried per window before the images count as empty there. */
 const TRIES = 40
 
+/** A network whose features and heatmaps are surveyed. */
 export interface SurveyedModel {
   architecture: Architecture
   weights: Record<string, Float32Array>
@@ -40,11 +41,10 @@ export interface SurveyedModel {
 }
 
 /**
- * Features, patch statistics and heatmaps of pixels drawn from windows all over the images, by the names of
- * `surveyProgram`'s outputs. What the network sees beyond a window is read too, mirrored beyond the image, so that pixels
- * are known as they are when they are labelled.
- *
- * @param window  side in pixels of the scaled images, which all images have
+ * Draws pixels from windows all over the images and returns their features, patch statistics and heatmaps, by the names
+ * of `surveyProgram`'s outputs. The context that the network sees beyond a window is read too (mirrored at the image's
+ * border), so that pixels look as they do when they are labelled.
+ * @param window  side in pixels of the scaled images; all images are at least this large
  * @throws Cancelled; NoReadableImages when none of the drawn images decodes
  */
 export async function surveyPixels(
@@ -61,7 +61,7 @@ export async function surveyPixels(
 ): Promise<Record<string, Points>> {
   const masked = images.some(({ gaps }) => gaps)
   const stride = outputStride(architecture)
-  // Heads as they were learnt see no more than what is measured here.
+  // The heads as they were trained see no more than the survey measures.
   const looking = {
     ...architecture,
     statistics: [...(architecture.statistics ?? []), ...Object.values(measured).flat()],
@@ -98,7 +98,7 @@ export async function surveyPixels(
         ...(backbone && { backbone })
       })
       const cells = cellsWithin(valid, { side, halo, stride })
-      // Of cells counted over the window, where they stand in what the program gives.
+      // Index in the program's output of a cell that is counted over the window.
       const place = (cell: number): number =>
         (Math.floor(cell / (side / stride)) - margin / stride) * across + (cell % (side / stride)) - margin / stride
       const drawn = Array.from({ length: Math.ceil(PIXELS / WINDOWS) }, () =>
@@ -119,12 +119,15 @@ export async function surveyPixels(
 
 interface Drawn {
   picture: Picture
-  /** First row of the window itself, and rows of its image. */
+  /** First row of the window without its halo, and height of its image. */
   top: number
   height: number
 }
 
-/** A window at a random place, with its halo, of which at least half holds data, or undefined where the images drawn have none. */
+/**
+ * Draws a window with its halo at a random place where at least half of it is valid; undefined if there is no such
+ * place in the images tried.
+ */
 async function drawWindow(
   reader: PictureReader,
   imageAt: (share: number) => CatalogueImage,
@@ -156,7 +159,7 @@ async function drawWindow(
   return undefined
 }
 
-/** Cells of a window, without its halo, of which enough holds data. */
+/** Cells of a window, without its halo, of which enough is valid. */
 function cellsWithin(
   valid: Uint8Array | undefined,
   { side, halo, stride }: { side: number; halo: number; stride: number }

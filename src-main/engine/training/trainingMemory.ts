@@ -5,14 +5,14 @@ import type { RunMeta } from '../../project/project.ts'
 const JOINT = 'memory/joint/'
 const BEST = 'memory/best/'
 
-/** What training remembers, as arrays of a checkpoint. */
+/** Converts the memory of training into arrays of a checkpoint. */
 export function memoryArrays({ joints, best }: TrainingMemory): NamedArrays {
   const under = (prefix: string, arrays: NamedArrays): NamedArrays =>
     Object.fromEntries(Object.entries(arrays).map(([name, values]) => [prefix + name, values]))
   return { ...under(JOINT, joints), ...under(BEST, best.state) }
 }
 
-/** A checkpoint's arrays taken apart: the state of the step, and what training remembered. */
+/** Splits a checkpoint's arrays into the state of the step and the memory of training. */
 export function recalled({ memory }: RunMeta, arrays: NamedArrays): { state: NamedArrays; memory?: TrainingMemory } {
   const below = (prefix: string): NamedArrays =>
     Object.fromEntries(

@@ -6,16 +6,18 @@ import { type PictureReader, scaledSize } from '../../imagery/pictures.ts'
 import { standardise } from '../../imagery/statistics.ts'
 import { ROW_BINS, rowEffect } from '../../learning/rowEffect.ts'
 
-/** Images that are looked at, the fewest that tell anything, and rows and columns read in the middle of each bin. */
+/**
+ * Number of images sampled, the fewest that allow a decision, and the rows and columns read in the middle of each bin.
+ */
 const IMAGES = 48
 const FEWEST = 8
 const STRIP = { rows: 24, columns: 512 }
-/** Above this effect of the row images count as upright. */
+/** If the row has a larger effect than this, the images count as upright. */
 const UPRIGHT = 0.005
 
 /**
- * Whether clusters may depend on how far up or down its image a pixel lies, as they should in photographs with the sky
- * above and must not in views from above. Decided without labels, unless the user did.
+ * Decides whether clusters may depend on a pixel's vertical position: they should in photographs with the sky above,
+ * and must not in views from above. The user's setting counts; otherwise this is decided without labels.
  * @throws Cancelled
  */
 export async function judgeUpright(
@@ -25,10 +27,10 @@ export async function judgeUpright(
   statistics: BandStatistics,
   signal: AbortSignal
 ): Promise<Upright> {
-  if (wanted !== 'auto') return { used: wanted === 'yes', reason: 'as was asked for' }
+  if (wanted !== 'auto') return { used: wanted === 'yes', reason: 'as requested' }
   if (images.some(({ placed }) => placed))
-    return { used: false, reason: 'the images are georeferenced, and so seen from above' }
-  if (images.length < FEWEST) return { used: false, reason: `${images.length} images are too few to tell` }
+    return { used: false, reason: 'the images are georeferenced, so they look down from above' }
+  if (images.length < FEWEST) return { used: false, reason: `too few images to tell (${images.length})` }
   const step = Math.max(1, images.length / IMAGES)
   const looked: number[][][] = []
   const slopes = { sum: 0, squares: 0, count: 0 }
@@ -37,7 +39,7 @@ export async function judgeUpright(
     const bins = await binsOf(images[Math.floor(at)], reader, statistics, slopes)
     if (bins) looked.push(bins)
   }
-  if (looked.length < FEWEST) return { used: false, reason: `${looked.length} images are too few to tell` }
+  if (looked.length < FEWEST) return { used: false, reason: `too few images to tell (${looked.length})` }
   const mean = slopes.sum / slopes.count
   const deviation = Math.sqrt(Math.max(slopes.squares / slopes.count - mean * mean, 1e-12))
   const effect = rowEffect(
@@ -47,11 +49,14 @@ export async function judgeUpright(
   return {
     used,
     effect,
-    reason: `what pixels look like depends on their row ${used ? 'clearly' : 'hardly'} (${effect.toFixed(4)}; the limit is ${UPRIGHT})`
+    reason: `appearance ${used ? 'clearly' : 'barely'} depends on the vertical position (${effect.toFixed(4)}; threshold ${UPRIGHT})`
   }
 }
 
-/** Means of the bands and of the length of their gradient in the bins of an image, or undefined where some hold no data. */
+/**
+ * Returns the means of the bands and of their gradient's length in each bin of an image, or undefined if a bin has no
+ * valid pixels.
+ */
 async function binsOf(
   image: CatalogueImage,
   reader: PictureReader,
@@ -73,7 +78,7 @@ async function binsOf(
     try {
       picture = await reader.read(image, window)
     } catch (fault) {
-      // It is named when its crops are drawn.
+      // The file is reported when its crops are drawn.
       if (fault instanceof SmaltiError && fault.name === 'UnreadableImage') return undefined
       throw fault
     }

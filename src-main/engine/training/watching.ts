@@ -1,5 +1,5 @@
 import type { Execution, NamedArrays } from '../../backends/program.ts'
-import type { WatchedPicture } from '../../contract/commands.ts'
+import type { WatchedPicture } from '../../contract/engine/progress.ts'
 import type { CatalogueImage } from '../../contract/imagery.ts'
 import type { TrainingReport } from '../../contract/training.ts'
 import { scaledSize } from '../../imagery/pictures.ts'
@@ -11,16 +11,17 @@ import { appliedWeights } from '../../learning/trainingStep.ts'
 import { inferenceBackend } from '../runtime/compute.ts'
 import type { SurveyedRun } from './conclusion.ts'
 
-/** Side of the part of a picture that is watched, in pixels of the scaled image. */
+/** Side of the watched part of an image, in pixels of the scaled image. */
 const SIDE = 256
 
+/** Shows how the clusters of one image form while a run trains. */
 export interface Watch {
-  /** The first head's clusters on the picture, by the weights as they are now. @throws UnreadableImage */
+  /** Labels the watched part with the first head and the current weights. @throws UnreadableImage */
   look(state: NamedArrays, report: TrainingReport): Promise<WatchedPicture>
   stop(): Promise<void>
 }
 
-/** Watches the middle of an image while a run learns; undefined where the run has no such image. */
+/** Starts watching the middle of an image while a run trains; undefined if the run has no such image. */
 export async function startWatch({ meta, reader }: SurveyedRun, path: string): Promise<Watch | undefined> {
   const { architecture, catalogue, settings, statistics } = meta
   const image = catalogue.images.find((entry) => entry.path === path)
@@ -92,7 +93,7 @@ function mostProbable(heatmap: Float32Array, from: number, clusters: number): nu
   return most
 }
 
-/** A square of the scaled image in pixels of the image itself. */
+/** Converts a square of the scaled image into pixels of the image itself. */
 function inImage(
   { width, height }: CatalogueImage,
   size: { width: number; height: number },

@@ -31,7 +31,10 @@ export async function openMask(path: string, image: LabelledImage, classes: True
   }
 }
 
-/** Finds the classes of a patch's pixels by the bands that the mask has. @throws TruthUnusable */
+/**
+ * Returns a function that finds the classes of a patch's pixels, chosen by the bands of the mask.
+ * @throws TruthUnusable
+ */
 async function classifierOf(
   { bands }: Raster,
   path: string,
@@ -52,10 +55,10 @@ async function classifierOf(
       )
   }
   if (colours !== 3)
-    throw unusable(`it has ${bands.length} bands; a mask has one of class numbers, or red, green and blue`)
+    throw unusable(`it has ${bands.length} bands; a mask needs one band of class numbers, or red, green and blue`)
   const inBytes = bands[0].type === 'uint8'
   if (classes.coloured) {
-    if (!inBytes) throw unusable('its colours have more than 8 bits; save it with 8')
+    if (!inBytes) throw unusable('its colours have more than 8 bits. Save it with 8 bits')
     return ({ bands: [red, green, blue], valid }) =>
       classesOf(
         red.length,
@@ -80,14 +83,14 @@ async function classifierOf(
         return red[i]
       },
       (value) => {
-        // A palette's grey may be another number than its index, and either could be meant.
+        // The index of a palette entry may differ from its grey value, and either could be the class.
         if (indices && !indices.has(value)) throw inColour(value, value, value)
         return classes.ofValue(value, path)
       }
     )
 }
 
-/** Indices of a palette whose colour is the grey of the same number, and no other index's. */
+/** Returns the palette indices whose colour is the grey of the same number and belongs to no other index. */
 function ownIndices(palette: readonly number[]): Set<number> {
   return new Set(
     palette.flatMap((colour, i) =>
@@ -96,7 +99,10 @@ function ownIndices(palette: readonly number[]): Set<number> {
   )
 }
 
-/** Index of the class of each valid pixel. Neighbours are mostly alike, so that `indexOf` is asked where the value changes only. */
+/**
+ * Returns the index of the class of each valid pixel. Neighbours are mostly alike, so `indexOf` is called only where
+ * the value changes.
+ */
 function classesOf(
   pixels: number,
   valid: Uint8Array | undefined,

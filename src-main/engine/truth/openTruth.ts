@@ -8,7 +8,8 @@ import type { TrueClasses } from './trueClasses.ts'
 import type { Truth } from './truth.ts'
 
 /**
- * Opens the truth of one image after the other; a GeoJSON file that serves several is read once.
+ * Returns a function that opens the truth of one image after the other. A GeoJSON file that serves several images is
+ * read once.
  * @throws TruthUnusable, UnreadableImage, InvalidSetting
  */
 export function truthOpener(classes: TrueClasses): (path: string, image: LabelledImage) => Promise<Truth> {

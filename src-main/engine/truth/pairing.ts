@@ -7,17 +7,19 @@ import type { LabelledImage } from '../../project/labelSets.ts'
 const MASK = /\.(png|tiff?)$/i
 const POLYGONS = /\.(geo)?json$/i
 
+/** Whether a truth file contains polygons rather than a mask. */
 export const isPolygons = (path: string): boolean => POLYGONS.test(path)
 
 export interface Pair {
   image: LabelledImage
-  /** Path of the file with its truth. */
+  /** Path of the file with the image's truth. */
   truth: string
 }
 
 /**
- * Pairs images with the files of a folder that have the same path but for the extension; composed and decomposed letters
- * (NFC, NFD) are the same. One GeoJSON file serves all images, one mask the image of its name or the only one.
+ * Pairs images with the files of a folder that have the same path apart from the extension; composed and decomposed
+ * letters (NFC, NFD) are equal. One GeoJSON file serves all images; one mask serves the image of its name, or the only
+ * image.
  * @throws TruthMissing, TruthAmbiguous, FolderNotFound
  */
 export async function pairsOf(path: string, images: readonly LabelledImage[]): Promise<Pair[]> {
@@ -48,7 +50,7 @@ async function inFolder(folder: string, images: readonly LabelledImage[]): Promi
     const [truths, claimants] = [truthsOf.get(key) ?? [], claims.get(key) ?? []]
     if (truths.length === 0) return []
     if (truths.length === 1 && claimants.length === 1) return [{ image, truth: join(folder, truths[0]) }]
-    // Several of one name are told apart by their extensions and folders, if each has its own.
+    // Files of one name are distinguished by extension and folder, if each image has its own.
     const exact =
       claimants.every(({ path }) => names.includes(path)) &&
       truths.every((name) => claimants.some(({ path }) => path === name))
@@ -57,7 +59,7 @@ async function inFolder(folder: string, images: readonly LabelledImage[]): Promi
   })
 }
 
-/** Path of an image as its folder has it: the catalogue numbers files of the same path from different folders. */
+/** Returns an image's path within its folder: the catalogue numbers files of the same path from different folders. */
 function nameInFolder({ path, file }: LabelledImage): string {
   const [folder, name] = [dirname(path), fileNameOf(locationOf(file))]
   return folder === '.' ? name : `${folder}/${name}`

@@ -8,8 +8,8 @@ import { type TrueClasses, UNSCORED } from './trueClasses.ts'
 import type { Truth } from './truth.ts'
 
 /**
- * Draws polygons on an image's grid; where they overlap, the last counts.
- * @param path  of their file
+ * Rasterises polygons on an image's grid; where they overlap, the last one counts.
+ * @param path  path of the polygons' file
  * @throws TruthUnusable, InvalidSetting, UnreadableImage
  */
 export async function openPolygons(
@@ -64,22 +64,22 @@ async function placed(
   }
 }
 
-/** Properties that tell a polygon's class, the first that any polygon of a file has. */
+/** Properties that name a polygon's class. The first one that any polygon of a file has is used. */
 const PROPERTIES = ['class', 'value', 'name'] as const
 
-/** Index of each feature's class. @throws TruthUnusable, InvalidSetting */
+/** Returns the index of each feature's class. @throws TruthUnusable, InvalidSetting */
 function indicesOf({ features }: Area, path: string, classes: TrueClasses): number[] {
   const unusable = (reason: string): SmaltiError => new SmaltiError('TruthUnusable', { path, reason })
   const given = (value: unknown): boolean => value !== undefined && value !== null && value !== ''
   const property = PROPERTIES.find((name) => features.some(({ properties }) => given(properties[name])))
   if (!property) throw unusable(`its polygons have no property ${PROPERTIES.join(', ').replace(/, (\w+)$/, ' or $1')}`)
   const values = features.map(({ properties }) => properties[property])
-  if (!values.every(given)) throw unusable(`a polygon has no property ${property}, and others have one`)
+  if (!values.every(given)) throw unusable(`some polygons have no property ${property}`)
   if (values.some((value) => typeof value !== 'number' && typeof value !== 'string'))
     throw unusable(`the property ${property} of a polygon is neither a number nor text`)
   const numbers = values.every((value) => typeof value === 'number' || NUMBER.test(value as string))
   return values.map((value) => (numbers ? classes.ofValue(Number(value), path) : classes.ofName(String(value), path)))
 }
 
-/** A number as shapefiles and tables keep it. */
+/** A number as shapefiles and tables write it. */
 const NUMBER = /^\s*[+-]?\d+(\.\d+)?\s*$/

@@ -8,21 +8,24 @@ import type { LabelledImage } from '../../project/labelSets.ts'
 /** Pixels by which a mask's corners may miss those of its image. */
 const MOST_PIXELS = 1
 
-/** Checks that a mask which says where it is shows the place of its image. @throws TruthUnusable */
+/** Checks that a georeferenced mask covers the same place as its image. @throws TruthUnusable */
 export async function checkPlace(path: string, mask: Raster, { file, page }: LabelledImage): Promise<void> {
   const theirs = await mask.georeference()
   if (!theirs?.transform) return
-  // An image that has gone says nothing.
+  // If the image no longer exists, there is nothing to compare with.
   const own = await georeferenceOfFile({ file, page, placed: true }).catch(() => undefined)
   const off = own && pixelsApart(own, theirs, mask)
   if (off === undefined || off <= MOST_PIXELS) return
   throw new SmaltiError('TruthUnusable', {
     path,
-    reason: `it shows another place than its image, ${Number.isFinite(off) ? `${Math.round(off)} pixels away` : 'in another part of the world'}`
+    reason: `it shows a different place from its image, ${Number.isFinite(off) ? `${Math.round(off)} pixels away` : 'in another part of the world'}`
   })
 }
 
-/** How far corners of a mask are from those of its image, in pixels of the image; undefined where that is not known. */
+/**
+ * Returns the distance between the corners of a mask and those of its image, in pixels of the image; undefined if it
+ * isn't known.
+ */
 function pixelsApart(own: Georeference, theirs: Georeference, { width, height }: Raster): number | undefined {
   if (!own.transform || !theirs.transform || own.place.known !== theirs.place.known) return undefined
   const corners = [

@@ -1,28 +1,34 @@
 import { SmaltiError } from '../../contract/errors.ts'
 
-/** Class of each value of a mask, or of each colour (`#rrggbb`). */
+/** Class number for each value of a mask, or for each colour (`#rrggbb`). */
 export type TruthMap = Readonly<Record<string, number>>
 
-/** Marks a pixel that the truth gives no class. */
+/** Marks a pixel that has no class in the truth. */
 export const UNSCORED = 255
-/** Classes that one evaluation distinguishes: as many as a byte can number besides `UNSCORED`. */
+/** The most classes that one evaluation distinguishes: as many as a byte can number besides `UNSCORED`. */
 export const MOST_CLASSES = 255
-/** Value that masks use for pixels without a class, whatever their number of bits, unless a truth map names it. */
+/** The value that masks use for pixels without a class, whatever their bit depth, unless a truth map names it. */
 const VOID = 255
-/** Larger whole numbers are markers of missing data, such as 3.4e38, rather than classes. */
+/** Larger whole numbers mark missing data, such as 3.4e38, rather than classes. */
 const LARGEST = 2 ** 32 - 1
 
-/** True classes of an evaluation, numbered from 0 in the order in which they are met: their numbers may be sparse. */
+/**
+ * The true classes of an evaluation, indexed from 0 in the order in which they are met, because their numbers may be
+ * sparse.
+ */
 export interface TrueClasses {
-  /** Whether a truth map says what colours stand for. */
+  /** Whether a truth map assigns classes to colours. */
   readonly coloured: boolean
-  /** Index of the class of a value of `path`, or `UNSCORED`. @throws TruthUnusable */
+  /** Returns the index of the class of a value in `path`, or `UNSCORED`. @throws TruthUnusable */
   ofValue(value: number, path: string): number
-  /** Index of the class of a colour, `0xrrggbb`, or `UNSCORED`. @throws TruthUnusable */
+  /** Returns the index of the class of a colour, `0xrrggbb`, or `UNSCORED`. @throws TruthUnusable */
   ofColour(colour: number, path: string): number
-  /** Index of the class of this name. @throws TruthUnusable, InvalidSetting where there is a truth map */
+  /** Returns the index of the class of this name. @throws TruthUnusable, InvalidSetting when there is a truth map */
   ofName(name: string, path: string): number
-  /** Number of each class by index; names are numbered from 0 in alphabetical order. @throws TruthUnusable where some have names and others numbers */
+  /**
+   * Returns the number of each class by index; named classes are numbered from 0 in alphabetical order.
+   * @throws TruthUnusable when some classes have names and others numbers
+   */
   numbers(): number[]
 }
 
@@ -41,7 +47,7 @@ export function createTrueClasses(truthMap: TruthMap | undefined): TrueClasses {
     if (indices.size === MOST_CLASSES)
       throw new SmaltiError('TruthUnusable', {
         path,
-        reason: `it has more than ${MOST_CLASSES} different classes; use --truth-map to choose or join classes`
+        reason: `it has more than ${MOST_CLASSES} different classes. Choose or combine classes with a class map`
       })
     indices.set(key, indices.size)
     return indices.size - 1
@@ -50,7 +56,7 @@ export function createTrueClasses(truthMap: TruthMap | undefined): TrueClasses {
     coloured: colours.size > 0,
     ofValue(value, path) {
       if (!Number.isInteger(value))
-        throw new SmaltiError('TruthUnusable', { path, reason: `it contains ${value}, and classes are whole numbers` })
+        throw new SmaltiError('TruthUnusable', { path, reason: `it contains ${value}, but classes are whole numbers` })
       if (value < 0) return UNSCORED
       const k = values ? values.get(value) : value === VOID ? undefined : value
       if (k === undefined) return UNSCORED
@@ -69,7 +75,7 @@ export function createTrueClasses(truthMap: TruthMap | undefined): TrueClasses {
       if (truthMap)
         throw new SmaltiError('InvalidSetting', {
           setting: '--truth-map',
-          reason: `it takes numbers or colours, and ${path} names its classes (${name}, …)`
+          reason: `it maps numbers or colours, but ${path} has class names (${name}, …)`
         })
       named = path
       return indexOf(name.normalize('NFC'), path)
@@ -80,7 +86,7 @@ export function createTrueClasses(truthMap: TruthMap | undefined): TrueClasses {
       if (keys.some((key) => typeof key === 'number'))
         throw new SmaltiError('TruthUnusable', {
           path: named,
-          reason: 'it names its classes, and other truth files number theirs'
+          reason: 'it has class names, but other reference files have class numbers'
         })
       const sorted = keys.map(String).sort()
       return keys.map((key) => sorted.indexOf(String(key)))

@@ -1,16 +1,16 @@
 import type { Size, Window } from '../../imagery/raster.ts'
 
-/** True classes of a window's pixels, row-major. */
+/** The true classes of a window's pixels, row-major. */
 export interface TruthPatch {
-  /** Indices of classes; `UNSCORED` where there is none. */
+  /** Class indices; `UNSCORED` where there is no class. */
   classes: Uint8Array
-  /** 1 inside the polygons of the truth, 0 outside; absent where it is a mask. */
+  /** 1 inside the polygons of the truth, 0 outside; absent for a mask. */
   covered?: Uint8Array
 }
 
-/** The truth about an image, read by windows of full resolution. */
+/** The truth of an image, read in windows at full resolution. */
 export interface Truth extends Size {
-  /** @throws TruthUnusable, TruthInColour, UnreadableImage, Cancelled */
+  /** Reads a window. @throws TruthUnusable, TruthInColour, UnreadableImage, Cancelled */
   read(window: Window, signal: AbortSignal): Promise<TruthPatch>
   close(): Promise<void>
 }

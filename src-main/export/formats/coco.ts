@@ -7,7 +7,7 @@ import { withLabels } from '../areas.ts'
 import type { ExportFormat, ExportItem } from '../format.ts'
 import { labelRows, writePng } from './pngMasks.ts'
 
-/** COCO counts categories from 1; 0 is no segment. */
+/** COCO counts categories from 1; 0 means no segment. */
 const idOf = (value: number): number => value + 1
 
 const categories = (classes: readonly ClusterClass[]): object[] =>
@@ -19,7 +19,7 @@ const categories = (classes: readonly ClusterClass[]): object[] =>
     color: rgbOf(colour)
   }))
 
-/** What readers copy into results. */
+/** Metadata that readers copy into their results. */
 const INFO = { info: { description: 'Labels exported by Smalti' }, licenses: [] }
 
 const imagesOf = (items: readonly ExportItem[]): object[] =>
@@ -33,7 +33,7 @@ interface Segment {
   bottom: number
 }
 
-/** Area and bounding box of each class. */
+/** Measures the area and bounding box of each class. */
 async function segmentsOf(labels: LabelSource, signal: AbortSignal): Promise<Map<number, Segment>> {
   const found = new Map<number, Segment>()
   for (const window of stripes(labels)) {
@@ -61,14 +61,14 @@ const boxOf = ({ left, top, right, bottom }: Segment): number[] => [left, top, r
 
 const pngName = (stem: string): string => `panoptic/${stem}.png`
 
-/** COCO's panoptic format: a PNG of segment numbers for each image, and one JSON; a class of an image is one segment. */
+/** COCO's panoptic format: a PNG of segment ids per image, and one JSON file. Each class is one segment per image. */
 export const cocoPanoptic: ExportFormat = {
   files: (items) => [...items.map(({ stem }) => pngName(stem)), 'panoptic.json'],
   async write({ out, items, classes, signal, onProgress }) {
     const annotations: object[] = []
     for (const [done, item] of items.entries()) {
       await withLabels(item, async (labels) => {
-        // A segment's number is written as red + 256 green + 65536 blue.
+        // A segment id is written as red + 256 green + 65536 blue.
         const painted = (values: Uint8Array): Uint8Array => {
           const colours = new Uint8Array(3 * values.length)
           values.forEach((value, i) => (colours[3 * i] = value === NO_LABEL ? 0 : idOf(value)))
@@ -99,7 +99,10 @@ export const cocoPanoptic: ExportFormat = {
   }
 }
 
-/** COCO's instance format with compressed run lengths, one annotation a class and image, as COCO-Stuff has them: loaders skip crowds. */
+/**
+ * COCO's instance format with compressed run lengths. As in COCO-Stuff, each class in an image is one annotation that
+ * isn't a crowd, because loaders skip crowds.
+ */
 export const cocoRle: ExportFormat = {
   files: () => ['annotations.json'],
   async write({ out, items, classes, signal, onProgress }) {
@@ -130,7 +133,7 @@ export const cocoRle: ExportFormat = {
   }
 }
 
-/** Lengths of runs outside and inside of each class by turns, column after column as COCO has them. */
+/** Returns the run lengths of each class, alternately outside and inside, column by column as in COCO. */
 async function runLengths(
   labels: LabelSource & Size,
   values: readonly number[],
@@ -166,7 +169,7 @@ async function runLengths(
   return runs
 }
 
-/** COCO's text of run lengths: differences to the length two before, five bits a character. */
+/** Encodes run lengths as COCO text: the difference to the length two before, five bits per character. */
 function compressed(lengths: readonly number[]): string {
   let text = ''
   lengths.forEach((length, i) => {

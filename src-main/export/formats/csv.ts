@@ -2,20 +2,21 @@ import { measureLabels, withLabels } from '../areas.ts'
 import { NO_LABEL } from '../../contract/labels.ts'
 import type { ExportFormat } from '../format.ts'
 
+/** File of the `csv` format, which lists the area of each class in each image. */
 const FILE = 'areas.csv'
 
-/** Text that a spreadsheet takes for a formula; apostrophes before it would be taken for ours. */
+/** Text that a spreadsheet would run as a formula, even after apostrophes, which would be mistaken for ours. */
 const FORMULA = /^'*[=+\-@\t\r\n＝＋－＠]/
 
-/** A field of a CSV file (RFC 4180). An apostrophe before what looks like a formula keeps spreadsheets from running it (OWASP). */
+/** Quotes a CSV field (RFC 4180). An apostrophe keeps spreadsheets from running text as a formula (OWASP). */
 export function csvField(text: string): string {
   const harmless = FORMULA.test(text) ? `'${text}` : text
   return harmless !== text || /[",;\t\r\n]|^ | $/.test(text) ? `"${harmless.replaceAll('"', '""')}"` : text
 }
 
 /**
- * Pixels, square metres and share of each class in each image; the share is of what is labelled. `area` says what square
- * metres are of: the ellipsoid of the scene's datum, or unknown.
+ * Writes pixels, square metres and share of each class in each image. The share is of the labelled pixels. The `area`
+ * column says whether square metres are on the ellipsoid of the scene's datum or unknown.
  */
 export const csvAreas: ExportFormat = {
   files: () => [FILE],

@@ -7,11 +7,11 @@ import { type SpatialReference, systemOf } from '../spatialReference.ts'
 
 const nameOf = (stem: string): string => `${stem}.fgb`
 
-/** Polygons in the scene's coordinate system, which is given by its code or its text. */
+/** Writes polygons in the scene's coordinate system, which is given by its code or its WKT. */
 export const flatGeobuf: ExportFormat = {
   files: (items) => items.map(({ stem }) => nameOf(stem)),
   async write({ out, items, classes, signal, onProgress }) {
-    // Its many modules are for this format alone.
+    // Loaded here because its many modules serve this format only.
     const geojson = await import('flatgeobuf/lib/mjs/geojson.js')
     for (const [done, item] of items.entries()) {
       const features = (await featuresOf(item, { classes, signal })).map((feature) => ({
@@ -32,7 +32,7 @@ export const flatGeobuf: ExportFormat = {
 const MAGIC = 8
 const LENGTH = 4
 
-/** The same file with a header that also names the layer and says where its coordinates are: the library writes a number only. */
+/** Adds the layer's name and a description of the coordinate system; the library writes only a number. */
 async function withSystem(file: Uint8Array, { georeference, layer }: ExportItem): Promise<Uint8Array> {
   const system = georeference?.transform && systemOf(georeference.place)
   const [{ Header }, { Crs }, { Column }] = await Promise.all([

@@ -6,10 +6,10 @@ import type { ExportFormat, ExportItem } from '../format.ts'
 const nameOf = (stem: string): string => `${stem}.geojson`
 /** Less than a millimetre on the ground. */
 const DIGITS = 9
-/** Features put into one write. */
+/** Number of features per write. */
 const AT_ONCE = 500
 
-/** Polygons in longitude and latitude on WGS 84 (RFC 7946). */
+/** Writes polygons in longitude and latitude on WGS 84 (RFC 7946). */
 export const geoJson: ExportFormat = {
   files: (items) => items.map(({ stem }) => nameOf(stem)),
   check: (items) => items.forEach((item) => void placerOf(item)),
@@ -32,14 +32,14 @@ export const geoJson: ExportFormat = {
   }
 }
 
-/** @throws PlaceUnknown where an image has no longitudes and latitudes */
+/** Returns the conversion to longitude and latitude. @throws PlaceUnknown when an image has none */
 function placerOf({ path, georeference, ...size }: ExportItem): ToGeographic {
   const found = georeference && toGeographic(georeference, size)
   if (found) return found
   const reason = !georeference?.transform
-    ? 'its place on the ground is not known'
+    ? "it isn't georeferenced"
     : georeference.place.known
-      ? 'no part of it lies on the earth'
+      ? 'no part of it is on the Earth'
       : georeference.place.reason
   throw new SmaltiError('PlaceUnknown', { path, reason })
 }

@@ -8,11 +8,11 @@ import { type LabelFeature, featuresOf, sceneRings } from '../features.ts'
 import { systemOf } from '../spatialReference.ts'
 
 const FILE = 'labels.gpkg'
-/** SQLite's application id and version of a GeoPackage 1.3. */
+/** SQLite's application id and user version of GeoPackage 1.3. */
 const IDENTITY = 'PRAGMA application_id = 1196444487; PRAGMA user_version = 10300;'
 const UNKNOWN_PLANE = -1
 
-/** One GeoPackage with a layer for each image, in its scene's coordinate system. */
+/** Writes one GeoPackage with a layer for each image, in the scene's coordinate system. */
 export const geoPackage: ExportFormat = {
   files: () => [FILE],
   async write({ out, items, classes, signal, onProgress }) {
@@ -29,7 +29,7 @@ export const geoPackage: ExportFormat = {
           onProgress((done + 1) / items.length)
         }
       } catch (fault) {
-        // SQLite's own words for a disk that takes no more.
+        // SQLite's messages for a full disk.
         if (/disk I\/O error|database or disk is full/i.test((fault as Error).message))
           throw new SmaltiError('DiskFull', { path: join(out.folder, FILE) })
         throw fault
@@ -49,10 +49,10 @@ CREATE TABLE gpkg_contents (table_name TEXT NOT NULL PRIMARY KEY, data_type TEXT
 CREATE TABLE gpkg_geometry_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, geometry_type_name TEXT NOT NULL, srs_id INTEGER NOT NULL, z TINYINT NOT NULL, m TINYINT NOT NULL, CONSTRAINT pk_geom_cols PRIMARY KEY (table_name, column_name), CONSTRAINT fk_gc_tn FOREIGN KEY (table_name) REFERENCES gpkg_contents(table_name), CONSTRAINT fk_gc_srs FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys (srs_id));
 `
 
-/** Where numbers begin for systems that no authority numbers. */
+/** First number for coordinate systems without an authority's code. */
 const FIRST_OWN = 100_000
 
-/** The number of a coordinate system in this file, which it gets where it has none yet. */
+/** Returns the number of a coordinate system in this file, and adds the system if needed. */
 function referenceOf(database: sqlite.Database, place: Place): number {
   const system = systemOf(place)
   if (!system) return UNKNOWN_PLANE
@@ -111,7 +111,7 @@ function writeLayer(
   database.exec('COMMIT')
 }
 
-/** GeoPackage's header with an envelope, and well-known binary. */
+/** Encodes a polygon as GeoPackage's header with an envelope, followed by well-known binary. */
 function polygonBlob(rings: readonly (readonly [number, number])[][], srs: number): Buffer {
   const points = rings.reduce((sum, ring) => sum + ring.length, 0)
   const blob = Buffer.alloc(8 + 32 + 9 + 4 * rings.length + 16 * points)

@@ -17,8 +17,9 @@ const namesOf = (stem: string): { raster: string; table: string; style: string }
 })
 
 /**
- * A label raster for a GIS: tiled, deflated, with overviews, in the order of a cloud-optimised GeoTIFF; the scene's
- * own tags; a colour table; beside it an attribute table that GDAL reads and a style that QGIS takes by its name.
+ * Writes label rasters for a GIS: tiled, deflated, with overviews, in the order of a cloud-optimised GeoTIFF, with the
+ * scene's own tags and a colour table. Next to each raster are an attribute table for GDAL and a style that QGIS finds
+ * by its name.
  */
 export const labelGeoTiff: ExportFormat = {
   files: (items, _, measures) =>
@@ -50,7 +51,7 @@ export const labelGeoTiff: ExportFormat = {
   }
 }
 
-/** Labels that differ from the stored ones, as a raster of their own. */
+/** Writes labels that differ from the stored ones to a separate raster. */
 async function relabelled(
   item: ExportItem,
   path: string,
@@ -72,7 +73,10 @@ const FIELDS: [name: string, type: 'integer' | 'real' | 'text', usage: number][]
 ]
 const TYPES = { integer: 0, real: 1, text: 2 }
 
-/** GDAL's raster attribute table: value, name, colour, pixels, and square metres on the ellipsoid where the scene's place is known. */
+/**
+ * Writes GDAL's raster attribute table: value, name, colour, pixels, and square metres on the ellipsoid if the scene's
+ * place is known.
+ */
 function attributeTable(
   { georeference }: ExportItem,
   classes: readonly ClusterClass[],
@@ -98,13 +102,13 @@ function attributeTable(
   return `<PAMDataset>\n${place}  <PAMRasterBand band="1">\n    <GDALRasterAttributeTable tableType="thematic">\n${[...fields, ...rows].join('\n')}\n    </GDALRasterAttributeTable>\n  </PAMRasterBand>\n</PAMDataset>\n`
 }
 
-/** The coordinate system as text, where the raster's tags do not name it. */
+/** Returns the coordinate system as text if the raster's tags don't name it. */
 function systemText({ tags, place }: Georeference): string | undefined {
   if (tags.some(({ tag }) => tag === TAG.geoKeys)) return undefined
   return place.known ? (place.crs.wkt('WKT1:GDAL') ?? place.crs.wkt('WKT2:2019')) : place.wkt
 }
 
-/** QGIS' style of a raster with a colour for each value. */
+/** Writes a QGIS style with a colour for each value of a raster. */
 export function qgisStyle(classes: readonly ClusterClass[]): string {
   const entries = classes.map(
     ({ name, colour }, value) =>

@@ -5,7 +5,7 @@ import type { ExportFormat } from '../format.ts'
 
 const MAGIC = Buffer.from('\x93NUMPY\x01\x00', 'latin1')
 
-/** NumPy's format, version 1: a header in Python, padded to 64 bytes, then rows. */
+/** Returns the header of NumPy's format, version 1: a Python literal, padded to 64 bytes. Rows follow. */
 function headerOf(height: number, width: number): Buffer {
   const text = `{'descr': '|u1', 'fortran_order': False, 'shape': (${height}, ${width}), }`
   const padding = 64 - ((MAGIC.length + 2 + text.length + 1) % 64)
@@ -17,7 +17,7 @@ function headerOf(height: number, width: number): Buffer {
 
 const nameOf = (stem: string): string => `${stem}.npy`
 
-/** An 8-bit array [height, width] of each image, 255 without label, and the classes. */
+/** Writes an 8-bit array [height, width] for each image, 255 where there is no label, and the classes. */
 export const npyArrays: ExportFormat = {
   files: (items) => [...items.map(({ stem }) => nameOf(stem)), 'classes.json'],
   async write({ out, items, classes, signal, onProgress }) {
@@ -37,7 +37,7 @@ export const npyArrays: ExportFormat = {
   }
 }
 
-/** Names and colours by value. */
+/** Lists names and colours by value. */
 export function classesJson(classes: readonly { name: string; colour: string }[]): string {
   return `${JSON.stringify({ classes: classes.map((entry, index) => ({ index, ...entry })) }, null, 2)}\n`
 }

@@ -30,8 +30,8 @@ const SIGNATURE = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10])
 const COLOUR_TYPE = { grey: 0, rgb: 2, palette: 3 } as const
 
 /**
- * Writes a PNG of 8 bits row by row, so that no picture is ever held.
- * @param rows  gives the bytes of some rows from the top to the bottom
+ * Writes an 8-bit PNG row by row, so that no image is ever in memory whole.
+ * @param rows  supplies the bytes of consecutive rows, from top to bottom
  */
 export async function writePng(
   handle: FileHandle,
@@ -64,7 +64,7 @@ export async function writePng(
   await handle.appendFile(chunk('IEND', new Uint8Array(0)))
 }
 
-/** An image's labels from the top to the bottom. @throws Cancelled */
+/** Reads an image's labels from top to bottom. @throws Cancelled */
 export async function* labelRows(
   labels: LabelSource,
   signal: AbortSignal,
@@ -88,7 +88,7 @@ async function writeEach(
 
 const nameOf = (stem: string): string => `${stem}.png`
 
-/** One 8-bit one-channel PNG for each image, whose values are class indices, 255 without label, and `classes.json`. */
+/** Writes a one-channel 8-bit PNG of class indices for each image, 255 where there is no label, and `classes.json`. */
 export const pngMasks: ExportFormat = {
   files: (items) => [...items.map(({ stem }) => nameOf(stem)), 'classes.json'],
   async write(context) {
@@ -100,7 +100,7 @@ export const pngMasks: ExportFormat = {
   }
 }
 
-/** The same, indexed, so that a viewer shows the classes' colours. */
+/** Writes the same as an indexed PNG, so that viewers show the classes' colours. */
 export const palettePng: ExportFormat = {
   files: pngMasks.files,
   async write(context) {
@@ -114,10 +114,10 @@ export const palettePng: ExportFormat = {
   }
 }
 
-/** Characters of a class's name in a file name, and their bytes at most. */
+/** Most characters of a class name in a file name, and most bytes of the file name. */
 const CLASS_NAME = { characters: 80, bytes: 240 }
 
-/** A file name of a class: its number, and as much of its name as every file system takes. */
+/** Returns a file name for a class: its number, and as much of its name as all file systems accept. */
 export function classFileName(name: string, value: number): string {
   const safe = Array.from(name.replace(/[\p{Cc}<>:"/\\|?*]+/gu, '_').trim())
     .slice(0, CLASS_NAME.characters)
@@ -125,7 +125,7 @@ export function classFileName(name: string, value: number): string {
   return `${String(value).padStart(3, '0')} ${firstBytes(safe, CLASS_NAME.bytes)}`.replace(/[. ]+$/, '')
 }
 
-/** For each image and class a mask, 255 where the class is and 0 elsewhere. */
+/** Writes a mask for each image and class, 255 inside the class and 0 elsewhere. */
 export const pngPerClass: ExportFormat = {
   files: (items, classes) => [
     ...items.flatMap(({ stem }) => classes.map(({ name }, value) => `${stem}/${classFileName(name, value)}.png`)),

@@ -8,15 +8,15 @@ import { withLabels } from '../areas.ts'
 import type { ExportFormat, ExportItem } from '../format.ts'
 
 const labelsName = ({ stem }: ExportItem): string => `labels/${stem}.txt`
-/** Where Ultralytics finds an image's labels: `images` becomes `labels`, and the ending `.txt`. */
+/** Ultralytics looks for an image's labels by replacing `images` with `labels` and the extension with `.txt`. */
 const imageName = ({ stem, path }: ExportItem): string => `images/${stem}${extname(path)}`
 const DIGITS = 6
-/** Every fifth image validates. */
+/** Every fifth image is for validation. */
 const VALIDATES = 5
 
-/** An image that can be trained on: one at an address, or one that no longer exists, cannot. */
+/** Whether an image can be trained on: it is on this computer and still exists. */
 const isThere = ({ file }: ExportItem): boolean => !isAddress(file) && existsSync(file)
-/** Whether an image already is where its labels make Ultralytics look. */
+/** Whether an image is already where Ultralytics expects it, given its labels. */
 function isInPlace(item: ExportItem, folder: string): boolean {
   const place = join(folder, imageName(item))
   return existsSync(place) && realpathSync.native(place) === realpathSync.native(item.file)
@@ -25,12 +25,12 @@ const copied = (items: readonly ExportItem[], folder: string): ExportItem[] =>
   items.filter((item) => isThere(item) && !isInPlace(item, folder))
 
 /**
- * A data set that Ultralytics trains on: for each image its labels, a copy beside them unless the image is there
- * already, and lists of those that train and validate. A link in a copy's place would let a trainer that repairs
- * images change the user's own.
+ * Writes a data set for training with Ultralytics: labels for each image, a copy of the image unless it is already in
+ * place, and lists of images for training and validation. Copies aren't links, because a trainer that repairs images
+ * would then change the originals.
  *
- * For each patch a line has its class and the corners of one ring, 0…1 across and down. A hole cannot be said there:
- * it is joined to the outer ring by a cut there and back.
+ * For each patch, one line gives the class and the corners of one ring, 0…1 across and down. The format has no holes: a
+ * hole is connected to the outer ring by a cut there and back.
  */
 export const yoloSegments: ExportFormat = {
   inList: true,
@@ -45,7 +45,7 @@ export const yoloSegments: ExportFormat = {
     const missing = items.filter((item) => !isThere(item)).length
     return missing > 0
       ? [
-          `${missing} ${missing === 1 ? 'image' : 'images'} could not be copied next to the labels: train.txt and val.txt leave ${missing === 1 ? 'it' : 'them'} out.`
+          `${missing} ${missing === 1 ? 'image' : 'images'} could not be copied next to the labels, so train.txt and val.txt omit ${missing === 1 ? 'it' : 'them'}.`
         ]
       : []
   },
@@ -61,7 +61,7 @@ export const yoloSegments: ExportFormat = {
       })
       await out.write(labelsName(item), lines.join(''))
       if (signal.aborted) throw new SmaltiError('Cancelled')
-      // Where the file system can, the copy takes no room until one of the two is changed.
+      // On file systems that support it, the copy takes no space until one of the two files changes.
       if (copies.has(item))
         await out.stream(imageName(item), (_, temporary) => copyFile(item.file, temporary, constants.COPYFILE_FICLONE))
       onProgress((done + 1) / items.length)
@@ -72,15 +72,15 @@ export const yoloSegments: ExportFormat = {
     await out.write('val.txt', list(val))
     const missing = items.filter((item) => !isThere(item))
     const left = missing.map(
-      (item) => `# Not copied, and in neither list: ${quoted(item.path)} belongs at ${quoted(imageName(item))}\n`
+      (item) => `# Not copied and in neither list: copy ${quoted(item.path)} to ${quoted(imageName(item))}\n`
     )
     const names = classes.map(({ name }, value) => `  ${value}: ${quoted(name)}\n`)
-    const place = `# The folder of this file; change it after moving the folder.\npath: ${quoted(out.folder)}\n`
+    const place = `# The folder of this file. Update it after moving the folder.\npath: ${quoted(out.folder)}\n`
     await out.write('data.yaml', `${place}train: train.txt\nval: val.txt\n${left.join('')}names:\n${names.join('')}`)
   }
 }
 
-/** Every fifth image validates, the last of fewer; a single one does both. */
+/** Assigns every fifth image to validation; of fewer images, the last. A single image serves both. */
 function split<T>(images: readonly T[]): { train: T[]; val: T[] } {
   if (images.length < 2) return { train: [...images], val: [...images] }
   if (images.length < VALIDATES) return { train: images.slice(0, -1), val: images.slice(-1) }
@@ -88,7 +88,7 @@ function split<T>(images: readonly T[]): { train: T[]; val: T[] } {
   return { train: images.filter((image, i) => !validates(image, i)), val: images.filter(validates) }
 }
 
-/** A string of YAML, which is one of JSON without what YAML calls a line end or not printable. */
+/** Quotes a YAML string as JSON, escaping characters that YAML treats as line ends or unprintable. */
 function quoted(text: string): string {
   return JSON.stringify(text.replace(/\p{Surrogate}/gu, '\ufffd')).replace(
     /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g,

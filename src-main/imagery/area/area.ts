@@ -5,28 +5,35 @@ import { type Transform, toPixel, toWorld } from '../crs/transform.ts'
 import type { Georeference } from '../georeference.ts'
 import type { Size, Window } from '../grid.ts'
 
-/** What GeoJSON's coordinates are where nothing is said (RFC 7946 §4). */
+/** The coordinate system of a GeoJSON file that doesn't name one (RFC 7946 §4). */
 const LONGITUDE_LATITUDE = 'EPSG:4326'
 
-/** A coordinate system by the name that a file gives: `EPSG:32618`, `urn:ogc:def:crs:EPSG::32618`, CRS84; longitude and latitude without any. */
+/**
+ * Finds the coordinate system that a file names: `EPSG:32618`, `urn:ogc:def:crs:EPSG::32618` or CRS84. Without a name
+ * it is longitude and latitude.
+ */
 export function placeOfName(name: string | undefined): Promise<Place> {
   if (name === undefined || /CRS:?84$|EPSG:{1,2}(?:[\d.]*:)?4326$/i.test(name)) return placeFrom(LONGITUDE_LATITUDE)
   const [, authority, code] = /([A-Za-z]+\w*):{1,2}(?:[\d.]*:)?(\w+)$/.exec(name) ?? []
   return placeFrom(code === undefined ? name : `${authority.toUpperCase()}:${code}`)
 }
 
-/** An area in longitude and latitude on WGS 84. @throws InvalidSetting where its coordinate system is not known */
+/**
+ * Converts an area to longitude and latitude on WGS 84.
+ *
+ * @throws InvalidSetting when its coordinate system is unknown
+ */
 export async function inLongitudeLatitude({ crs: name, features }: Area): Promise<Area> {
   const place = await placeOfName(name)
   if (!place.known)
-    throw new SmaltiError('InvalidSetting', { setting: 'area', reason: `its coordinate system ${name} is not known` })
+    throw new SmaltiError('InvalidSetting', { setting: 'area', reason: `its coordinate system, ${name}, is unknown` })
   const moved = (ring: readonly Position[]): Position[] => {
     const points = Float64Array.from(ring.flat())
     place.crs.toLonLat(points)
     if (points.some(Number.isNaN))
       throw new SmaltiError('InvalidSetting', {
         setting: 'area',
-        reason: `a corner of it is outside its coordinate system ${name}`
+        reason: `one of its corners is outside its coordinate system, ${name}`
       })
     return pairsOf(points)
   }
@@ -39,16 +46,18 @@ export async function inLongitudeLatitude({ crs: name, features }: Area): Promis
 }
 
 type Position = [x: number, y: number]
-/** Rings of one feature in columns and rows of a scene. */
+/** Rings of one feature, in columns and rows of a scene. */
 export type PixelRings = [column: number, row: number][][]
 
 export const pairsOf = (points: Float64Array): Position[] =>
   Array.from({ length: points.length / 2 }, (_, i) => [points[2 * i], points[2 * i + 1]])
 
 /**
- * An area's features in columns and rows of a scene, all rings of one together (even-odd), cut to about the scene. Edges
- * are straight in the area's coordinates, and as curved in the scene's as its projection has them.
- * @throws AreaUnreachable when the scene's place or either coordinate system is not known, or a corner is off the earth as the scene shows it
+ * Converts an area's features to columns and rows of a scene, clipped to roughly the scene's extent. The rings of a
+ * feature stay together (even-odd rule). Edges are straight in the area's coordinates, so they may be curved in the
+ * scene's.
+ * @throws AreaUnreachable when the scene's place or either coordinate system is unknown, or when a corner has no
+ *   position on the earth in the scene's projection
  */
 export async function inPixels(
   area: Area,
@@ -56,11 +65,10 @@ export async function inPixels(
   path: string
 ): Promise<PixelRings[]> {
   const { transform, place } = scene.georeference ?? {}
-  if (!transform || !place)
-    throw new SmaltiError('AreaUnreachable', { path, reason: 'its place on the ground is not known' })
+  if (!transform || !place) throw new SmaltiError('AreaUnreachable', { path, reason: 'its location is unknown' })
   const given = await placeOfName(area.crs)
   if (!given.known)
-    throw new SmaltiError('AreaUnreachable', { path, reason: `the area's coordinate system ${area.crs} is not known` })
+    throw new SmaltiError('AreaUnreachable', { path, reason: `the area's coordinate system, ${area.crs}, is unknown` })
   if (!place.known) throw new SmaltiError('AreaUnreachable', { path, reason: place.reason })
   const same = given.crs.code !== undefined && given.crs.code === place.crs.code
   const convert = (points: Float64Array, inverse = false): void => {
@@ -69,7 +77,7 @@ export async function inPixels(
     const before = from.geographic && to.geographic ? points.slice() : undefined
     from.toLonLat(points)
     to.toLonLat(points, true)
-    // Longitudes stay on their turn: scenes may run from 0° to 360°.
+    // Keep longitudes on the same turn, because scenes may run from 0° to 360°.
     const turn = (2 * Math.PI) / to.unit.size
     if (before)
       for (let i = 0; i < points.length; i += 2)
@@ -90,8 +98,7 @@ export async function inPixels(
         if (!corners.flat().every(Number.isFinite))
           throw new SmaltiError('AreaUnreachable', {
             path,
-            reason:
-              'a corner of the area is where the scene shows no ground. Draw the area within the part that shows ground'
+            reason: 'a corner of the area is where the scene shows no ground. Draw it within the part that does'
           })
         return [corners]
       })
@@ -104,13 +111,14 @@ interface Box {
   high: Position
 }
 
-/** Places along each side of a scene from which its box is found, and by how much of itself the box is grown. */
+/** Number of points along each side of a scene that determine its box, and the share by which the box is grown. */
 const ALONG = 16
 const MARGIN = 0.25
 
 /**
- * What a scene covers in other coordinates, with room about it.
- * @param period  after which longitudes repeat, for scenes whose own coordinates are none: they are brought together
+ * Returns the box that a scene covers in other coordinates, with a margin.
+ * @param period  the span after which longitudes repeat, when the other coordinates are geographic; keeps the points
+ *                together
  */
 function boxOf(
   { width, height }: Size,
@@ -133,14 +141,16 @@ function boxOf(
   const [xs, ys] = [near.map(([x]) => x), near.map(([, y]) => y)]
   const low: Position = [Math.min(...xs), Math.min(...ys)]
   const high: Position = [Math.max(...xs), Math.max(...ys)]
-  // About a pole there is every longitude.
+  // A scene that contains a pole touches every longitude.
   if (period !== undefined && high[0] - low[0] > period / 3)
     return { low: [-Infinity, low[1] - period], high: [Infinity, high[1] + period] }
   const [dx, dy] = [(high[0] - low[0]) * MARGIN, (high[1] - low[1]) * MARGIN]
   return { low: [low[0] - dx, low[1] - dy], high: [high[0] + dx, high[1] + dy] }
 }
 
-/** A ring, and where longitudes repeat also as it is a turn farther east or west, as far as it meets a box there. */
+/**
+ * Returns a ring and, where longitudes repeat, its copies a turn farther east or west, as long as they meet the box.
+ */
 function repeats(
   ring: readonly Position[],
   { low, high }: Box,
@@ -154,7 +164,7 @@ function repeats(
     .map((turn) => ring.map(([x, y]): Position => [x + turn * period, y]))
 }
 
-/** The part of a ring inside a box (Sutherland and Hodgman 1974); edges along the box may lie over each other, which an even-odd filling does not see. */
+/** Clips a ring to a box (Sutherland and Hodgman 1974). Edges along the box may overlap; even-odd fills ignore it. */
 function clipped(ring: readonly Position[], { low, high }: Box): Position[] {
   let part = ring.slice(0, -1)
   for (const axis of [0, 1] as const) {
@@ -180,11 +190,13 @@ function clipped(ring: readonly Position[], { low, high }: Box): Position[] {
   return part.length === 0 ? [] : [...part, part[0]]
 }
 
-/** How far an edge may lie from where it belongs, in pixels, and how often it is halved at most. */
+/**
+ * Largest distance in pixels between an edge and its true course, and the most times an edge is halved to get there.
+ */
 const STRAIGHT = 0.1
 const MOST_HALVINGS = 12
 
-/** A ring's corners in pixels, with more between them where a straight edge would not lie where it belongs. */
+/** Returns a ring's corners in pixels, with extra corners where a straight edge would miss its true course. */
 function curved(ring: readonly Position[], toPixels: (points: Float64Array) => Position[]): Position[] {
   const middleOf = ([a, b]: Position, [c, d]: Position): Position => [(a + c) / 2, (b + d) / 2]
   let edges = ring.slice(1).map((to, i) => ({ from: ring[i], to }))
@@ -211,9 +223,9 @@ function curved(ring: readonly Position[], toPixels: (points: Float64Array) => P
 }
 
 /**
- * Pixels of a window whose centres lie inside rings (even-odd rule), set to `value`.
- * @param into    row-major, of the window's size
- * @param ratios  pixels of the window's grid to a pixel of the rings'
+ * Sets the pixels of a window whose centres are inside rings (even-odd rule) to `value`.
+ * @param into    row-major, the size of the window
+ * @param ratios  pixels of the window's grid per pixel of the rings' grid
  */
 export function fillRings(
   rings: PixelRings,

@@ -6,7 +6,7 @@ import { placeOfName } from './area.ts'
 
 type Ring = [number, number][]
 
-/** Heights and measures may follow x and y. */
+/** A position; heights and measures may follow x and y. */
 const position = z.tuple([z.number(), z.number()], z.unknown())
 const polygon = z.array(z.array(position))
 const multiPolygon = z.array(polygon)
@@ -15,7 +15,7 @@ const crsMember = z.union([
   z.object({ type: z.literal('EPSG'), properties: z.object({ code: z.union([z.int(), z.string().regex(/^\d+$/)]) }) })
 ])
 
-/** A geometry of any type; its coordinates and parts are read once the type is known. */
+/** A geometry of any type. Its coordinates and parts are read once the type is known. */
 const geometry = z.object({
   type: z.enum([
     'Polygon',
@@ -44,16 +44,16 @@ const document = z.union([
   geometry
 ])
 
-/** Longitudes go on beyond 180° where something crosses it. */
+/** Largest longitude accepted: shapes that cross 180° may continue beyond it. */
 const MOST_LONGITUDE = 540
-/** Nothing real nests deeper; deeper recursion would overflow the stack. */
+/** Deepest nesting accepted. No real file goes deeper, and deeper recursion would overflow the stack. */
 const MOST_NESTED = 100
 
 /**
- * Reads the polygons of a GeoJSON file (UTF-8, or UTF-16 with a byte order mark). Each polygon or multi-polygon becomes a
- * feature; points, lines and empty geometries are left out.
- * @param setting  names the option or field that the path came from
- * @throws InvalidSetting naming `setting`, the file and what is wrong with it
+ * Reads the polygons of a GeoJSON file (UTF-8, or UTF-16 with a byte order mark). Each polygon or multi-polygon becomes
+ * a feature; points, lines and empty geometries are left out.
+ * @param setting  the option or field that the path came from
+ * @throws InvalidSetting naming `setting`, the file and the problem
  */
 export async function readArea(path: string, setting: string): Promise<Area> {
   const refused = (reason: string): SmaltiError =>
@@ -112,7 +112,7 @@ async function readJsonText(path: string, refused: Refused): Promise<unknown> {
   }
 }
 
-/** Text of a file, by its byte order mark. */
+/** Decodes a file's text according to its byte order mark. */
 function decoded(bytes: Uint8Array): string {
   const mark =
     bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8'
@@ -120,7 +120,7 @@ function decoded(bytes: Uint8Array): string {
   return new TextDecoder(mark).decode(bytes)
 }
 
-/** Why a document is refused, by the formats that are taken for GeoJSON most often. */
+/** Explains why a document is rejected, with a special reason for the formats most often mistaken for GeoJSON. */
 function notGeoJson(content: unknown, error: z.ZodError): string {
   const { type, geometryType, features, annotations } = Object(content) as Partial<
     Record<'type' | 'geometryType' | 'features' | 'annotations', unknown>
@@ -143,7 +143,10 @@ interface Part {
   crs: unknown
 }
 
-/** Polygons of a geometry. The parts of a collection stay apart: unlike those of a multi-polygon they may overlap. */
+/**
+ * Collects the polygons of a geometry. The parts of a collection stay separate: unlike the parts of a multi-polygon,
+ * they may overlap.
+ */
 function polygonsOf(shape: Geometry | null | undefined, refused: Refused, depth = 0): Part[] {
   if (!shape) return []
   if (depth > MOST_NESTED) throw refused('nests its geometries too deeply')
@@ -166,17 +169,17 @@ function polygonsOf(shape: Geometry | null | undefined, refused: Refused, depth 
   return polygons.length > 0 ? [{ polygons, crs: shape.crs }] : []
 }
 
-/** Whether a ring can enclose anything; empty and degenerate ones can't. */
+/** Whether a ring can enclose an area. Empty and degenerate rings can't. */
 const coversGround = (ring: readonly unknown[] | undefined): boolean => ring !== undefined && ring.length >= 3
 
-/** A ring that ends where it begins, as the standard demands and not every program writes. */
+/** Closes a ring, as the standard requires and some programs forget. */
 function closed(positions: readonly z.infer<typeof position>[]): Ring {
   const ring = positions.map(([x, y]): [number, number] => [x, y])
   const [first, last] = [ring[0], ring[ring.length - 1]]
   return first[0] === last[0] && first[1] === last[1] ? ring : [...ring, first]
 }
 
-/** Name of the innermost coordinate system that is given; undefined stands for longitude and latitude. */
+/** Returns the name of the innermost coordinate system given; undefined stands for longitude and latitude. */
 function nameOf(members: readonly unknown[], refused: Refused): string | undefined {
   const given = members.find((member) => member !== undefined && member !== null)
   if (given === undefined) return undefined

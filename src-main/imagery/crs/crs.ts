@@ -2,40 +2,41 @@ import { z } from 'zod'
 import { sharedWork } from '../reading/sharedWork.ts'
 import { type Handle, type Move, type Proj, type WktKind, loadProj } from './proj.ts'
 
+/** The shape of the earth that a coordinate system assumes. */
 export interface Ellipsoid {
-  /** Metres. */
+  /** In metres. */
   semiMajor: number
   /** (a − b) / a; 0 for a sphere. */
   flattening: number
 }
 
-/** A coordinate reference system that PROJ understands and can lead to longitude and latitude. */
+/** A coordinate reference system that PROJ understands and can convert to longitude and latitude. */
 export interface Crs {
   name: string
-  /** `EPSG:27700`, where an authority names it. */
+  /** A code such as `EPSG:27700`, if an authority names the system. */
   code?: string
-  /** Coordinates are longitude and latitude. */
+  /** Whether coordinates are longitude and latitude. */
   geographic: boolean
-  /** Of a map unit: metres, or radians where coordinates are angles. */
+  /** The unit of coordinates. Its size is in metres, or in radians if coordinates are angles. */
   unit: { name: string; size: number }
   ellipsoid: Ellipsoid
-  /** To longitude and latitude on WGS 84 in degrees, or from there; NaN off the earth. */
+  /** Converts to or from longitude and latitude on WGS 84, in degrees. Points off the earth become NaN. */
   toLonLat: Move
-  /** To longitude and latitude on its own datum in radians; no way back. */
+  /** Converts to longitude and latitude on the system's own datum, in radians. There is no inverse. */
   toGeodetic(points: Float64Array): void
-  /** Metres that longitude and latitude are exact to at a place; undefined where datums are only taken to be equal. */
+  /** Returns the accuracy in metres at a place; undefined when the datums are merely assumed to be equal. */
   accuracyAt(longitude: number, latitude: number): number | undefined
-  /** Its definition as text; undefined where that kind of text cannot say it. */
+  /** Returns the definition as text, or undefined if that kind of text can't express it. */
   wkt(kind: WktKind): string | undefined
 }
 
-/** Where a scene's coordinates are on the earth: checked by PROJ, or not known at all. */
+/** Where a scene's coordinates are on the earth: checked by PROJ, or unknown. */
 export type Place = { known: true; crs: Crs } | { known: false; reason: string; wkt?: string }
 
-/** Places by their definitions: a folder of tiles has few. */
+/** Places by definition. A folder of tiles needs only a few. */
 const places = sharedWork<Place>({ most: 512 })
 
-/** Where coordinates of a definition are: an authority's code, WKT 1 or 2, ESRI's WKT, PROJJSON or a PROJ string. */
+/** Finds the place for a definition: an authority's code, WKT 1 or 2, ESRI's WKT, PROJJSON or a PROJ string. */
 export const placeFrom = (definition: string): Promise<Place> =>
   places.get(definition, { make: async () => placeBy(await loadProj(), definition) })
 
@@ -48,7 +49,7 @@ const ellipsoid = z.object({
   inverse_flattening: measure.optional()
 })
 const datum = z.object({ ellipsoid: ellipsoid.optional() })
-/** What is needed of PROJJSON's description of a CRS. */
+/** The part of PROJJSON's description of a CRS that is needed here. */
 const described = z.object({
   type: z.string(),
   name: z.string().optional(),
@@ -72,15 +73,15 @@ const metresOf = (value: z.infer<typeof measure>): number =>
   typeof value === 'number' ? value : value.value * sizeOf(value.unit)
 
 const REFUSED: Record<string, string> = {
-  EngineeringCRS: 'its coordinate system is a local one, which says nothing of the earth',
-  VerticalCRS: 'its coordinate system is of heights alone',
-  TemporalCRS: 'its coordinate system is of times',
-  ParametricCRS: 'its coordinate system is of no place'
+  EngineeringCRS: 'its coordinate system is a local one, with no position on the Earth',
+  VerticalCRS: 'its coordinate system has only heights',
+  TemporalCRS: 'its coordinate system has only times',
+  ParametricCRS: 'its coordinate system has no positions'
 }
 
 function placeBy(proj: Proj, definition: string): Place {
   const found = created(proj, definition)
-  if (found === undefined) return { known: false, reason: 'its coordinate system is not one that PROJ knows' }
+  if (found === undefined) return { known: false, reason: "PROJ doesn't know its coordinate system" }
   const flat = horizontal(proj, found)
   if ('reason' in flat) return { known: false, reason: flat.reason, wkt: proj.wkt(found, 'WKT2:2019') }
   const { object, own, json } = identified(proj, flat)
@@ -94,17 +95,18 @@ function placeBy(proj: Proj, definition: string): Place {
   const wgs84 = proj.create('EPSG:4326')
   const baseObject = proj.create(JSON.stringify(base.json))
   if (wgs84 === undefined || baseObject === undefined)
-    return { known: false, reason: 'PROJ cannot describe its datum', wkt }
+    return { known: false, reason: "PROJ doesn't support its datum", wkt }
   const method = own.conversion?.method?.name ?? ''
   if (shape.flattening > 0 && DISPUTED.test(method))
     return {
       known: false,
-      reason: 'programs disagree by up to 25 km about its projection, which is of a sphere, on an ellipsoid',
+      reason: 'it uses a projection for spheres on an ellipsoid, where programs disagree by up to 25 km',
       wkt
     }
-  // On a sphere that EPSG names, versions before PROJ 9.5 changed latitudes; on one of a file's own none does.
+  // PROJ before 9.5 converted latitudes on spheres that EPSG names. No version converts them on a sphere that the file
+  // itself defines.
   if (shape.flattening === 0 && (base.own.id !== undefined || changesLatitudes(proj.mover(baseObject, wgs84)))) {
-    // ArcGIS' first Web Mercator: every program since takes it for the later one.
+    // ArcGIS' first Web Mercator, which every later program takes for the current one.
     if (
       /^(?:Popular Visualisation Pseudo )?Mercator/.test(method) &&
       /Web.?Mercator|Popular Visualisation/i.test(own.name ?? '')
@@ -115,7 +117,7 @@ function placeBy(proj: Proj, definition: string): Place {
   const toLonLat = proj.mover(object, wgs84)
   const toBase = geographic ? undefined : proj.mover(proj.create(JSON.stringify(json)) ?? object, baseObject)
   if (!toLonLat || (!geographic && !toBase))
-    return { known: false, reason: 'PROJ knows no way from its coordinate system to longitude and latitude', wkt }
+    return { known: false, reason: "PROJ can't convert its coordinate system to longitude and latitude", wkt }
   const angle = sizeOf(base.own.coordinate_system?.axis[0].unit ?? 'degree')
   const unit = own.coordinate_system?.axis[0].unit ?? 'metre'
   const accuracies = new Map<string, number | undefined>()
@@ -144,41 +146,46 @@ function placeBy(proj: Proj, definition: string): Place {
   return { known: true, crs }
 }
 
-/** Makes points beyond a pole NaN, which numbers that are no latitudes give. */
+/** Sets points beyond a pole to NaN; values that aren't latitudes produce such points. */
 function onEarth(points: Float64Array, pole: number): void {
   for (let i = 0; i < points.length; i += 2)
     if (!(Math.abs(points[i + 1]) <= pole * (1 + 1e-9))) points[i] = points[i + 1] = NaN
 }
 
-/** Names that authorities give in letters, as IGN does: this build of PROJ cannot describe what has one. */
+/** Codes with letters, such as IGN's. This build of PROJ can't describe a system that has one. */
 const LETTERED_CODES = /,\s*(?:AUTHORITY|ID)\[\s*"[^"]*"\s*,\s*"?[^"\],]*[A-Za-z_][^"\],]*"?[^\]]*\]/g
 
 function created(proj: Proj, definition: string): Handle | undefined {
   const found = proj.create(definition)
   if (found === undefined) return undefined
-  // As in GDAL: what EPSG deprecates was wrong, and files have what it meant.
+  // As in GDAL: EPSG deprecates definitions that were wrong, and files mean the corrected ones.
   if (/^EPSG:\d+$/.test(definition)) return proj.successor(found) ?? found
   if (proj.json(found) !== undefined || !definition.includes('[')) return found
   return proj.create(definition.replace(LETTERED_CODES, ''))
 }
 
-/** Versions of PROJ and of EPSG compute these on the ellipsoid or on a sphere, and files are made by old and new ones. */
+/**
+ * Projections that PROJ and EPSG versions compute on the ellipsoid or on a sphere; files come from old and new ones.
+ */
 const DISPUTED = /^Equidistant Cylindrical|^Gnomonic$|\(Spherical\)$/
 
-/** Degrees by which a latitude may change from a sphere to WGS 84. */
+/** Degrees by which a latitude may change between a sphere and WGS 84. */
 const SAME_LATITUDE = 1e-4
 
-/** Whether PROJ takes latitudes on a sphere for others than those on the ellipsoid. */
+/** Whether PROJ changes latitudes when it converts from a sphere to the ellipsoid. */
 function changesLatitudes(toWgs84: Move | undefined): boolean {
   const point = Float64Array.of(10, 45)
   toWgs84?.(point)
   return !(Math.abs(point[1] - 45) < SAME_LATITUDE)
 }
 
-/** Metres on the map by which the way there and back may miss where it began. */
+/** Metres on the map by which a round trip may miss its starting point. */
 const SAME_PLACE = 1
 
-/** Moves points of a map to longitudes and latitudes; NaN where no place on the earth is shown, as beside the lobes of a sinusoidal one. */
+/**
+ * Converts points of a map to longitude and latitude. Points that show no place on the earth, such as those outside a
+ * sinusoidal map's lobes, become NaN.
+ */
 function withinDomain(points: Float64Array, toBase: Move, size: number): void {
   const began = points.slice()
   toBase(points)
@@ -186,8 +193,8 @@ function withinDomain(points: Float64Array, toBase: Move, size: number): void {
 }
 
 /**
- * Makes moved points NaN from which the way back does not lead to where they began.
- * @param size  metres of a unit of the map
+ * Sets converted points to NaN if the inverse doesn't lead back to where they began.
+ * @param size  metres per unit of the map
  */
 export function keepReturning(points: Float64Array, began: Float64Array, move: Move, size: number): void {
   const back = points.slice()
@@ -198,23 +205,23 @@ export function keepReturning(points: Float64Array, began: Float64Array, move: M
 }
 
 interface Flat {
-  /** What is transformed: with its bound datum shift, where it has one. */
+  /** The object to transform, including its bound datum shift if it has one. */
   object: Handle
-  /** The horizontal system itself, and all that PROJJSON says of it. */
+  /** The horizontal system itself, and its complete PROJJSON. */
   own: Described
   json: unknown
 }
 
-/** The horizontal part of a CRS, bound to a datum shift or not. */
+/** Extracts the horizontal part of a CRS, whether or not it is bound to a datum shift. */
 function horizontal(proj: Proj, object: Handle): Flat | { reason: string } {
   const json = proj.json(object)
   const parsed = described.safeParse(json)
-  if (!parsed.success) return { reason: 'its coordinate system is not one that PROJ can describe' }
+  if (!parsed.success) return { reason: "PROJ doesn't support its coordinate system" }
   const { data } = parsed
   const within = (part: unknown): Flat | { reason: string } => {
     const made = proj.create(JSON.stringify(part))
     return made === undefined
-      ? { reason: 'the horizontal part of its coordinate system is not known' }
+      ? { reason: 'the horizontal part of its coordinate system is unknown' }
       : horizontal(proj, made)
   }
   if (data.type === 'CompoundCRS') return within(data.components?.[0])
@@ -223,12 +230,12 @@ function horizontal(proj: Proj, object: Handle): Flat | { reason: string } {
     return 'reason' in inner ? inner : { ...inner, object }
   }
   if (data.coordinate_system?.subtype === 'Cartesian' && data.type === 'GeodeticCRS')
-    return { reason: 'its coordinates are geocentric (x, y, z), which no picture has' }
+    return { reason: "its coordinates are geocentric (x, y, z), which don't suit an image" }
   if (/^(Derived)?(Projected|Geographic)CRS$|^GeodeticCRS$/.test(data.type)) return { object, own: data, json }
-  return { reason: REFUSED[data.type] ?? `its coordinate system is of a kind that is not known (${data.type})` }
+  return { reason: REFUSED[data.type] ?? `its type of coordinate system isn't supported (${data.type})` }
 }
 
-/** The same system as an authority has it, where a definition without a code is that of one. */
+/** Replaces a definition without a code by the authority's identical system, if there is one. */
 function identified(proj: Proj, flat: Flat): Flat {
   if (flat.own.id) return flat
   const same = proj.identify(flat.object)
@@ -236,14 +243,14 @@ function identified(proj: Proj, flat: Flat): Flat {
   return found && !('reason' in found) ? found : flat
 }
 
-/** The geographic system that a projected one is projected from. */
+/** Returns the geographic system that a projected one is based on. */
 function baseOf({ base_crs: json }: Described): Pick<Flat, 'own' | 'json'> | undefined {
   const { success, data } = described.safeParse(json)
   if (!success) return undefined
   return /^(Derived)?GeographicCRS$|^GeodeticCRS$/.test(data.type) ? { own: data, json } : baseOf(data)
 }
 
-/** The ellipsoid of a system as PROJJSON describes it. */
+/** Returns the ellipsoid of a system described in PROJJSON. */
 export function ellipsoidOf(json: unknown): Ellipsoid | undefined {
   const parsed = described.safeParse(json)
   if (!parsed.success) return undefined

@@ -3,9 +3,10 @@ import { type Handle, type Proj, loadProj } from './proj.ts'
 import { sharedWork } from '../reading/sharedWork.ts'
 import { ORIGIN_LATITUDES, methodOf } from './projectionMethods.ts'
 
-/** GeoKeys by their numbers, as a TIFF's three tags say them (GeoTIFF 1.1, annex B). */
+/** GeoKeys by number, as stored in three TIFF tags (GeoTIFF 1.1, annex B). */
 export type GeoKeys = ReadonlyMap<number, number | readonly number[] | string>
 
+/** Numbers of the GeoKeys used here. */
 export const KEY = {
   model: 1024,
   rasterType: 1025,
@@ -36,7 +37,7 @@ const DIRECTORY_START = 4
 const DOUBLES = 34736
 const TEXTS = 34737
 
-/** @param directory  the GeoKeyDirectoryTag, 4 numbers a key */
+/** Parses GeoKeys. @param directory  the GeoKeyDirectoryTag, 4 numbers per key */
 export function geoKeysOf(directory: readonly number[], doubles: readonly number[] = [], texts = ''): GeoKeys {
   const keys = new Map<number, number | readonly number[] | string>()
   for (let i = DIRECTORY_START; i + 3 < directory.length; i += 4) {
@@ -57,7 +58,7 @@ const words = (keys: GeoKeys, key: number): string | undefined => {
   const value = keys.get(key)
   return typeof value === 'string' ? value : undefined
 }
-/** A code that names something: 0 is undefined, 32767 says that other keys describe it. */
+/** Reads a code that names something. 0 means undefined, and 32767 means that other keys describe it. */
 const code = (keys: GeoKeys, key: number): number | undefined => {
   const value = number(keys, key)
   return value === undefined || value <= 0 || value === USER_DEFINED ? undefined : value
@@ -65,16 +66,16 @@ const code = (keys: GeoKeys, key: number): number | undefined => {
 
 const unknown = (reason: string): Place => ({ known: false, reason })
 
-/** Places by the keys that name them: the tiles of a scene have the same. */
+/** Places by GeoKeys. All tiles of a scene share the same keys. */
 const places = sharedWork<Place>({ most: 512 })
 
-/** Where coordinates are by a file's GeoKeys; which keys win is as in GDAL (`GTIFGetOGISDefn`), heights are left out. */
+/** Finds the place for a file's GeoKeys. Keys take precedence as in GDAL (`GTIFGetOGISDefn`); heights are ignored. */
 export const placeOfKeys = (keys: GeoKeys): Promise<Place> =>
   places.get(JSON.stringify([...keys]), { make: () => placeBy(keys) })
 
 async function placeBy(keys: GeoKeys): Promise<Place> {
   const model = number(keys, KEY.model)
-  if (model === MODEL.geocentric) return unknown('its coordinates are geocentric (x, y, z), which no picture has')
+  if (model === MODEL.geocentric) return unknown("its coordinates are geocentric (x, y, z), which don't suit an image")
   const projected =
     model === MODEL.projected ||
     (model !== MODEL.geographic &&
@@ -91,15 +92,12 @@ async function placeBy(keys: GeoKeys): Promise<Place> {
     : unknown('its coordinate system is user-defined and not described')
 }
 
-/**
- * A projected system by its code: EPSG's, or ESRI's where EPSG has none. Where other keys name another unit, datum or
- * projection, they win.
- */
+/** Finds a projected system by its EPSG or ESRI code. Keys for another unit, datum or projection take precedence. */
 async function placeOfCode(proj: Proj, named: number, keys: GeoKeys): Promise<Place> {
   const found = ['EPSG', 'ESRI']
     .map((authority) => ({ definition: `${authority}:${named}`, object: proj.create(`${authority}:${named}`) }))
     .find(({ object }) => object !== undefined)
-  if (!found) return unknown(`its coordinate system, EPSG:${named}, is not known`)
+  if (!found) return unknown(`its coordinate system, EPSG:${named}, is unknown`)
   const place = await placeFrom(found.definition)
   const json = proj.json(found.object!)
   if (!place.known || json?.type !== 'ProjectedCRS') return place
@@ -121,18 +119,18 @@ async function placeOfCode(proj: Proj, named: number, keys: GeoKeys): Promise<Pl
   return placeFrom(
     JSON.stringify({
       ...system,
-      name: `${String(system.name)}, changed`,
+      name: `${String(system.name)}, modified`,
       ...(otherBase && { base_crs: otherBase.crs }),
       ...(otherUnit && { coordinate_system: { subtype: 'Cartesian', axis: axes.map((axis) => ({ ...axis, unit })) } })
     })
   )
 }
 
-/** Degrees about the origin at which two systems are compared, and metres by which they may differ. */
+/** Offsets from the origin, in degrees, at which two systems are compared, and metres by which they may differ. */
 const COMPARED = [1, 1, -1, -1, 2, -1]
 const SAME = 0.5
 
-/** Whether two systems give places the same coordinates, about where the first has its origin. */
+/** Whether two systems give the same coordinates around the first one's origin. */
 function coincide(first: Crs, second: Crs): boolean {
   const origin = Float64Array.of(0, 0)
   first.toLonLat(origin)
@@ -146,7 +144,7 @@ function coincide(first: Crs, second: Crs): boolean {
   return one.every((value, i) => (Number.isNaN(value) && Number.isNaN(other[i])) || Math.abs(value - other[i]) < SAME)
 }
 
-/** A projected system that keys spell out. */
+/** Finds a projected system that keys define in full. */
 function placeOfProjection(proj: Proj, keys: GeoKeys): Promise<Place> {
   const refused = (reason: string): Promise<Place> => Promise.resolve(unknown(reason))
   const base = baseOf(proj, keys)
@@ -154,7 +152,7 @@ function placeOfProjection(proj: Proj, keys: GeoKeys): Promise<Place> {
   const conversion = conversionOf(proj, keys)
   if (typeof conversion.reason === 'string') return refused(conversion.reason)
   const unit = linearUnitOf(proj, keys)
-  if (!unit) return refused('the unit of its coordinates is not known')
+  if (!unit) return refused('the unit of its coordinates is unknown')
   const axis = (name: string, abbreviation: string, direction: string): object => ({
     name,
     abbreviation,
@@ -175,12 +173,14 @@ function placeOfGeographic(proj: Proj, keys: GeoKeys): Promise<Place> {
   const named = code(keys, KEY.geographic)
   if (named !== undefined) return placeFrom(`EPSG:${named}`)
   const text = esriTextOf(keys) ?? geographicText(proj, keys)
-  return text === undefined ? Promise.resolve(unknown('its keys name no coordinate system')) : placeFrom(text)
+  return text === undefined
+    ? Promise.resolve(unknown("its GeoTIFF keys don't name a coordinate system"))
+    : placeFrom(text)
 }
 
 const ESRI_TEXT = /ESRI PE String = ([\s\S]*)$/i
 
-/** ESRI's text of a system, which ArcGIS, and GDAL where keys cannot say it, put into a citation. */
+/** Finds ESRI's WKT in a citation. ArcGIS writes it there, and so does GDAL when keys can't express the system. */
 function esriTextOf(keys: GeoKeys): string | undefined {
   for (const key of [KEY.projectedCitation, KEY.citation, KEY.geographicCitation]) {
     const found = ESRI_TEXT.exec(words(keys, key) ?? '')?.[1].trim()
@@ -189,18 +189,18 @@ function esriTextOf(keys: GeoKeys): string | undefined {
   return undefined
 }
 
-/** A system by ESRI's text, on the datum that a key names by its code: the text has its name alone. */
+/** Finds a system from ESRI's WKT, on the datum that a key names by code; the text contains only the datum's name. */
 function placeOfText(proj: Proj, text: string, keys: GeoKeys): Promise<Place> {
   const found = code(keys, KEY.geographic) === undefined ? undefined : proj.create(text)
   const json = found && proj.json(found)
   const other = json?.type === 'ProjectedCRS' && json.id === undefined ? baseOf(proj, keys) : undefined
-  // Web Mercator of old is of a sphere, with a key that says WGS 84.
+  // The old Web Mercator is on a sphere, although a key says WGS 84.
   const base = other && 'crs' in other && sameShape(other.crs, json?.base_crs) ? other : undefined
-  // A PROJ string in its remarks would go before all else.
+  // A PROJ string in the remarks would take precedence over everything else.
   return placeFrom(base ? JSON.stringify({ ...json, base_crs: base.crs, remarks: undefined }) : text)
 }
 
-/** Whether two geographic systems, as PROJJSON describes them, are of ellipsoids that differ by less than a metre. */
+/** Whether two geographic systems, given in PROJJSON, have ellipsoids that differ by less than a metre. */
 function sameShape(one: unknown, other: unknown): boolean {
   const [first, second] = [one, other].map((system) => ellipsoidOf(system))
   return (
@@ -213,22 +213,24 @@ function sameShape(one: unknown, other: unknown): boolean {
 
 interface Base {
   crs: unknown
-  /** A bound system about it, whose shift to WGS 84 the file gives. */
+  /** The system bound to the shift to WGS 84 that the file gives. */
   bound?: Record<string, unknown>
 }
 
-/** The geographic system from which a file's own is projected. */
+/** Finds the geographic system that the file's projected system is based on. */
 function baseOf(proj: Proj, keys: GeoKeys): Base | { reason: string } {
   const named = code(keys, KEY.geographic)
   const definition = named === undefined ? geographicText(proj, keys) : `EPSG:${named}`
   const found = definition === undefined ? undefined : proj.create(definition)
   const json = found && proj.json(found)
   if (!json)
-    return { reason: named === undefined ? 'its keys name no datum' : `its datum, EPSG:${named}, is not known` }
+    return {
+      reason: named === undefined ? "its GeoTIFF keys don't name a datum" : `its datum, EPSG:${named}, is unknown`
+    }
   return json.type === 'BoundCRS' ? { crs: json.source_crs, bound: json } : { crs: json }
 }
 
-/** A geographic system that keys describe by datum or ellipsoid, as WKT 1, in which PROJ knows datums by their names too. */
+/** Describes a datum or ellipsoid given by keys as WKT 1, where PROJ also recognises datums by name. */
 function geographicText(proj: Proj, keys: GeoKeys): string | undefined {
   const parts = Object.fromEntries(
     (words(keys, KEY.geographicCitation) ?? '')
@@ -268,7 +270,7 @@ interface Part {
   longitude?: unknown
 }
 
-/** A datum, ellipsoid or prime meridian that a key names by EPSG's code. */
+/** Looks up a datum, ellipsoid or prime meridian that a key names by its EPSG code. */
 function partOf(
   proj: Proj,
   keys: GeoKeys,
@@ -286,7 +288,7 @@ interface LinearUnit {
   conversion_factor: number
 }
 
-/** The unit of eastings and northings; metres where nothing is said. */
+/** Returns the unit of eastings and northings; metres by default. */
 function linearUnitOf(proj: Proj, keys: GeoKeys): LinearUnit | undefined {
   const named = number(keys, KEY.linearUnit)
   const size = number(keys, KEY.linearUnitSize)
@@ -297,7 +299,7 @@ function linearUnitOf(proj: Proj, keys: GeoKeys): LinearUnit | undefined {
   return found && { type: 'LinearUnit', name: found.name, conversion_factor: found.size }
 }
 
-/** The unit of longitudes, latitudes and a projection's angles; degrees where nothing is said. */
+/** Returns the unit of longitudes, latitudes and projection angles; degrees by default. */
 function angularUnitOf(proj: Proj, keys: GeoKeys): { type: 'AngularUnit'; name: string; conversion_factor: number } {
   const named = number(keys, KEY.angularUnit)
   const size = number(keys, KEY.angularUnitSize)
@@ -307,19 +309,19 @@ function angularUnitOf(proj: Proj, keys: GeoKeys): { type: 'AngularUnit'; name: 
   return { type: 'AngularUnit', name: found?.name ?? 'degree', conversion_factor: found?.size ?? Math.PI / 180 }
 }
 
-/** A projection with its parameters: EPSG's by its code, or one that the keys spell out; or the `reason` why there is none. */
+/** Returns a projection with its parameters, from its EPSG code or from keys, or the `reason` why there is none. */
 function conversionOf(proj: Proj, keys: GeoKeys): Record<string, unknown> {
   const named = code(keys, KEY.conversion)
   if (named !== undefined) {
     const found = proj.fromDatabase('EPSG', String(named), 'operation')
     const json = found && proj.json(found)
-    return json?.type === 'Conversion' ? json : { reason: `its projection, EPSG:${named}, is not known` }
+    return json?.type === 'Conversion' ? json : { reason: `its projection, EPSG:${named}, is unknown` }
   }
   const method = number(keys, KEY.method)
   if (method === undefined || method === USER_DEFINED)
     return { reason: 'its projection is user-defined and not described' }
   const unit = { angle: angularUnitOf(proj, keys), length: linearUnitOf(proj, keys), scale: 'unity' }
-  if (!unit.length) return { reason: 'the unit of its coordinates is not known' }
+  if (!unit.length) return { reason: 'the unit of its coordinates is unknown' }
   const first = (candidates: readonly number[]): number | undefined =>
     candidates.map((key) => number(keys, key)).find((value) => value !== undefined)
   const projection = methodOf(
@@ -327,7 +329,7 @@ function conversionOf(proj: Proj, keys: GeoKeys): Record<string, unknown> {
     (key) => number(keys, key) !== undefined,
     ((first(ORIGIN_LATITUDES) ?? 0) * unit.angle.conversion_factor * 180) / Math.PI
   )
-  if (!projection) return { reason: `its projection (method ${method}) is not one that is read` }
+  if (!projection) return { reason: `its projection (method ${method}) isn't supported` }
   return {
     type: 'Conversion',
     name: 'unnamed',
@@ -344,5 +346,5 @@ function conversionOf(proj: Proj, keys: GeoKeys): Record<string, unknown> {
   }
 }
 
-/** The first words of a citation, without the marks that programs put before them. */
+/** Returns the first words of a citation, without the markers that programs put before them. */
 const nameOf = (citation = ''): string => /^(?:PCS Name = )?([^|]*)/.exec(citation)![1].trim() || 'unnamed'

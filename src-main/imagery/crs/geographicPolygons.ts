@@ -4,32 +4,37 @@ import { keepReturning, type Place } from './crs.ts'
 import { type Transform, toPixel, toWorld } from './transform.ts'
 
 export type Position = [longitude: number, latitude: number]
-/** An outer ring, counter-clockwise, then holes, clockwise; closed. */
+/** A closed outer ring, counter-clockwise, followed by holes, clockwise. */
 export type Rings = Position[][]
 
+/** Converts shapes on a scene's pixels to longitude and latitude. */
 export interface ToGeographic {
-  /** Polygons in longitude and latitude of rings in columns and rows, [x, y, x, y …], closed; none where a corner is off the earth. */
+  /**
+   * Converts closed rings in columns and rows, [x, y, x, y …], to polygons in longitude and latitude. Returns none if a
+   * corner is off the earth.
+   */
   polygons(rings: readonly (readonly number[])[]): Rings[]
-  /** 1 for each pixel of a window that lies on the earth with all its corners; absent where all do. */
+  /** Returns 1 for each pixel of a window whose corners are all on the earth. Absent when all pixels are. */
   onEarth?(window: Window): Uint8Array
 }
 
-/** Places along each axis at which a scene is looked at. */
+/** Number of points along each axis at which a scene is sampled. */
 const ALONG = 16
-/** Degrees of longitude beyond which a map may show places twice, or none. */
+/** Degrees of longitude beyond which a map may show places twice, or not at all. */
 const WIDE = 60
-/** How far a straight edge in longitude and latitude may lie from the edge on the map, in pixels. */
+/** Largest distance, in pixels, between a straight edge in longitude and latitude and the edge on the map. */
 const STRAIGHT = 0.1
 const MOST_HALVINGS = 14
-/** Degrees from a pole within which a corner is at it, and has no longitude. */
+/** A corner within this many degrees of a pole is at the pole and has no longitude. */
 const AT_POLE = 1e-9
-/** Pixels from an edge within which a pole is on it. */
+/** A pole within this many pixels of an edge is on the edge. */
 const ON_EDGE = 1e-6
 
 /**
- * Polygons as RFC 7946 has them: on WGS 84, longitudes within ±180°, cut at the antimeridian (§ 3.1.9), closed over a pole
- * that they enclose, rings by the right-hand rule; edges with more corners where the projection bends them.
- * @returns undefined where the scene's place is not known, or none of it is on the earth
+ * Converts rings to polygons that follow RFC 7946: on WGS 84, longitudes within ±180°, cut at the antimeridian (§
+ * 3.1.9), closed over a pole that they contain, with rings by the right-hand rule. Edges get more corners where the
+ * projection bends them.
+ * @returns  undefined when the scene's place is unknown or no part of it is on the earth
  */
 export function toGeographic(
   { transform, place }: { transform?: Transform; place: Place },
@@ -72,19 +77,19 @@ export function toGeographic(
       [0, height, width, 0]
     ].some((edge) => halved(edge).length > edge.length)
 
-  /** Longitudes and latitudes of columns and rows; NaN off the earth. */
+  /** Converts columns and rows to longitudes and latitudes; NaN off the earth. */
   function located(places: readonly number[]): Float64Array {
     const points = new Float64Array(places.length)
     for (let i = 0; i < places.length; i += 2) points.set(toWorld(transform!, places[i], places[i + 1]), i)
     if (crs.geographic) {
-      // Grids of whose outer pixels the middles are at the poles reach half a pixel beyond.
+      // A grid whose outermost pixel centres are at the poles extends half a pixel beyond them.
       for (let i = 1; i < points.length; i += 2)
         if (Math.abs(points[i]) * degrees <= 90 + pixelHeight)
           points[i] = Math.min(90, Math.max(-90, points[i] * degrees)) / degrees
     }
     const began = points.slice()
     crs.toLonLat(points)
-    // Coordinates that are longitudes themselves say which way round they go.
+    // If coordinates are already longitudes, they determine the turn.
     if (crs.geographic)
       for (let i = 0; i < points.length; i += 2)
         points[i] += 360 * Math.round((began[i] * degrees + offset - points[i]) / 360)
@@ -92,7 +97,7 @@ export function toGeographic(
     return points
   }
 
-  /** Columns and rows of longitudes and latitudes. */
+  /** Converts longitudes and latitudes to columns and rows. */
   function pixelsOf(places: readonly number[]): number[] {
     const points = Float64Array.from(places)
     crs.toLonLat(points, true)
@@ -101,7 +106,7 @@ export function toGeographic(
     ).flat()
   }
 
-  /** A way with a corner at each pole that an edge of it runs through. */
+  /** Adds a corner at each pole that an edge of the path crosses. */
   function throughPoles(way: readonly number[]): readonly number[] {
     const found = [way[0], way[1]]
     for (let i = 2; i < way.length; i += 2) {
@@ -123,7 +128,7 @@ export function toGeographic(
     return found
   }
 
-  /** A way with more corners where a straight edge in longitude and latitude would not be where it is on the map. */
+  /** Adds corners to a path where a straight edge in longitude and latitude would leave its course on the map. */
   function halved(way: readonly number[]): readonly number[] {
     let edges = Array.from({ length: way.length / 2 - 1 }, (_, i) => ({
       from: [way[2 * i], way[2 * i + 1]],
@@ -164,7 +169,9 @@ export function toGeographic(
     return [way[0], way[1], ...edges.flatMap(({ to }) => to)]
   }
 
-  /** A ring that goes on beyond ±180° where the ground does; undefined where a corner is off the earth. */
+  /**
+   * Converts a ring to one that continues beyond ±180° where the ground does; undefined if a corner is off the earth.
+   */
   function unrolled(ring: readonly number[]): Position[] | undefined {
     const points = located(bends ? halved(throughPoles(ring)) : ring)
     if (points.some(Number.isNaN)) return undefined
@@ -184,7 +191,7 @@ export function toGeographic(
       const before = found.at(-1)?.[0]
       const here =
         longitude + (before === undefined || crs.geographic ? 0 : 360 * Math.round((before - longitude) / 360))
-      // A pole has every longitude: from the one by which it is reached to the one by which it is left.
+      // A pole has every longitude: add the one before it and the one after it.
       if (pole !== undefined) found.push([before!, pole], [here, pole])
       pole = undefined
       found.push([here, latitude])
@@ -194,7 +201,7 @@ export function toGeographic(
       found[found.length - 1] = [...begin]
       return found
     }
-    // It goes once round: one of the poles is inside.
+    // The ring goes once around the earth, so one of the poles is inside.
     const inside = poles.find(({ at }) => encloses(ring, at))?.latitude ?? (begin[1] > 0 ? 90 : -90)
     return [...found, [end[0], inside], [begin[0], inside], [...begin]]
   }
@@ -224,7 +231,7 @@ export function toGeographic(
   return seen.some(Number.isNaN) ? { polygons, onEarth } : { polygons }
 }
 
-/** Whether a point lies inside a ring (even-odd). */
+/** Whether a point is inside a ring (even-odd rule). */
 function encloses(ring: readonly number[], [x, y]: readonly [number, number]): boolean {
   let inside = false
   for (let i = 0; i + 3 < ring.length; i += 2) {
@@ -234,10 +241,10 @@ function encloses(ring: readonly number[], [x, y]: readonly [number, number]): b
   return inside
 }
 
-/** To far less than a millimetre: what meets after a turn is then the same. */
+/** Rounds to much less than a millimetre, so that points that meet after a turn are equal. */
 const snapped = (degrees: number): number => Math.round(degrees * 1e10) / 1e10
 
-/** A ring's parts in each turn of longitudes, brought to ±180°. */
+/** Splits a ring at each turn of longitude and moves the parts to ±180°. */
 function strips(ring: readonly Position[]): [number, number][][][] {
   const longitudes = ring.map(([longitude]) => longitude)
   const turnOf = (longitude: number): number => Math.floor((longitude + 180) / 360)
@@ -268,12 +275,12 @@ function strips(ring: readonly Position[]): [number, number][][][] {
       )
     }
   }
-  // A ring that begins anywhere on its way round has no border there.
+  // A ring that starts in mid-turn must have no border at its start.
   const [first, ...others] = found
   return others.length > 0 ? union(first, ...others) : found
 }
 
-/** Rings by the right-hand rule. */
+/** Orients rings by the right-hand rule. */
 function turned(rings: readonly Position[][]): Rings {
   return rings.map((ring, i) => {
     const area = ring.reduce(

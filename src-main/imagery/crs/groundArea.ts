@@ -2,44 +2,44 @@ import type { Size, Window } from '../grid.ts'
 import type { Crs, Ellipsoid, Place } from './crs.ts'
 import { type Transform, toWorld } from './transform.ts'
 
-/** Square metres on the ellipsoid of the pixels of a scene. */
+/** Areas of a scene's pixels on the ellipsoid, in square metres. */
 export interface GroundAreas {
-  /** Of the pixel in the scene's middle, or the one nearest to it that is on the earth. */
+  /** Area of the pixel in the middle of the scene, or of another pixel that is on the earth. */
   readonly middle: number
-  /** Of a pixel; 0 off the earth. */
+  /** Returns a pixel's area; 0 off the earth. */
   at(column: number, row: number): number
   /**
-   * Adds the area of each pixel of a window to the sum of its label.
+   * Adds the area of each pixel of a window to the sum for its label.
    * @param sums  256 numbers
    */
   add(sums: Float64Array, labels: Uint8Array, window: Window): void
-  /** Within closed rings of columns and rows, [x, y, x, y …]; even-odd. */
+  /** Returns the area inside closed rings in columns and rows, [x, y, x, y …]; even-odd rule. */
   within(rings: readonly (readonly number[])[]): number
 }
 
-/** By which part the area of a block's middle may differ from the mean of its quarters. */
+/** Largest relative difference between the area at a block's centre and the mean of its quarters. */
 const TOLERANCE = 2e-5
-/** Pixels along an axis that may share one area. */
+/** Numbers of pixels along an axis that may share one area. */
 const SIDES = [1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1]
-/** Blocks along an axis at which a side is tried. */
+/** Number of blocks along an axis at which a side is tested. */
 const TRIED = 6
-/** Metres at least between points of which differences are taken, far above what an inverse projection is exact to. */
+/** Least distance in metres between points that are subtracted, far above the error of an inverse projection. */
 const LEAST_STEP = 30
 const MOST_BLOCKS = 400_000
-/** Places and weights of Gauss and Legendre's rule on −½ … ½, for pixels that are large on the globe. */
+/** Points and weights of Gauss–Legendre quadrature on −½ … ½, for pixels that are large on the globe. */
 const GAUSS: readonly [at: number, weight: number][] = [
   [-Math.sqrt(0.15), 5 / 18],
   [0, 8 / 18],
   [Math.sqrt(0.15), 5 / 18]
 ]
-/** Radians of a pixel beyond which its area is integrated. */
+/** Size in radians above which a pixel's area is integrated. */
 const LARGE = 2e-3
 
 /**
- * Areas of a scene's pixels on the ellipsoid of its own datum, exact to about 0.02 %: the ellipsoid is mapped on a sphere
- * of equal areas (Snyder 1987, eq. 3-11 to 3-13), where an area is a cross product. Pixels that share an area share
+ * Computes areas of a scene's pixels on the ellipsoid of its datum, exact to about 0.02 %. The ellipsoid is mapped to
+ * an equal-area sphere (Snyder 1987, eq. 3-11 to 3-13), where an area is a cross product. Pixels of equal area share
  * one computation.
- * @returns undefined where the place is not known
+ * @returns  undefined when the place is unknown
  */
 export function groundAreas(
   georeference: { transform?: Transform; place: Place } | undefined,
@@ -73,17 +73,17 @@ export function groundAreas(
   }
 }
 
-/** Blocks of pixels that share an area. */
+/** Blocks of pixels that share one area. */
 interface Blocks {
   across: number
   down: number
-  /** Areas of a pixel in each block of a row of them. */
+  /** Returns the area of a pixel in each block of a row of blocks. */
   rowOf(block: number): Float64Array
 }
 
 function blocksOf(density: Density, size: Size): Blocks {
   let [across, down] = [sideFor(density, size, 'width'), sideFor(density, size, 'height')]
-  // Where the earth's limb runs through a large scene, single pixels would take too long.
+  // Computing single pixels would take too long where the earth's limb crosses a large scene.
   while (Math.ceil(size.width / across) * Math.ceil(size.height / down) > MOST_BLOCKS)
     [across, down] = [across * 2, down * 2]
   const columns = Math.ceil(size.width / across)
@@ -107,7 +107,10 @@ function blocksOf(density: Density, size: Size): Blocks {
   }
 }
 
-/** Ground sampling distance: side of a square as large as a pixel in the scene's middle, in metres, where it is known. */
+/**
+ * Returns the ground sampling distance in metres: the side of a square as large as a pixel in the middle of the scene.
+ * Undefined when the place is unknown.
+ */
 export function groundSamplingDistance(
   georeference: { transform?: Transform; place: Place } | undefined,
   size: Size
@@ -117,7 +120,7 @@ export function groundSamplingDistance(
   return area === undefined ? undefined : Math.sqrt(area)
 }
 
-/** Square metres of a pixel about each of some places, [column, row, column, row …]; NaN off the earth. */
+/** Returns pixel areas in square metres at some places, [column, row, column, row …]; NaN off the earth. */
 type Density = (places: Float64Array) => Float64Array
 
 function densityOf(crs: Crs, transform: Transform, { width, height }: Size): Density {
@@ -146,7 +149,7 @@ function densityOf(crs: Crs, transform: Transform, { width, height }: Size): Den
       )
     })
   }
-  // Metres of a pixel, roughly, in the middle or elsewhere where that is not on the earth.
+  // Approximate side of a pixel in metres, in the middle of the scene or, if that is off the earth, elsewhere.
   const side = Math.sqrt(
     [...once(Float64Array.of(width / 2, height / 2), 0.25)]
       .concat([...once(probesOf({ width, height }), 0.25)])
@@ -158,7 +161,7 @@ function densityOf(crs: Crs, transform: Transform, { width, height }: Size): Den
   const step = Math.max(0.25, LEAST_STEP / scale)
   if (scale / crs.ellipsoid.semiMajor <= LARGE) return (places) => once(places, step)
   return (places) => {
-    // Of a pixel that reaches beyond a pole, the part that is on the earth counts.
+    // If a pixel extends beyond a pole, only the part on the earth counts.
     const sums = new Float64Array(places.length / 2)
     for (const [x, weightX] of GAUSS) {
       for (const [y, weightY] of GAUSS)
@@ -174,7 +177,7 @@ function densityOf(crs: Crs, transform: Transform, { width, height }: Size): Den
 type Vector = readonly [number, number, number]
 const difference = (a: Vector, b: Vector): Vector => [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
 
-/** From longitude and latitude, in radians, to a sphere on which areas are those on the ellipsoid, in metres from its middle. */
+/** Maps longitude and latitude, in radians, to a sphere with the ellipsoid's areas, in metres from its centre. */
 function equalAreaSphere({ semiMajor, flattening }: Ellipsoid): (longitude: number, latitude: number) => Vector {
   const eccentricity = Math.sqrt(Math.max(0, flattening * (2 - flattening)))
   const authalic = (sine: number): number => {
@@ -191,7 +194,7 @@ function equalAreaSphere({ semiMajor, flattening }: Ellipsoid): (longitude: numb
   }
 }
 
-/** The most pixels along an axis that may share the area of the one in their middle. */
+/** Finds the most pixels along an axis that may share the area of the pixel at their centre. */
 function sideFor(density: Density, size: Size, axis: 'width' | 'height'): number {
   const index = axis === 'width' ? 0 : 1
   return SIDES.find((side) => {
@@ -201,7 +204,7 @@ function sideFor(density: Density, size: Size, axis: 'width' | 'height'): number
     for (let i = 0; i < TRIED; i++) {
       for (let k = 0; k < TRIED; k++) {
         const at = [((i + 0.5) * size.width) / TRIED, ((k + 0.5) * size.height) / TRIED]
-        // Whole pixels of the axis at both ends, where projections change most.
+        // Test both ends of the axis, where projections change most.
         at[index] = Math.min(Math.max(at[index], 2 * reach), size[axis] - 2 * reach)
         if ((axis === 'width' ? i : k) === 0) at[index] = 2 * reach
         if ((axis === 'width' ? i : k) === TRIED - 1) at[index] = size[axis] - 2 * reach
@@ -211,7 +214,7 @@ function sideFor(density: Density, size: Size, axis: 'width' | 'height'): number
     const areas = density(Float64Array.from(places))
     for (let i = 0; i < areas.length; i += 3) {
       const [before, here, after] = areas.subarray(i, i + 3)
-      // Off the earth all areas are 0; where it ends, pixels differ.
+      // All areas are 0 off the earth; at its edge, pixels differ.
       if (Number.isNaN(before) && Number.isNaN(here) && Number.isNaN(after)) continue
       if (!(Math.abs((before + after) / 2 - here) <= TOLERANCE * here)) return side === 1
       if (Math.abs(before - after) > here * MOST_SLOPE) return side === 1
@@ -220,10 +223,10 @@ function sideFor(density: Density, size: Size, axis: 'width' | 'height'): number
   })!
 }
 
-/** By which part areas may change over half of a block, whose ends may be of different classes. */
+/** Largest relative change of area over half a block, whose two ends may have different classes. */
 const MOST_SLOPE = 1.5e-4
 
-/** Places spread over a scene. */
+/** Spreads points over a scene. */
 const probesOf = ({ width, height }: Size): Float64Array =>
   Float64Array.from(
     { length: 2 * TRIED * TRIED },
@@ -235,7 +238,10 @@ function middleOf(density: Density, size: Size): number | undefined {
   return middle > 0 ? middle : [...density(probesOf(size))].find((area) => area > 0)
 }
 
-/** Rows are cut by the rings' edges at their middles; between two cuts areas are those of the blocks. */
+/**
+ * Sums areas inside rings. Each row is cut where the rings' edges cross its centre line; between two cuts, the blocks'
+ * areas apply.
+ */
 function areaWithin(
   rings: readonly (readonly number[])[],
   { across, down, rowOf }: Blocks,

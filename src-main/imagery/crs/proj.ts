@@ -7,10 +7,10 @@ import { gunzip } from 'node:zlib'
 
 const unzipped = promisify(gunzip)
 
-/** An object of PROJ's: a CRS, a transformation, or a part of either. */
+/** A PROJ object: a CRS, a transformation or a part of either. */
 export type Handle = number & { readonly proj: unique symbol }
 
-/** The functions of PROJ's C interface that are called here (proj.h), compiled to WebAssembly. */
+/** The functions of PROJ's C interface (proj.h) that are called here, compiled to WebAssembly. */
 interface Compiled {
   FS: { writeFile(path: string, bytes: Uint8Array): void }
   HEAPF64: Float64Array
@@ -75,35 +75,38 @@ const WKT_KINDS: Record<WktKind, number> = { 'WKT2:2019': 2, 'WKT1:GDAL': 4, 'WK
 export type Category = 'ellipsoid' | 'prime meridian' | 'datum' | 'crs' | 'operation'
 const CATEGORIES: Record<Category, number> = { ellipsoid: 0, 'prime meridian': 1, datum: 2, crs: 3, operation: 4 }
 const [PARTIAL_INTERSECTION, ONLY_WITH_GRIDS] = [1, 1]
-/** Of 100: the parameters are the same, if not the name or the order of axes (proj_identify). */
+/** Confidence of proj_identify, out of 100: parameters match, but perhaps not the name or the order of axes. */
 const SURE = 90
-/** Numbers of one coordinate of PROJ's: x, y, z and t. */
+/** Numbers per PROJ coordinate: x, y, z and t. */
 const STRIDE = 4
 
-/** Moves `count` points, x and y by turns, in place; where there is no answer both become NaN. */
+/** Converts points, stored as alternating x and y, in place. A point without a result becomes NaN. */
 export type Move = (points: Float64Array, inverse?: boolean) => void
 
+/** The operations of PROJ that Smalti uses. */
 export interface Proj {
-  /** An object from an authority's code, WKT, PROJJSON or a PROJ string; undefined where PROJ does not understand it. */
+  /** Creates an object from an authority's code, WKT, PROJJSON or a PROJ string; undefined if PROJ rejects it. */
   create(definition: string): Handle | undefined
   fromDatabase(authority: string, code: string, category: Category): Handle | undefined
-  /** EPSG's unit of measure: its name, and its size in metres or radians. */
+  /** Looks up an EPSG unit of measure: its name, and its size in metres or radians. */
   unit(code: number): { name: string; size: number } | undefined
   json(object: Handle): Record<string, unknown> | undefined
   wkt(object: Handle, kind: WktKind): string | undefined
-  /** The way from one CRS to another that PROJ takes at each point, eastings or longitudes first. */
+  /** Creates the conversion from one CRS to another that PROJ chooses at each point, eastings or longitudes first. */
   mover(from: Handle, to: Handle): Move | undefined
-  /** Metres that the best transformation at a place is published to be exact to; undefined where none is known there. */
+  /**
+   * Returns the published accuracy, in metres, of the best transformation at a place; undefined if none is known there.
+   */
   accuracy(from: Handle, to: Handle, at: { longitude: number; latitude: number }): number | undefined
-  /** What its authority has in place of a deprecated CRS; undefined where it is not deprecated, or there is no one successor. */
+  /** Returns the authority's replacement for a deprecated CRS; undefined unless there is exactly one. */
   successor(object: Handle): Handle | undefined
-  /** The system of an authority's that a CRS is, whatever the order of its axes; undefined where none is surely the same. */
+  /** Finds an authority's CRS that equals this one, whatever the order of axes; undefined if none is certain. */
   identify(object: Handle): Handle | undefined
 }
 
 let loaded: Promise<Proj> | undefined
 
-/** PROJ with its database, loaded by the first who needs it. It has no grids, and asks no server for any. */
+/** Loads PROJ with its database, once. It has no grids and doesn't fetch any. */
 export function loadProj(): Promise<Proj> {
   loaded ??= load()
   loaded.catch(() => (loaded = undefined))
@@ -112,7 +115,7 @@ export function loadProj(): Promise<Proj> {
 
 async function load(): Promise<Proj> {
   const folder = dirname(createRequire(import.meta.url).resolve('proj-wasm'))
-  // The package's own interface starts workers and fetches grids; its compiled core alone is needed.
+  // The package's own interface starts workers and fetches grids; only its compiled core is needed.
   const { default: compile } = (await import(
     /* @vite-ignore */ pathToFileURL(join(folder, 'proj-emscripten.js')).href
   )) as { default(options: object): Promise<Compiled> }
@@ -126,7 +129,7 @@ async function load(): Promise<Proj> {
   return interfaceOf(proj, context)
 }
 
-/** PROJ's database, which packages hold compressed. */
+/** Reads PROJ's database, which packaged builds store compressed. */
 async function databaseIn(folder: string): Promise<Uint8Array> {
   const path = join(folder, 'proj.db')
   return readFile(path).catch(async (fault: NodeJS.ErrnoException) => {
@@ -146,7 +149,7 @@ function withTexts<T>(proj: Compiled, texts: readonly string[], use: (addresses:
 
 function interfaceOf(proj: Compiled, context: number): Proj {
   const known = (object: Handle): Handle | undefined => (object === 0 ? undefined : object)
-  /** This build throws what PROJ's own interface would catch and answer with nothing. */
+  /** Runs a call and returns undefined for exceptions that PROJ's own interface would catch; this build throws them. */
   const attempt = <T>(call: () => T): T | undefined => {
     const stack = proj.stackSave()
     try {
@@ -161,7 +164,7 @@ function interfaceOf(proj: Compiled, context: number): Proj {
 
   const memory = (address: number): number => new Int32Array(proj.HEAPF64.buffer, address, 1)[0]
 
-  /** What an operation makes of points, with its own arrays' x and y first. */
+  /** Creates a conversion whose input and output have x first. */
   const moverBy =
     (operation: Handle): Move =>
     (points, inverse = false) => {
@@ -174,12 +177,12 @@ function interfaceOf(proj: Compiled, context: number): Proj {
           before[start + STRIDE * i] = points[2 * i]
           before[start + STRIDE * i + 1] = points[2 * i + 1]
           before[start + STRIDE * i + 2] = 0
-          // No epoch: what depends on time is taken at its reference.
+          // No epoch: time-dependent operations use their reference epoch.
           before[start + STRIDE * i + 3] = Infinity
         }
         if (attempt(() => proj._proj_trans_array(operation, inverse ? -1 : 1, count, address)) === undefined)
           return void points.fill(NaN)
-        // Memory may have grown meanwhile, which replaces the view.
+        // Memory may have grown during the call, which replaces the view.
         const { HEAPF64: after } = proj
         for (let i = 0; i < count; i++) {
           const [x, y] = [after[start + STRIDE * i], after[start + STRIDE * i + 1]]
@@ -249,7 +252,7 @@ function interfaceOf(proj: Compiled, context: number): Proj {
           const best = proj._proj_list_get(context, list, 0)
           const metres = proj._proj_coordoperation_get_accuracy(context, best)
           const ballpark = proj._proj_coordoperation_has_ballpark_transformation(context, best) !== 0
-          // A mere conversion, as from UTM to its own datum, is exact, and says nothing of it.
+          // A mere conversion, such as UTM to its own datum, is exact, but reports no accuracy.
           const shifts =
             attempt(() => text(proj._proj_as_projjson(context, best, 0)))?.includes('"type": "Transformation"') ?? true
           proj._proj_destroy(best)
@@ -292,10 +295,10 @@ function interfaceOf(proj: Compiled, context: number): Proj {
   }
 }
 
-/** Whether a fault was thrown by PROJ's C++, and not by what is around it. */
+/** Whether an error was thrown by PROJ's C++ code rather than by the code around it. */
 const isOfProj = (fault: unknown): boolean => fault instanceof Error && /^osgeo::proj::|^std::/.test(fault.name)
 
-/** A list of options as C has it: addresses, closed by 0. */
+/** Passes options as a C list of addresses that ends with 0. */
 function withOptions<T>(proj: Compiled, options: readonly string[], use: (list: number) => T): T {
   return withTexts(proj, options, (addresses) => {
     const list = proj._malloc(4 * (addresses.length + 1))

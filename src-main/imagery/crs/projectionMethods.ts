@@ -1,4 +1,4 @@
-/** A parameter of a projection: EPSG's name and number, the GeoKeys that may hold it, and its kind. */
+/** A parameter of a projection: EPSG's name and number, the GeoKeys that may contain it, and its kind. */
 export interface MethodParameter {
   name: string
   code: number
@@ -6,14 +6,14 @@ export interface MethodParameter {
   kind: 'angle' | 'length' | 'scale'
 }
 
-/** A projection as EPSG and PROJ name it. */
+/** A projection, as EPSG and PROJ name it. */
 export interface ProjectionMethod {
   name: string
   code?: number
   parameters: readonly MethodParameter[]
 }
 
-/** GeoKeys of projection parameters (GeoTIFF 1.1, annex B); files take one for another, as GDAL knows. */
+/** GeoKeys of projection parameters (GeoTIFF 1.1, annex B). As in GDAL, keys that files confuse are interchangeable. */
 const [STANDARD_1, STANDARD_2, NATURAL_LONGITUDE, NATURAL_LATITUDE, EASTING, NORTHING] = [
   3078, 3079, 3080, 3081, 3082, 3083
 ]
@@ -73,8 +73,8 @@ const method = (name: string, code: number | undefined, parameters: readonly Met
 })
 
 /**
- * Projections by ProjMethodGeoKey (GeoTIFF 1.1, 3075). What is not listed, Alaska's modified and the Laborde of
- * Madagascar, is not known here.
+ * Projections by ProjMethodGeoKey (GeoTIFF 1.1, 3075). Alaska's modified projections and the Laborde projection of
+ * Madagascar aren't supported.
  */
 export const PROJECTION_METHODS: Readonly<Record<number, ProjectionMethod>> = {
   1: method('Transverse Mercator', 9807, scaled),
@@ -111,7 +111,7 @@ export const PROJECTION_METHODS: Readonly<Record<number, ProjectionMethod>> = {
   )
 }
 
-/** The method that a file means by its number, where the parameters that it gives tell two forms apart, as GDAL takes it. */
+/** Finds a method by its number. As in GDAL, the parameters decide between two variants of one method. */
 export function methodOf(
   number: number,
   has: (key: number) => boolean,
@@ -129,5 +129,5 @@ export function methodOf(
   return PROJECTION_METHODS[number]
 }
 
-/** GeoKeys that may hold the latitude of a projection's origin. */
+/** GeoKeys that may contain the latitude of a projection's origin. */
 export const ORIGIN_LATITUDES: readonly number[] = LATITUDES

@@ -4,17 +4,17 @@ import { unescapedXml } from '../xml.ts'
 import { type Place, placeFrom } from './crs.ts'
 import type { Transform } from './transform.ts'
 
-/** What a file beside an image says of its place. */
+/** The position that a file next to an image gives. */
 export interface Sidecar {
-  /** Path of the file. */
+  /** Path of the sidecar file. */
   file: string
   transform?: Transform
   place?: Place
-  /** It names pixels by control points, with which nothing is computed. */
+  /** Whether the file uses ground control points, which aren't used in computations. */
   controlPoints?: boolean
 }
 
-/** GDAL's and ArcGIS' notes on an image, `scene.tif.aux.xml`; undefined where they say nothing of its place. */
+/** Reads `scene.tif.aux.xml`, in which GDAL and ArcGIS keep metadata; undefined if it gives no position. */
 export async function auxiliaryOf(path: string): Promise<Sidecar | undefined> {
   const found = await firstOf([`${path}.aux.xml`, `${path}.AUX.XML`])
   if (!found) return undefined
@@ -27,7 +27,7 @@ export async function auxiliaryOf(path: string): Promise<Sidecar | undefined> {
       ? (numbers as unknown as Transform)
       : undefined
   const controlPoints = /<GCPList\b/.test(text)
-  // Most hold statistics or nodata values alone.
+  // Most of these files contain only statistics or nodata values.
   if (text !== '' && definition === undefined && !transform && !controlPoints) return undefined
   return { file, transform, place: definition === undefined ? undefined : await placeFrom(definition), controlPoints }
 }
@@ -41,7 +41,7 @@ const WORLD_FILES: Record<string, string[]> = {
   webp: ['wpw', 'webpw', 'wld']
 }
 
-/** The six lines of a world file beside an image. */
+/** Reads the six lines of a world file next to an image. */
 export async function worldFileOf(path: string): Promise<Sidecar | undefined> {
   const extension = extname(path)
   const stem = path.slice(0, path.length - extension.length)
@@ -57,11 +57,11 @@ export async function worldFileOf(path: string): Promise<Sidecar | undefined> {
     .split(/\s+/)
     .map((line) => Number(line.replace(',', '.')))
   if (![a, d, b, e, x, y].every(Number.isFinite) || a * e - b * d === 0) return { file: found.file }
-  // It names the centre of the upper left pixel.
+  // The file names the centre of the upper left pixel.
   return { file: found.file, transform: [x - (a + b) / 2, a, b, y - (d + e) / 2, d, e] }
 }
 
-/** The coordinate system in a `.prj` beside an image. */
+/** Reads the coordinate system in a `.prj` file next to an image. */
 export async function projectionFileOf(path: string): Promise<Sidecar | undefined> {
   const stem = path.slice(0, path.length - extname(path).length)
   const found = await firstOf([`${stem}.prj`, `${stem}.PRJ`])
@@ -70,17 +70,17 @@ export async function projectionFileOf(path: string): Promise<Sidecar | undefine
   return { file: found.file, place: definition === '' ? undefined : await placeFrom(definition) }
 }
 
-/** The text of an XML element, its entities resolved unless what is inside is wanted as it is. */
+/** Returns the text of an XML element. Entities are resolved unless `resolved` is false. */
 function elementOf(text: string, name: string, resolved = true): string | undefined {
   const inside = new RegExp(`<${name}\\b[^>]*>([\\s\\S]*?)</${name}>`).exec(text)?.[1].trim()
   if (inside === undefined || !resolved) return inside
   return unescapedXml(inside.replace(/^<!\[CDATA\[([\s\S]*)\]\]>$/, '$1'))
 }
 
-/** A longer file says something else than a place. */
+/** A longer file isn't a sidecar. */
 const LONGEST = 16 * 2 ** 20
 
-/** The first of some files that is there; without text where it cannot be read. */
+/** Reads the first file that exists; the text is empty if it can't be read. */
 async function firstOf(paths: readonly string[]): Promise<{ file: string; text: string } | undefined> {
   for (const file of paths) {
     const status = await stat(file).catch(() => undefined)

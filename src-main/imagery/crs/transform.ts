@@ -1,11 +1,12 @@
 /** `x = t₀ + t₁·column + t₂·row`, `y = t₃ + t₄·column + t₅·row`; whole numbers are pixel corners, as in GDAL. */
 export type Transform = readonly [number, number, number, number, number, number]
 
-/** Coordinates of a point given in columns and rows. */
+/** Converts columns and rows to coordinates. */
 export function toWorld([x, xc, xr, y, yc, yr]: Transform, column: number, row: number): [number, number] {
   return [x + xc * column + xr * row, y + yc * column + yr * row]
 }
 
+/** Converts coordinates to columns and rows. */
 export function toPixel(
   [x, xc, xr, y, yc, yr]: Transform,
   worldX: number,

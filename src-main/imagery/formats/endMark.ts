@@ -1,8 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises'
 
 /**
- * Whether the end of a picture is missing from its file, by the format's own structure. What follows the end does not count:
- * films in photographs, padding. Headers alone are read where the file ends as its format does; otherwise a JPEG is read once.
+ * Whether a file lacks the end of its image, judged by the structure of its format. Data after the end doesn't count:
+ * videos in photographs, padding. Only headers are read if the file ends as its format does; otherwise a JPEG is read
+ * once.
  */
 export async function isTruncated(path: string, size: number, format: string): Promise<boolean> {
   const look = { png: pngEnds, jpeg: jpegEnds, webp: webpEnds }[format]
@@ -51,7 +52,7 @@ const JPEG = {
   scan: 0xda,
   alone: 0x01
 } as const
-/** Bytes of a JPEG's scans that are looked through at a time. */
+/** Bytes of a JPEG's scans that are searched at a time. */
 const PIECE = 2 ** 20
 
 async function jpegEnds(handle: FileHandle, size: number): Promise<boolean> {
@@ -72,7 +73,7 @@ async function jpegEnds(handle: FileHandle, size: number): Promise<boolean> {
     if (low === undefined) return false
     at += 2 + high * 256 + low
     if (marker !== JPEG.scan) continue
-    // An end mark at the end of the file, after the headers with their thumbnails, is the picture's own.
+    // After the headers with their thumbnails, an end marker at the end of the file belongs to the image itself.
     if (ended && at <= size - 2) return true
     const next = await afterScan(handle, at, size)
     if (next === undefined) return false
@@ -84,7 +85,7 @@ async function jpegEnds(handle: FileHandle, size: number): Promise<boolean> {
 const standsAlone = (marker: number): boolean =>
   marker === JPEG.alone || (marker >= JPEG.firstRestart && marker <= JPEG.start)
 
-/** Where the marker after a scan's data stands, or undefined where the file ends first. */
+/** Finds the marker after a scan's data; undefined if the file ends first. */
 async function afterScan(handle: FileHandle, start: number, size: number): Promise<number | undefined> {
   for (let from = start; from < size;) {
     const piece = await bytesAt(handle, from, Math.min(PIECE, size - from))
@@ -95,7 +96,7 @@ async function afterScan(handle: FileHandle, start: number, size: number): Promi
         next === JPEG.stuffed || next === JPEG.prefix || (next >= JPEG.firstRestart && next <= JPEG.lastRestart)
       if (!data) return from + i
     }
-    // A prefix that ends the piece is looked at with what follows.
+    // A prefix at the end of the piece is read again with the next one.
     from += piece.length > 1 ? piece.length - 1 : piece.length
   }
   return undefined

@@ -11,9 +11,10 @@ import { markOf, validOf } from './tiff/missing.ts'
 import { sharedWork } from '../reading/sharedWork.ts'
 import { type Patch, type Raster, type Samples, type Size, type Window, absurdSize, emptySamples } from '../raster.ts'
 
-/** A picture of more pixels is not held whole: it is read from a tiled copy. */
+/** An image with more pixels isn't decoded whole but read from a tiled copy. */
 export const WHOLE_PIXELS = 32 * 2 ** 20
 
+/** The header of a PNG, JPEG or WebP file. */
 export interface Photograph extends Size {
   channels: number
   type: SampleType
@@ -21,11 +22,11 @@ export interface Photograph extends Size {
   format: string
   /** EXIF orientation, 1…8. */
   orientation: number
-  /** Whether any pixel may be without data. */
+  /** Whether any pixel may lack data. */
   gaps: boolean
 }
 
-/** What a photograph's header says. @throws UnreadableImage with the reason in words */
+/** Reads a photograph's header. @throws UnreadableImage with a readable reason */
 export async function inspectPhotograph(path: string, page = 1): Promise<Photograph> {
   const refused = (reason: string): SmaltiError => new SmaltiError('UnreadableImage', { path, reason })
   if (page > 1) throw refused(noPage(page, 1))
@@ -40,14 +41,14 @@ export async function inspectPhotograph(path: string, page = 1): Promise<Photogr
   const { width, height, channels, depth, orientation = 1, format, pages } = found
   const absurd = absurdSize({ width, height })
   if (absurd) throw refused(absurd)
-  if (depth !== 'uchar' && depth !== 'ushort') throw refused(`${depth} samples are not read from ${format} files`)
-  // A file of a few kilobytes cannot hold as many pixels as the best compression leaves room for.
+  if (depth !== 'uchar' && depth !== 'ushort') throw refused(`${depth} samples in ${format} files aren't supported`)
+  // Even the best compression can't store that many pixels in a small file.
   if (width * height > (MOST_PIXELS_PER_BYTE[format] ?? Infinity) * size)
-    throw refused(`it claims ${width} × ${height} pixels in ${size} bytes`)
+    throw refused(`it claims to have ${width} × ${height} pixels in ${size} bytes`)
   if (await isTruncated(path, size, format)) throw refused('the file is truncated')
-  if (format === 'webp' && (pages ?? 1) > 1) throw refused('animations are not supported')
+  if (format === 'webp' && (pages ?? 1) > 1) throw refused("animations aren't supported")
   if (format !== 'png' && format !== 'jpeg' && format !== 'webp' && format !== 'tiff')
-    throw refused('not an image format that Smalti reads')
+    throw refused("it isn't an image in a supported format")
   const turned = orientation >= 5
   const roles: BandRole[] = channels >= 3 ? ['red', 'green', 'blue'] : ['grey']
   if (found.hasAlpha) roles.push('alpha')
@@ -58,7 +59,7 @@ export async function inspectPhotograph(path: string, page = 1): Promise<Photogr
   return { ...seen, channels, type: depth === 'ushort' ? 'uint16' : 'uint8', roles, format, orientation, gaps }
 }
 
-/** What files beside a photograph say of its missing pixels. @throws UnreadableImage when a mask does not fit */
+/** Reads masks and nodata values from files next to a photograph. @throws UnreadableImage when a mask doesn't fit */
 async function missingBeside(
   path: string,
   size: Size,
@@ -73,31 +74,31 @@ async function missingBeside(
   await close()
   throw new SmaltiError('UnreadableImage', {
     path,
-    reason: `its mask file ${path}.msk can’t be used: the image is turned by its EXIF orientation, the mask is not`
+    reason: `its mask file ${path}.msk can't be used: the image is rotated by its EXIF orientation, but the mask isn't`
   })
 }
 
-/** What the best compression of one flat colour leaves room for. */
+/** Pixels per byte at the best compression of a single colour. */
 const MOST_PIXELS_PER_BYTE: Record<string, number> = { png: 8500, jpeg: 512 }
 
-/** The decoder's message without its internals. */
+/** Returns the decoder's message without its internals. */
 export function reasonOf(fault: unknown): string {
   const first = (fault as Error).message
     .split('\n')[0]
     .replace(/^Input file /, '')
     .replace(/^.*?: /, '')
-  return first.replace(/[.\s]+$/, '') || 'the file cannot be decoded'
+  return first.replace(/[.\s]+$/, '') || "the file can't be decoded"
 }
 
 /**
- * A photograph that is decoded whole when it is first read.
- * @param stored  values as they are stored, without the change of colours that an embedded profile asks for
+ * Opens a photograph, which is decoded whole at the first read.
+ * @param stored  returns values as stored, without applying an embedded colour profile
  * @throws UnreadableImage
  */
 export async function openPhotograph(path: string, stored = false): Promise<Raster> {
   const { width, height, type, roles, orientation, gaps } = await inspectPhotograph(path)
   if (width * height > WHOLE_PIXELS)
-    throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
+    throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to read without a tiled copy' })
   const { masks, nodata, close } = await missingBeside(path, { width, height }, orientation)
   const kept = createBlockCache()
   const alpha = roles.indexOf('alpha')
@@ -143,7 +144,7 @@ export async function openPhotograph(path: string, stored = false): Promise<Rast
   }
 }
 
-/** Rows and columns of a plane. */
+/** Cuts a window out of a plane. */
 export function cutWindow(plane: Samples, { width, height }: Size, window: Window): Samples {
   if (window.left === 0 && window.top === 0 && window.width === width && window.height === height) return plane
   const part = new (plane.constructor as new (length: number) => Samples)(window.width * window.height)
@@ -166,7 +167,7 @@ async function decode(
     const [grey, clear] = [roles[0] === 'grey', roles.includes('alpha')]
     const picture = sharp(path, { limitInputPixels: false, failOn: 'truncated', ignoreIcc: stored }).autoOrient()
     const coloured = clear ? picture : picture.removeAlpha()
-    // The decoder's grey has no opacity: such a picture is decoded in colours that are all the same.
+    // The decoder's grey has no opacity, so a grey image with alpha is decoded as colours that are all equal.
     const space = grey && !clear ? (deep ? 'grey16' : 'b-w') : deep ? 'rgb16' : 'srgb'
     const { data, info } = await coloured
       .toColourspace(space)

@@ -1,19 +1,19 @@
 import { open } from 'node:fs/promises'
 
-/** How a PNG stores its values, which its decoder spreads over 8 bits or turns into colours. */
+/** How a PNG stores its values, before its decoder expands them to 8 bits or colours. */
 export interface PngStorage {
-  /** Of a sample: 1, 2, 4, 8 or 16. */
+  /** Bits per sample: 1, 2, 4, 8 or 16. */
   bits: number
-  /** Colours `0xrrggbb` by index, where the values are indices. */
+  /** Colours `0xrrggbb` by index, if the values are indices. */
   palette?: number[]
 }
 
 const SIGNATURE = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')
 const INDEXED = 3
-/** Chunks before the pixels that a file may sensibly have. */
+/** Most chunks that a sensible file has before its pixels. */
 const MOST_CHUNKS = 10_000
 
-/** Reads how a PNG stores its values, from its header; undefined where the file is no PNG or its header is damaged. */
+/** Reads from a PNG's header how it stores its values; undefined if the file isn't a PNG or its header is damaged. */
 export async function pngStorage(path: string): Promise<PngStorage | undefined> {
   const handle = await open(path)
   const read = async (offset: number, length: number): Promise<Buffer> => {

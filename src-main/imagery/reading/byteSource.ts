@@ -5,19 +5,23 @@ import type { Location } from '../location.ts'
 import { fetchFollowing } from './redirects.ts'
 import { sharedWork } from './sharedWork.ts'
 
-/** A file, here or on a server, read by ranges. */
+/** A file on this computer or on a server, read by ranges. */
 export interface ByteSource {
   readonly name: string
   readonly size: number
-  /** @throws UnreadableImage when the range lies beyond the end or can't be read; Cancelled */
+  /** @throws UnreadableImage when the range ends beyond the file or can't be read; Cancelled */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer>
   close(): Promise<void>
 }
 
 export const cutShort = (path: string): SmaltiError =>
-  new SmaltiError('UnreadableImage', { path, reason: 'the file is cut short' })
+  new SmaltiError('UnreadableImage', { path, reason: 'the file is truncated' })
 
-/** @param signal  ends the opening, not later reads. @throws UnreadableImage, Cancelled */
+/**
+ * Opens a file or an address.
+ * @param signal  cancels the opening, not later reads
+ * @throws UnreadableImage, Cancelled
+ */
 export function openSource(location: Location, signal?: AbortSignal): Promise<ByteSource> {
   return location.kind === 'address' ? openRemote(location.url.href, signal) : openFile(location.path)
 }
@@ -42,7 +46,7 @@ async function openFile(path: string): Promise<ByteSource> {
   }
 }
 
-/** Headers are read in small pieces: they are fetched by pages, which are kept. */
+/** Headers are read in many small pieces, so small reads fetch whole pages, which are cached. */
 const PAGE = 64 * 1024
 const KEPT_PAGES = 64
 const SMALL = 8 * 1024
@@ -92,11 +96,11 @@ async function openRemote(address: string, signal?: AbortSignal): Promise<ByteSo
 interface Fetched {
   bytes: Buffer
   total: number
-  /** What tells one state of the file from the next. */
+  /** Distinguishes one state of the remote file from another. */
   version: string
 }
 
-/** A range by HTTP, asked for again when the connection drops. @throws UnreadableImage, Cancelled */
+/** Fetches a range by HTTP and retries when the connection drops. @throws UnreadableImage, Cancelled */
 async function fetchRange(
   address: string,
   offset: number,
@@ -117,39 +121,40 @@ async function fetchRange(
         },
         refused
       )
-      if (response.status >= 500) throw new Error(`the server answers ${response.status}`)
+      if (response.status >= 500) throw new Error(`the server returned status ${response.status}`)
       if (response.status !== 206) {
         await response.body?.cancel()
         throw refused(
           response.ok
-            ? 'the server sends no parts of files (range requests)'
-            : `the server answers ${response.status} ${response.statusText}`.trim()
+            ? "the server doesn't support range requests, which read part of a file"
+            : `the server returned status ${response.status} ${response.statusText}`.trim()
         )
       }
       const total = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1])
-      if (!Number.isSafeInteger(total)) throw refused('the server does not say how long the file is')
+      if (!Number.isSafeInteger(total)) throw refused("the server doesn't report the size of the file")
       const found = `${response.headers.get('etag') ?? ''} ${response.headers.get('last-modified') ?? ''} ${total}`
-      if (version !== undefined && found !== version) throw refused('the file on the server has changed meanwhile')
+      if (version !== undefined && found !== version)
+        throw refused('the file on the server changed while it was being read. Reload it')
       const bytes = await bounded(response, length)
-      if (!bytes) throw refused('the server sends more than it was asked for')
+      if (!bytes) throw refused('the server sent more than was requested')
       if (bytes.length !== Math.min(length, total - offset)) throw new Error('the connection dropped')
       return { bytes, total, version: found }
     } catch (fault) {
       if (signal?.aborted) throw new SmaltiError('Cancelled')
       if (fault instanceof SmaltiError) throw fault
-      if (attempt === ATTEMPTS) throw refused(`${reasonOfFetch(fault)}, ${ATTEMPTS} times in a row`)
+      if (attempt === ATTEMPTS) throw refused(`${reasonOfFetch(fault)} (${ATTEMPTS} attempts)`)
       await pause(WAIT * 2 ** attempt, undefined, { signal }).catch(() => undefined)
     }
   }
 }
 
-/** The body, unless it is longer than it may be. */
+/** Reads a response's body, or returns undefined if it is longer than `most`. */
 async function bounded(response: Response, most: number): Promise<Buffer | undefined> {
   const parts: Uint8Array[] = []
   let length = 0
   for await (const part of response.body as unknown as AsyncIterable<Uint8Array>) {
     length += part.length
-    // Leaving the loop ends the connection.
+    // Leaving the loop closes the connection.
     if (length > most) return undefined
     parts.push(part)
   }
@@ -159,6 +164,6 @@ async function bounded(response: Response, most: number): Promise<Buffer | undef
 function reasonOfFetch(fault: unknown): string {
   const { message, cause } = fault as Error & { cause?: { code?: string } }
   const { code } = cause ?? {}
-  if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return 'there is no server at the address'
+  if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') return 'server not found'
   return code ? `the connection failed (${code})` : message
 }

@@ -13,53 +13,54 @@ import { type Location, fileAt, isTiff, locationOf, nameOf } from '../location.t
 import type { Raster } from '../raster.ts'
 import { sharedWork } from './sharedWork.ts'
 
-/** Where images that cannot be read in parts get a tiled copy, and how its making is told. */
+/** Where tiled copies of images that can't be read in parts are kept, and how their progress is reported. */
 export interface Copies {
-  /** Folder of the copies; it may be deleted at any time. */
+  /** Folder of the copies. It may be deleted at any time. */
   folder: string
   onProgress?(share: number): void
 }
 
+/** Options for opening an image. */
 export interface OpenOptions {
   copies?: Copies
-  /** Ends the opening; reads take their own. */
+  /** Cancels the opening. Reads take their own signal. */
   signal?: AbortSignal
-  /** Of a TIFF of several, counted from 1, that a person chose. */
+  /** The page of a multi-page TIFF that the user chose, counted from 1. */
   page?: number
-  /** Values as they are stored, whatever colour profile is embedded. */
+  /** Returns values as stored and ignores an embedded colour profile. */
   stored?: boolean
 }
 
 const PHOTOGRAPH = /\.(png|jpe?g|webp)$/i
 
-/** Whether a file's name says that it is an image of a kind that is read. */
+/** Whether a file's extension belongs to an image format that Smalti reads. */
 export const isImageName = (path: string): boolean => isTiff(fileAt(path)) || PHOTOGRAPH.test(path)
 
-/** Formats that users will try, and how to bring them here. */
+/** Formats that users are likely to try, and how to convert them. */
 const REFUSED: [RegExp, string][] = [
   [
     /\.(jp2|j2k|jpx)$/i,
-    'JPEG 2000 is not read; gdal_translate -co TILED=YES -co COMPRESS=DEFLATE makes a GeoTIFF of it'
+    "JPEG 2000 isn't supported. Convert it to GeoTIFF with gdal_translate -co TILED=YES -co COMPRESS=DEFLATE"
   ],
   [
     /\.(ecw|sid|img|vrt|hdf|h5|nc|ntf|bil|bsq|grd|asc)$/i,
-    'this raster format is not read; gdal_translate -co TILED=YES -co COMPRESS=DEFLATE makes a GeoTIFF of it'
+    "its raster format isn't supported. Convert it to GeoTIFF with gdal_translate -co TILED=YES -co COMPRESS=DEFLATE"
   ],
   [
     /\.(heic|heif|avif|jxl|gif|bmp|psd|dng|cr2|nef|arw|raw)$/i,
-    'this image format is not read; export it as PNG, JPEG or TIFF'
+    "its image format isn't supported. Export it as PNG, JPEG or TIFF"
   ]
 ]
 
-/** Why a file is passed over, from its name alone. */
+/** Explains from its name alone why a file is skipped. */
 export function refusedName(path: string): string {
-  return REFUSED.find(([pattern]) => pattern.test(path))?.[1] ?? 'not an image format that Smalti reads'
+  return REFUSED.find(([pattern]) => pattern.test(path))?.[1] ?? "it isn't an image in a supported format"
 }
 
 /**
- * Opens an image of any kind, here or, for GeoTIFFs, at an address. What has no parts that could be read by
- * themselves and is too large to be held is first copied, streaming, into tiles.
- * @throws UnreadableImage with the reason in words, Cancelled
+ * Opens an image of any format from a file, or a GeoTIFF from an address. A large image that can't be read in parts is
+ * first copied into tiles, as a stream.
+ * @throws UnreadableImage with a readable reason, Cancelled
  */
 export async function openRaster(
   location: Location,
@@ -71,11 +72,11 @@ export async function openRaster(
   const { width, height } = await inspectPhotograph(path, page)
   if (width * height <= WHOLE_PIXELS) return openPhotograph(path, stored)
   if (!copies)
-    throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to be read without a tiled copy' })
+    throw new SmaltiError('UnreadableImage', { path, reason: 'it is too large to read without a tiled copy' })
   return openTiff(fileAt(await tiledCopy(path, width * height, copies, signal)), { signal, beside: path })
 }
 
-/** Where an image lies, from its header alone. */
+/** Reads where an image is on the ground, from its header alone. */
 export async function georeferenceOfFile(
   { file, placed, page }: Pick<CatalogueImage, 'file' | 'placed' | 'page'>,
   signal?: AbortSignal
@@ -90,10 +91,10 @@ export async function georeferenceOfFile(
   }
 }
 
-/** Copies that this thread is making; what has been made is found on the disk. */
+/** Copies that this thread is making. Finished copies are found on disk. */
 const making = sharedWork<undefined>({ most: 0 })
 
-/** Path of the tiled copy of an image, once it is made. */
+/** Returns the path of an image's tiled copy, and makes the copy first if needed. */
 async function tiledCopy(
   path: string,
   pixels: number,
@@ -109,7 +110,7 @@ async function tiledCopy(
     signal,
     make: async (work) => {
       await makeFolder(folder)
-      // Other threads, processes and machines may want the same copy.
+      // Other threads, processes and computers may want the same copy.
       await withLock(folder, async () => ((await isMade()) ? undefined : makeCopy(path, copy, pixels, onProgress)), {
         name,
         patience: Infinity,
@@ -123,7 +124,10 @@ async function tiledCopy(
 
 const WATCHED = 250
 
-/** Tiles and their halves, uncompressed, so that the file's size tells how far it is. The decoder can't be stopped: what it has begun is finished. */
+/**
+ * Writes tiles and half-size levels, uncompressed, so that the file's size shows the progress. The decoder can't be
+ * interrupted, so a copy that has begun is finished.
+ */
 async function makeCopy(
   path: string,
   copy: string,

@@ -4,7 +4,7 @@ import { BlockList, isIP } from 'node:net'
 const MOST = 5
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
-/** Addresses that only machines of the own network can reach, or this one itself. */
+/** Addresses that only computers of the private network, or this computer itself, can reach. */
 const PRIVATE = new BlockList()
 for (const [net, bits] of [
   ['0.0.0.0', 8],
@@ -23,6 +23,7 @@ for (const [net, bits] of [
 ] as const)
   PRIVATE.addSubnet(net, bits, 'ipv6')
 
+/** Whether an address is inside a private network or on this computer. */
 export function isPrivate(ip: string): boolean {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1]
   const plain = mapped ?? ip
@@ -33,21 +34,22 @@ const resolved = async (host: string): Promise<string[]> =>
   (await lookup(host, { all: true })).map(({ address }) => address)
 
 /**
- * Why a server may not lead on to another address, where it may not: away from an encrypted connection, or from outside into the own
- * network, where it could reach what it cannot reach itself.
- * @param addressesOf  of a host, as the system resolves it
+ * Explains why a redirect must not be followed, or returns undefined if it may. Redirects may not leave an encrypted
+ * connection or lead from the internet into the private network, which a server could not reach by itself.
+ * @param addressesOf  resolves a host to addresses, by default as the system does
  */
 export async function refusalToFollow(from: URL, to: URL, addressesOf = resolved): Promise<string | undefined> {
-  if (!/^https?:$/.test(to.protocol)) return `the server leads to an address of another kind (${to.protocol})`
-  if (from.protocol === 'https:' && to.protocol === 'http:') return 'the server leads away from an encrypted connection'
+  if (!/^https?:$/.test(to.protocol)) return `the server redirects to an unsupported kind of URL (${to.protocol})`
+  if (from.protocol === 'https:' && to.protocol === 'http:')
+    return 'the server redirects from https to an unencrypted connection'
   const within = async ({ hostname }: URL): Promise<boolean> => {
     const host = hostname.replace(/^\[|\]$/g, '')
     return (isIP(host) ? [host] : await addressesOf(host)).some(isPrivate)
   }
-  return (await within(to)) && !(await within(from)) ? 'the server leads to an address within this network' : undefined
+  return (await within(to)) && !(await within(from)) ? 'the server redirects into your private network' : undefined
 }
 
-/** `fetch` that follows a few redirects where they may lead. @param refused  makes the error */
+/** Works like `fetch`, but follows only a few redirects, and only permitted ones. @param refused  creates the error */
 export async function fetchFollowing(
   address: string,
   options: RequestInit,
@@ -64,5 +66,5 @@ export async function fetchFollowing(
     if (reason !== undefined) throw refused(reason)
     at = to
   }
-  throw refused('the server leads from one address to the next')
+  throw refused('the server redirects too many times')
 }

@@ -2,22 +2,22 @@ import { SmaltiError } from '../../contract/errors.ts'
 import { sharedWork } from './sharedWork.ts'
 import { type Patch, type Raster, type Samples, type Size, type Window, emptySamples } from '../raster.ts'
 
-/** Images of more pixels than this take long to be seen whole where no smaller copy is stored. */
+/** Images with more pixels than this are slow to display whole if no overview is stored. */
 const LARGE = 2 ** 26
-/** The longer side of the copy is at most this, and each of its pixels stands for 8 × 8 at least. */
+/** The copy's longer side is at most this, and each of its pixels covers at least 8 × 8. */
 const LONGEST = 4096
 const LEAST = 8
-/** Windows that are read at a time, and their side. */
+/** Number of windows read at a time, and their side. */
 const AT_ONCE = 4
 const SIDE = 1024
-/** Of a box every second row and column is enough for its mean. */
+/** Every second row and column of a box is enough for its mean. */
 const SPARSE = 2
-/** Share of a box that must be valid for its pixel to be. */
+/** Share of a box that must be valid for its pixel to be valid. */
 const VALID_SHARE = 0.5
 
 /**
- * A large raster without overviews, with one that is made in memory by the first who needs it: of all that look at it
- * then, only one reads the whole, and none when all have gone. Others are returned as they are.
+ * Adds an overview, made in memory, to a large raster that stores none. Everyone who needs the overview shares one pass
+ * over the image, which stops when no one waits for it any longer. Other rasters are returned unchanged.
  */
 export function withOverview(raster: Raster): Raster {
   const { width, height, levels } = raster
@@ -70,7 +70,7 @@ async function reducedCopy(raster: Raster, size: Size, factor: number, signal: A
   return copy
 }
 
-/** Means of boxes, or one value of each where they are numbers of colours. */
+/** Reduces boxes to their means, or to one value each when values are palette indices. */
 function reduceInto(copy: Patch, patch: Patch, { left, top }: Window, factor: number, single: boolean): void {
   const [columns, rows] = [Math.ceil(patch.width / factor), Math.ceil(patch.height / factor)]
   const { valid } = patch

@@ -1,34 +1,41 @@
 import { SmaltiError } from '../../contract/errors.ts'
 
-/** What one caller wants of shared work. */
+/** One caller's request for shared work. */
 export interface Wanted<V> {
-  /** Does the work. Its signal is the work's own: it aborts when nobody waits any more. */
+  /** Does the work. The signal aborts when no caller is waiting any longer. */
   make(signal: AbortSignal): Promise<V>
-  /** Lets go of this caller's share alone. */
+  /** Withdraws only this caller's request. */
   signal?: AbortSignal
 }
 
 /** Work that several callers may wait for, and its results. */
 export interface SharedWork<V> {
   /**
-   * The value of a key, made by the first who asks.
+   * Returns the value of a key, made by the first caller.
    * @throws Cancelled when the caller's own signal aborts, and whatever `make` throws
    */
   get(key: string, wanted: Wanted<V>): Promise<V>
-  /** Lends the value of a key to `work`: it isn't ended before `work` is over. @throws as `get`, and whatever `work` throws */
+  /**
+   * Passes the value of a key to `work` and keeps it alive until `work` is done.
+   * @throws the same as `get`, and whatever `work` throws
+   */
   use<R>(key: string, wanted: Wanted<V>, work: (value: V) => Promise<R>): Promise<R>
-  /** Lets go of what matches; what is still made or lent ends when the last caller leaves. */
+  /** Drops the matching values. A value that is being made or used ends when its last caller leaves. */
   forget(matches: (key: string) => boolean): Promise<void>
-  /** Lets go of everything, and ends the work that is under way. */
+  /** Drops everything and aborts unfinished work. */
   close(): Promise<void>
 }
 
+/** How much shared work keeps, and how it is measured and ended. */
 export interface SharedWorkOptions<V> {
-  /** How much is kept, in the unit of `sizeOf`, beyond what is lent; the newest value is kept whatever its size, unless this is 0. */
+  /**
+   * Most that is kept beyond values in use, in the unit of `sizeOf`. The newest value is kept whatever its size, unless
+   * this is 0.
+   */
   most: number
-  /** Size of a value; each counts 1 when absent. */
+  /** Returns a value's size; each value counts as 1 by default. */
   sizeOf?(value: V): number
-  /** Ends a value that is no longer kept nor lent. */
+  /** Ends a value that is neither kept nor in use. */
   end?(value: V): Promise<void>
 }
 
@@ -39,14 +46,14 @@ interface Entry<V> {
   holders: number
   /** Size of the value, once it is made. */
   size?: number
-  /** No longer found by its key. */
+  /** True once the entry can't be found by its key. */
   gone: boolean
 }
 
 /**
- * Keeps work by key while it is under way and its results afterwards, the least recently used going first. An abort lets
- * go of the caller's own share; the work itself is aborted when its last caller has left, and started again by the next.
- * A failure reaches those who wait for it and isn't remembered.
+ * Keeps work by key while it is in progress, and its results afterwards; the least recently used are dropped first. An
+ * abort withdraws only the caller's own request. The work itself is aborted when its last caller has left, and starts
+ * again for the next. A failure reaches the callers that wait for it and isn't remembered.
  */
 export function sharedWork<V>({
   most,
@@ -71,7 +78,7 @@ export function sharedWork<V>({
     return entry
   }
 
-  /** An entry that is held from here on, so that nothing ends it before its caller has seen it. */
+  /** Marks an entry as held, so that nothing ends it before its caller has seen it. */
   function hold(key: string, { make, signal }: Wanted<V>): Entry<V> {
     if (signal?.aborted) throw new SmaltiError('Cancelled')
     const entry = entries.get(key) ?? start(key, make)
@@ -87,13 +94,13 @@ export function sharedWork<V>({
     if (entry.size === undefined) {
       letGo(key, entry)
       entry.controller.abort()
-      // Who has left doesn't wait for the work to notice.
+      // A caller that has left doesn't wait for the work to notice.
       ended(entry).catch(() => undefined)
     } else if (entry.gone) await ended(entry)
     else shrink(key)
   }
 
-  /** Takes an entry out of what is found. */
+  /** Removes an entry, so that it can't be found by its key. */
   function letGo(key: string, entry: Entry<V>): void {
     if (entry.gone) return
     entry.gone = true
@@ -144,7 +151,7 @@ export function sharedWork<V>({
   }
 }
 
-/** A promise's value. @throws Cancelled as soon as the signal aborts */
+/** Waits for a promise. @throws Cancelled as soon as the signal aborts */
 export async function unlessAborted<V>(promise: Promise<V>, signal?: AbortSignal): Promise<V> {
   if (!signal) return promise
   if (signal.aborted) throw new SmaltiError('Cancelled')

@@ -4,18 +4,19 @@ import { cellsAt, drawPlaces, headSide } from './places.ts'
 import type { Architecture } from '../network/architecture.ts'
 import type { StepShape } from '../../contract/training.ts'
 
-/** Places of each image; pairs are their square. */
+/** Places in each image; pairs are their square. */
 const PLACES = 16
-/** Cosine above which two places count as alike, in the beginning and in the end, as for CIFAR. */
+/** Cosine above which two places count as alike, at the start and at the end, as for CIFAR. */
 const THRESHOLD = { from: 0.99, to: 0.75 }
 const SMALLEST = 1e-7
 
 /**
- * Deep Adaptive Clustering (Chang et al. 2017): assignments p of two places are alike if their cosine exceeds a threshold
- * that falls as training goes on, and are then made more alike, the others less, by the cross-entropy of the cosine.
- * Both heads learn, each by its own pairs. Changed: places of all images of a batch for images.
+ * Deep Adaptive Clustering (Chang et al. 2017): two places count as alike if the cosine of their assignments p exceeds
+ * a threshold that falls during training. The cross-entropy of the cosine makes alike places more alike, and the others
+ * less. Both heads learn, each from its own pairs. Difference from the paper: pairs of places, from all images of a
+ * batch, instead of pairs of images.
  *
- * Measured: how much the first head's clusters tell of a place, `H(E[p]) − E[H(p)]`.
+ * Measured: information of the first head's clusters about a place, `H(E[p]) − E[H(p)]`.
  */
 export const adaptive: LearningMethod = {
   objective(architecture, shape) {

@@ -1,11 +1,11 @@
 import { pairOfPlaces } from './pairOfPlaces.ts'
 
-/** Pixels between places that are near each other, and between those that are not, at least. */
+/** Pixels between near places, and the fewest between far ones. */
 const [NEAR, FAR] = [11, 22]
 
 /**
- * Co-occurrence (Isola et al. 2015, as the authors of IIC rebuilt it): do two places lie `NEAR` pixels apart, or farther
- * than `FAR`? Half of the pairs do. Changed for time: 256 units for 1024, no dropout.
+ * Co-occurrence (Isola et al. 2015, as IIC's authors reimplemented it): are two places `NEAR` pixels apart, or farther
+ * than `FAR`? Half of the pairs are near. Differences from the paper, for speed: 256 units instead of 1024, no dropout.
  */
 export const coOccurrence = pairOfPlaces('co-occurrence', 2, (stride, side, uniform) => {
   const near = uniform() < 0.5

@@ -1,7 +1,7 @@
 import { integerBelow } from '../random.ts'
 import { pairOfPlaces } from './pairOfPlaces.ts'
 
-/** Pixels from a place to its neighbour on each side, and by how much that varies. */
+/** Pixels from a place to its neighbour on each side, and the jitter of this distance. */
 const [GAP, JITTER] = [24, 4]
 const SIDES = [
   [-1, -1],
@@ -15,8 +15,8 @@ const SIDES = [
 ] as const
 
 /**
- * Context prediction (Doersch, Gupta, Efros 2015): on which of its eight sides does another place lie? Changed for a
- * fully convolutional trunk: places stand for patches, as the IID text has it, and no colour is dropped.
+ * Context prediction (Doersch, Gupta, Efros 2015): on which of its eight sides is another place? Differences from the
+ * paper, for a fully convolutional trunk: places stand for patches, as in the IID paper, and no colours are dropped.
  */
 export const context = pairOfPlaces('context', SIDES.length, (stride, side, uniform) => {
   const answer = integerBelow(SIDES.length, uniform)

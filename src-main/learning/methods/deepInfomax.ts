@@ -9,23 +9,26 @@ import { ESTIMATE, type LearningMethod, applied, dense, held, softplus } from '.
 import { type Uniform, integerBelow } from '../random.ts'
 import { cellsAt, drawPlaces, mapSide, meansOf } from './places.ts'
 
-/** Lengths of the global vector and of the common embedding, and units between; a quarter of the paper's and less, for processors. */
+/**
+ * Lengths of the global vector and of the common embedding, and units in between: a quarter of the paper's or less, to
+ * suit CPUs.
+ */
 const [GLOBAL, EMBEDDED, UNITS] = [64, 128, 256]
-/** Places of each image that a step looks at, and the grid on which all of it is laid before the global vector. */
+/** Places of each image that a step samples, and the side of the grid that stands for the whole image. */
 const [PLACES, GRID] = [64, 4]
 const [PRIOR_WIDE, PRIOR_NARROW] = [128, 64]
 const EPSILON = 1e-5
-/** Least probability whose logarithm is taken. */
+/** Smallest probability whose logarithm is taken. */
 const SMALLEST = 1e-7
 
 /**
- * Deep InfoMax (Hjelm et al. 2019): a global vector Y(x) of an image tells as much as possible about what the trunk sees at
- * each of its places (β, eq. 8), about all of it (α, eq. 2 and 6), and is distributed like uniform noise (γ, prior matching
- * by an adversary, eq. 7). A pixel's features are the trunk's at its place.
+ * Deep InfoMax (Hjelm et al. 2019): a global vector Y(x) of an image carries as much information as possible about the
+ * trunk's features at each place (β, eq. 8) and in the whole image (α, eq. 2 and 6), and is distributed like uniform
+ * noise (γ, prior matching by an adversary, eq. 7). A pixel's features are the trunk's at its place.
  *
- * Encode-and-dot (appendix A.2): both sides go through a layer of units with a linear short cut and are scored by their
- * dot product; or concat-and-convolve: one layer sees both. Changed for time: 256 units for 2048, 64 places of each image
- * for all of them; what is occluded is cut from the map, not from the image.
+ * Encode-and-dot (appendix A.2) passes both sides through a layer of units with a linear shortcut and scores them by
+ * their dot product; concat-and-convolve uses one layer that sees both. Differences from the paper, for speed: 256
+ * units instead of 2048, 64 places of each image instead of all, and occlusion cut from the map instead of the image.
  */
 export const deepInfomax: LearningMethod = {
   objective(architecture, shape) {
@@ -48,7 +51,7 @@ export const deepInfomax: LearningMethod = {
       ceiling: Math.log(1 + (beta > 0 ? places * (images - 1) : images - 1)),
       loss({ trunk, share }, weights, fed) {
         const channels = trunk.shape[3]
-        // What is without data says nothing of the whole; nor does what is occluded, unless nothing else is left.
+        // Cells without data do not count towards the whole; nor do occluded ones, unless nothing else is left.
         const seen = fed.seen && share ? tf.mul(tf.add(fed.seen, SMALLEST), share) : (fed.seen ?? share)
         const global = applied(
           'infomax/global2',
@@ -103,7 +106,7 @@ export const deepInfomax: LearningMethod = {
   }
 }
 
-/** 0 in a square of each map at a random place, 1 elsewhere. */
+/** Returns maps that are 0 in a square at a random place and 1 elsewhere. */
 function occluded(images: number, side: number, share: number, uniform: Uniform): Float32Array {
   const seen = new Float32Array(images * side * side).fill(1)
   const length = Math.min(side - 1, Math.round(share * side))
@@ -115,7 +118,7 @@ function occluded(images: number, side: number, share: number, uniform: Uniform)
   return seen
 }
 
-/** Cross-entropy of a place's row and column, told from the place and the whole. */
+/** Cross-entropy of a place's row and column, predicted from the place and the whole. */
 function coordinateTerm(
   local: tf.Tensor2D,
   global: tf.Tensor2D,
@@ -138,7 +141,7 @@ function coordinateTerm(
   return tf.add(missed('row'), missed('column'))
 }
 
-/** Y(x) of whole images from the means of their maps, one a row. */
+/** Returns Y(x) of whole images from the means of their maps, one per row. */
 export function globalVectors(weights: NamedArrays, summaries: Points): Points {
   const through = ({ values, width, count }: Points, layer: string, kept: (value: number) => number): Points => {
     const [matrix, bias] = [weights[`infomax/${layer}/weights`], weights[`infomax/${layer}/bias`]]
@@ -201,7 +204,7 @@ const embedding = (name: string, channels: number): Record<string, Parameter> =>
   ...dense(`${name}/shortcut`, channels, EMBEDDED)
 })
 
-/** T(a, b) of all pairs, [rows of a, rows of b]. */
+/** Scores T(a, b) of all pairs, [rows of a, rows of b]. */
 function scored(
   name: string,
   scores: DeepInfomax['scores'],
@@ -212,14 +215,14 @@ function scored(
   if (scores === 'dot')
     return tf.matMul(embedded(`${name}/a`, weights, a), embedded(`${name}/b`, weights, b), false, true)
   const [rows, columns] = [a.shape[0], b.shape[0]]
-  // What a layer makes of [a; b] is the sum of what it makes of each.
+  // A layer's output for [a; b] is the sum of its outputs for each.
   const left = tf.reshape(applied(`${name}/a`, weights, a), [rows, 1, UNITS])
   const right = tf.reshape(applied(`${name}/b`, weights, b), [1, columns, UNITS])
   const units = tf.reshape(tf.relu(tf.add(left, right)), [rows * columns, UNITS])
   return tf.reshape(applied(`${name}/score`, weights, units), [rows, columns])
 }
 
-/** A layer of units and a linear short cut, brought to mean 0 and variance 1 in each row. */
+/** Applies a layer of units with a linear shortcut and normalises each row to mean 0 and variance 1. */
 function embedded(name: string, weights: NamedTensors, x: tf.Tensor2D): tf.Tensor2D {
   const both = tf.add(
     applied(`${name}2`, weights, tf.relu(applied(`${name}1`, weights, x))),
@@ -227,11 +230,11 @@ function embedded(name: string, weights: NamedTensors, x: tf.Tensor2D): tf.Tenso
   )
   const centred = tf.sub(both, tf.mean(both, 1, true))
   const variance = tf.mean(tf.mul(centred, centred), 1, true)
-  // Scores of unit vectors' length, so that their exponentials stay in range.
+  // Keeps scores in a range whose exponentials stay finite: √EMBEDDED times a cosine.
   return tf.div(centred, tf.mul(tf.sqrt(tf.add(variance, EPSILON)), EMBEDDED ** 0.25)) as tf.Tensor2D
 }
 
-/** The adversary tells Y from noise; the encoder learns to pass for noise (non-saturating). */
+/** The adversary learns to tell Y from noise; the encoder learns to pass for noise (non-saturating). */
 function priorTerms(weights: NamedTensors, global: tf.Tensor2D, noise: tf.Tensor, gamma: number): tf.Tensor[] {
   const judged = (x: tf.Tensor, by: NamedTensors): tf.Tensor =>
     applied('infomax/prior3', by, tf.relu(applied('infomax/prior2', by, tf.relu(applied('infomax/prior1', by, x)))))
@@ -247,7 +250,7 @@ function priorTerms(weights: NamedTensors, global: tf.Tensor2D, noise: tf.Tensor
   return [adversary, tf.mul(tf.mean(softplus(tf.neg(judged(global, fixed)))), gamma)]
 }
 
-/** The map averaged over a grid of so many cells each way. */
+/** Averages the map over a grid with `grid` cells each way. */
 function onGrid(map: tf.Tensor4D, grid: number): tf.Tensor4D {
   const [n, side, , channels] = map.shape
   const span = Math.floor(side / grid)

@@ -7,17 +7,18 @@ import type { Uniform } from '../random.ts'
 import { ESTIMATE, type LearningMethod, held, toldOfPlaces } from './method.ts'
 import { cellsAt, drawPlaces, mapSide } from './places.ts'
 
-/** Places of each image that a step looks at. */
+/** Places of each image that a step samples. */
 const PLACES = 48
 const SMALLEST = 1e-7
 
 /**
- * Deep Embedded Clustering (Xie, Girshick, Farhadi 2016): features z and centres μ learn together so that soft assignments
- * `q ∝ (1 + |z − μ|²)⁻¹` become their own sharpened, balanced version `p ∝ q² / Σ q` (eq. 1 to 3), by KL(p ‖ q). Changed, as the
- * IID text has it: no auto-encoder first; z are the trunk's features at a place, over √channels, and p is that of the batch.
+ * Deep Embedded Clustering (Xie, Girshick, Farhadi 2016): features z and centres μ learn together so that the soft
+ * assignments `q ∝ (1 + |z − μ|²)⁻¹` approach their own sharpened, balanced version `p ∝ q² / Σ q` (eq. 1 to 3), by
+ * KL(p ‖ q). Differences from the paper, as in the IID paper: no auto-encoder comes first, z are the trunk's features
+ * at a place divided by √channels, and p is the batch's.
  *
- * A head's filter holds 2μ, so that `filter·z − |filter|²/4` is largest for the nearest centre. Measured: how much the first
- * head's clusters tell of a place, `H(E[q]) − E[H(q)]`.
+ * A head's filter contains 2μ, so that `filter·z − |filter|²/4` is largest for the nearest centre. Measured:
+ * information of the first head's clusters about a place, `H(E[q]) − E[H(q)]`.
  */
 export const embedded: LearningMethod = {
   objective(architecture, shape) {
@@ -45,7 +46,7 @@ export const embedded: LearningMethod = {
   })
 }
 
-/** Heads whose centres are k-means on features z·√channels of the trunk as it begins. */
+/** Builds heads whose centres are k-means on features z·√channels of the initial trunk. */
 export function startingHeads(
   architecture: Architecture,
   features: Points,
@@ -67,7 +68,10 @@ export function startingHeads(
   )
 }
 
-/** Heads as the network applies them to the trunk's features themselves: scores that are highest for the nearest centre. */
+/**
+ * Converts heads to the form in which the network applies them to the trunk's features, with scores that are highest
+ * for the nearest centre.
+ */
 export function settledHeads(
   architecture: Architecture,
   weights: Record<string, Float32Array>
@@ -91,7 +95,7 @@ export function settledHeads(
 const placesOf = (architecture: Architecture, shape: StepShape): number =>
   Math.min(PLACES, mapSide(architecture, shape) ** 2)
 
-/** q of each place, [places, C]. */
+/** Assignments q of each place, [places, C]. */
 function assigned(z: tf.Tensor2D, weights: NamedTensors, head: string): tf.Tensor2D {
   const stored = weights[`head${head}/filter`]
   const [clusters, channels] = stored.shape

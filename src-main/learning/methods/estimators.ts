@@ -1,18 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { softplus } from './method.ts'
 
-/** Stands in for −∞ where a logarithm of a sum leaves entries out. */
+/** Stands in for −∞ where the logarithm of a sum leaves entries out. */
 const NOTHING = -1e9
 
-/** `ln Σ exp` along an axis, which stays with length 1. */
+/** `ln Σ exp` along an axis, which keeps length 1. */
 function logSumExp(x: tf.Tensor, axis: number): tf.Tensor {
   const most = tf.max(x, axis, true)
   return tf.add(most, tf.log(tf.sum(tf.exp(tf.sub(x, most)), axis, true)))
 }
 
 /**
- * Lower bounds of the information between two variables from scores of joint and of independent draws; gradients
- * ascend them.
+ * A lower bound of the information between two variables, from scores of joint and of independent draws; training
+ * maximises it.
  *
  * @param scores     T(a_r, b_c), float32 [rows, columns]
  * @param positives  1 where a row and a column were drawn together, one in each row, float32 [rows, columns]
@@ -34,13 +34,19 @@ export const ESTIMATORS = {
     const all = logSumExp(logSumExp(onlyNegatives(scores, positives), 1), 0)
     return tf.sum(tf.sub(meanOfPositives(scores, positives), tf.sub(all, tf.log(negatives)))) as tf.Scalar
   },
-  /** Jensen and Shannon (DIM, eq. 4), 2 (JSD − …) up to constants: `E_P[ln 2 − sp(−T)] − E_Q[sp(−T) + T − ln 2]`; no estimate of information. */
+  /**
+   * Jensen and Shannon (DIM, eq. 4), 2 (JSD − …) up to constants: `E_P[ln 2 − sp(−T)] − E_Q[sp(−T) + T − ln 2]`. Not an
+   * estimate of information.
+   */
   jsd(scores, positives) {
     const joint = tf.sub(Math.LN2, softplus(tf.neg(scores)))
     const independent = tf.sub(tf.add(softplus(tf.neg(scores)), scores), Math.LN2)
     return tf.sum(tf.sub(meanOfPositives(joint, positives), meanOfNegatives(independent, positives))) as tf.Scalar
   },
-  /** Noise contrast (van den Oord et al. 2018; DIM, eq. 5): each row with its column against all other rows with that column; at most `ln(negatives + 1)`. */
+  /**
+   * Noise contrast (van den Oord et al. 2018; DIM, eq. 5): each row with its column against all other rows with that
+   * column; at most `ln(negatives + 1)`.
+   */
   infonce(scores, positives) {
     const others = logSumExp(onlyNegatives(scores, positives), 0)
     const count = tf.add(1, tf.sum(tf.sub(1, positives), 0, true))
@@ -52,7 +58,7 @@ export const ESTIMATORS = {
   }
 } satisfies Record<string, Estimator>
 
-/** Which of `rows` and `columns` belong together where every column has as many rows, one behind the other. */
+/** Marks the rows and columns that belong together, where every column has `rowsEach` consecutive rows. */
 export function togetherMask(columns: number, rowsEach: number): tf.Tensor2D {
   const mask = new Float32Array(columns * rowsEach * columns)
   for (let row = 0; row < columns * rowsEach; row++) mask[row * columns + Math.floor(row / rowsEach)] = 1

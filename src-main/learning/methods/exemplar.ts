@@ -4,16 +4,17 @@ import { ESTIMATORS, togetherMask } from './estimators.ts'
 import { ESTIMATE, type LearningMethod, applied, dense } from './method.ts'
 import { meansOf } from './places.ts'
 
-/** Length of what stands for a patch, and units before it. */
+/** Length of a patch's embedding, and units before it. */
 const [EMBEDDED, UNITS] = [128, 256]
-/** Scores are cosines over this. */
+/** Scores are cosines divided by this. */
 const TEMPERATURE = 0.2
 const SMALLEST = 1e-6
 
 /**
- * Exemplars (Dosovitskiy et al. 2016): every patch with its deformations is a class of its own. Changed for time: the classes
- * are those of the batch, as in the IID text, and what the trunk makes of one view of a patch, averaged and embedded, stands
- * for the class that the other view is told to be of; the objective is the cross-entropy of that, as a bound of information.
+ * Exemplars (Dosovitskiy et al. 2016): every patch and its deformations form a class. Differences from the paper, for
+ * speed: the classes are those of the batch, as in the IID paper, and each is represented by the trunk's output for one
+ * view of its patch, averaged and embedded. The other view has to be assigned to its class; the objective is the
+ * cross-entropy, as a bound of information.
  */
 export const exemplar: LearningMethod = {
   objective(architecture, { pairs }) {

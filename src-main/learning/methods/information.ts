@@ -9,10 +9,12 @@ export const lambdaInput = (head: string): string => `lambda${head}`
 export const jointOutput = (head: string, subHead: number): string => `joint${head}${subHead}`
 
 /**
- * Invariant Information Distillation (Ji, Henriques, Vedaldi 2018, eq. 3 and 8): the cluster of a pixel tells as much as
- * possible about the cluster of its neighbours and of the same pixel in another view, `max Σ_heads I_λ(Φ(x), g*Φ(gx))`.
+ * Invariant Information Distillation (Ji, Henriques, Vedaldi 2018, eq. 3 and 8): the cluster of a pixel carries as much
+ * information as possible about the clusters of its neighbours and of the same pixel in another view, `max Σ_heads
+ * I_λ(Φ(x), g*Φ(gx))`.
  *
- * Inputs besides the batch: `lambdaX` [1] for each head X. Measured: each sub-head's joint P, the mean over displacements.
+ * Inputs besides the batch: `lambdaX` [1] for each head X. Measured: each sub-head's joint P, the mean over
+ * displacements.
  */
 export const information: LearningMethod = {
   objective({ heads }) {

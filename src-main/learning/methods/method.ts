@@ -6,36 +6,39 @@ import type { Architecture, Parameter } from '../network/architecture.ts'
 import type { Uniform } from '../random.ts'
 import type { Batch } from '../views/pairs.ts'
 
-/** What a step sees of a batch: both views of each pair, all first views before all second ones. */
+/** A batch as a step sees it: both views of each pair, all first views before all second ones. */
 export interface SeenBatch {
   pairs: number
   /** The trunk's output, float32 [2n, h, w, C]. */
   trunk: tf.Tensor4D
   /** Probabilities of each head and sub-head, float32 [2n, h, w, C]; only for objectives that train the heads. */
   heatmaps: Record<string, tf.Tensor4D[]>
-  /** Share of each output pixel that holds data, float32 [2n, h, w, 1]; all do when absent. */
+  /** Share of each output pixel with data, float32 [2n, h, w, 1]; 1 when absent. */
   share?: tf.Tensor4D
 }
 
-/** What a method minimises, for one network and one size of batch. */
+/** The function that a method minimises, for one network and one batch size. */
 export interface Objective {
-  /** Weights of its own, beside the network's. */
+  /** Weights besides the network's. */
   parameters: Record<string, Parameter>
-  /** What of the heads learns, too; where nothing does, they are k-means on the trunk's features in the end. */
+  /** Parts of the heads that learn. Where none do, the heads become k-means on the trunk's features at the end. */
   headParts: readonly ('filter' | 'bias')[]
-  /** What it is fed besides the batch. */
+  /** Inputs besides the batch. */
   inputs: Record<string, Shape>
-  /** Names of what it measures; of each head a joint, see `information.ts`, or `estimate` [1] alone, in nats. */
+  /** Names of the measurements: a joint of each sub-head, see `information.ts`, or only `estimate` [1], in nats. */
   measured: readonly string[]
-  /** The most that `estimate` can be, in nats. */
+  /** Upper limit of `estimate`, in nats. */
   ceiling?: number
   loss(seen: SeenBatch, weights: NamedTensors, fed: NamedTensors): { loss: tf.Scalar; measured: NamedTensors }
 }
 
-/** One way to learn the trunk: a file beside this one, and a line in `table.ts`. */
+/** A method of training the trunk: one file in this folder and one line in `table.ts`. */
 export interface LearningMethod {
   objective(architecture: Architecture, shape: StepShape): Objective
-  /** What changes from step to step. @param progress  0…1 */
+  /**
+   * Returns the inputs that change from step to step.
+   * @param progress  0…1
+   */
   feed?(
     batch: Batch,
     seen: { architecture: Architecture; shape: StepShape; recipe: Recipe },
@@ -46,26 +49,34 @@ export interface LearningMethod {
 
 export const ESTIMATE = 'estimate'
 
-/** A weight matrix [from, to] with normal start (He, fan-in), and a bias of zeros. */
+/** A weight matrix [from, to] with normal initial values (He, fan-in), and a bias of zeros. */
 export const dense = (name: string, from: number, to: number): Record<string, Parameter> => ({
   [`${name}/weights`]: { shape: [from, to], start: { deviation: Math.sqrt(2 / from) }, trained: true },
   [`${name}/bias`]: { shape: [to], start: { constant: 0 }, trained: true }
 })
 
-/** @param x  [rows, from] */
+/**
+ * Applies a dense layer.
+ * @param x  [rows, from]
+ */
 export const applied = (name: string, weights: NamedTensors, x: tf.Tensor): tf.Tensor2D =>
   tf.add(tf.matMul(x as tf.Tensor2D, weights[`${name}/weights`] as tf.Tensor2D), weights[`${name}/bias`]) as tf.Tensor2D
 
-/** Least probability whose logarithm is taken. */
+/** Smallest probability whose logarithm is taken. */
 const SMALLEST = 1e-7
 
-/** How much clusters tell of a place, `H(E[p]) − E[H(p)]` in nats. @param p  assignments, [places, C] @returns [1] */
+/**
+ * Information of clusters about a place, `H(E[p]) − E[H(p)]` in nats.
+ *
+ * @param p  assignments, [places, C]
+ * @returns  [1]
+ */
 export function toldOfPlaces(p: tf.Tensor2D): tf.Tensor1D {
   const entropy = (q: tf.Tensor): tf.Tensor => tf.neg(tf.sum(tf.mul(q, tf.log(tf.add(q, SMALLEST))), -1))
   return tf.reshape(tf.sub(entropy(tf.mean(p, 0)), tf.mean(entropy(p))), [1])
 }
 
-/** The same value, through which no gradient flows. */
+/** Returns the same value and stops its gradient. */
 export const held = <T extends tf.Tensor>(x: T): T =>
   tf.customGrad((value) => ({ value: tf.clone(value as tf.Tensor), gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy) }))(
     x

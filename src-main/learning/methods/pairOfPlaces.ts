@@ -7,13 +7,13 @@ import type { Batch } from '../views/pairs.ts'
 import { ESTIMATE, type LearningMethod, applied, dense } from './method.ts'
 import { cellsAt, hasData, mapSide } from './places.ts'
 
-/** Units of the networks on top of the trunk, and pairs of places looked at in each image. */
+/** Units of the networks on top of the trunk, and pairs of places sampled in each image. */
 const UNITS = 256
 const PAIRS = 64
 const TRIES = 40
 const SMALLEST = 1e-7
 
-/** A step in output pixels, and which answer it is. */
+/** A displacement in output pixels, and the answer that it stands for. */
 export interface Offset {
   rows: number
   columns: number
@@ -21,10 +21,11 @@ export interface Offset {
 }
 
 /**
- * Learning from pairs of places of an image: the trunk's features at both go through a layer each, joined through another,
- * which tells one of `answers` apart; what is minimised is the cross-entropy, what is told `ln answers` less that.
+ * A method that learns from pairs of places in an image: the trunk's features at both pass through a layer each and a
+ * common layer, which predicts one of `answers`. It minimises the cross-entropy; the information is `ln answers` less
+ * that.
  *
- * @param draw  where the second place lies from the first
+ * @param draw  draws the position of the second place relative to the first
  */
 export const pairOfPlaces = (
   name: string,
@@ -47,7 +48,7 @@ export const pairOfPlaces = (
       measured: [ESTIMATE],
       ceiling: Math.log(answers),
       loss({ trunk }, weights, fed) {
-        // Pairs that found no place have no answer.
+        // Pairs for which no place was found have no answer.
         const loss = tf.div(
           tf.sum(crossEntropy(logitsOf(name, trunk, weights, fed), fed.answers)),
           tf.maximum(tf.sum(fed.answers), 1)

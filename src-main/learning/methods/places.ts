@@ -4,20 +4,20 @@ import { type Architecture, outputStride } from '../network/architecture.ts'
 import { type Uniform, integerBelow } from '../random.ts'
 import type { Batch } from '../views/pairs.ts'
 
-/** Places tried before one without data is taken. */
+/** Attempts to find a place with data before one without is accepted. */
 const TRIES = 20
 const SMALLEST = 1e-7
 
-/** Side of the heads' output: of whole images they give one answer. */
+/** Side of the heads' output, which is 1 for whole images. */
 export const headSide = (architecture: Architecture, shape: StepShape): number =>
   architecture.wholeImage ? 1 : mapSide(architecture, shape)
 
-/** Side of the trunk's output of a batch. */
+/** Side of the trunk's output for a batch. */
 export function mapSide(architecture: Architecture, { crop }: StepShape): number {
   return Math.floor(crop / outputStride(architecture))
 }
 
-/** Whether an output pixel of one of the 2n images holds data in its middle. */
+/** Returns a function that tells whether the centre of an output pixel in one of the 2n images has data. */
 export function hasData(
   batch: Batch,
   { pairs, crop }: StepShape,
@@ -32,7 +32,9 @@ export function hasData(
     ] > 0
 }
 
-/** `count` places of each of the 2n images, as indices into all pixels of maps with such sides, of those that hold data. */
+/**
+ * Draws `count` places with data from each of the 2n images, as indices into all pixels of maps with the given side.
+ */
 export function drawPlaces(
   batch: Batch,
   architecture: Architecture,
@@ -53,7 +55,10 @@ export function drawPlaces(
   })
 }
 
-/** Means of maps over what counts of them, [n, C]. @param share  how much each pixel counts, [n, h, w, 1]; all alike when absent */
+/**
+ * Weighted means of maps, [n, C].
+ * @param share  weight of each pixel, [n, h, w, 1]; equal when absent
+ */
 export function meansOf(map: tf.Tensor4D, share?: tf.Tensor): tf.Tensor2D {
   const [n, , , channels] = map.shape
   const means = share
@@ -62,7 +67,12 @@ export function meansOf(map: tf.Tensor4D, share?: tf.Tensor): tf.Tensor2D {
   return tf.reshape(means, [n, channels])
 }
 
-/** Rows of a map's pixels. @param places  indices into all its n·h·w pixels, float32 [count] @returns [count, C] */
+/**
+ * Gathers the features of a map at some places.
+ *
+ * @param places  indices into all its n·h·w pixels, float32 [count]
+ * @returns       [count, C]
+ */
 export function cellsAt(map: tf.Tensor4D, places: tf.Tensor): tf.Tensor2D {
   const [n, h, w, channels] = map.shape
   return tf.gather(

@@ -10,7 +10,7 @@ import type { StepShape } from '../../contract/training.ts'
 import type { Architecture } from '../network/architecture.ts'
 import type { LearningMethod, Objective } from './method.ts'
 
-/** All methods that learn a trunk. */
+/** All methods that train a trunk. */
 export const LEARNING: Record<LearntMethod, LearningMethod> = {
   information,
   'deep-infomax': deepInfomax,
@@ -21,7 +21,7 @@ export const LEARNING: Record<LearntMethod, LearningMethod> = {
   embedded
 }
 
-/** What a step of such a shape minimises. */
+/** Returns the objective that a step of this shape minimises. */
 export const objectiveOf = (architecture: Architecture, shape: StepShape): Objective =>
   methodOf(shape).objective(architecture, shape)
 

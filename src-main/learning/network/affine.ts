@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core'
 import { AFFINE_KERNEL } from '../../backends/program.ts'
 
 /**
- * `x · scale + shift`, channel by channel, not differentiated.
+ * Computes `x · scale + shift`, channel by channel, without a gradient.
+ *
  * @param x      float32 [n, h, w, c]
  * @param scale  float32 [c]
  * @param shift  float32 [c]

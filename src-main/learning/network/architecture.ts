@@ -5,21 +5,24 @@ import { SIFT_CHANNELS, SIFT_HALO } from './sift.ts'
 
 /**
  * A fully convolutional network: a trunk of 3×3 convolutions shared by softmax heads. With statistics and no
- * convolutions the heads see the statistics alone, with neither the bands.
+ * convolutions, the heads see only the statistics, not even the bands.
  */
 export type { Architecture }
 export type Layer = Architecture['layers'][number]
 
 export const KERNEL = 3
-/** Vectors of four fill every processor's lanes. */
+/** Multiples of four fill the vector lanes of every processor. */
 const CHANNEL_MULTIPLE = 4
 
-/** Side of the trunk's output pixel in input pixels. */
+/** Side of one of the trunk's output pixels, in input pixels. */
 export function outputStride({ layers }: Pick<Architecture, 'layers'>): number {
   return layers.reduce((stride, layer) => stride * (layer.kind === 'pool' ? 2 : layer.stride), 1)
 }
 
-/** Windows begin at multiples of so many pixels and are multiples of it wide, so that features lie alike in all of them. */
+/**
+ * Returns the number of pixels of which window positions and sides are multiples, so that features align in all
+ * windows.
+ */
 export function windowStep(architecture: Architecture): number {
   const stride = outputStride(architecture)
   const { backbone } = architecture
@@ -29,7 +32,7 @@ export function windowStep(architecture: Architecture): number {
   return step
 }
 
-/** Input pixels, to each side of an output pixel's own square, that its value depends on. */
+/** Input pixels on each side of an output pixel's own square on which its value depends. */
 export function receptiveHalo(architecture: Architecture): number {
   return (
     Math.max(trunkHalo(architecture), statisticsHalo(architecture)) +
@@ -60,13 +63,13 @@ function statisticsHalo(architecture: Architecture): number {
     0,
     ...[...statistics, ...heads.flatMap(({ refit = [] }) => refit)].map((side) => boxInCells(side, stride))
   )
-  // A box half its side away reaches as far beyond its centre again.
+  // A box half its side away reaches as far again beyond its centre.
   return kuwahara === undefined ? Math.ceil((stride * widest) / 2) + 1 : stride * Math.max(0, widest - 1) + 1
 }
 
 /**
- * Input pixels of a window's border, a multiple of the stride, which the statistics need and the trunk does without:
- * it is computed inside of them.
+ * Border of a window in input pixels, a multiple of the stride, that the statistics need and the trunk does not. The
+ * trunk is computed inside it.
  */
 export function windowMargin(architecture: Architecture): number {
   const stride = outputStride(architecture)
@@ -78,7 +81,7 @@ export function inputChannels({ bands, sobel }: Architecture): number {
   return bands + (sobel ? 2 : 0)
 }
 
-/** Channels of the trunk's output, 0 where the heads do without. */
+/** Channels of the trunk's output; 0 where the heads have no trunk. */
 export function trunkChannels({ bands, layers, statistics, backbone, descriptor }: Architecture): number {
   if (backbone) return backbone.channels
   if (descriptor) return SIFT_CHANNELS
@@ -86,7 +89,7 @@ export function trunkChannels({ bands, layers, statistics, backbone, descriptor 
   return channels.at(-1) ?? (statistics ? 0 : bands)
 }
 
-/** Channels that the heads see: the trunk's, then the statistics, then, where there is no trunk, the row. */
+/** Channels that the heads see: the trunk's, then the statistics, then, without a trunk, the row. */
 export function featureChannels(architecture: Architecture): number {
   const { bands, statistics } = architecture
   return (
@@ -96,21 +99,23 @@ export function featureChannels(architecture: Architecture): number {
   )
 }
 
-/** A trunk learns from crops, which do not know their place. */
+/** Whether the heads see the row: never with a trunk, which learns from crops that do not know their position. */
 export const rowInFeatures = (architecture: Architecture): boolean =>
   architecture.upright === true && trunkChannels(architecture) === 0
 
-/** Output pixels of a window's border that only the guided filter sees. */
+/** Border of a window in output pixels that only the guided filter sees. */
 export function filterBorder(architecture: Architecture): number {
   return architecture.guidedFilter ? filterReach(architecture.guidedFilter, outputStride(architecture)) : 0
 }
 
-/** Input pixels of a window's border that its heatmaps do not cover. */
+/** Border of a window in input pixels that its heatmaps do not cover. */
 export const heatmapMargin = (architecture: Architecture): number =>
   windowMargin(architecture) + outputStride(architecture) * filterBorder(architecture)
 
 /**
- * Channels and pools of a trunk in the papers' shorthand: `64,128,M,256,256,512d2`; `s2` marks a stride, `A` an average pool.
+ * Parses the channels and pools of a trunk from the papers' shorthand: `64,128,M,256,256,512d2`; `s2` marks a stride,
+ * `A` an average pool.
+ *
  * @param width  factor on all channel counts, which are rounded to multiples of four
  */
 export function trunk(shorthand: string, width: number): Layer[] {
@@ -121,7 +126,7 @@ export function trunk(shorthand: string, width: number): Layer[] {
       if (word === 'M') return { kind: 'pool' }
       if (word === 'A') return { kind: 'pool', average: true }
       const [, channels, dilation, stride] = /^(\d+)(?:d(\d+))?(?:s(\d+))?$/.exec(word) ?? []
-      if (channels === undefined) throw new RangeError(`'${word}' is no layer`)
+      if (channels === undefined) throw new RangeError(`'${word}' isn't a layer`)
       return {
         kind: 'convolution',
         channels: CHANNEL_MULTIPLE * Math.max(1, Math.round((Number(channels) * width) / CHANNEL_MULTIPLE)),
@@ -131,10 +136,10 @@ export function trunk(shorthand: string, width: number): Layer[] {
     })
 }
 
-/** Name of the 0/1 matrix [clusters of the source, clusters] that makes one head of another. */
+/** Name of the 0/1 matrix [clusters of the source, clusters] that makes one head from another. */
 export const mergeParameter = (head: string): string => `head${head}/merge`
 
-/** Names of what a refitted head computes with: filter [C, features and statistics, 1, 1] and bias [C]. */
+/** Names of a refitted head's weights: filter [C, features and statistics, 1, 1] and bias [C]. */
 export const refitParameters = (head: string): { filter: string; bias: string } => ({
   filter: `head${head}/refit/filter`,
   bias: `head${head}/refit/bias`
@@ -149,22 +154,23 @@ export function refitChannels(architecture: Architecture, boxes: readonly number
   )
 }
 
-/** How many of the features a refitted head sees: the trunk's; with centred boxes, as runs had them at first, all. */
+/** Number of features that a refitted head sees: the trunk's, or all in older runs, which have centred boxes. */
 export function refitFeatures(architecture: Architecture): number {
   return architecture.kuwahara === undefined ? featureChannels(architecture) : trunkChannels(architecture)
 }
 
-/** Whether heads that join another's clusters join them as they were refitted, and not as runs did at first. */
+/** Whether merged heads join refitted clusters; in older runs they join the learnt ones. */
 export const mergesRefitted = ({ kuwahara }: Architecture): boolean => kuwahara !== undefined
 
+/** A weight of the network. */
 export interface Parameter {
   shape: number[]
-  /** Standard deviation of the normal start (He, fan-in), or the constant start. */
+  /** Standard deviation of normal initial values (He, fan-in), or a constant initial value. */
   start: { deviation: number } | { constant: number }
   trained: boolean
 }
 
-/** Every weight of the network by name. Filters are stored `[out, in, kh, kw]`. */
+/** Returns every weight of the network by name. Filters are stored `[out, in, kh, kw]`. */
 export function parametersOf(architecture: Architecture): Record<string, Parameter> {
   const { layers, heads } = architecture
   const parameters: Record<string, Parameter> = {}
@@ -216,7 +222,12 @@ export function parametersOf(architecture: Architecture): Record<string, Paramet
   return parameters
 }
 
-/** Starting values of all weights, from `normal`, a source of standard normal numbers. @param more  those of what is learnt besides the network */
+/**
+ * Returns the initial values of all weights.
+ *
+ * @param normal  source of standard normal numbers
+ * @param more    parameters that are learnt besides the network's
+ */
 export function initialWeights(
   architecture: Architecture,
   normal: () => number,

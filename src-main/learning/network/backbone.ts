@@ -3,52 +3,55 @@ import type { NetworkFile, NetworkPort } from '../../backends/networkFile.ts'
 import type { Shape } from '../../backends/program.ts'
 import { type Architecture, outputStride } from './architecture.ts'
 
-/** Side of the windows in which a network of any input size sees an image; attention grows with its fourth power. */
+/**
+ * Side of the windows in which a network of any input size sees an image. The cost of attention grows with its fourth
+ * power.
+ */
 const SIDE = 448
-/** Tokens before those of the patches: class and registers. */
+/** Most tokens before those of the patches: class and registers. */
 const MOST_EXTRA_TOKENS = 16
-/** Features about a pixel's own, to each side, whose context a window must hold. */
+/** Features on each side of a pixel's own that a window must include as context. */
 const CONTEXT = 4
 
-/** How a network of others is fed, and what it answers. */
+/** The input and output format of a pretrained network. */
 export interface Frame {
   input: NetworkPort
   output: string
-  /** Bands that it takes. */
+  /** Bands of its input. */
   bands: number
   channelsLast: boolean
-  /** Side of its input; it takes that one alone where it is `fixed`. */
+  /** Side of its input; the only one that it accepts where `fixed`. */
   side: number
   fixed: boolean
-  /** Pixels of the side of what one feature stands for. */
+  /** Side in pixels of the area that one feature stands for. */
   stride: number
   channels: number
 }
 
 /**
- * Finds out by running it how a vision network is fed: a float32 input of three or another number of bands, channels
- * first or last, of one size or of any; and its first output with a place for every part of the image, as a map or as
- * a list of patches.
- * @throws RangeError saying why it cannot be used
+ * Finds out by running a vision network how to feed it. It needs a float32 input with any number of bands, channels
+ * first or last, of one size or of any; its first output with a position for every part of the image is used, whether a
+ * map or a list of patches.
+ *
+ * @throws RangeError with the reason why it cannot be used
  */
 export async function frameOf(network: NetworkFile): Promise<Frame> {
   const [input, ...more] = network.inputs
   if (more.length > 0)
     throw new RangeError(
-      `it has ${network.inputs.length} inputs (${network.inputs.map(({ name }) => name).join(', ')}), and one image is all that there is`
+      `it has ${network.inputs.length} inputs (${network.inputs.map(({ name }) => name).join(', ')}) instead of one image`
     )
   if (input.type !== 'float32') throw new RangeError(`its input is ${input.type}, not float32`)
-  if (input.shape.length !== 4)
-    throw new RangeError(`its input has ${input.shape.length} dimensions, not those of an image`)
+  if (input.shape.length !== 4) throw new RangeError(`its input has ${input.shape.length} dimensions; an image has 4`)
   const [, second, third, last] = input.shape
   const few = (side: number | string): side is number => typeof side === 'number' && side > 0 && side <= 64
   const channelsLast = few(last) && !few(second)
   const bands = channelsLast ? last : second
-  if (!few(bands)) throw new RangeError(`its input of ${input.shape.join(' × ')} does not say how many bands it takes`)
+  if (!few(bands)) throw new RangeError(`its input of ${input.shape.join(' × ')} doesn't fix the number of bands`)
   const sides = channelsLast ? [second, third] : [third, last]
   const given = sides.filter((side): side is number => typeof side === 'number' && side > 0)
   if (given.length === 2 && given[0] !== given[1])
-    throw new RangeError(`its input of ${given.join(' × ')} pixels is not square`)
+    throw new RangeError(`its input of ${given.join(' × ')} pixels isn't square`)
   const [fixed, side] = [given.length > 0, given[0] ?? SIDE]
   const answers: string[] = []
   for (const { name, type } of network.outputs) {
@@ -73,7 +76,7 @@ export async function frameOf(network: NetworkFile): Promise<Frame> {
       }
     answers.push(`${name}: ${shape.join(' × ')}`)
   }
-  throw new RangeError(`none of its outputs has a place for every part of the image (${answers.join('; ')})`)
+  throw new RangeError(`none of its outputs is a feature map (${answers.join('; ')})`)
 }
 
 const inputShape = ({ bands, channelsLast }: Pick<Frame, 'bands' | 'channelsLast'>, side: number): Shape =>
@@ -82,13 +85,13 @@ const inputShape = ({ bands, channelsLast }: Pick<Frame, 'bands' | 'channelsLast
 interface Grid {
   across: number
   channels: number
-  /** Where the feature of a place begins, and how far apart those of one place lie. */
+  /** Offset of the first feature, step between positions, and step between the features of one position. */
   first: number
   step: number
   apart: number
 }
 
-/** How the features of a square image lie in an output, or undefined where it is no map of one. */
+/** Returns how an output stores the features of a square image, or undefined if it is not a map of one. */
 function gridOf(shape: Shape, side: number): Grid | undefined {
   const whole = (across: number): boolean => Number.isInteger(side / across)
   if (shape.length === 4) {
@@ -106,25 +109,26 @@ function gridOf(shape: Shape, side: number): Grid | undefined {
     : undefined
 }
 
-/** A trunk that others trained, which is not trained further. */
+/** A pretrained trunk, which is not trained further. */
 export interface FrozenTrunk {
   network: NonNullable<Architecture['backbone']>
   /**
-   * Features of a square window, a multiple of the stride wide.
+   * Computes the features of a square window whose side is a multiple of the stride.
+   *
    * @param values  z-scored planes [bands, side, side]
    * @returns       [side / stride, side / stride, channels]
    */
   features(values: Float32Array, side: number): Promise<Float32Array>
 }
 
-/** What a network's band is made of: `scale` · the z-scored band of that number + `shift`. */
+/** An input band of a pretrained network: `scale` · the z-scored band of this number + `shift`. */
 export interface FedBand {
   band: number
   scale: number
   shift: number
 }
 
-/** Side of the parts in which a window is seen, and where they begin; each but the outermost goes without its border. */
+/** Returns the side, border and starts of the parts in which a window is seen; borders between parts are discarded. */
 function partsOf({ side, fixed, stride }: Frame, window: number): { part: number; border: number; starts: number[] } {
   const part = fixed ? side : Math.min(window, Math.floor(side / stride) * stride)
   const border = Math.floor(part / 8 / stride) * stride
@@ -134,7 +138,7 @@ function partsOf({ side, fixed, stride }: Frame, window: number): { part: number
   return { part, border, starts }
 }
 
-/** A network as a frozen trunk, fed with the given bands. */
+/** Makes a network a frozen trunk, fed with the given bands. */
 export function frozenTrunk(file: NetworkFile, frame: Frame, fed: readonly FedBand[], digest: string): FrozenTrunk {
   const { stride, channels } = frame
   const seen = async (
@@ -145,7 +149,7 @@ export function frozenTrunk(file: NetworkFile, frame: Frame, fed: readonly FedBa
     const image = new Float32Array(frame.bands * part * part)
     fed.forEach(({ band, scale, shift }, b) => {
       for (let y = 0; y < part; y++) {
-        // A part that is larger than the window goes on with its border.
+        // A part larger than the window repeats the window's border.
         const from = (band * window + Math.min(top + y, window - 1)) * window
         for (let x = 0; x < part; x++) {
           const at = y * part + x
@@ -157,7 +161,7 @@ export function frozenTrunk(file: NetworkFile, frame: Frame, fed: readonly FedBa
     const { values: found, shape } = await file.run(frame.input.name, image, inputShape(frame, part), frame.output)
     const grid = gridOf(shape, part)
     if (!grid || grid.across !== part / stride || grid.channels !== channels)
-      throw new RangeError(`it answers ${shape.join(' × ')} to ${part} × ${part} pixels`)
+      throw new RangeError(`it returns ${shape.join(' × ')} for ${part} × ${part} pixels`)
     return { grid, found }
   }
   return {
@@ -185,10 +189,11 @@ export function frozenTrunk(file: NetworkFile, frame: Frame, fed: readonly FedBa
 }
 
 /**
- * A backbone's features of a window between their places, bilinearly, at the network's own resolution.
+ * Interpolates a backbone's features bilinearly at the network's own resolution.
+ *
  * @param features  [1, n, n, channels]
  * @param window    side in pixels
- * @param margin    pixels of its border that are left out
+ * @param margin    pixels of its border to leave out
  */
 export function atCells(
   architecture: Architecture,

@@ -5,6 +5,7 @@ import { affine } from './affine.ts'
 const EPSILON = 1e-5
 const SPACE = [0, 1, 2]
 
+/** A normalised map and the batch's moments. */
 export interface Normalised {
   output: tf.Tensor4D
   mean: tf.Tensor1D
@@ -12,9 +13,9 @@ export interface Normalised {
 }
 
 /**
- * Batch normalisation, ReLU and, if asked, 2×2 maximum pooling in one differentiable step (Ioffe and Szegedy 2015,
- * §3). The gradient through the batch's own mean and variance is written out, which reads the map half as often as
- * automatic differentiation; with pooling, ReLU's part of it is done at the smaller size.
+ * Batch normalisation, ReLU and optionally 2×2 maximum pooling in one differentiable step (Ioffe and Szegedy 2015, §3).
+ * The gradient through the batch's own mean and variance is written out, which reads the map half as often as automatic
+ * differentiation; with pooling, ReLU's part is computed at the smaller size.
  *
  * @param x      float32 [n, h, w, c]
  * @param gamma  scale, float32 [c]
@@ -28,7 +29,7 @@ export function normaliseBatchRelu(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.
 
 type GradientFunction = (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[]
 
-/** By the backend's own kernels. The caller disposes of mean and variance, which no scope holds. */
+/** Uses the backend's own kernels. The caller disposes of mean and variance, which belong to no scope. */
 function normaliseFused(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, pooled: boolean): Normalised {
   const attributes = { epsilon: EPSILON }
   let moments: tf.Tensor[] = []
@@ -37,7 +38,7 @@ function normaliseFused(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, p
     const [normalised, ...reserved] = tf
       .engine()
       .runKernel(BATCH_NORM_KERNEL, { x: map, gamma: scale, beta: shift }, attributes) as unknown as tf.Tensor[]
-    // What is made within a custom gradient ends with it.
+    // Tensors made within a custom gradient are disposed of at its end.
     moments = reserved.slice(0, 2).map((moment) => tf.keep(tf.clone(moment)))
     const output = tf.relu(normalised)
     const result = pooled ? tf.maxPool(output as tf.Tensor4D, 2, 2, 'valid') : output
@@ -60,7 +61,7 @@ function normaliseFused(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, p
   return { output, mean: moments[0] as tf.Tensor1D, variance: moments[1] as tf.Tensor1D }
 }
 
-/** By operations that every backend has. */
+/** Uses operations that every backend has. */
 function normaliseByParts(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D, pooled: boolean): Normalised {
   const [n, h, w] = x.shape
   const count = n * h * w
@@ -89,12 +90,14 @@ function normaliseByParts(x: tf.Tensor4D, gamma: tf.Tensor1D, beta: tf.Tensor1D,
   return { output: compute(x, gamma, beta) as tf.Tensor4D, mean, variance }
 }
 
-/** 1 where a non-negative map is above zero. Saturating is several times faster than comparing and choosing. */
+/**
+ * Returns 1 where a non-negative map is above zero. Saturating is several times faster than comparing and selecting.
+ */
 function positive(map: tf.Tensor): tf.Tensor {
   return tf.clipByValue(tf.mul(map, 1e30), 0, 1)
 }
 
-/** The gradient of 2×2 maximum pooling. */
+/** Gradient of 2×2 maximum pooling. */
 function spreadToMaxima(dy: tf.Tensor, input: tf.Tensor, output: tf.Tensor): tf.Tensor {
   return tf.engine().runKernel('MaxPoolGrad', { dy, input, output } as unknown as tf.NamedTensorMap, {
     filterSize: 2,
@@ -103,7 +106,7 @@ function spreadToMaxima(dy: tf.Tensor, input: tf.Tensor, output: tf.Tensor): tf.
   })
 }
 
-/** The same with the running averages, folded into one scale and shift for each channel. */
+/** Folds the running averages into one scale and shift per channel, for inference. */
 export function inferenceScaleShift(
   gamma: Float32Array,
   beta: Float32Array,

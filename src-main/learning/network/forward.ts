@@ -18,12 +18,12 @@ import { denseSift } from './sift.ts'
 
 type Weights = Record<string, tf.Tensor>
 
-/** `[out, in, kh, kw]` as TensorFlow wants it; recorded, this costs nothing. */
+/** Filter `[out, in, kh, kw]` in TensorFlow's order; free when recorded. */
 const filterOf = (stored: tf.Tensor): tf.Tensor4D => tf.transpose(stored, [2, 3, 1, 0]) as tf.Tensor4D
 
 /**
- * 3×3 convolution with zero padding. A dilated one has no gradient in TensorFlow.js, so its own is given: with
- * stride 1, the input's is the convolution with the turned filter, the filter's a product for each tap.
+ * 3×3 convolution with zero padding. TensorFlow.js has no gradient for dilated ones, so it is written out here for
+ * stride 1: by the input it is the convolution with the rotated filter, by the filter one product per tap.
  */
 export function convolution(x: tf.Tensor4D, filter: tf.Tensor4D, stride: number, dilation: number): tf.Tensor4D {
   if (dilation === 1) return tf.conv2d(x, filter, stride, 'same')
@@ -62,7 +62,9 @@ export function convolution(x: tf.Tensor4D, filter: tf.Tensor4D, stride: number,
 export interface TrainingPass {
   /** The trunk's output, float32 [n, h, w, C]. */
   trunk: tf.Tensor4D
-  /** Coarse assignment probabilities of each head and sub-head, float32 [n, h, w, C]; none where the heads do not learn. */
+  /**
+   * Coarse assignment probabilities of each head and sub-head, float32 [n, h, w, C]; none where the heads do not learn.
+   */
   heatmaps: Record<string, tf.Tensor4D[]>
   /** Mean and variance of each normalised layer on this batch, by the names of their running averages. */
   moments: Record<string, tf.Tensor>
@@ -71,20 +73,21 @@ export interface TrainingPass {
 const pool = (x: tf.Tensor4D, average?: boolean): tf.Tensor4D =>
   average ? tf.avgPool(x, 2, 2, 'valid') : tf.maxPool(x, 2, 2, 'valid')
 
-/** Whether a layer is a convolution whose normalisation takes in the maximum pooling behind it. */
+/** Whether a layer is a convolution whose normalisation includes the maximum pooling after it. */
 function pooledWithBatch(layers: Architecture['layers'], index: number): boolean {
   const next = layers[index + 1]
   return layers[index]?.kind === 'convolution' && next?.kind === 'pool' && !next.average
 }
 
-/** Channels last, as layers and statistics take it. */
+/** Moves channels last, as layers and statistics expect them. */
 const channelsLast = (planes: tf.Tensor4D): tf.Tensor4D => tf.transpose(planes, [0, 2, 3, 1]) as tf.Tensor4D
 
 /**
- * The network as it is trained.
+ * Runs the network for training.
+ *
  * @param images  float32 [n, bands, h, w], z-scored
- * @param valid   1 where a pixel holds data, float32 [n, 1, h, w]; all do when absent
- * @param heads   whether these learn, too
+ * @param valid   1 where a pixel has data, float32 [n, 1, h, w]; all have data when absent
+ * @param heads   whether the heads learn too
  */
 export function trainingPass(
   architecture: Architecture,
@@ -122,7 +125,7 @@ export function trainingPass(
 
 const SOBEL = [1, 0, -1, 2, 0, -2, 1, 0, -1]
 
-/** The image with the Sobel gradients of its bands' mean behind its bands, as in the code published with IIC. */
+/** Appends the Sobel gradients of the bands' mean to the bands, as in the code published with IIC. */
 function withSobel(image: tf.Tensor4D): tf.Tensor4D {
   const filter = tf.tensor4d(
     SOBEL.flatMap((across, i) => [across, SOBEL[(i % 3) * 3 + Math.floor(i / 3)]]),
@@ -131,19 +134,19 @@ function withSobel(image: tf.Tensor4D): tf.Tensor4D {
   return tf.concat([image, tf.conv2d(tf.mean(image, 3, true) as tf.Tensor4D, filter, 1, 'same')], 3) as tf.Tensor4D
 }
 
-/** What is known of a window besides the trunk's output. */
+/** Parts of a window that the heads may see besides the trunk's output. */
 interface Surroundings {
   /** float32 [n, h, w, bands] */
   image: tf.Tensor4D
   /** float32 [n, h, w, 1] */
   valid?: tf.Tensor4D
-  /** Pixels of the border that the trunk's output does not cover. */
+  /** Border in pixels that the trunk's output does not cover. */
   margin: number
-  /** Where the output's rows lie in their image, −√3 at its top and √3 at its bottom, float32 [rows]. */
+  /** Positions of the output's rows in the image, −√3 at the top and √3 at the bottom, float32 [rows]. */
   rows?: tf.Tensor
 }
 
-/** What the heads see, from the trunk's output and what surrounds it. */
+/** Joins the features that the heads see from the trunk's output and its surroundings. */
 function featuresOf(architecture: Architecture, trunk: tf.Tensor4D, around: Surroundings): tf.Tensor4D {
   const { statistics, wholeImage } = architecture
   const parts: tf.Tensor4D[] = trunkChannels(architecture) > 0 ? [trunk] : []
@@ -153,7 +156,7 @@ function featuresOf(architecture: Architecture, trunk: tf.Tensor4D, around: Surr
   return wholeImage ? (tf.mean(features, [1, 2], true) as tf.Tensor4D) : features
 }
 
-/** Patch statistics where the trunk's output lies. */
+/** Patch statistics over the area of the trunk's output. */
 export function measured(
   architecture: Architecture,
   boxes: readonly number[],
@@ -168,7 +171,7 @@ const inner = (map: tf.Tensor4D, margin: number): tf.Tensor4D => {
   return margin === 0 ? map : tf.slice(map, [0, margin, margin, 0], [n, h - 2 * margin, w - 2 * margin, channels])
 }
 
-/** The rows' places as a map of one channel. */
+/** The rows' positions as a map of one channel. */
 export function rowMap(architecture: Architecture, { image, margin, rows }: Surroundings): tf.Tensor4D {
   const [n, h, w] = image.shape
   const stride = outputStride(architecture)
@@ -176,7 +179,7 @@ export function rowMap(architecture: Architecture, { image, margin, rows }: Surr
   return tf.add(tf.zeros([n, oh, ow, 1]), tf.reshape(rows!, [1, oh, 1, 1])) as tf.Tensor4D
 }
 
-/** Heatmaps of the heads that learn. */
+/** Heatmaps of the trained heads. */
 export function headOutputs(
   architecture: Architecture,
   weights: Weights,
@@ -198,7 +201,7 @@ export function headOutputs(
   )
 }
 
-/** Heatmaps of the heads that were refitted; one stands for all sub-heads. */
+/** Heatmaps of the refitted heads; one stands for all sub-heads. */
 function refittedOutputs(
   architecture: Architecture,
   weights: Weights,
@@ -225,7 +228,10 @@ function refittedOutputs(
   )
 }
 
-/** Adds the heads that join another's clusters as they were learnt, as runs did at first: the probabilities of those that are joined add up. */
+/**
+ * Adds the merged heads of older runs, which join the learnt clusters of another head: the probabilities of joined
+ * clusters add up.
+ */
 function withMerged(
   architecture: Architecture,
   weights: Weights,
@@ -243,22 +249,25 @@ function withMerged(
   return { ...heatmaps, ...Object.fromEntries(merged) }
 }
 
-/** A window as the network is applied to it. */
+/** A window to which the network is applied. */
 export interface SeenWindow {
   /** float32 [n, bands, h, w], z-scored */
   images: tf.Tensor4D
-  /** 1 where a pixel holds data, float32 [n, 1, h, w]; all do when absent. */
+  /** 1 where a pixel has data, float32 [n, 1, h, w]; all have data when absent. */
   valid?: tf.Tensor4D
-  /** Pixels of the border of which no heatmap is wanted, a multiple of the stride: the statistics look at them. */
+  /** Border in pixels without a heatmap, a multiple of the stride; only the statistics see it. */
   margin?: number
-  /** Where the output's rows lie in their image, −√3 at its top and √3 at its bottom, float32 [rows]; for upright images. */
+  /**
+   * Positions of the output's rows in the image, −√3 at the top and √3 at the bottom, float32 [rows]; for upright
+   * images.
+   */
   rows?: tf.Tensor
-  /** Features of the whole window by a network of others, float32 [1, n, n, channels]. */
+  /** Features of the whole window from a pretrained network, float32 [1, n, n, channels]. */
   backbone?: tf.Tensor4D
 }
 
 /**
- * The network as it is applied: batch normalisation folded into the filters.
+ * Runs the network for inference, with batch normalisation folded into the filters.
  * @param weights  folded weights, see `foldWeights`
  */
 export function inferencePass(
@@ -267,7 +276,7 @@ export function inferencePass(
   seen: SeenWindow
 ): Record<string, tf.Tensor4D[]> {
   if (mergesRefitted(architecture) && architecture.heads.every(({ refit }) => refit)) {
-    // Nothing is asked of the heads as they were learnt, nor of the statistics that they see.
+    // The learnt heads, and the statistics that only they see, are not needed.
     const { features, around } = lookedAt({ ...architecture, statistics: undefined }, weights, seen)
     return refittedOutputs(architecture, weights, features, around)
   }
@@ -276,7 +285,7 @@ export function inferencePass(
   return { ...withMerged(architecture, weights, learnt), ...refittedOutputs(architecture, weights, features, around) }
 }
 
-/** A heatmap that follows the image: its bands' mean is the guide, for its edges are what matters here. */
+/** Filters a heatmap along the image's edges, with the bands' mean as the guide; undefined without a guided filter. */
 export function guidedHeatmap(
   architecture: Architecture,
   heatmap: tf.Tensor4D,
@@ -301,7 +310,7 @@ export function guidedHeatmap(
   )
 }
 
-/** What the heads see when the network is applied, float32 [n, rows, columns, `featureChannels`]. */
+/** Computes the features that the heads see in inference, float32 [n, rows, columns, `featureChannels`]. */
 export function inferenceFeatures(architecture: Architecture, weights: Weights, seen: SeenWindow): tf.Tensor4D {
   return lookedAt(architecture, weights, seen).features
 }
@@ -335,7 +344,7 @@ function appliedTrunk({ layers, sobel }: Architecture, weights: Weights, image: 
   return x
 }
 
-/** Weights of `inferencePass` from those of training, and the shapes they have. */
+/** Folds training weights into those of `inferencePass`. */
 export function foldWeights(
   architecture: Architecture,
   weights: Record<string, Float32Array>

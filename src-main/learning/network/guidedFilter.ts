@@ -2,14 +2,14 @@ import * as tf from '@tensorflow/tfjs-core'
 import type { GuidedFilter } from '../../contract/recipe.ts'
 import { SMALLEST_SHARE, boxInCells } from './patchStatistics.ts'
 
-/** Pixels of a map's border that the filter takes in and does not give: half a box for its models, and half for their mean. */
+/** Border of a map in pixels that the filter consumes: half a box for its models, and half for their mean. */
 export function filterReach({ box }: GuidedFilter, stride: number): number {
   return boxInCells(box, stride) - 1
 }
 
-/** A filtered map, and how it goes on between its pixels: value + slope · (guide there − guide here). */
+/** A filtered map and how it continues between its pixels: value + slope · (guide there − guide here). */
 export interface LinearModels {
-  /** float32 [n, h, w, C]; sums over C stay what they were, values may leave 0…1 a little. */
+  /** float32 [n, h, w, C]; sums over C are preserved, values may slightly leave 0…1. */
   values: tf.Tensor4D
   slopes: tf.Tensor4D
   /** float32 [n, h, w, 1] */
@@ -18,13 +18,13 @@ export interface LinearModels {
 
 /**
  * The guided filter (He, Sun, Tang 2010, equations 5, 6 and 8) at the network's resolution: in each box the map is a
- * linear function of the guide, and each pixel takes the mean of the boxes that hold it. Its coefficients vary slowly
- * and the guide does not, so that an image of full resolution may take the guide's place (He, Sun 2015).
+ * linear function of the guide, and each pixel takes the mean of the boxes that contain it. Its coefficients vary
+ * slowly and the guide does not, so that an image of full resolution may take the guide's place (He, Sun 2015).
  *
  * @param map    float32 [n, h, w, C]
  * @param guide  float32 [n, h, w, 1], z-scored
- * @param share  share of each pixel that holds data, float32 [n, h, w, 1]; all do when absent
- * @returns      without `filterReach` pixels of the border
+ * @param share  share of each pixel with data, float32 [n, h, w, 1]; 1 when absent
+ * @returns      the filtered map without `filterReach` pixels of its border
  */
 export function guidedFilter(
   map: tf.Tensor4D,

@@ -16,12 +16,13 @@ import { foldWeights } from './forward.ts'
 import type { GuidedFilter } from '../../contract/recipe.ts'
 import { boxInCells } from './patchStatistics.ts'
 
-/** As in `patchStatistics`. */
+/** Keeps the slope of the square root finite, as in `patchStatistics`. */
 const EPSILON = 1e-6
 
+/** A trained network, as it is exported. */
 export interface PortableNetwork {
   architecture: Architecture
-  /** As training keeps them. */
+  /** Weights as training keeps them. */
   weights: Record<string, Float32Array>
   subHeads: Record<string, number>
   statistics: BandStatistics
@@ -29,16 +30,16 @@ export interface PortableNetwork {
 
 export interface PortableHead {
   head: string
-  /** Of each cluster the class, 255 for none; clusters are classes of their own when absent. */
+  /** Class of each cluster, 255 for none; when absent, every cluster is a class. */
   table?: Uint8Array
   classes: number
 }
 
 /**
- * A network as one ONNX model that any program can run: from the values of an image's file, of any height and width,
- * `image` float32 [1, bands, height, width], over normalisation, trunk, statistics and head to `probabilities` float32
- * [1, classes, height, width] or `labels` uint8 [1, 1, height, width], enlarged to the image's size. The border of an
- * image is not continued mirrored as in the program itself.
+ * Exports a network as one ONNX model that any program can run. It takes the values of an image file of any size,
+ * `image` float32 [1, bands, height, width], applies normalisation, trunk, statistics and head, and returns
+ * `probabilities` float32 [1, classes, height, width] or `labels` uint8 [1, 1, height, width], enlarged to the image's
+ * size. Unlike Smalti, it does not mirror the image at its border.
  *
  * @param notes  metadata
  */
@@ -107,7 +108,9 @@ function normalise(graph: OnnxGraph, image: string, statistics: BandStatistics):
   return graph.add('Add', [graph.add('Mul', [image, scale]), shift])
 }
 
-/** The image continued by its last row and column up to a multiple of the stride, and its own height and width. */
+/**
+ * Pads the image to a multiple of the stride by repeating its last row and column; also returns its height and width.
+ */
 function padToStride(
   graph: OnnxGraph,
   image: string,
@@ -122,7 +125,7 @@ function padToStride(
   return { padded: graph.add('Pad', [image, pads], { mode: 'edge' }), height, width }
 }
 
-/** `guidedFilter`: the heatmap that it gives, and the enlargement of its linear models. */
+/** Records `guidedFilter`: the heatmap that it returns, and the enlargement of its linear models. */
 function followingImage(
   graph: OnnxGraph,
   heatmap: string,
@@ -154,7 +157,7 @@ function followingImage(
 const within01 = (graph: OnnxGraph, map: string): string =>
   graph.add('Clip', [map, graph.floats(Float32Array.of(0), []), graph.floats(Float32Array.of(1), [])])
 
-/** Takes clusters out of the choice that lead at none of the coarse pixels about a pixel. */
+/** Excludes clusters that lead at none of the coarse pixels around a pixel. */
 function amongLeaders(
   graph: OnnxGraph,
   { coarse, large }: Record<'coarse' | 'large', string>,
@@ -174,7 +177,7 @@ function amongLeaders(
   return graph.add('Where', [graph.add('Greater', [enlarged(leaders), scalar(0)]), large, scalar(-1e3)])
 }
 
-/** Means over square boxes of an odd side, of those pixels of each that lie within the map. */
+/** Means over square boxes of an odd side, counting only pixels within the map. */
 function boxMeans(graph: OnnxGraph, map: string, reach: number): string {
   const over = (x: string, rows: number, columns: number): string => {
     const [r, c] = [(rows - 1) / 2, (columns - 1) / 2]
@@ -207,7 +210,7 @@ function convolve(
   })
 }
 
-/** The image in channels-first order, and its own height, from which rows know their place. */
+/** The image with channels first, and its height, from which rows get their position. */
 interface Seen {
   image: string
   height: string
@@ -268,7 +271,10 @@ function headOf(
   )
 }
 
-/** The rows' places between −√3 at the top of the image and √3 at its bottom, as a map of one channel like another map. */
+/**
+ * The rows' positions, −√3 at the top of the image and √3 at the bottom, as a map of one channel with the size of
+ * `like`.
+ */
 function rowMap(graph: OnnxGraph, architecture: Architecture, like: string, { height }: Seen): string {
   const at = graph.integers([2])
   const rows = graph.add('Squeeze', [graph.add('Gather', [graph.add('Shape', [like]), at], { axis: 0 })])
@@ -315,7 +321,7 @@ function learnt(
   })
 }
 
-/** What the heads see. */
+/** Records the features that the heads see. */
 function featuresOf(
   graph: OnnxGraph,
   architecture: Architecture,
@@ -341,7 +347,7 @@ function trunkOf(
       x = graph.add(layer.average ? 'AveragePool' : 'MaxPool', [x], { kernel_shape: [2, 2], strides: [2, 2] })
       return
     }
-    // Zero padding as TensorFlow's "same": with a stride the later side gets more.
+    // Zero padding as in TensorFlow's "same": with a stride, the later side gets more.
     const pads = layer.stride === 1 ? Array<number>(4).fill(layer.dilation) : [0, 0, 1, 1]
     const shape = [layer.channels, channels, KERNEL, KERNEL]
     x = graph.add('Relu', [
@@ -409,10 +415,10 @@ function statisticsOf(graph: OnnxGraph, architecture: Architecture, image: strin
   return graph.add('Concat', [channelsFrom(cells, 0, bands + 1), ...parts], { axis: 1 })
 }
 
-/** A box that would reach beyond the image is no choice, as in `patchStatistics`. */
+/** Cost of a box that extends beyond the image and must not be chosen, as in `patchStatistics`. */
 const BEYOND = 1e6
 
-/** As in `patchStatistics`: of nine boxes the one of least variance, for maps of any size. */
+/** Chooses the box of least variance among nine, as in `patchStatistics`, for maps of any size. */
 function leastVariance(
   graph: OnnxGraph,
   measured: string,
@@ -478,7 +484,7 @@ function gradient(graph: OnnxGraph, image: string, epsilon: string): string {
   return graph.add('Pad', [length, graph.integers([0, 0, 0, 0, 0, 0, 1, 1])])
 }
 
-/** Probabilities of classes: those of their clusters together. */
+/** Probabilities of classes: the sums over their clusters. */
 function joined(
   graph: OnnxGraph,
   probabilities: string,

@@ -3,12 +3,12 @@ import * as tf from '@tensorflow/tfjs-core'
 /** Keeps the slope of the square root finite on flat patches. */
 const EPSILON = 1e-6
 
-/** How many numbers `patchStatistics` gives for each pixel. */
+/** Number of values that `patchStatistics` returns for each pixel. */
 export function patchStatisticsCount(bands: number, boxes: readonly number[]): number {
   return bands + 1 + boxes.length * (2 * bands + 1)
 }
 
-/** Which of the statistics are means, of bands and of gradients, and no deviations. */
+/** Indices of the statistics that are means, of bands and of gradients, and not deviations. */
 export function meanStatistics(bands: number, boxes: readonly number[]): number[] {
   const perBox = 2 * bands + 1
   return Array.from({ length: patchStatisticsCount(bands, boxes) }, (_, i) => i).filter((i) => {
@@ -17,27 +17,27 @@ export function meanStatistics(bands: number, boxes: readonly number[]): number[
   })
 }
 
-/** Side of a box in output pixels: odd, and as near as can be. */
+/** Side of a box in output pixels: the nearest odd number. */
 export function boxInCells(side: number, stride: number): number {
   return 2 * Math.max(0, Math.round((side / stride - 1) / 2)) + 1
 }
 
-/** Keeps the share of valid pixels in a box from being nothing. */
+/** Keeps the share of valid pixels in a box above zero. */
 export const SMALLEST_SHARE = 1e-4
 
-/** Which box's statistics a pixel takes: of those that hold it, the one of least variance, with this weight λ of likeness. */
+/** Options of `patchStatistics`. */
 export interface PatchOptions {
-  /** 1 where a pixel holds data, float32 [n, h, w, 1]; all do when absent. */
+  /** 1 where a pixel has data, float32 [n, h, w, 1]; all have data when absent. */
   valid?: tf.Tensor4D
-  /** λ of `leastVariance`; boxes stay centred when absent. */
+  /** Weight λ of likeness in `leastVariance`, which chooses a box for each pixel; boxes stay centred when absent. */
   kuwahara?: number
 }
 
 /**
- * What a patch looks like in plain numbers: bands and gradient magnitude, and over boxes of several sizes the bands'
- * means and deviations and the mean gradient magnitude. Boxes are rounded to whole output pixels. Not differentiated.
- * With a mask, box sums are divided by the valid pixels that they hold, so that nothing tells how near the border of
- * the known is.
+ * Describes patches in plain numbers: bands and gradient magnitude and, over boxes of several sizes, the bands' means
+ * and deviations and the mean gradient magnitude. Boxes are rounded to whole output pixels. Not differentiated. With a
+ * mask, box sums are divided by the valid pixels in the box, so that nothing reveals how near the border of the data
+ * is.
  *
  * @param images  float32 [n, h, w, bands]
  * @param boxes   sides of the boxes in pixels
@@ -85,7 +85,7 @@ export function patchStatistics(
   return tf.concat([part(cells, 0, bands + 1), ...overBoxes], 3) as tf.Tensor4D
 }
 
-/** Means over square boxes of an odd side, of those pixels of each that lie within the map. */
+/** Means over square boxes of an odd side, counting only pixels within the map. */
 function boxMeans(map: tf.Tensor4D, reach: number): tf.Tensor4D {
   const [, h, w] = map.shape
   const r = (reach - 1) / 2
@@ -116,7 +116,10 @@ function boxMeans(map: tf.Tensor4D, reach: number): tf.Tensor4D {
   return tf.mul(sums, tf.tensor4d(shares, [1, h, w, 1])) as tf.Tensor4D
 }
 
-/** Sums of so many consecutive entries along an axis, from sums of 1, 2, 4 … of them: each is a sum in the same order, wherever it lies. */
+/**
+ * Sums of `count` consecutive entries along an axis, from sums of 1, 2, 4 … entries. All are summed in the same order,
+ * so that a result does not depend on its position.
+ */
 function runSums(map: tf.Tensor4D, axis: 1 | 2, count: number): tf.Tensor4D {
   const part = (x: tf.Tensor4D, from: number, length: number): tf.Tensor4D => {
     const [begin, size] = [[0, 0, 0, 0], [...x.shape]]
@@ -138,29 +141,29 @@ function runSums(map: tf.Tensor4D, axis: 1 | 2, count: number): tf.Tensor4D {
   return sum!
 }
 
-/** A box that would reach beyond the picture is no choice, and one of which little holds data a bad one. */
+/** Costs of a box that extends beyond the image, which must not be chosen, and of one with little data. */
 const BEYOND = 1e6
 const MOSTLY_EMPTY = 1e3
 const ENOUGH_HELD = 0.5
 
 interface Boxes {
-  /** Variances and means of the bands about each pixel, float32 [n, h, w, bands]. */
+  /** Variances and means of the bands around each pixel, float32 [n, h, w, bands]. */
   variance: tf.Tensor4D
   means: tf.Tensor4D
   /** The pixels' own bands. */
   own: tf.Tensor4D
-  /** Share of each box that holds data, float32 [n, h, w, 1]. */
+  /** Share of each box with data, float32 [n, h, w, 1]. */
   held?: tf.Tensor4D
   /** Side of the box in output pixels. */
   reach: number
-  /** λ */
+  /** Weight λ of likeness. */
   likeness: number
 }
 
 /**
- * The Kuwahara filter (Kuwahara et al. 1976): of the boxes centred on a pixel and on its eight neighbours half a box
- * away, all of which hold it, each pixel takes the one that minimises Σ_bands variance + λ Σ_bands (mean − own)². A box
- * on one side of an edge wins over those that lie across it.
+ * The Kuwahara filter (Kuwahara et al. 1976): of the nine boxes that contain a pixel, centred on it and on its eight
+ * neighbours half a box away, each pixel takes the one that minimises Σ_bands variance + λ Σ_bands (mean − own)². A box
+ * on one side of an edge wins over boxes across it.
  */
 function leastVariance(measured: tf.Tensor4D, { variance, means, own, held, reach, likeness }: Boxes): tf.Tensor4D {
   const [n, h, w, channels] = measured.shape
@@ -179,7 +182,7 @@ function leastVariance(measured: tf.Tensor4D, { variance, means, own, held, reac
       value
     )
   const [costs, candidates] = [around(penalised, BEYOND), around(means, 0)]
-  // The pixel's own box comes first, and stays where another is no better.
+  // The pixel's own box comes first, so that it wins ties.
   const shifts = [
     [0, 0],
     [-r, -r],
@@ -197,7 +200,7 @@ function leastVariance(measured: tf.Tensor4D, { variance, means, own, held, reac
       0
     )
   const spread = shifted(costs)
-  // Summed band by band, which is several times as fast as a sum along the last axis.
+  // Summing band by band is several times as fast as summing along the last axis.
   const ofBand = (map: tf.Tensor4D, band: number): tf.Tensor4D =>
     tf.slice(map, [0, 0, 0, band], [map.shape[0], map.shape[1], map.shape[2], 1])
   const unlike = (): tf.Tensor => {
@@ -214,7 +217,7 @@ function leastVariance(measured: tf.Tensor4D, { variance, means, own, held, reac
   ])
   const chosen = tf.cast(tf.argMax(tf.neg(cost), 0), 'int32')
   const offsets = tf.gather(tf.tensor2d(shifts.map(([dy, dx]) => [dy * w + dx])), chosen)
-  // Numbers of pixels stay below 2²⁴, up to which float32 counts exactly.
+  // Pixel numbers stay below 2²⁴, up to which float32 counts exactly.
   const places = tf.cast(
     tf.add(tf.reshape(offsets, [n * h * w]), tf.tensor1d(Float32Array.from({ length: n * h * w }, (_, i) => i))),
     'int32'
@@ -222,7 +225,7 @@ function leastVariance(measured: tf.Tensor4D, { variance, means, own, held, reac
   return tf.reshape(tf.gather(tf.reshape(measured, [n * h * w, channels]), places), [n, h, w, channels])
 }
 
-/** Length of the forward differences over all bands, zero at the far borders; float32 [n, h, w, 1]. */
+/** Magnitude of the forward differences over all bands, zero at the far borders; float32 [n, h, w, 1]. */
 function gradientMagnitude(images: tf.Tensor4D): tf.Tensor4D {
   const [n, h, w, bands] = images.shape
   const from = (r: number, c: number): tf.Tensor4D => tf.slice(images, [0, r, c, 0], [n, h - 1, w - 1, bands])

@@ -1,25 +1,26 @@
 import * as tf from '@tensorflow/tfjs-core'
 
-/** Orientations, cells along each side of a descriptor, and pixels of a cell's side. */
+/** Orientations, cells along each side of a descriptor, and pixels along each side of a cell. */
 const [ORIENTATIONS, CELLS, CELL] = [8, 4, 4]
 export const SIFT_CHANNELS = ORIENTATIONS * CELLS * CELLS
-/** Input pixels, to each side of an output pixel's own square, that its descriptor depends on. */
+/** Input pixels on each side of an output pixel's own square on which its descriptor depends. */
 export const SIFT_HALO = 9
 /** Pixels between descriptors: the side of a cell. */
 export const SIFT_STRIDE = CELL
-/** Deviation in pixels of the window's Gaussian: half its width. */
+/** Standard deviation of the window's Gaussian in pixels: half its width. */
 const SIGMA = (CELLS * CELL) / 2
-/** No orientation has more than this share of a descriptor. */
+/** Largest share of a descriptor that one orientation may have. */
 const CLIP = 0.2
 const SMALLEST = 1e-6
 
 /**
- * Dense SIFT descriptors (Lowe 2004, §6) of 16 × 16 pixels, upright and of one scale, about the middle of every 4 × 4: gradients
- * of the bands' mean by 8 orientations, shared linearly between the nearest of these and of 4 × 4 cells, each cell weighed by
- * the window's Gaussian at its middle (as VLFeat's `dsift` does it), brought to length 1, clipped at 0.2, and once more.
+ * Dense SIFT descriptors (Lowe 2004, §6) of 16 × 16 pixels, upright and at one scale, around the middle of every 4 × 4.
+ * Gradients of the bands' mean are shared linearly between the nearest of 8 orientations and of 4 × 4 cells, and each
+ * cell is weighted by the window's Gaussian at its middle (as in VLFeat's `dsift`). Descriptors are normalised to
+ * length 1, clipped at 0.2, and normalised again.
  *
  * @param image  float32 [n, h, w, bands], sides multiples of 4; 0 beyond
- * @param valid  1 where a pixel holds data, float32 [n, h, w, 1]; gradients that reach where none is count nothing
+ * @param valid  1 where a pixel has data, float32 [n, h, w, 1]; gradients that touch pixels without data do not count
  * @returns      float32 [n, h/4, w/4, 128]: cell rows, then columns, then orientations
  */
 export function denseSift(image: tf.Tensor4D, valid?: tf.Tensor4D): tf.Tensor4D {
@@ -37,7 +38,7 @@ export function denseSift(image: tf.Tensor4D, valid?: tf.Tensor4D): tf.Tensor4D 
     )
     return tf.mul(length, tf.relu(tf.sub(1, tf.mul(arccosine(cosine), ORIENTATIONS / (2 * Math.PI)))))
   })
-  // Each orientation as an image of its own: one kernel serves all.
+  // Each orientation becomes an image, so that one kernel serves all.
   const maps = tf.pad4d(tf.concat(energies, 0) as tf.Tensor4D, [
     [0, 0],
     [CELL, CELL],
@@ -73,7 +74,7 @@ export function denseSift(image: tf.Tensor4D, valid?: tf.Tensor4D): tf.Tensor4D 
   return ofLengthOne(tf.minimum(ofLengthOne(tf.concat(parts, 3)), CLIP)) as tf.Tensor4D
 }
 
-/** 1 where a pixel and its four neighbours hold data; beyond the border counts as data. */
+/** 1 where a pixel and its four neighbours have data; pixels beyond the border count as data. */
 function reachesData(valid: tf.Tensor4D): tf.Tensor {
   const lacking = tf.conv2d(tf.sub(1, valid) as tf.Tensor4D, tf.tensor4d(NEIGHBOURS, [3, 3, 1, 1]), 1, 'same')
   return tf.relu(tf.sub(1, lacking))
@@ -82,11 +83,11 @@ function reachesData(valid: tf.Tensor4D): tf.Tensor {
 const NEIGHBOURS = [0, 1, 0, 1, 1, 1, 0, 1, 0]
 /** Central differences, across and down. */
 const SLOPES = [0, 0, 0, -0.5, 0, 0, -0.5, 0, 0, 0, 0.5, 0, 0, 0, 0, 0.5, 0, 0]
-/** How much a pixel counts for a cell whose middle is so many pixels away. */
+/** Weight of a pixel for a cell, by its distance from the cell's middle. */
 const TRIANGLE = Array.from({ length: 2 * CELL }, (_, i) => 1 - Math.abs(i + 0.5 - CELL) / CELL)
 const windowWeight = (cell: number): number => Math.exp(-(((cell - (CELLS - 1) / 2) * CELL) ** 2) / (2 * SIGMA ** 2))
 
-/** For 0…1, by Abramowitz and Stegun 4.4.45, to 7·10⁻⁵. */
+/** Arccosine of 0…1 by Abramowitz and Stegun 4.4.45, to 7·10⁻⁵. */
 function arccosine(x: tf.Tensor): tf.Tensor {
   const terms = [-0.0187293, 0.074261, -0.2121144, 1.5707288]
   const polynomial = terms

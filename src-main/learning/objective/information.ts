@@ -4,12 +4,12 @@ import * as tf from '@tensorflow/tfjs-core'
 const EPSILON = 1e-12
 
 /**
- * `I_λ = Σ P ln P − λ Σ P ln P_i − λ Σ P ln P_j`, eq. (3) of the IID paper with the weighted marginals of its code.
- * λ = 1 gives the mutual information; λ > 1 favours clusters of equal mass.
+ * `I_λ = Σ P ln P − λ Σ P ln P_i − λ Σ P ln P_j`, eq. (3) of the IID paper with the weighted marginals of its code. λ =
+ * 1 gives the mutual information; λ > 1 favours clusters of equal mass.
  *
- * @param joint   symmetric joint P, float32 [C, C], sums to 1; or [D, C, C], one for each displacement, of which the
- *                mean information is taken (the uncollapsed form of the published code)
- * @returns       scalar, nats
+ * @param joint  symmetric joint P, float32 [C, C], sums to 1; or [D, C, C], one for each displacement, whose
+ *               information is averaged (the uncollapsed form of the published code)
+ * @returns      scalar, nats
  */
 export function informationObjective(joint: tf.Tensor2D | tf.Tensor3D, lambda: number | tf.Tensor): tf.Scalar {
   const logOf = (p: tf.Tensor): tf.Tensor => tf.log(tf.add(p, EPSILON))
@@ -22,17 +22,20 @@ export function informationObjective(joint: tf.Tensor2D | tf.Tensor3D, lambda: n
 }
 
 export interface JointSummary {
-  /** I_1 in nats; its ceiling is ln C. */
+  /** I_1 in nats, at most ln C. */
   information: number
   /** H(z) in nats. */
   entropy: number
   /** H(z|z′) in nats. */
   conditionalEntropy: number
-  /** Share of all pixels in each cluster. */
+  /** Each cluster's share of all pixels. */
   masses: number[]
 }
 
-/** What a measured joint says, in plain numbers. @param joint row-major P, C×C */
+/**
+ * Summarises a measured joint in plain numbers.
+ * @param joint  row-major P, C×C
+ */
 export function summariseJoint(joint: Float32Array): JointSummary {
   const clusters = Math.round(Math.sqrt(joint.length))
   const masses = Array<number>(clusters).fill(0)

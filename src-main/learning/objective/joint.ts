@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core'
 import { SmaltiError } from '../../contract/errors.ts'
 
 /**
- * Sums every channel over the square |t| ≤ radius around each pixel, zero outside the map. Separable and
- * self-adjoint, so its gradient is itself.
+ * Sums every channel over the square |t| ≤ radius around each pixel, with zeros outside the map. Separable and
+ * self-adjoint, so that it is its own gradient.
  *
  * @param map     float32 [n, h, w, C]
  * @param radius  half-width of the square in pixels
@@ -58,17 +58,17 @@ export function jointOverDisplacements(
 }
 
 /**
- * The same joint for maps that are known at a coarser resolution and enlarged by interpolation, without enlarging
- * them. With the interpolation matrices A, A′ (rows), B, B′ (columns) and the box sum S, all linear and separable,
- * `P = Σ_u (AΦB ᵀ)_u (S A′Φ′B′ᵀ S)_uᵀ = Σ Φ · (AᵀSA′) Φ′ (BᵀSB′)ᵀ`: exact, at the coarse resolution's cost. Flips,
- * shifts, scales and rectangular overlaps of the views are part of the matrices. With a shift by one displacement in
- * the place of S, the joint is that displacement's own.
+ * Computes the same joint for maps that are known at a coarser resolution and enlarged by interpolation, without
+ * enlarging them. With the interpolation matrices A, A′ (rows), B, B′ (columns) and the box sum S, all linear and
+ * separable, `P = Σ_u (AΦB ᵀ)_u (S A′Φ′B′ᵀ S)_uᵀ = Σ Φ · (AᵀSA′) Φ′ (BᵀSB′)ᵀ`: exact, at the cost of the coarse
+ * resolution. The matrices include flips, shifts, scales and rectangular overlaps of the views. With a shift by one
+ * displacement in place of S, the joint is that displacement's own.
  *
  * @param first    coarse assignment probabilities of the first view, float32 [n, h, w, C]
  * @param second   the same of the second view, in its own frame, float32 [n, h′, w′, C]
  * @param rows     AᵀSA′ per sample and (set of) displacements, float32 [n, D, h, h′] (see `displacementMatrix`)
  * @param columns  BᵀSB′ of the same, float32 [n, D, w, w′]
- * @param most     numbers that an intermediate map may hold; beyond that, displacements are taken in parts
+ * @param most     most numbers in an intermediate map; beyond that, displacements are processed in parts
  * @returns        D symmetric joints P, float32 [D, C, C], each sums to 1
  */
 export function jointThroughInterpolation(
@@ -87,10 +87,10 @@ export function jointThroughInterpolation(
   return normaliseJoint(counts)
 }
 
-/** Half a gigabyte. The published batches with all 441 displacements would take 17 at once, and many times over. */
+/** Half a gigabyte. The published batches with all 441 displacements would take 17 at once, several times over. */
 const MOST_NUMBERS = 2 ** 27
 
-/** How often clusters meet, [D, C, C], for maps and matrices as in `jointThroughInterpolation`. */
+/** Counts how often clusters meet, [D, C, C], for maps and matrices as in `jointThroughInterpolation`. */
 function countsThroughInterpolation(
   first: tf.Tensor4D,
   second: tf.Tensor4D,
@@ -103,7 +103,7 @@ function countsThroughInterpolation(
   return tf.transpose(tf.reshape(met, [clusters, rows.shape[1], clusters]), [1, 0, 2]) as tf.Tensor3D
 }
 
-/** What each pixel of the first view meets in the second, at each displacement: float32 [n, h·w, D·C]. */
+/** Returns what each pixel of the first view meets in the second at each displacement, float32 [n, h·w, D·C]. */
 function counterparts(second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor4D): tf.Tensor {
   const [n, h2, w2, clusters] = second.shape
   const [, sets, h] = rows.shape
@@ -121,7 +121,10 @@ function counterparts(second: tf.Tensor4D, rows: tf.Tensor4D, columns: tf.Tensor
   return tf.reshape(pixelsFirst, [n, h * w, sets * clusters])
 }
 
-/** The adjoint of `counterparts`: a gradient by them [n, h·w, D·C] as one by the second view [n, h′, w′, C]. */
+/**
+ * The adjoint of `counterparts`: turns a gradient by its result [n, h·w, D·C] into one by the second view [n, h′, w′,
+ * C].
+ */
 function adjointCounterparts(gradient: tf.Tensor, rows: tf.Tensor4D, columns: tf.Tensor4D): tf.Tensor {
   const [n, sets, h, h2] = rows.shape
   const [, , w, w2] = columns.shape
@@ -139,7 +142,10 @@ function adjointCounterparts(gradient: tf.Tensor, rows: tf.Tensor4D, columns: tf
   return tf.transpose(tf.reshape(planes, [n, clusters, h2, w2]), [0, 2, 3, 1])
 }
 
-/** The same counts, `atOnce` displacements after the other. The gradient computes each part once more, so that only one is ever held. */
+/**
+ * Computes the same counts, `atOnce` displacements at a time. The gradient recomputes each part, so that only one is
+ * ever in memory.
+ */
 function countsInParts(
   first: tf.Tensor4D,
   second: tf.Tensor4D,
@@ -181,7 +187,10 @@ function countsInParts(
   })(first, second) as tf.Tensor3D
 }
 
-/** Divides by the sum and averages with the transpose, as the paper does for pairs of unordered views; [C, C] or [D, C, C]. */
+/**
+ * Divides by the sum and averages with the transpose, as the paper does for unordered pairs of views; [C, C] or [D, C,
+ * C].
+ */
 export function normaliseJoint<T extends tf.Tensor2D | tf.Tensor3D>(counts: T): T {
   const joint = tf.div(counts, tf.sum(counts, [-2, -1], true))
   const swapped = counts.rank === 2 ? [1, 0] : [0, 2, 1]

@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core'
 
 /**
- * `g*Φ`: a heatmap carried back into the first view's frame by bilinear interpolation from tables.
+ * Carries a heatmap back into the first view's frame, `g*Φ`, by bilinear interpolation from tables.
  *
  * @param heatmap  float32 [n, h, w, C]
- * @param corners  for each pixel of the result the four pixels it lies between, as indices into all n·h·w, float32 [n, h, w, 4]
- * @param weights  their weights; all zero where there is no counterpart, float32 [n, h, w, 4]
+ * @param corners  the four pixels around each pixel of the result, as indices into all n·h·w, float32 [n, h, w, 4]
+ * @param weights  their weights, all zero where there is no counterpart, float32 [n, h, w, 4]
  */
 export function warpHeatmap(heatmap: tf.Tensor4D, corners: tf.Tensor4D, weights: tf.Tensor4D): tf.Tensor4D {
   const [n, h, w, clusters] = heatmap.shape

@@ -1,4 +1,7 @@
-/** Hard geometry: the picture is bent until a random classifier takes it for something else (Hinnerichs 2020, §4.4 and §4.5). */
+/**
+ * Hard geometry: an image is deformed until a random classifier takes it for something else (Hinnerichs 2020, §4.4 and
+ * §4.5).
+ */
 import type { ViewRecipe } from '../../contract/recipe.ts'
 import type { Uniform } from '../random.ts'
 import { type CellPicture, ballInCells, cellsOf } from './cells.ts'
@@ -6,14 +9,20 @@ import { type Field, type GeometricStep, fieldStep, gaussianBlur, interpolate } 
 import { CLASSES, type RandomClassifier, countedAs, randomClassifier } from './randomClassifier.ts'
 import { type Mass, massOf, squaredWasserstein } from './transport.ts'
 
-/** Classes nearest in score that a deformation may lead to, deviation in cells of the Gaussian that smooths it, and how far each step goes beyond the linear one. */
+/**
+ * Number of classes, nearest in score, that a deformation may lead to; deviation in cells of the Gaussian that smooths
+ * it; and how far each step goes beyond the linear one.
+ */
 const CANDIDATES = 3
 const SMOOTHNESS = 1
 const OVERSHOOT = 1.05
-/** Longest step along each axis, in cells: further the picture's slope says nothing. */
+/** Longest step along each axis, in cells: the image's slope says nothing beyond it. */
 const LONGEST_STEP = 1
 
-/** The picture seen at `p + τ(p)`. @param field  τ in cells */
+/**
+ * Samples the image at `p + τ(p)`.
+ * @param field  τ in cells
+ */
 export function deformed({ bands, side, values }: CellPicture, [rows, columns]: Field): CellPicture {
   const cells = side * side
   const moved = new Float32Array(values.length)
@@ -26,11 +35,12 @@ export function deformed({ bands, side, values }: CellPicture, [rows, columns]: 
 }
 
 /**
- * One step of ADef (Alaifari, Alberti, Gauksson 2019, algorithm 1): the smallest smooth field that takes the picture, to first order,
- * from the class it counts as to one of the next, `τ = −(f_t − f_y) · G²α / ‖Gα‖²` with `α = Σ_bands ∇(f_t − f_y) · ∇x`.
+ * One step of ADef (Alaifari, Alberti, Gauksson 2019, algorithm 1): the smallest smooth field that takes the image, to
+ * first order, from its class to one of the nearest others, `τ = −(f_t − f_y) · G²α / ‖Gα‖²` with `α = Σ_bands ∇(f_t −
+ * f_y) · ∇x`.
  *
- * @param been  classes that it has counted as, to which it does not lead back
- * @returns     the field in cells, or undefined where nothing that moves changes a score
+ * @param been  classes that the image has had, to which it must not return
+ * @returns     the field in cells, or undefined where no movement changes a score
  */
 export function adefStep(
   classifier: RandomClassifier,
@@ -89,7 +99,10 @@ const added = (a: Field, b: Field): Field => [
   a[1].map((value, i) => value + b[1][i])
 ]
 
-/** ADef: steps until the classifier counts the picture as another class, all applied to the picture itself. @returns the field in cells */
+/**
+ * ADef: steps until the classifier changes the image's class, all applied to the original image.
+ * @returns  the field in cells
+ */
 export function adversarialDeformation(classifier: RandomClassifier, picture: CellPicture, steps: number): Field {
   const counted = countedAs(classifier(picture.values))
   let field = still(picture.side)
@@ -105,7 +118,7 @@ export function adversarialDeformation(classifier: RandomClassifier, picture: Ce
 
 const still = (side: number): Field => [new Float32Array(side * side), new Float32Array(side * side)]
 
-/** Brightness over all bands. */
+/** Brightness summed over all bands. */
 function massOfAll({ bands, side, values }: CellPicture): Mass | undefined {
   const cells = side * side
   return massOf(
@@ -116,8 +129,8 @@ function massOfAll({ bands, side, values }: CellPicture): Mass | undefined {
 }
 
 /**
- * Algorithm 1 of Hinnerichs 2020: steps of ADef for as long as the picture stays within the ball about itself as it was; after each
- * it ends with probability `p(ξ|x) = exp(−d_W(x, x + ξ)² / η²)`, eq. 6, of what has changed by then.
+ * Algorithm 1 of Hinnerichs 2020: steps of ADef while the image stays within the ball around the original. After each
+ * step it ends with probability `p(ξ|x) = exp(−d_W(x, x + ξ)² / η²)`, eq. 6, of the change so far.
  *
  * @param ball  radius ε and η in cells
  */
@@ -146,7 +159,10 @@ export function wassersteinDeformation(
   return field
 }
 
-/** The geometry of a hard view of a crop; with a Wasserstein ball, of Algorithm 1. @param picture  planar [bands, side, side] */
+/**
+ * The geometry of a hard view of a crop; with a Wasserstein ball, by Algorithm 1.
+ * @param picture  planar [bands, side, side]
+ */
 export function adversarialStep(
   { adef, wasserstein }: ViewRecipe,
   picture: Float32Array,

@@ -1,4 +1,7 @@
-/** Hard brightness: it moves within a Wasserstein ball about the picture, at random or against a random classifier (Hinnerichs 2020, §4.1 and §4.3). */
+/**
+ * Hard brightness: it moves within a Wasserstein ball around the image, at random or against a random classifier
+ * (Hinnerichs 2020, §4.1 and §4.3).
+ */
 import type { ViewRecipe } from '../../contract/recipe.ts'
 import { type Uniform, normalFrom } from '../random.ts'
 import { type CellPicture, ballInCells, cellsOf } from './cells.ts'
@@ -6,15 +9,18 @@ import { interpolate } from './geometricSteps.ts'
 import { type RandomClassifier, countedAs, randomClassifier } from './randomClassifier.ts'
 import { massOf, projectOntoBall } from './transport.ts'
 
-/** Step of the attack on brightness, of 1 (Wong et al. 2019). */
+/** Step of the attack on brightness 0…1 (Wong et al. 2019). */
 const BRIGHTNESS_STEP = 0.1
-/** Random changes drawn until one is taken by its probability, and their deviation as a share of the brightness. */
+/** Random changes to draw until one is accepted, and their deviation as a share of the brightness. */
 const DRAWS = 10
 const NOISE = 0.5
-/** A cell does not get brighter than by this factor, or a dark one would glow. */
+/** Largest factor by which a cell may brighten, because dark ones would glow. */
 const BRIGHTEST = 4
 
-/** Another picture with its brightness, of each band by itself, moved into the ball about it. @param radius  in cells */
+/**
+ * Moves the brightness of another image, band by band, into the ball around this one.
+ * @param radius  in cells
+ */
 function broughtNear(picture: CellPicture, target: Float32Array, radius: number): Float32Array {
   const cells = picture.side ** 2
   const near = new Float32Array(target.length)
@@ -31,8 +37,10 @@ function broughtNear(picture: CellPicture, target: Float32Array, radius: number)
 }
 
 /**
- * A random change of brightness within the ball: noise brought to a radius drawn evenly up to ε, kept with the probability of eq. 6, else
- * drawn anew; the picture itself where none is kept. @param ball  radius ε and η in cells
+ * Draws a random change of brightness within the ball: noise projected to a radius drawn evenly up to ε, accepted with
+ * the probability of eq. 6 or drawn again; the image itself where none is accepted.
+ *
+ * @param ball  radius ε and η in cells
  */
 export function wassersteinNoise(
   picture: CellPicture,
@@ -53,8 +61,10 @@ export function wassersteinNoise(
 }
 
 /**
- * Projected Sinkhorn attack on a random classifier, eq. 7 and 8: steps up the cross-entropy of the class that the picture counts as, each
- * brought back into the ball about it, until it counts as another. @param epsilon  in cells
+ * Projected Sinkhorn attack on a random classifier, eq. 7 and 8: steps up the cross-entropy of the image's class, each
+ * projected back into the ball around the image, until the class changes.
+ *
+ * @param epsilon  in cells
  */
 export function sinkhornAttack(
   classifier: RandomClassifier,
@@ -81,7 +91,7 @@ export function sinkhornAttack(
   return now
 }
 
-/** Changes where brightness lies in a planar picture of values 0…1, in place: at random, and against a random classifier. */
+/** Moves brightness within a planar image of values 0…1, in place: at random, and against a random classifier. */
 export function moveBrightness(
   { adef, wasserstein, sinkhorn }: ViewRecipe,
   picture: Float32Array,

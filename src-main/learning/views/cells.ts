@@ -1,16 +1,19 @@
 import type { ViewRecipe } from '../../contract/recipe.ts'
 
-/** Most cells to a side in which hard views are sought: larger pictures are averaged, and what is found is enlarged. */
+/** Most cells per side in the search for hard views. Larger images are averaged, and the result is enlarged. */
 const MOST_CELLS = 32
 
-/** A square picture of few cells: planar [bands, side, side], values 0…1. */
+/** A square image of few cells: planar [bands, side, side], values 0…1. */
 export interface CellPicture {
   bands: number
   side: number
   values: Float32Array
 }
 
-/** Means over the cells of a picture. @param picture  planar [bands, side, side] */
+/**
+ * Averages an image over cells.
+ * @param picture  planar [bands, side, side]
+ */
 export function cellsOf(picture: Float32Array, bands: number, side: number): CellPicture {
   const cells = Math.min(side, MOST_CELLS)
   if (cells === side) return { bands, side, values: picture.slice() }
@@ -26,7 +29,7 @@ export function cellsOf(picture: Float32Array, bands: number, side: number): Cel
   return { bands, side: cells, values: values.map((sum, i) => sum / counts[i % (cells * cells)]) }
 }
 
-/** Radius ε and η of a Wasserstein ball in cells instead of pixels. */
+/** Converts radius ε and η of a Wasserstein ball from pixels to cells. */
 export const ballInCells = (
   { epsilon, eta }: ViewRecipe['wasserstein'],
   side: number,

@@ -16,7 +16,7 @@ function multiply(a: readonly number[], b: readonly number[]): number[] {
   })
 }
 
-/** Turns hue about the grey axis by `angle` radians, keeping luma (YIQ rotation). */
+/** Rotates hue around the grey axis by `angle` radians and keeps luma (YIQ rotation). */
 function hueRotation(angle: number): number[] {
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)]
   const toYiq = [0.299, 0.587, 0.114, 0.5959, -0.2746, -0.3213, 0.2115, -0.5227, 0.3112]
@@ -25,7 +25,8 @@ function hueRotation(angle: number): number[] {
 }
 
 /**
- * @param grey  mean grey level of the picture, 0…1, about which contrast is stretched
+ * Draws a colour change.
+ * @param grey  mean grey level of the image, 0…1, around which contrast is stretched
  */
 export function sampleColourChange(jitter: ViewRecipe['jitter'], grey: number, uniform: Uniform): ColourChange {
   const factor = (strength: number): number => 1 + strength * (2 * uniform() - 1)
@@ -39,7 +40,7 @@ export function sampleColourChange(jitter: ViewRecipe['jitter'], grey: number, u
   return { matrix, offset: [offset, offset, offset] }
 }
 
-/** Applies a colour change to a planar RGB picture, in place. */
+/** Applies a colour change to a planar RGB image, in place. */
 export function changeColours({ matrix, offset }: ColourChange, picture: Float32Array): void {
   const plane = picture.length / 3
   for (let i = 0; i < plane; i++) {

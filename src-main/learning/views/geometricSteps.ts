@@ -2,18 +2,18 @@ import type { ViewRecipe } from '../../contract/recipe.ts'
 import { type Uniform, normalFrom } from '../random.ts'
 import { type SquareSymmetry, inverse, sourceOf } from './geometry.ts'
 
-/** Pixels from the middle of the crop: down, right. */
+/** Offset in pixels from the middle of the crop: down, right. */
 export type Position = readonly [row: number, column: number]
 
 /** One part of a view's geometry with its reciprocal. */
 export interface GeometricStep {
-  /** Where in the first view's frame lies what the second shows at `position`. */
+  /** Returns the position in the first view of what the second shows at `position`. */
   toFirst(position: Position): Position
-  /** The reciprocal g*, or undefined where it is not known to 0.1 pixels. */
+  /** The reciprocal g*, or undefined where it is not known to within 0.1 pixels. */
   toSecond(position: Position): Position | undefined
 }
 
-/** Several steps as one: the second view's positions go through them in order. */
+/** Combines several steps; positions in the second view pass through them in order. */
 export function composed(steps: readonly GeometricStep[]): GeometricStep {
   return {
     toFirst: (position) => steps.reduce((at, step) => step.toFirst(at), position),
@@ -34,7 +34,7 @@ export function shiftStep(rows: number, columns: number): GeometricStep {
   return { toFirst: ([r, c]) => [r + rows, c + columns], toSecond: ([r, c]) => [r - rows, c - columns] }
 }
 
-/** A turn, a change of size and a shear about the middle. */
+/** A rotation, scaling and shear around the middle. */
 export function affineStep({ degrees, scale, shear }: ViewRecipe['affine'], uniform: Uniform): GeometricStep {
   const within = (limit: number): number => limit * (2 * uniform() - 1)
   const angle = (within(degrees) * Math.PI) / 180
@@ -50,16 +50,19 @@ export function affineStep({ degrees, scale, shear }: ViewRecipe['affine'], unif
 }
 
 const MOST_ITERATIONS = 60
-/** Fixed-point iteration ends below this change, and fails above that distance, in pixels. */
+/** Fixed-point iteration ends below this change, and fails if it ends above the tolerance, in pixels. */
 const CONVERGED = 0.01
 const INVERSE_TOLERANCE = 0.1
 
-/** Values of the field to a standard deviation of its Gaussian; between them bilinear interpolation is as good as exact. */
+/**
+ * Samples of the field per standard deviation of its Gaussian; bilinear interpolation between them is practically
+ * exact.
+ */
 const VALUES_PER_DEVIATION = 4
 
 /**
- * A smooth random deformation `p → p + τ(p)`: normal numbers smoothed by a Gaussian, scaled to the asked root mean
- * square length.
+ * A smooth random deformation `p → p + τ(p)`: normal noise smoothed by a Gaussian, scaled to the given root mean square
+ * length.
  */
 export function deformationStep(
   { strength, smoothness }: ViewRecipe['deformation'],
@@ -68,7 +71,7 @@ export function deformationStep(
 ): GeometricStep {
   const normal = normalFrom(uniform)
   const spacing = Math.max(1, Math.floor(smoothness / VALUES_PER_DEVIATION))
-  // The margin keeps the border's averages as wide as the middle's.
+  // The margin lets averages at the border span as many values as in the middle.
   const margin = blurReach(smoothness / spacing)
   const wide = Math.floor((side - 1) / spacing) + 2 + 2 * margin
   const field = [0, 1].map(() => {
@@ -82,15 +85,15 @@ export function deformationStep(
   return fieldStep([field[0], field[1]], side, side)
 }
 
-/** A field of displacements τ, of rows and of columns, each [cells, cells]. */
+/** Displacements τ of rows and of columns, each [cells, cells]. */
 export type Field = readonly [rows: Float32Array, columns: Float32Array]
 
 /**
- * The deformation `p → p + τ(p)` by a field over a square. The inverse `q = p − τ(q)` is found by fixed-point iteration, which
+ * Deforms a square by a field, `p → p + τ(p)`. The inverse `q = p − τ(q)` is found by fixed-point iteration, which
  * converges where neighbours keep their order.
  *
  * @param field  in cells
- * @param side   of the square in pixels
+ * @param side   side of the square in pixels
  */
 export function fieldStep(field: Field, cells: number, side: number): GeometricStep {
   const size = side / cells
@@ -117,7 +120,7 @@ export function fieldStep(field: Field, cells: number, side: number): GeometricS
   }
 }
 
-/** Bilinear value of a square plane between pixel centres; beyond the border, the border's. */
+/** Interpolates a square plane bilinearly between pixel centres; the border continues beyond it. */
 export function interpolate(plane: Float32Array, side: number, row: number, column: number, width = side): number {
   const r = Math.min(Math.max(row, 0), side - 1)
   const c = Math.min(Math.max(column, 0), width - 1)
@@ -131,7 +134,7 @@ export function interpolate(plane: Float32Array, side: number, row: number, colu
 
 const blurReach = (deviation: number): number => Math.ceil(3 * deviation)
 
-/** Gaussian blur of a square plane; beyond the border it continues the border's values. */
+/** Blurs a square plane with a Gaussian; the border continues beyond it. */
 export function gaussianBlur(plane: Float32Array, side: number, deviation: number): Float32Array {
   const reach = blurReach(deviation)
   const weights = Float64Array.from({ length: 2 * reach + 1 }, (_, i) =>

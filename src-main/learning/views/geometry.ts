@@ -1,6 +1,6 @@
 /**
- * A symmetry of the square: transpose first, then flip. `g` acts on a picture as
- * `(g·x)[r, c] = x̃[flipRows ? s−1−r : r, flipColumns ? s−1−c : c]` with `x̃ = transposed ? xᵀ : x`.
+ * A symmetry of the square: transpose first, then flip. `g` acts on an image as `(g·x)[r, c] = x̃[flipRows ? s−1−r : r,
+ * flipColumns ? s−1−c : c]` with `x̃ = transposed ? xᵀ : x`.
  */
 export interface SquareSymmetry {
   transposed: boolean
@@ -10,7 +10,7 @@ export interface SquareSymmetry {
 
 export const IDENTITY: SquareSymmetry = { transposed: false, flipRows: false, flipColumns: false }
 
-/** Where pixel (r, c) of the transformed picture comes from in the original one. */
+/** Returns the pixel of the original image that becomes pixel (r, c) of the transformed one. */
 export function sourceOf(g: SquareSymmetry, side: number, r: number, c: number): [row: number, column: number] {
   const row = g.flipRows ? side - 1 - r : r
   const column = g.flipColumns ? side - 1 - c : c
@@ -22,7 +22,7 @@ export function inverse(g: SquareSymmetry): SquareSymmetry {
   return g.transposed ? { transposed: true, flipRows: g.flipColumns, flipColumns: g.flipRows } : g
 }
 
-/** Applies `g` to every channel of a planar picture `[bands, side, side]`. */
+/** Applies `g` to every band of a planar image `[bands, side, side]`. */
 export function transformPlanar(
   g: SquareSymmetry,
   picture: Float32Array,
@@ -49,13 +49,13 @@ export function transformPlanar(
 }
 
 /**
- * Matrix of bilinear interpolation with half-pixel centres: row i holds the weights of the coarse samples that
- * make fine sample i. Positions outside the coarse map take its border.
+ * Matrix of bilinear interpolation with half-pixel centres: row i contains the weights of the coarse samples that make
+ * fine sample i. Positions outside the coarse map take its border.
  *
- * @param fine     number of fine samples
- * @param coarse   number of coarse samples
- * @param position coarse coordinate of fine sample i; by default both cover the same span
- * @returns        row-major float32 [fine, coarse]
+ * @param fine      number of fine samples
+ * @param coarse    number of coarse samples
+ * @param position  coarse coordinate of fine sample i; by default both cover the same span
+ * @returns         row-major float32 [fine, coarse]
  */
 export function interpolationMatrix(
   fine: number,
@@ -74,22 +74,22 @@ export function interpolationMatrix(
 }
 
 export interface Axis {
-  /** Fine samples along the axis, in pixels of the crop. */
+  /** Number of fine samples along the axis, in pixels of the crop. */
   fine: number
   coarse: number
-  /** First and last displacement t that are summed over, in pixels. */
+  /** First and last displacement t to sum over, in pixels. */
   range: readonly [number, number]
-  /** The second view is mirrored along this axis. */
+  /** Whether the second view is mirrored along this axis. */
   flipped: boolean
-  /** The second crop starts this many pixels after the first. */
+  /** Pixels by which the second crop starts after the first. */
   shift: number
 }
 
 /**
- * `AᵀSA′` of one axis: A enlarges the first view, A′ enlarges the second and puts it back into the first view's
- * frame (mirrored, shifted; rows without a counterpart are zero), S sums over the displacements of the range.
+ * `AᵀSA′` of one axis: A enlarges the first view, A′ enlarges the second and returns it to the first view's frame
+ * (mirrored, shifted; rows without a counterpart are zero), S sums over the displacements of the range.
  *
- * @returns row-major float32 [coarse, coarse]
+ * @returns  row-major float32 [coarse, coarse]
  */
 export function displacementMatrix({ fine, coarse, range, flipped, shift }: Axis): Float32Array {
   const enlarge = interpolationMatrix(fine, coarse)

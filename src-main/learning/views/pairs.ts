@@ -5,12 +5,12 @@ import { type SquareSymmetry, displacementMatrix, transformPlanar } from './geom
 import { type PhotometricChange, samplePhotometricChanges } from './photometric.ts'
 import { warpTables } from './warp.ts'
 
-/** How the second view differs from the first. */
+/** Changes in geometry and colour from the first view of a pair to the second. */
 export interface ViewPair {
   symmetry: SquareSymmetry
   /** Pixels by which the second crop starts after the first. */
   shift: { rows: number; columns: number }
-  /** Turn, scale, shear and deformations, between the symmetry and the shift; none when empty. */
+  /** Rotation, scale, shear and deformations between the symmetry and the shift; empty without any. */
   bends: GeometricStep[]
   changes: PhotometricChange[]
 }
@@ -20,7 +20,10 @@ export function isWarped({ affine, deformation, adef }: ViewRecipe): boolean {
   return deformation.strength > 0 || adef.steps > 0 || Object.values(affine).some((strength) => strength > 0)
 }
 
-/** @param coloured  whether the first three bands are red, green and blue */
+/**
+ * Draws how the views of a pair differ.
+ * @param coloured  whether the first three bands are red, green and blue
+ */
 export function sampleViewPair(
   recipe: ViewRecipe,
   { bands, coloured }: Pick<BatchShape, 'bands' | 'coloured'>,
@@ -55,12 +58,14 @@ function sampleShift(shift: ViewRecipe['shift'], uniform: Uniform): ViewPair['sh
   return { rows: Math.round(length * Math.sin(angle)), columns: Math.round(length * Math.cos(angle)) }
 }
 
-/** A bent pair's whole geometry: from the second view's frame to the first's. */
+/** The whole geometry of a bent pair, from the second view's frame to the first's. */
 export function geometryOf({ symmetry, shift, bends }: ViewPair): GeometricStep {
   return composed([symmetryStep(symmetry), ...bends, shiftStep(shift.rows, shift.columns)])
 }
 
-/** One step's feed: both crops of each pair, z-scored, and what undoes the views. Shapes as in `trainingStep`. */
+/**
+ * Inputs of one step: both crops of each pair, z-scored, and tables that undo the views. Shapes as in `trainingStep`.
+ */
 export interface Batch {
   first: Float32Array
   second: Float32Array
@@ -77,26 +82,26 @@ export interface Batch {
 export interface BatchShape {
   pairs: number
   bands: number
-  /** The first three bands are red, green and blue. */
+  /** Whether the first three bands are red, green and blue. */
   coloured: boolean
-  /** Some pixels are without data. */
+  /** Whether some pixels have no data. */
   masked?: boolean
   crop: number
   /** Side of the heatmaps; 1 for whole images. */
   coarse: number
   radius: number
-  /** Displacements drawn for each step, or all together when undefined. */
+  /** Displacements drawn for each step; pooled over all when undefined. */
   drawn?: number
-  /** The views differ by more than flips, quarter turns and shifts, which tables then undo. */
+  /** Whether the views differ by more than flips, quarter turns and shifts, which tables then undo. */
   warped: boolean
-  /** One answer for each image: no geometry is undone. */
+  /** Whether each image gets one answer, so that no geometry is undone. */
   wholeImage?: boolean
 }
 
-/** Displacements that a step measures one by one, or undefined for all together. */
+/** Displacements that a step measures one by one, or undefined to pool them all. */
 export type Displacements = readonly (readonly [row: number, column: number])[] | undefined
 
-/** `drawn` different displacements out of all |t| ≤ radius, or all of them for 0; the same for the whole batch. */
+/** Draws `drawn` different displacements from all |t| ≤ radius, or all of them for 0; the same for the whole batch. */
 export function drawDisplacements(
   { radius, drawn }: Pick<BatchShape, 'radius' | 'drawn'>,
   uniform: Uniform
@@ -115,13 +120,13 @@ export function drawDisplacements(
   return all.slice(0, wanted)
 }
 
-/** How many joints a step measures. */
+/** Number of joints that a step measures. */
 export function displacementCount({ radius, drawn }: Pick<BatchShape, 'radius' | 'drawn'>): number {
   const most = (2 * radius + 1) ** 2
   return drawn === undefined ? 1 : drawn === 0 ? most : Math.min(drawn, most)
 }
 
-/** The recipe's share of a batch's shape. */
+/** Returns how many displacements a recipe draws, see `BatchShape`. */
 export function drawnOf({ objective, displacements }: Pick<Recipe, 'objective' | 'displacements'>): number | undefined {
   return objective === 'pooled' ? undefined : displacements
 }
@@ -148,10 +153,11 @@ export function emptyBatch(shape: BatchShape): Batch {
 
 /**
  * Writes pair `index` of a batch.
+ *
  * @param first   planar crop, values 0…1
- * @param second  planar crop, values 0…1: where nothing is bent at the pair's shift, else already bent; changed in place
+ * @param second  planar crop, values 0…1, at the pair's shift or, for bent pairs, already bent; changed in place
  * @param finish  turns planar values 0…1 into network input, in place
- * @param valid   of both crops 1 where a pixel holds data, of the second as it is given; all do when absent
+ * @param valid   1 where a pixel of each crop has data, in the geometry of the given crops; all have data when absent
  */
 export function writePair(
   batch: Batch,

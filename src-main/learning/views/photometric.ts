@@ -3,16 +3,16 @@ import { type Uniform, normalFrom } from '../random.ts'
 import { changeColours, sampleColourChange } from './colour.ts'
 import { gaussianBlur } from './geometricSteps.ts'
 
-/** Changes a planar square picture of values 0…1, in place. */
+/** Changes a planar square image of values 0…1, in place. */
 export type PhotometricChange = (picture: Float32Array) => void
 
-/** Mean grey level about which contrast is stretched. */
+/** Mean grey level around which contrast is stretched. */
 const MIDDLE_GREY = 0.45
 const VISIBLE_BANDS = 3
 
 /**
- * The colour changes of one view. Red, green and blue are changed as colours; any other band, such as near infrared
- * or elevation, by gain and offset alone; blur and noise concern all.
+ * Draws the colour changes of one view. Red, green and blue change as colours; other bands, such as near infrared or
+ * elevation, change only by gain and offset; blur and noise affect all bands.
  *
  * @param coloured  whether the first three bands are red, green and blue
  */
@@ -59,7 +59,7 @@ export function samplePhotometricChanges(
   return changes
 }
 
-/** Adds to hue (turns, around the circle), saturation and value of a planar RGB picture; §3.3.2 of the 2018 paper. */
+/** Adds to hue (turns, around the circle), saturation and value of a planar RGB image; §3.3.2 of the 2018 paper. */
 export function addHsv(picture: Float32Array, [hue, saturation, value]: readonly number[]): void {
   const plane = picture.length / VISIBLE_BANDS
   const bounded = (x: number): number => Math.min(Math.max(x, 0), 1)

@@ -1,14 +1,14 @@
 import { type Uniform, normalFrom } from '../random.ts'
 
-/** A network of random weights that tells pictures apart by nothing but chance; what it sees is what views can be hard for. */
+/** A classifier with random weights, whose classes mean nothing; a view that changes its answer counts as hard. */
 export type RandomClassifier = (picture: Float32Array) => {
-  /** Of the classes. */
+  /** Scores of the classes. */
   scores: Float64Array
-  /** Gradient of `Σ weights_c · score_c` by the picture, planar [bands, side, side]. */
+  /** Gradient of `Σ weights_c · score_c` by the image, planar [bands, side, side]. */
   gradient(weights: ArrayLike<number>): Float64Array
 }
 
-/** Classes that it tells apart. */
+/** Number of its classes. */
 export const CLASSES = 10
 const LAYERS = [
   { channels: 8, kernel: 5, stride: 2 },
@@ -27,10 +27,10 @@ interface Layer {
 }
 
 /**
- * Two strided convolutions with tanh between, the mean over the picture, and one linear layer: untrained, as §4.3 of
- * Hinnerichs 2020 asks for where nothing has labels.
+ * Two strided convolutions with tanh between, the mean over the image, and one linear layer: untrained, as §4.3 of
+ * Hinnerichs 2020 requires where there are no labels.
  *
- * @param side  of the pictures, in cells
+ * @param side  side of the images, in cells
  */
 export function randomClassifier(bands: number, side: number, uniform: Uniform): RandomClassifier {
   const normal = normalFrom(uniform)
@@ -81,7 +81,10 @@ export function randomClassifier(bands: number, side: number, uniform: Uniform):
   }
 }
 
-/** Each weight of a convolution with a row of outputs, and of the inputs that it takes to them; beyond the border are zeros. */
+/**
+ * Visits each weight of a convolution with a row of outputs and the inputs that contribute to them; the border is
+ * padded with zeros.
+ */
 function overRows(
   { channels, kernel, stride, inputs, side, out }: Layer,
   visit: (weight: number, input: number, output: number, outputs: number) => void
@@ -127,5 +130,5 @@ function carriedBack(layer: Layer, above: Float64Array): Float64Array {
   return below
 }
 
-/** The class of the highest score. */
+/** Returns the class with the highest score. */
 export const countedAs = ({ scores }: ReturnType<RandomClassifier>): number => scores.indexOf(Math.max(...scores))

@@ -1,33 +1,41 @@
-/** Costs of moving brightness about in a picture: how far two pictures are apart, and the pictures that are near enough. */
+/** Costs of moving brightness within an image: how far two images are apart, and which images are near enough. */
 
-/** A square picture as a distribution: non-negative, sums to 1, row-major [side, side]. */
+/** A square image as a distribution: non-negative, sums to 1, row-major [side, side]. */
 export type Mass = Float64Array
 
-/** @returns undefined for a picture without any brightness */
+/**
+ * Normalises the brightness of an image.
+ * @returns  undefined for an image without any brightness
+ */
 export function massOf(picture: ArrayLike<number>): Mass | undefined {
   const positive = Float64Array.from(picture, (value) => Math.max(value, 0))
   const total = positive.reduce((a, b) => a + b, 0)
   return total > 0 ? positive.map((value) => value / total) : undefined
 }
 
-/** Cells to each side between which brightness moves in one step of the projection: the 5×5 places of Wong et al. 2019. */
+/**
+ * Cells on each side within which brightness moves in one step of the projection: the 5×5 places of Wong et al. 2019.
+ */
 const REACH = 2
 const PLACES = Array.from({ length: (2 * REACH + 1) ** 2 }, (_, i) => {
   const [rows, columns] = [Math.floor(i / (2 * REACH + 1)) - REACH, (i % (2 * REACH + 1)) - REACH]
   return { rows, columns, cost: rows * rows + columns * columns }
 })
-/** Weight λ of nearness to the target against the plan's entropy, for each cell; and the most that λ · target may be, whose exponential is taken. */
+/**
+ * Weight λ of nearness to the target relative to the plan's entropy, for each cell; and the largest λ · target whose
+ * exponential is taken.
+ */
 const NEARNESS = 100
 const LARGEST_EXPONENT = 300
 const MOST_ITERATIONS = 40
-/** Share of the radius to which the cost of the plan has to come. */
+/** Share of the radius to within which the cost of the plan must come. */
 const CLOSE = 1e-3
 
 /**
- * The picture nearest to `target` whose squared 2-Wasserstein distance from `centre` is at most `radius`², by projected
- * Sinkhorn iterations (Wong, Schmidt, Kolter 2019, algorithm 2): block ascent on the dual of
- * `λ/2 ‖z − w‖² + Σ P log P` over plans P with rows `centre` and columns z, Newton steps on the multiplier ψ of the cost.
- * What comes out has a plan of its own with the rows of `centre` that costs no more than the radius, whatever is left to converge.
+ * Returns the image nearest to `target` whose squared 2-Wasserstein distance from `centre` is at most `radius`², by
+ * projected Sinkhorn iterations (Wong, Schmidt, Kolter 2019, algorithm 2): block ascent on the dual of `λ/2 ‖z − w‖² +
+ * Σ P log P` over plans P with rows `centre` and columns z, with Newton steps on the multiplier ψ of the cost. Even if
+ * iterations have not converged, the result has a plan with the rows of `centre` that costs no more than the radius.
  *
  * @param radius  in cells
  */
@@ -69,7 +77,7 @@ export function projectOntoBall(centre: Mass, target: Mass, side: number, radius
   return reached.map((value, j) => (1 - moved) * centre[j] + moved * value * v[j])
 }
 
-/** `into_i = Σ_j K_ij from_j` over the places about i. */
+/** `into_i = Σ_j K_ij from_j` over the places around i. */
 function spread(kernel: Float64Array, from: Float64Array, into: Float64Array, side: number): void {
   into.fill(0)
   for (const [k, place] of PLACES.entries()) {
@@ -81,7 +89,7 @@ function spread(kernel: Float64Array, from: Float64Array, into: Float64Array, si
   }
 }
 
-/** Mean cost of the plan `u_i K_ij v_j`, and of its square. */
+/** Mean cost of the plan `u_i K_ij v_j`, and mean squared cost. */
 function costs(
   kernel: Float64Array,
   u: Float64Array,
@@ -113,14 +121,14 @@ export function lambertOfExp(y: number): number {
   return w
 }
 
-/** Squared cells of blur at which plans are sought, from far to near; rounds at each. */
+/** Blurs in squared cells at which plans are sought, from far to near, and rounds at each. */
 const BLURS = [16, 4, 1]
 const ROUNDS = 10
 
 /**
- * Squared 2-Wasserstein distance of two pictures, in squared cells: entropic transport without its bias (Feydy et al. 2019,
- * eq. 3), sharpened step by step. At a last blur of a cell it follows moves by parts of a cell, as of the picture
- * between its samples, which transport between the samples themselves would overrate.
+ * Squared 2-Wasserstein distance of two images, in squared cells: entropic transport without its bias (Feydy et al.
+ * 2019, eq. 3), sharpened step by step. With a last blur of one cell it follows moves by fractions of a cell, as if of
+ * the image between its samples, which transport between the samples themselves would overestimate.
  */
 export function squaredWasserstein(a: Mass, b: Mass, side: number): number {
   return Math.max(entropicCost(a, b, side) - (entropicCost(a, a, side) + entropicCost(b, b, side)) / 2, 0)
@@ -137,7 +145,8 @@ function entropicCost(a: Mass, b: Mass, side: number): number {
       Math.exp(-((Math.floor(i / side) - (i % side)) ** 2) / blur)
     )
     for (let round = 0; round < ROUNDS; round++) {
-      // Both at once and averaged, which converges in a few rounds where the pictures are alike (Feydy et al. 2019, §3.1).
+      // Updating both at once and averaging converges in a few rounds where the images are alike (Feydy et al. 2019,
+      // §3.1).
       transported(along, g, b, blur, side, toA)
       if (!alike) transported(along, f, a, blur, side, toB)
       for (let i = 0; i < f.length; i++) f[i] = (f[i] + toA[i]) / 2
@@ -149,7 +158,7 @@ function entropicCost(a: Mass, b: Mass, side: number): number {
   return cost
 }
 
-/** The potential `−ε log Σ_j K_ij m_j e^{h_j/ε}`, with a kernel alike in rows and columns. */
+/** The potential `−ε log Σ_j K_ij m_j e^{h_j/ε}`, with the same kernel for rows and columns. */
 function transported(
   along: Float64Array,
   potential: Float64Array,
@@ -165,7 +174,7 @@ function transported(
   for (let i = 0; i < weighed.length; i++) into[i] = -blur * Math.log(Math.max(weighed[i], Number.MIN_VALUE))
 }
 
-/** Rows times a symmetric matrix, transposed. */
+/** Multiplies rows by a symmetric matrix and transposes the result. */
 function alongRows(matrix: Float64Array, from: Float64Array, side: number, into: Float64Array): void {
   for (let r = 0; r < side; r++) {
     for (let c = 0; c < side; c++) {

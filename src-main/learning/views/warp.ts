@@ -2,9 +2,9 @@ import type { Uniform } from '../random.ts'
 import type { GeometricStep } from './geometricSteps.ts'
 import { interpolate } from './geometricSteps.ts'
 
-/** A square of positions in the first view's frame, and the rectangle of whole pixels that they need. */
+/** A square of positions in the first view's frame, and the rectangle of whole pixels that contains them. */
 export interface Sampling {
-  /** Rows and columns from the first crop's upper left corner, in pixels between pixel centres, [side, side, 2]. */
+  /** Rows and columns from the first crop's top left corner, in pixels between pixel centres, [side, side, 2]. */
   positions: Float32Array
   top: number
   left: number
@@ -12,7 +12,7 @@ export interface Sampling {
   width: number
 }
 
-/** Where the second view of a crop takes its pixels from. */
+/** Returns the positions from which the second view of a crop takes its pixels. */
 export function samplingOf(step: GeometricStep, side: number): Sampling {
   const positions = new Float32Array(side * side * 2)
   let [top, left, bottom, right] = [Infinity, Infinity, -Infinity, -Infinity]
@@ -35,7 +35,7 @@ export function samplingOf(step: GeometricStep, side: number): Sampling {
 }
 
 /**
- * The second view, sampled bilinearly.
+ * Samples the second view bilinearly.
  * @param picture  planar [bands, height, width] of the sampling's rectangle
  */
 export function resample(
@@ -55,9 +55,10 @@ export function resample(
 }
 
 /**
- * A random square part of a square picture, brought to another size, for views of whole images.
+ * Cuts a random square from a square image and scales it, for views of whole images.
+ *
  * @param picture   planar [bands, side, side]
- * @param smallest  side of the smallest part, as a share of the picture's
+ * @param smallest  side of the smallest square, as a share of the image's
  */
 export function randomPart(
   picture: Float32Array,
@@ -86,9 +87,9 @@ export interface WarpTables {
 /**
  * Bilinear tables that carry a heatmap of the second view back into the first view's frame, for `warpHeatmap`.
  *
- * @param side    of the crops in pixels
+ * @param side    side of the crops in pixels
  * @param coarse  side of the heatmap
- * @param sample  the pair's place in its batch
+ * @param sample  the pair's index in its batch
  * @returns       tables [coarse, coarse, 4] twice and the validity mask [coarse, coarse]
  */
 export function warpTables(step: GeometricStep, side: number, coarse: number, sample: number): WarpTables {

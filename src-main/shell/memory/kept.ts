@@ -5,17 +5,17 @@ import type { z } from 'zod'
 
 const fileOf = (name: string): string => join(app.getPath('userData'), name)
 
-/** What the program remembered of its user in a file of its own, if it is still what it should be. */
+/** Reads a file that the program stored for its user, if it is still valid. */
 export function kept<T>(name: string, schema: z.ZodType<T>): T | undefined {
   try {
     return schema.parse(JSON.parse(readFileSync(fileOf(name), 'utf8')))
   } catch {
-    // Nothing was remembered yet, or a damaged file: the usual serves.
+    // Nothing is stored yet, or the file is damaged: the defaults apply.
     return undefined
   }
 }
 
-/** The file is the old one or the new one, whatever happens. */
+/** Replaces a stored file. After a crash it has either the old or the new content. */
 export function keep(name: string, value: unknown): void {
   const temporary = `${fileOf(name)}.partial`
   writeFileSync(temporary, JSON.stringify(value), { flush: true })

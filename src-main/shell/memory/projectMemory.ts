@@ -7,7 +7,10 @@ import { isAddress } from '../../contract/sources.ts'
 import type { RecentImages } from '../../contract/window/window.ts'
 import { keep, kept } from './kept.ts'
 
-/** Which project is kept of which images (their sources, one a line); a folder is known again by its identity when it was renamed. */
+/**
+ * The project folder for some images (their sources, one per line). The identity recognises an image folder that was
+ * renamed.
+ */
 const memory = z.array(
   z.object({ images: z.string(), identity: z.string().optional(), project: z.string(), cover: z.string().optional() })
 )
@@ -18,11 +21,11 @@ const SHOWN = 8
 const PROJECTS = 'projects.json'
 const load = (): Memory => kept(PROJECTS, memory) ?? []
 
-/** Whether all of some images' sources are still there; an address is not asked for. */
+/** Whether all sources of some images still exist; URLs are not checked. */
 const areThere = (images: string): boolean =>
   images.split('\n').every((source) => isAddress(source) || existsSync(source))
 
-/** What a folder keeps when it is renamed or moved on its disk. */
+/** An identity that a folder keeps when it is renamed or moved on its disk. */
 function identityOf(folder: string): string | undefined {
   try {
     const { dev, ino, birthtimeMs } = statSync(folder)
@@ -32,7 +35,7 @@ function identityOf(folder: string): string | undefined {
   }
 }
 
-/** Folder of the project of some images: the one that was chosen or used last, else one below the documents. */
+/** Returns the project folder for some images: the last one chosen or used, or else one in the user's documents. */
 export function projectFolderFor(images: string, remembered: boolean): string {
   const known = load()
   const identity = identityOf(images)
@@ -44,12 +47,12 @@ export function projectFolderFor(images: string, remembered: boolean): string {
   const [first, ...more] = images.split('\n')
   const name = basename(first).replace(/[^\p{L}\p{N} ._-]/gu, '_') + (more.length > 0 ? ` and ${more.length} more` : '')
   const documents = app.getPath('documents')
-  // Projects from when the program was called Tessera are still found.
+  // Finds projects from the time when the program was called Tessera.
   const former = join(documents, 'Tessera', `${name}-${mark}`)
   return existsSync(former) ? former : join(documents, 'Smalti', `${name}-${mark}`)
 }
 
-/** Images that were opened last, as far as they are still there. */
+/** Returns recently opened images that still exist. */
 export function recentImages(): RecentImages[] {
   return load()
     .filter(({ images }) => areThere(images))
@@ -57,7 +60,7 @@ export function recentImages(): RecentImages[] {
     .map(({ images, project, cover }) => ({ images, project, cover }))
 }
 
-/** @param cover  file of an image that stands for all */
+/** Remembers the project folder for some images. @param cover  file of an image that represents them all */
 export function rememberProject(images: string, project: string, cover?: string): void {
   const others = load().filter((entry) => entry.images !== images)
   const entries: Memory = [{ images, identity: identityOf(images), project, cover }, ...others].slice(0, MOST)

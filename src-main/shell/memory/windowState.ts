@@ -6,7 +6,7 @@ const DEFAULT = { width: 1360, height: 860 }
 const rectangle = z.object({ x: z.int(), y: z.int(), width: z.int().min(400), height: z.int().min(300) })
 const WINDOW = 'window.json'
 
-/** The window's last place, if it still lies on a screen, and a way to keep it. */
+/** Returns the window's last bounds, if still on a screen, and a function that keeps them up to date. */
 export const rememberBounds = (): { bounds: Partial<Rectangle>; follow(window: BrowserWindow): void } => ({
   bounds: load(),
   follow: (window) => void window.on('close', () => keep(WINDOW, window.getNormalBounds()))

@@ -8,41 +8,42 @@ import type { UpdateNews } from '../../contract/window/window.ts'
 import { keep, kept } from '../memory/kept.ts'
 import { SIGNATURE_ENDING, checkFeed, checkSignature } from './signedFeed.ts'
 
-/** Where a release looks for later ones, and the key that these are signed with; other builds have none. */
+/** Where a release looks for later ones, and the public key that signs them; other builds have neither. */
 const release = z.object({
   smaltiUpdates: z.object({ feed: z.string(), key: z.string(), firstLook: z.number().optional() })
 })
 const settings = z.object({ updates: z.boolean() })
-/** Milliseconds after the start, and between looking. */
+/** Milliseconds after the start, and between checks. */
 const [FIRST, EVERY] = [20_000, 24 * 3600_000]
 
+/** Checks for updates, and downloads and installs them on request. */
 export interface Updates {
-  /** Looks at once, and tells also that there is nothing. */
+  /** Checks now, and also reports when there is no update. */
   look(): Promise<void>
   download(): Promise<void>
-  /** Ends the program and starts the new one. */
+  /** Quits the program and starts the new one. */
   install(): void
-  /** Whether it looks by itself. */
+  /** Whether to check automatically. */
   automatic: boolean
 }
 
 const SETTINGS = 'settings.json'
 
-/** Looks for releases whose description is signed, tells of them, and fetches them when asked to. */
+/** Checks for releases with a signed description, reports them, and downloads them on request. */
 export function createUpdates(tell: (news: UpdateNews) => void): Updates {
   const found = release.safeParse(JSON.parse(readFileSync(join(app.getAppPath(), 'package.json'), 'utf8')))
   let updater: Promise<AppUpdater> | undefined
   let automatic = kept(SETTINGS, settings)?.updates ?? true
 
   async function started(): Promise<AppUpdater> {
-    if (!found.success) throw new SmaltiError('UpdateFailed', { reason: 'this build has nowhere to look for any' })
+    if (!found.success) throw new SmaltiError('UpdateFailed', { reason: "this build doesn't have an update address" })
     const { feed, key } = found.data.smaltiUpdates
     const url = checkFeed(feed).href
     const [{ default: electronUpdater }, { default: generic }] = await Promise.all([
       import('electron-updater'),
       import('electron-updater/out/providers/GenericProvider.js')
     ])
-    /** The generic feed, of which nothing is believed before its signature is. */
+    /** The generic feed, trusted only after its signature is checked. */
     class SignedFeed extends generic.GenericProvider {
       protected override async httpRequest(address: URL, ...more: unknown[]): Promise<string | null> {
         const ask = (of: URL): Promise<string | null> =>
@@ -64,7 +65,7 @@ export function createUpdates(tell: (news: UpdateNews) => void): Updates {
     })
     autoUpdater.setFeedURL({ provider: 'custom', url, updateProvider: SignedFeed as never })
     autoUpdater.on('download-progress', ({ percent }) => tell({ state: 'downloading', share: percent / 100 }))
-    // What goes wrong is told by whoever asked.
+    // The caller reports errors.
     autoUpdater.on('error', () => undefined)
     return autoUpdater
   }
@@ -85,7 +86,7 @@ export function createUpdates(tell: (news: UpdateNews) => void): Updates {
         tell({ state: 'found', version: result.updateInfo.version, notes: notesOf(result.updateInfo.releaseNotes) })
       else if (asked) tell({ state: 'none', version: app.getVersion() })
     } catch (fault) {
-      // Without a network nobody wants to hear of it, unless they asked; a feed that cannot be trusted everybody should.
+      // A missing network matters only to users who asked. An untrustworthy feed matters to everybody.
       if (asked || (fault instanceof SmaltiError && fault.name === 'UpdateNotTrusted')) tell(named(fault))
     }
   }

@@ -9,29 +9,29 @@ export interface Point {
   y: number
 }
 
-/** Where an image lies on the screen: its first pixel at (x, y), each of its pixels `scale` wide; in CSS pixels. */
+/** Where an image is on screen: its first pixel at (x, y), each pixel `scale` wide, in CSS pixels. */
 export interface Camera extends Point {
   scale: number
 }
 
 const LARGEST_ZOOM = 64
-/** How small a picture may get, as a share of the zoom that shows it whole. */
+/** Smallest zoom, as a share of the zoom that fits the image. */
 const SMALLEST = 0.5
 const MARGIN = 24
 const LARGEST_FIT = 3
-/** Part of the screen that a picture always touches. */
+/** Share of the screen that the image always reaches into. */
 const KEPT_IN_SIGHT = 0.25
 
 const fittingScale = (image: Size, view: Size): number =>
   Math.max(1e-4, Math.min((view.width - 2 * MARGIN) / image.width, (view.height - 2 * MARGIN) / image.height))
 
-/** The whole image in the middle of the screen; small ones are enlarged, as far as their pixels bear it. */
+/** Fits the whole image on screen; small images are enlarged, up to a limit. */
 export function fitted(image: Size, view: Size): Camera {
   const scale = Math.min(fittingScale(image, view), LARGEST_FIT)
   return { scale, x: (view.width - image.width * scale) / 2, y: (view.height - image.height * scale) / 2 }
 }
 
-/** The camera moved back so far that the image stays in sight. */
+/** Moves the camera so that the image stays in sight. */
 export function inSight(camera: Camera, image: Size, view: Size): Camera {
   const along = (at: number, side: number, room: number): number => {
     const kept = Math.min(side, room) * KEPT_IN_SIGHT
@@ -44,7 +44,7 @@ export function inSight(camera: Camera, image: Size, view: Size): Camera {
   }
 }
 
-/** Another zoom, with the image's pixel under a place of the screen left where it is. */
+/** Changes the zoom and keeps the image pixel under a point of the screen in place. */
 export function zoomed(camera: Camera, scale: number, about: Point, image: Size, view: Size): Camera {
   const next = Math.min(Math.max(scale, Math.min(1, fittingScale(image, view)) * SMALLEST), LARGEST_ZOOM)
   const factor = next / camera.scale
@@ -55,13 +55,13 @@ export function zoomed(camera: Camera, scale: number, about: Point, image: Size,
   )
 }
 
-/** The pixel of the image at a place of the screen. */
+/** Returns the image pixel at a point of the screen. */
 export const pixelAt = (camera: Camera, { x, y }: Point): Point => ({
   x: (x - camera.x) / camera.scale,
   y: (y - camera.y) / camera.scale
 })
 
-/** A camera for another size of the screen that looks at the same middle; one that showed all goes on doing so. */
+/** Adapts the camera to another screen size: the middle stays, and an image that was fitted stays fitted. */
 export function resized(camera: Camera, image: Size, before: Size, view: Size): Camera {
   const whole = fitted(image, before)
   if (Math.abs(camera.scale - whole.scale) < 1e-9 * whole.scale) return fitted(image, view)
@@ -78,15 +78,15 @@ export interface TilePlace {
   row: number
 }
 
-/** The level whose pixels are nearest to the screen's, not coarser. */
+/** Returns the level with pixels closest to those of the screen, but not coarser. */
 export const levelOf = ({ scale }: Camera, pixelRatio: number): number =>
   Math.max(0, Math.floor(Math.log2(1 / (scale * pixelRatio))))
 
-/** The level at which the whole image is one tile. */
+/** Returns the level at which the whole image is one tile. */
 export const coarsestLevel = ({ width, height }: Size): number =>
   Math.max(0, Math.ceil(Math.log2(Math.max(width, height) / TILE_SIDE)))
 
-/** Tiles of a level that are in sight, those in the middle of the screen first. */
+/** Returns the visible tiles of a level, those closest to the middle of the screen first. */
 export function tilesInSight(camera: Camera, level: number, image: Size, view: Size): TilePlace[] {
   const span = TILE_SIDE * 2 ** level
   const range = (offset: number, room: number, side: number): [number, number] => [

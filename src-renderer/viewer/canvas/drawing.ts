@@ -2,51 +2,51 @@ import Konva from 'konva'
 import type { CorrectionShape } from '../../../src-main/contract/classes.ts'
 import type { Camera, Point, Size } from './camera.ts'
 
-/** What the pointer does on a picture. Colours are those of the class that is drawn, radii in pixels of the image. */
+/** A tool, with the colour of the class that it draws and its radius in image pixels. */
 export interface Tool {
   kind: 'pan' | 'lasso' | 'brush' | 'polygon' | 'fill'
   radius: number
   colour: string
 }
 
-/** What is drawn with a tool, in pixels of the image. */
+/** Drawing with a tool, in image pixels. */
 export interface Drawing {
   setTool(tool: Tool): void
-  /** Outlines that stay. */
+  /** Shows permanent outlines. */
   outline(rings: readonly (readonly [number, number][])[]): void
-  /** Follows the picture. */
+  /** Follows the camera. */
   follow(camera: Camera, view: Size): void
-  /** Where the pointer is, or the cursor that keys move; nothing when it has left. */
+  /** Shows the pointer, or the cursor that keys move; undefined when it has left. */
   point(at: Point | undefined): void
   press(at: Point): void
   drag(at: Point): void
-  /** @param still  the pointer was not moved meanwhile */
+  /** @param still  whether the pointer has not moved since it was pressed */
   release(at: Point, still: boolean): void
-  /** A polygon that was begun ends where it began. */
+  /** Closes a polygon that was begun. */
   close(): void
-  /** Gives up what was begun; false where nothing was. */
+  /** Cancels a shape that was begun. @returns whether there was one */
   cancel(): boolean
   destroy(): void
 }
 
 export interface DrawingListener {
-  /** A shape is whole. It stays on the screen until the promise is settled. */
+  /** Called with a finished shape, which stays on screen until the promise settles. */
   drawn(shape: CorrectionShape): Promise<void>
-  /** An area was encircled. */
+  /** Called with a finished lasso. */
   encircled(loop: readonly Point[]): void
 }
 
 const flat = (points: readonly Point[]): number[] => points.flatMap(({ x, y }) => [x, y])
 const pairs = (points: readonly Point[]): [number, number][] => points.map(({ x, y }) => [x, y])
-/** Points of a line that lie nearer to each other than this, on the screen, are one. */
+/** Points of a line closer than this many screen pixels are merged. */
 const STEP = 2
-/** A click so near to where a polygon began, or to its last corner, ends it, on the screen. */
+/** A click within this many screen pixels of the first or the last corner finishes a polygon. */
 const NEAR = 10
 
 export function createDrawing(host: HTMLDivElement, { drawn, encircled }: DrawingListener): Drawing {
   const stage = new Konva.Stage({ container: host, width: 1, height: 1, listening: false })
   const layer = new Konva.Layer({ listening: false })
-  /** Drawn in pixels of the image. */
+  /** Shapes in image pixels. */
   const onImage = new Konva.Group()
   const line: Konva.Line = new Konva.Line({ visible: false, lineJoin: 'round', lineCap: 'round' })
   const outline: Konva.Line = new Konva.Line({
@@ -78,7 +78,7 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
 
   const paints = (): boolean => tool.kind !== 'pan' && tool.kind !== 'lasso'
   const inPicture = (pixels: number): number => pixels / scale
-  /** An empty canvas over the picture costs as much as a full one: it goes where nothing is drawn. */
+  /** Draws the shapes. An empty canvas costs as much as a full one, so it is hidden while nothing is drawn. */
   function draw(): void {
     const any = kept.hasChildren() || onImage.getChildren().some((shape) => shape !== kept && shape.visible())
     host.style.display = any ? '' : 'none'
@@ -114,7 +114,7 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
     }
     draw()
   }
-  /** Leaves a shape on the screen until it is kept. */
+  /** Leaves a shape on screen until it is saved. */
   async function finish(shape: CorrectionShape): Promise<void> {
     const left =
       shape.kind === 'brush'
@@ -212,7 +212,7 @@ export function createDrawing(host: HTMLDivElement, { drawn, encircled }: Drawin
         clear()
         if (!still && loop.length > 2) encircled(loop)
       } else if (tool.kind === 'polygon') {
-        // A drag draws the whole outline, clicks its corners.
+        // A drag draws the whole outline; clicks add corners.
         if (!still || ends(at)) close()
         else {
           points.push(at)

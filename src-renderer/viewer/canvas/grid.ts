@@ -1,13 +1,13 @@
 import type { Camera, Point, Size } from './camera.ts'
 
-/** Where an image lies: coordinates of the middle of its first pixel, and by how much they change a column and a row. */
+/** Placement of an image: map coordinates of the centre of its first pixel, and their change per column and row. */
 export interface Placement {
   origin: Point
   column: Point
   row: Point
 }
 
-/** A line of equal map coordinates on the screen: from its left or upper end to the other. */
+/** A grid line on screen, from its left or upper end to the other. */
 export interface GridLine {
   axis: 'x' | 'y'
   text: string
@@ -15,14 +15,14 @@ export interface GridLine {
   to: Point
 }
 
-/** Pixels of the screen between two lines, at least. */
+/** Smallest distance between two lines in screen pixels. */
 const LEAST = 110
 
-/** Lines at round coordinates, 1, 2 or 5 times a power of ten apart, cut at the screen's edge. */
+/** Returns lines at round coordinates, 1, 2 or 5 times a power of ten apart, clipped to the screen. */
 export function gridLines({ origin, column, row }: Placement, camera: Camera, screen: Size): GridLine[] {
   const determinant = column.x * row.y - row.x * column.y
   if (determinant === 0 || !Number.isFinite(determinant)) return []
-  // The screen's point of a map position is affine; its linear part is [xx xy; yx yy].
+  // Map coordinates map to the screen by an affine transform with the linear part [xx xy; yx yy].
   const { scale } = camera
   const [xx, xy, yx, yy] = [
     (scale * row.y) / determinant,
@@ -45,7 +45,7 @@ export function gridLines({ origin, column, row }: Placement, camera: Camera, sc
     onMap({ x: screen.width, y: screen.height })
   ]
   return (['x', 'y'] as const).flatMap((axis) => {
-    // Pixels of the screen across one unit of this coordinate.
+    // Screen pixels per map unit: along a line of this axis, and across to the next one.
     const [along, across] =
       axis === 'x'
         ? [
@@ -80,7 +80,7 @@ function roundStep(least: number): number {
 
 const textOf = (value: number, step: number): string => value.toFixed(Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)))
 
-/** The part of a line that is on the screen, its left or upper end first. */
+/** Clips a line to the screen; its left or upper end comes first. */
 function cutAtScreen(base: Point, along: Point, { width, height }: Size): { from: Point; to: Point } | undefined {
   let [first, last] = [-Infinity, Infinity]
   for (const [at, speed, end] of [

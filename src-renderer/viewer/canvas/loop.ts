@@ -3,7 +3,7 @@ export interface Point {
   y: number
 }
 
-/** Whether a loop encircles a point, by the even-odd rule. */
+/** Whether a loop contains a point, by the even-odd rule. */
 export function holds(loop: readonly Point[], { x, y }: Point): boolean {
   let inside = false
   loop.forEach((a, i) => {

@@ -1,9 +1,10 @@
 import { TILE_SIDE } from '../../../src-main/contract/window/pictures.ts'
 import type { Camera, Size, TilePlace } from './camera.ts'
+import { viewer as words } from '../../words/viewer.ts'
 
 const NO_LABEL = 255
 
-/** How an image's own pixels are shown. */
+/** How the pixels of an image are shown. */
 export interface Look {
   brightness: number
   contrast: number
@@ -12,18 +13,19 @@ export interface Look {
 
 /** How labels are shown. */
 export interface Paint {
-  /** Red, green, blue and opacity of each label: 0 hidden, 128 hatched, 255 shown, then its class; 256 entries of 4 and 1 bytes. */
+  /** Red, green, blue and opacity of each label (0 hidden, 128 hatched, 255 shown): 256 entries of 4 bytes. */
   colours: Uint8Array
+  /** The class of each label: 256 entries of 1 byte. */
   classes: Uint8Array
   opacity: number
-  /** Class that is outlined, by its number. */
+  /** Number of the outlined class. */
   highlighted?: number
-  /** What is left of the others meanwhile, 0…1. */
+  /** Opacity of the other classes while one is outlined, 0…1. */
   dimmed: number
   style: 'filled' | 'outlined'
 }
 
-/** How probabilities are shown: dark to bright; what is improbable is clear where `fades`. */
+/** How probabilities are shown, from dark to bright. With `fades`, low probabilities are transparent. */
 export interface Heat {
   opacity: number
   fades: boolean
@@ -37,15 +39,15 @@ export interface PaintedTile extends TilePlace {
 
 export interface Painter {
   pictureOf(bitmap: ImageBitmap): WebGLTexture
-  /** Labels, or probabilities, a byte a pixel. */
+  /** Uploads labels or probabilities, one byte per pixel. */
   bytesOf(values: Uint8Array, size: Size): WebGLTexture
   release(texture: WebGLTexture): void
-  /** @param side  whose labels are painted so: the picture's own, or those that they are compared with */
+  /** @param side  the labels to paint: those of the current run, or those they are compared with */
   setPaint(paint: Paint, side?: Side): void
   setLook(look: Look): void
   /**
-   * Labels are drawn, or else probabilities where there is a way to show them.
-   * @param swipe  share of the canvas from which on the others' labels are drawn in place of the picture's own
+   * Draws the image with labels, or with probabilities if `heat` is given.
+   * @param swipe  share of the canvas to the right of which the other labels are drawn
    */
   draw(
     camera: Camera,
@@ -53,7 +55,7 @@ export interface Painter {
     tiles: Record<'pictures' | 'labels' | 'others' | 'heat', readonly PaintedTile[]>,
     how: { heat?: Heat; swipe?: number }
   ): void
-  /** Labels of the last drawing at some places of the canvas, in its own pixels from its top left; 255 where there is none. */
+  /** Reads labels of the last drawing, in canvas pixels from the top left; 255 where there is none. */
   labelsAt(left: number, top: number, width: number, height: number): Uint8Array
   dispose(): void
 }
@@ -76,7 +78,7 @@ out vec4 colour;
 void main() {
   vec4 found = texture(tile, at);
   vec3 changed = clamp((found.rgb - 0.5) * look.y + 0.5 + look.x, 0.0, 1.0);
-  // A power costs more than all the rest where there is no GPU.
+  // Without a GPU, a power costs more than everything else.
   if (look.z != 1.0) changed = pow(changed, vec3(1.0 / look.z));
   colour = vec4(changed * found.a, found.a);
 }`
@@ -90,7 +92,7 @@ void main() {
   colour = vec4(texture(tile, at).r, 0.0, 0.0, 1.0);
 }`
 
-/** The colours are viridis, which eyes of all kinds see rise, as a polynomial of its curves. */
+/** A polynomial fit of viridis, whose brightness rises for colour-blind viewers too. */
 const HEAT = `#version 300 es
 precision highp float;
 uniform sampler2D tile;
@@ -99,7 +101,13 @@ uniform bool fades;
 in vec2 at;
 out vec4 colour;
 vec3 viridis(float t) {
-  return vec3(0.2777, 0.0054, 0.3340) + t * (vec3(0.1050, 1.4046, 1.3845) + t * (vec3(-0.3308, 0.2148, 0.0950) + t * (vec3(-4.6342, -5.7991, -19.3324) + t * (vec3(6.2282, 14.1799, 56.6905) + t * (vec3(4.7763, -13.7451, -65.3530) + t * vec3(-5.4354, 4.6458, 26.3124))))));
+  return vec3(0.2777, 0.0054, 0.3340)
+    + t * (vec3(0.1050, 1.4046, 1.3845)
+    + t * (vec3(-0.3308, 0.2148, 0.0950)
+    + t * (vec3(-4.6342, -5.7991, -19.3324)
+    + t * (vec3(6.2282, 14.1799, 56.6905)
+    + t * (vec3(4.7763, -13.7451, -65.3530)
+    + t * vec3(-5.4354, 4.6458, 26.3124))))));
 }
 void main() {
   float stored = texture(tile, at).r * 255.0;
@@ -135,19 +143,22 @@ void main() {
   int mine = classAt(here);
   bool hatched = own.a > 0.2 && own.a < 0.8;
   if (own.a < 0.2) discard;
-  bool border = (outlined || highlighted >= 0) && (classAt(here + ivec2(1, 0)) != mine || classAt(here - ivec2(1, 0)) != mine || classAt(here + ivec2(0, 1)) != mine || classAt(here - ivec2(0, 1)) != mine);
+  bool border = (outlined || highlighted >= 0) && (
+    classAt(here + ivec2(1, 0)) != mine || classAt(here - ivec2(1, 0)) != mine ||
+    classAt(here + ivec2(0, 1)) != mine || classAt(here - ivec2(0, 1)) != mine);
   float strength = opacity;
   if (hatched) strength *= ((here.x + here.y) / 3) % 3 == 0 ? 1.0 : 0.15;
   if (outlined) strength = border ? max(opacity, 0.85) : 0.0;
   if (highlighted >= 0) {
-    if (mine == highlighted) strength = border ? 1.0 : dimmed < 1.0 ? max(strength, min(0.85, opacity + 0.25)) : strength;
+    if (mine == highlighted)
+      strength = border ? 1.0 : dimmed < 1.0 ? max(strength, min(0.85, opacity + 0.25)) : strength;
     else strength *= dimmed;
   }
   vec3 shown = border && mine == highlighted ? mix(own.rgb, vec3(1.0), 0.6) : own.rgb;
   colour = vec4(shown * strength, strength);
 }`
 
-/** Labels of tiles that do not overlap, coloured without borders: half the work of drawing them first as they are. */
+/** Colours labels of tiles that don't overlap, without borders, in half the work of drawing the labels first. */
 const DIRECT = `#version 300 es
 precision highp float;
 uniform sampler2D tile;
@@ -167,13 +178,14 @@ void main() {
 }`
 
 /**
- * Draws a picture's tiles and its labels on a canvas by WebGL 2. Labels are first drawn as they are, a byte a pixel of
- * the screen, and then coloured by a table of 256, so that no change of a class, a colour or a hover asks for a tile.
- * @throws Error where WebGL 2 is not to be had
+ * Creates a painter that draws the tiles of an image and its labels on a canvas with WebGL 2. Labels are first drawn
+ * into a buffer, one byte per screen pixel, and then coloured by a table of 256 entries, so that changing a class, its
+ * colour or the highlight loads no tile.
+ * @throws Error if WebGL 2 is not available
  */
 export function createPainter(canvas: HTMLCanvasElement): Painter {
   const gl = canvas.getContext('webgl2', { alpha: true, antialias: false, premultipliedAlpha: true })
-  if (!gl) throw new Error('WebGL 2 is not available')
+  if (!gl) throw new Error(words.noWebGl)
   const [picture, label, overlay, heatmap, direct] = [PICTURE, LABEL, OVERLAY, HEAT, DIRECT].map((source) =>
     programOf(gl, source)
   )
@@ -232,7 +244,7 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
     }
   }
 
-  /** Draws labels as they are, a byte a pixel of the screen. */
+  /** Draws labels into the buffer, one byte per screen pixel. */
   function indexLabels(labels: readonly PaintedTile[], camera: Camera, image: Size): void {
     stale = undefined
     gl!.disable(gl!.BLEND)
@@ -245,10 +257,10 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
     gl!.enable(gl!.BLEND)
   }
 
-  /** What the labels as they are were not drawn for yet. */
+  /** Draws the labels into the buffer if that was skipped so far. */
   let stale: (() => void) | undefined
 
-  /** Colours labels: at once where nothing needs their borders, or by drawing them first as they are. */
+  /** Colours labels: directly if no borders are needed, otherwise through the buffer. */
   function paintLabels(side: Side, labels: readonly PaintedTile[], camera: Camera, image: Size): void {
     const paint = paints[side]
     const { colours, classes } = tables[side]
@@ -336,7 +348,7 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
       gl.scissor(0, 0, at, canvas.height)
       paintLabels('own', labels, camera, image)
       gl.disable(gl.SCISSOR_TEST)
-      // What is read back are the picture's own.
+      // Labels read back are those of the current run.
       stale = () => indexLabels(labels, camera, image)
     },
     labelsAt(left, top, width, height) {
@@ -345,7 +357,7 @@ export function createPainter(canvas: HTMLCanvasElement): Painter {
       gl.bindFramebuffer(gl.FRAMEBUFFER, buffer)
       gl.readPixels(left, canvas.height - top - height, width, height, gl.RGBA, gl.UNSIGNED_BYTE, values)
       gl.bindFramebuffer(gl.FRAMEBUFFER, null)
-      // Rows come from the bottom.
+      // WebGL returns rows from the bottom up.
       return Uint8Array.from(
         { length: width * height },
         (_, i) => values[4 * ((height - 1 - Math.floor(i / width)) * width + (i % width))]
@@ -368,12 +380,12 @@ function programOf(
     gl.shaderSource(shader, source)
     gl.compileShader(shader)
     if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS))
-      throw new Error(gl.getShaderInfoLog(shader) ?? 'a shader does not compile')
+      throw new Error(gl.getShaderInfoLog(shader) ?? words.shaderFailed)
     gl.attachShader(program, shader)
   }
   gl.linkProgram(program)
   if (!gl.getProgramParameter(program, gl.LINK_STATUS))
-    throw new Error(gl.getProgramInfoLog(program) ?? 'a program does not link')
+    throw new Error(gl.getProgramInfoLog(program) ?? words.programFailed)
   return { program, place: gl.getUniformLocation(program, 'place') }
 }
 

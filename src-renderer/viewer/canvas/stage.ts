@@ -19,70 +19,70 @@ import { type Heat, type Look, type Paint, type Side, createPainter } from './pa
 import { TileCache } from './tileCache.ts'
 
 export interface Sources {
-  /** Address of a tile of the picture, and of its labels. */
+  /** Return the URL of a tile of the image, and of its labels. */
   picture(place: { level: number; column: number; row: number }): string
   labels?(place: { level: number; column: number; row: number }): string
 }
 
-/** What happens on the stage. */
+/** The events of a stage. */
 export interface Listener {
   moved(camera: Camera): void
-  /** The pixel and the label under the pointer; nothing when it has left. */
+  /** The pointer moved to a pixel with a label; undefined when it has left. */
   pointed(found: { pixel: Point; label: number } | undefined): void
   /** A label was clicked. */
   picked(label: number, extend: boolean): void
-  /** Labels were encircled, each with its share of the area. */
+  /** A lasso was drawn around labels, each with its share of the area. */
   encircled(shares: ReadonlyMap<number, number>): void
-  /** A shape was drawn; it stays on the screen until what it changes is kept and shown. */
+  /** A shape was drawn, which stays on screen until its change is saved and shown. */
   drawn(shape: CorrectionShape): Promise<void>
-  /** Tiles that cannot be had, and whether any is still on its way. */
+  /** The number of failed tiles changed, or whether all requests have settled. */
   loading(state: { failed: number; settled: boolean }): void
 }
 
 export interface Stage {
-  /** @returns the number of the view, with which all that belongs to it is asked for and abandoned */
+  /** Shows an image. @returns the number of the view, which identifies its requests */
   show(image: CatalogueImage, sources: Sources, keepCamera: boolean): number
-  /** @param side  whose labels are painted so: the picture's own, or those that they are compared with */
+  /** @param side  the labels to paint: those of the current run, or those they are compared with */
   setPaint(paint: Paint | undefined, side?: Side): void
-  /** Also shows other labels, to the right of a share of the screen. */
+  /** Shows other labels to the right of the divider. */
   compare(source: Sources['labels']): void
   setSwipe(share: number | undefined): void
   setLook(look: Look): void
-  /** Shows probabilities, by their tiles' addresses, in place of labels. */
+  /** Shows probabilities in place of labels. */
   showHeat(source: Sources['labels']): void
   setHeat(heat: Heat | undefined): void
-  /** What the left button does; the others always move the picture. */
+  /** Sets the tool of the left button; the other buttons always pan. */
   setTool(tool: Tool): void
-  /** Outlines that stay on the picture, in its pixels. */
+  /** Shows permanent outlines, in image pixels. */
   outline(rings: readonly (readonly [number, number][])[]): void
-  /** Labels have changed: asks for those in sight anew, and resolves when they are there. */
+  /** Loads the visible labels again after a change, and resolves when they are loaded. */
   renewLabels(): Promise<void>
-  /** Moves the cursor of the tool by so much of the screen, does what a press there does, or ends what was begun. */
+  /** Move the tool's cursor by screen pixels, click at it, or close the shape that was begun. */
   moveCursor(x: number, y: number): void
   pressCursor(): void
   closeShape(): void
-  /** Gives up what was begun; false where nothing was. */
+  /** Cancels the shape that was begun. @returns whether there was one */
   cancelShape(): boolean
   fit(): void
   actualSize(): void
   zoomBy(factor: number): void
   panBy(x: number, y: number): void
-  /** Brings a pixel of the image into the middle. */
+  /** Centres an image pixel. */
   centre(pixel: Point): void
-  /** The same, near enough to see it. */
+  /** Centres an image pixel, and zooms in enough to see it. */
   goTo(pixel: Point): void
   destroy(): void
 }
 
-/** Bytes of tiles that are kept of a picture, and of its labels. */
+/** Largest number of bytes cached for an image, and for its labels. */
 const MOST_BYTES = { picture: 256 * 2 ** 20, labels: 96 * 2 ** 20 }
 const NEAR = 1
-/** A press that moves no farther than this is a click. */
+/** A press that moves at most this many pixels is a click. */
 const CLICK = 4
 
 let views = 0
 
-/** A picture with its labels, panned and zoomed; only the tiles in sight are asked for, at the zoom's level. */
+/** Creates a stage: an image with its labels, to pan and zoom. Only visible tiles are loaded, at the zoom's level. */
 export function createStage(host: HTMLElement, listener: Listener): Stage {
   const canvas = document.createElement('canvas')
   canvas.className = 'tiles'
@@ -104,7 +104,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   let view = { width: Math.max(1, host.clientWidth), height: Math.max(1, host.clientHeight) }
   let paint: Paint | undefined
   let tool: Tool = { kind: 'pan', radius: 1, colour: '#ffffff' }
-  /** Where the tool's cursor is, on the screen. */
+  /** Screen position of the tool's cursor. */
   let cursor: Point | undefined
   let places: readonly TilePlace[] = []
   const settling: (() => void)[] = []
@@ -135,7 +135,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
         )
     })
   }
-  /** Asks for what is in sight, the coarsest level beneath it, and draws. */
+  /** Requests the visible tiles, with the coarsest level beneath them, and draws. */
   function update(): void {
     if (!image) return
     const level = Math.min(levelOf(camera, window.devicePixelRatio), coarsestLevel(image))
@@ -165,12 +165,12 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     if (response.status !== 200) throw new Error(await response.text())
     return response
   }
-  /** Textures are handed over one a frame: several at once would hold up what moves. */
+  /** Uploads one texture per frame, because several at once would make movement stutter. */
   let turn: Promise<unknown> = Promise.resolve()
   const nextTurn = (): Promise<unknown> =>
     (turn = turn.then(() => new Promise((resolve) => requestAnimationFrame(resolve))))
 
-  /** Tiles of a byte a pixel. */
+  /** Creates a cache of tiles with one byte per pixel. */
   const byteTiles = (source: NonNullable<Sources['labels']>): Tiles =>
     new TileCache(
       async (place, signal) => {
@@ -229,7 +229,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       )
       return
     }
-    // What is dragged is not pointed at.
+    // A drag points at nothing.
     if (press.still) listener.pointed(undefined)
     press.still &&= Math.hypot(at.x - press.at.x, at.y - press.at.y) <= CLICK
     if (!press.moves) {
@@ -262,7 +262,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     zoomTo(camera.scale * Math.exp(-event.deltaY / 400), placeOf(event))
   }
 
-  /** Of what is seen within a loop of the screen, the share of each label. */
+  /** Returns the share of each label within a loop on screen. */
   function sharesWithin(loop: readonly Point[]): Map<number, number> {
     const [xs, ys] = [loop.map(({ x }) => x), loop.map(({ y }) => y)]
     const [left, top] = [Math.max(0, Math.floor(Math.min(...xs))), Math.max(0, Math.floor(Math.min(...ys)))]

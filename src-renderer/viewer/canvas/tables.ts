@@ -2,7 +2,7 @@ import { rgbOf } from '../../../src-main/classes/palette.ts'
 import type { Scheme } from '../../../src-main/contract/classes.ts'
 import type { Paint } from './painter.ts'
 
-/** Colours of labels, and their classes, for the painter. */
+/** Returns the painter's tables: the colour and the class of each label. */
 export function tablesOf(
   { classes: list }: Scheme,
   place: (label: number) => number

@@ -1,20 +1,20 @@
 import type { TilePlace } from './camera.ts'
 
-/** Requests that are under way at a time. */
+/** Largest number of simultaneous requests. */
 const AT_A_TIME = 8
-/** Milliseconds after which a tile that failed is asked for again: the first time, and at most. */
+/** Milliseconds before a failed tile is requested again: the first time, and at most. */
 const [RETRY, LONGEST_RETRY] = [1000, 30_000]
 
 export interface Tile<T> extends TilePlace {
   state: 'waiting' | 'loading' | 'ready' | 'failed'
   content?: T
   bytes: number
-  /** Frame in which it was last wanted. */
+  /** Frame in which the tile was last wanted. */
   wanted: number
-  /** How often the source had changed when it was asked for. */
+  /** Edition of the source when the tile was requested. */
   edition: number
   controller?: AbortController
-  /** How often it failed in a row, and when it is asked for again. */
+  /** Consecutive failures, and the timer of the next request. */
   failures: number
   retry?: ReturnType<typeof setTimeout>
 }
@@ -22,8 +22,8 @@ export interface Tile<T> extends TilePlace {
 const keyOf = ({ level, column, row }: TilePlace): string => `${level}/${column}/${row}`
 
 /**
- * Tiles of one picture: those in sight are asked for, others that still wait or load are given up, and the oldest are
- * let go when too many bytes are kept. One that fails is asked for again, ever more rarely, while it is in sight.
+ * The tiles of one image. Visible tiles are requested, pending requests of others are cancelled, and the oldest tiles
+ * are released when the cache exceeds its size. A failed tile is requested again, ever more rarely, while it is visible.
  */
 export class TileCache<T> {
   readonly #tiles = new Map<string, Tile<T>>()
@@ -35,7 +35,7 @@ export class TileCache<T> {
   #edition = 0
   #closed = false
 
-  /** @param load  fetches a tile; rejects when it cannot be had */
+  /** @param load  fetches a tile; rejects if the tile is not available */
   constructor(
     load: (place: TilePlace, signal: AbortSignal) => Promise<{ content: T; bytes: number }>,
     release: (content: T) => void,
@@ -48,7 +48,7 @@ export class TileCache<T> {
     this.#mostBytes = mostBytes
   }
 
-  /** Takes note of what is in sight, the most urgent first. */
+  /** Sets the visible tiles, the most urgent first. */
   want(places: readonly TilePlace[]): void {
     this.#frame++
     for (const place of places) {
@@ -103,7 +103,7 @@ export class TileCache<T> {
         Object.assign(tile, { state: 'ready', content, bytes, failures: 0 })
       }
     } catch {
-      // What fails shows that it failed; what was given up is no longer here.
+      // Failures are shown; a cancelled tile is not in the cache.
       if (!signal.aborted && !this.#closed) this.#fail(tile)
     }
     if (!this.#closed) this.#onChange()
@@ -139,29 +139,29 @@ export class TileCache<T> {
     }
   }
 
-  /** What the tiles hold has changed: each is drawn as it was until it has come anew. */
+  /** Marks all tiles as outdated. Each is drawn as it was until its new version arrives. */
   renew(): void {
     this.#edition++
   }
 
-  /** Tiles that can be drawn, coarse ones first. */
+  /** The tiles that can be drawn, coarse ones first. */
   get ready(): Tile<T>[] {
     return [...this.#tiles.values()].filter(({ content }) => content !== undefined).sort((a, b) => b.level - a.level)
   }
 
-  /** Tiles that could not be had when they were last asked for. */
+  /** The tiles whose last request failed. */
   get failed(): Tile<T>[] {
     return [...this.#tiles.values()].filter(({ failures }) => failures > 0)
   }
 
-  /** Tiles that can be drawn and are to be seen: those wanted last if all are there, or else all, coarse ones first. */
+  /** Returns the tiles to draw, coarse ones first: those wanted, and others only where a wanted tile is missing. */
   shown(places: readonly TilePlace[]): Tile<T>[] {
     const wanted = places
       .map((place) => this.#tiles.get(keyOf(place)))
       .filter((tile) => tile?.content !== undefined) as Tile<T>[]
     if (wanted.length === places.length) return wanted
     const level = places[0]?.level ?? 0
-    // Beneath those that are missing lies what is known of their place, not of others.
+    // Other levels fill in for missing tiles, but not for those that are there.
     const missing = places.filter((place) => this.#tiles.get(keyOf(place))?.content === undefined)
     const covers = (tile: TilePlace, place: TilePlace): boolean => {
       const [fine, coarse] = tile.level < place.level ? [tile, place] : [place, tile]

@@ -9,12 +9,12 @@ import { labelHash } from './kills.ts'
 import { LEFT_BEHIND, bytesOf } from './killsEverywhere.ts'
 import { runSmalti } from '../processes.ts'
 
-/** An ordinary user: root may do everything. */
+/** An ordinary user, because root may do everything. */
 const NOBODY = 65534
 /** Seconds after which a command counts as hanging. */
 const LIMIT = 60
 
-/** Jumps between a day back and a day ahead, many times a second. */
+/** A clock that jumps between a day back and a day ahead, many times a second. */
 const JUMPING_CLOCK = `
 const RealDate = Date
 let offset = 0
@@ -25,9 +25,9 @@ globalThis.Date = class extends RealDate {
 }`
 
 /**
- * Lets what can happen to folders and to the clock happen at random moments of training, segmenting and exporting: the command ends,
- * well or with a named error; once all is as it was, the same command ends as if undisturbed. Needs root, to be an ordinary user and to
- * take file systems away.
+ * Disturbs folders and the clock at random moments of training, segmenting and exporting. The command must succeed or
+ * report a named error, and once the disturbance is over, the same command must end as if undisturbed. Needs root, to
+ * act as an ordinary user and to unmount file systems.
  */
 export async function measureAdversity(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-adversity-'))
@@ -87,7 +87,7 @@ export async function measureAdversity(times: number, seed: number): Promise<voi
     milliseconds.export = await succeed(commands.export)
     const exported = await bytesOf(out)
 
-    /** Each does its harm, and gives back what makes good again. */
+    /** Each disturbance returns a function that ends it. */
     const harms: Record<string, () => Promise<() => unknown>> = {
       'permission lost': async () => {
         for (const path of [project, out]) if (existsSync(path)) spawnSync('chmod', ['-R', 'a-rwx', path])
@@ -98,7 +98,7 @@ export async function measureAdversity(times: number, seed: number): Promise<voi
         return () => spawnSync('chmod', ['-R', 'u+rwX', images])
       },
       'read-only': async () => {
-        // Refused while a file is open for writing.
+        // Mounting fails while a file is open for writing.
         for (let attempt = 0; attempt < 200 && !mount('-o', 'remount,bind,ro', place); attempt++)
           await new Promise((resolve) => setTimeout(resolve, 5))
         return () => mount('-o', 'remount,bind,rw', place)
@@ -154,12 +154,13 @@ export async function measureAdversity(times: number, seed: number): Promise<voi
       const { code, stderr } = await running
       await makeGood()
       const last = stderr.trim().split('\n').at(-1) ?? ''
-      const outcome = code === 0 ? 'done' : code === 2 && !/inside Smalti|engine stopped/i.test(stderr) ? 'told' : 'ODD'
+      const outcome =
+        code === 0 ? 'done' : code === 2 && !/wrong in Smalti|engine stopped/i.test(stderr) ? 'told' : 'ODD'
       if (outcome === 'ODD') broken.push(`${where}: ended with ${code}, ${last}`)
       outcomes.set(`${harm}: ${outcome}`, (outcomes.get(`${harm}: ${outcome}`) ?? 0) + 1)
       if (outcome === 'told') console.log(`  ${where}: ${last.replaceAll(base, '')}`)
       try {
-        // A training that ended is not repeated; it may have seen other images.
+        // A run that finished is not repeated; it may have seen other images.
         const seenOthers = kind === 'train' && code === 0 && harm.startsWith('images')
         if (kind !== 'train' || code !== 0) await succeed(commands[kind])
         if (kind === 'train') await succeed(commands.segment)

@@ -14,8 +14,8 @@ async function used(folder: string): Promise<number> {
 }
 
 /**
- * Lets the disk fill up at random moments of `segment` and of each export: a named error, what was there before as it
- * was, and a good end once there is room. On a file system of its own in memory, which needs root.
+ * Fills the disk at random moments of `segment` and of each export. The command must report a named error, leave
+ * existing files unchanged, and succeed once there is room. Uses a file system in memory, which needs root.
  */
 export async function measureFullDisk(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-full-'))
@@ -29,7 +29,7 @@ export async function measureFullDisk(times: number, seed: number): Promise<void
   try {
     const { fresh, whole, expected } = await labelledScene(base, 2000)
     const need = (await used(whole)) - (await used(fresh))
-    /** Leaves so many bytes of room. */
+    /** Leaves `room` bytes free. */
     const fill = async (room: number): Promise<void> => {
       const free = Number(spawnSync('df', ['--output=avail', '-B1', disk], { encoding: 'utf8' }).stdout.split('\n')[1])
       await writeFile(join(disk, 'filler'), Buffer.alloc(Math.max(0, free - room)))

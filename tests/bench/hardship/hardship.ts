@@ -1,4 +1,7 @@
-/** `npm run bench -- hardship [kills|window|scene|disk|adversity|files|projects|inputs|power|names|together|hosts|interrupts|soak] [times or minutes] [seed]`: what desktops do to programs. */
+/**
+ * Tests how Smalti survives desktop mishaps: `npm run bench -- hardship [part] [times or minutes] [seed]`. The parts
+ * are the keys below; without one, all run.
+ */
 import { measureAdversity } from './adversity.ts'
 import { measureFullDisk } from './fullDisk.ts'
 import { measureHostile } from './hostile.ts'

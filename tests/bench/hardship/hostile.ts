@@ -17,7 +17,7 @@ interface Ended {
   peak: number
 }
 
-/** A reading process that is started again when it dies. */
+/** A reading process that is restarted when it dies. */
 function createReader(): { read(path: string): Promise<Ended>; stop(): void } {
   let child: ChildProcessWithoutNullStreams | undefined
   let waiting: ((ended: Ended) => void) | undefined
@@ -54,7 +54,7 @@ function createReader(): { read(path: string): Promise<Ended>; stop(): void } {
   }
 }
 
-/** Files of every kind to start from: the shared GeoTIFFs, if they are here, and pictures made on the spot. */
+/** Files of every kind to start from: the shared GeoTIFFs, if they are present, and images made on the spot. */
 async function originals(): Promise<{ name: string; bytes: Buffer }[]> {
   const values = Uint8Array.from({ length: 3 * 300 * 200 }, (_, i) => (i * 7 + (i >> 8) * 13) % 256)
   const picture = (): Sharp => sharp(values, { raw: { width: 300, height: 200, channels: 3 } })
@@ -78,7 +78,7 @@ async function originals(): Promise<{ name: string; bytes: Buffer }[]> {
   ]
 }
 
-/** Damage of one kind or another. */
+/** Damages a file in one of several ways. */
 function mutated(bytes: Buffer, uniform: Uniform): Buffer {
   const damaged = Buffer.from(bytes)
   const kind = integerBelow(5, uniform)
@@ -93,7 +93,7 @@ function mutated(bytes: Buffer, uniform: Uniform): Buffer {
   return damaged
 }
 
-/** Headers that claim what no memory holds. */
+/** Files whose headers claim more than any memory can hold. */
 async function bombs(): Promise<{ name: string; bytes: Buffer }[]> {
   const plain = await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } })
     .toColourspace('b-w')
@@ -139,7 +139,7 @@ async function bombs(): Promise<{ name: string; bytes: Buffer }[]> {
   ]
 }
 
-/** Reads damaged files and bombs in a process of their own, and says how they ended. */
+/** Reads damaged files and bombs in a separate process, and reports how each ended. */
 export async function measureHostile(count: number, seed: number): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'smalti-hostile-'))
   const reader = createReader()

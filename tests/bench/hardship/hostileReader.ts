@@ -1,4 +1,4 @@
-/** Opens the files named on its standard input, reads a window of each level, and says how each ended. */
+/** Opens the files named on standard input, reads a window of each level, and reports how each ended. */
 import { createInterface } from 'node:readline'
 import { SmaltiError } from '../../../src-main/contract/errors.ts'
 import { fileAt } from '../../../src-main/imagery/location.ts'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { shareProject } from '../../fixtures/hosts.ts'
 
-/** Two machines on one folder, as `shareProject` has them. */
+/** Lets two machines work on one folder, simulated by `shareProject`. */
 export async function measureHosts(rounds: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-hosts-'))
   try {

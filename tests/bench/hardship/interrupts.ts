@@ -6,7 +6,10 @@ import { integerBelow, uniformFrom } from '../../../src-main/learning/random.ts'
 import { drawScenes, smalti } from '../../fixtures/commandLine.ts'
 import { leftovers, processesOf, startGroup } from '../../fixtures/interruption.ts'
 
-/** Interrupts commands of all kinds at random moments, from their start on, beside processes that burn all cores: each ends with 130, one sentence and nothing left. */
+/**
+ * Interrupts commands of all kinds at random moments, from their start on, while other processes keep all cores busy.
+ * Each must exit with 130, print one sentence and leave nothing behind.
+ */
 export async function measureInterrupts(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-interrupts-'))
   const uniform = uniformFrom(seed)

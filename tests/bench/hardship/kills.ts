@@ -6,7 +6,7 @@ import { uniformFrom } from '../../../src-main/learning/random.ts'
 import { killAfter, measured, startSmalti } from '../processes.ts'
 import { writeScene } from '../scene.ts'
 
-/** Of all labels, whichever run they are of. */
+/** Returns a hash of all labels, whatever their run is called. */
 export async function labelHash(project: string): Promise<string> {
   const folder = join(project, 'runs')
   const hash = createHash('sha256')
@@ -15,7 +15,7 @@ export async function labelHash(project: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** A project that is trained on a scene, once as it is then and once labelled, heatmaps kept, without a disturbance. */
+/** Trains a project on a scene, keeps a copy, then segments it with heatmaps and without disturbance. */
 export async function labelledScene(
   base: string,
   side: number
@@ -29,7 +29,7 @@ export async function labelledScene(
   return { fresh, whole, seconds, expected: await labelHash(whole) }
 }
 
-/** Kills `segment` at random moments and starts it again: the labels must be those of an undisturbed run. */
+/** Kills `segment` at random moments and restarts it. The labels must be those of an undisturbed run. */
 export async function measureKills(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-kills-'))
   try {

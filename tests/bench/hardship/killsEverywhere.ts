@@ -7,17 +7,20 @@ import { drawScenes, smalti } from '../../fixtures/commandLine.ts'
 import { labelHash } from './kills.ts'
 import { killAfter, startSmalti } from '../processes.ts'
 
-/** Of the files of an export, without what is noted of them. */
+/** Returns a hash of the files of an export. */
 export async function bytesOf(folder: string): Promise<string> {
   const hash = createHash('sha256')
-  // What is noted of the files, and when they were written, is another each time.
+  // Notes on the files contain times, so they differ each time.
   for (const name of (await readdir(folder, { recursive: true })).filter((entry) => !entry.startsWith('.')).sort())
     if ((await stat(join(folder, name))).isFile()) hash.update(name).update(await readFile(join(folder, name)))
   return hash.digest('hex')
 }
 export const LEFT_BEHIND = /\.(part|rows|partial|lock)$|done\.jsonl$/
 
-/** Kills the command line at random moments of training, segmenting, exporting and editing classes, and asks for the same again: it ends as if nothing had happened. */
+/**
+ * Kills the command line at random moments of training, segmenting, exporting and editing classes, and repeats the
+ * command. It must end as if nothing had happened.
+ */
 export async function measureKillsEverywhere(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-everywhere-'))
   const uniform = uniformFrom(seed)

@@ -11,13 +11,14 @@ import { mutatedBytes, mutatedJson } from './mutatedProjects.ts'
 import { writeScene } from '../scene.ts'
 
 const LIMIT = 5000
-/** A recipe is tried by a training, which takes its time when it is a possible one. */
+/** Milliseconds for a recipe, which has to be trained with if it is valid. */
 const TRAINING = 60_000
 const RECIPE = { radius: 5, pairs: 2, crop: 64, width: 0.5, views: { quarterTurns: true } }
 
 /**
- * Changes what users give beside images, `times` times: areas of interest, classes and styles of other runs, recipes, tables of true
- * classes. Each is taken, or refused with a named error, in time, and the engine lives on.
+ * Damages files that users supply besides images, `times` times: areas of interest, classes and styles of other runs,
+ * recipes, tables of true classes. Each must be accepted, or rejected with a named error, in time, and the engine must
+ * survive.
  */
 export async function measureMutatedInputs(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-inputs-'))
@@ -57,7 +58,7 @@ export async function measureMutatedInputs(times: number, seed: number): Promise
     }
     const kinds = Object.keys(originals) as (keyof typeof originals)[]
     for (let time = 0; time < times; time++) {
-      // Recipes that are possible take seconds.
+      // Valid recipes take seconds.
       const kind =
         uniform() < 0.03 ? 'recipe' : kinds.filter((name) => name !== 'recipe')[integerBelow(kinds.length - 1, uniform)]
       const bytes = Buffer.from(originals[kind])

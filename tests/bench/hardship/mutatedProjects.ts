@@ -9,10 +9,13 @@ import { measured } from '../processes.ts'
 import { drawScenes } from '../../fixtures/commandLine.ts'
 
 const LIMIT = 5000
-/** Commands that only look, and one that labels anew. */
+/** Commands that read a project. */
 const LOOKS: CommandName[] = ['openProject', 'classes', 'runs', 'describe', 'export', 'groups']
 
-/** What a JSON file may become: values of another kind, sizes out of all bounds, parts that are gone, names that lead away. */
+/**
+ * Replaces one value in a JSON file by a value of another kind, out of range, missing, or with a path that leads
+ * elsewhere.
+ */
 export function mutatedJson(text: string, uniform: Uniform): string {
   const places: { holder: Record<string, unknown>; key: string }[] = []
   const visit = (value: unknown): void => {
@@ -60,8 +63,8 @@ export function mutatedBytes(bytes: Buffer, uniform: Uniform): Buffer {
 }
 
 /**
- * Changes a file of a whole project, `times` times, and asks for all that looks at one: each answers, or refuses with a named
- * error, within five seconds, and the engine lives on.
+ * Damages a file of a whole project, `times` times, and runs every command that reads one. Each must answer, or fail
+ * with a named error, within five seconds, and the engine must survive.
  */
 export async function measureMutatedProjects(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-mutated-'))

@@ -18,7 +18,10 @@ const NAMES = {
   newline: 'two\nlines'
 }
 
-/** The whole job in folders and with images of odd names: it works, or is refused by a name. */
+/**
+ * Trains, segments and exports in folders and with images of odd names. Everything must work or fail with a named
+ * error.
+ */
 export async function measureOddNames(): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-names-'))
   const results: string[] = []
@@ -28,7 +31,7 @@ export async function measureOddNames(): Promise<void> {
       const folder = join(base, 'here', name)
       await mkdir(folder, { recursive: true })
       await cp(join(images, 'scene 1.png'), join(folder, `${name}.png`))
-      // On most disks here a and A are two files.
+      // On most disks that run this, a and A are two files.
       await cp(join(images, 'north', 'scene 0.png'), join(folder, `${name.toUpperCase().slice(0, 190)}A.png`))
       const project = join(base, 'projects', `${name}.smalti`)
       try {

@@ -7,7 +7,7 @@ import { integerBelow, uniformFrom } from '../../../src-main/learning/random.ts'
 import { drawScenes } from '../../fixtures/commandLine.ts'
 import { startBuiltEngine } from '../../fixtures/engine.ts'
 
-/** Least squares, a minute. */
+/** Least-squares slope per minute. */
 function slope(points: readonly { minutes: number; value: number }[]): number {
   const mean = (of: (point: (typeof points)[number]) => number): number =>
     points.reduce((sum, point) => sum + of(point), 0) / points.length
@@ -18,7 +18,10 @@ function slope(points: readonly { minutes: number; value: number }[]): number {
   )
 }
 
-/** One engine that opens, trains, segments, merges, undoes and exports, drawn at random, for so many minutes: memory and handles stay flat. */
+/**
+ * Keeps one engine busy for `minutes` with random opening, training, segmenting, merging, undoing and exporting. Memory
+ * and handles must stay flat.
+ */
 export async function measureSoak(minutes: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-soak-'))
   const uniform = uniformFrom(seed)

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { drawScenes, smalti } from '../../fixtures/commandLine.ts'
 
-/** Several command lines on one project at a time: one writes, the others are told by name, and what is read is whole. */
+/**
+ * Runs several commands on one project at a time. One writes, the others fail with a named error, and nothing is read
+ * half written.
+ */
 export async function measureTogether(rounds: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-together-'))
   const outcomes = new Map<string, number>()
@@ -31,7 +34,7 @@ export async function measureTogether(rounds: number): Promise<void> {
       tell(
         `train beside train: ${ended
           .map(({ code, stderr }) =>
-            code === 0 ? 'done' : stderr.includes('in use by another') ? 'told' : `ODD ${code} ${stderr.slice(-200)}`
+            code === 0 ? 'done' : stderr.includes('open in another') ? 'told' : `ODD ${code} ${stderr.slice(-200)}`
           )
           .sort()
           .join(' and ')}`
@@ -46,7 +49,7 @@ export async function measureTogether(rounds: number): Promise<void> {
         tell(
           code === 0
             ? 'others: done'
-            : /in use by another|no label masks yet|have changed|no classes/i.test(stderr)
+            : /open in another|has no labels yet|changed elsewhere|no class/i.test(stderr)
               ? 'others: told'
               : `ODD ${code} ${stderr.slice(-200)}`
         )

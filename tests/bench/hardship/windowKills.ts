@@ -13,7 +13,7 @@ import { LEFT_BEHIND, bytesOf } from './killsEverywhere.ts'
 
 const VICTIMS = ['engine', 'pictures', 'main'] as const
 const KINDS = ['catalogue', 'train', 'segment', 'classes', 'export'] as const
-/** Milliseconds for which processes may outlive the one that started them. */
+/** Milliseconds that processes may survive the one that started them. */
 const MOURNING = 5000
 
 interface Answer {
@@ -30,7 +30,7 @@ const ask = ({ page }: Window, call: number, name: string, input: object): Promi
     [call, name, input] as const
   )
 
-/** All processes of a window by what they serve as; `main` is the one that the user started. */
+/** Returns all processes of a window by their role; `main` is the one that the user started. */
 async function processesOf({ app }: Window): Promise<Map<string, number>> {
   const found = await app.evaluate(({ app: program }) =>
     program.getAppMetrics().map(({ pid, type, name, serviceName }) => ({ pid, as: name ?? serviceName ?? type }))
@@ -46,8 +46,8 @@ async function processesOf({ app }: Window): Promise<Map<string, number>> {
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}/exe`)
 
 /**
- * Kills the window's engine, its picture server or the program itself while it catalogues, trains, segments, edits classes or
- * exports, at random moments, and asks for the same again: in the same window, or after a new start.
+ * Kills the window's engine, its picture server or the program itself at random moments while it catalogues, trains,
+ * segments, edits classes or exports, and repeats the command in the same window or after a restart.
  */
 export async function measureWindowKills(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-window-'))
@@ -55,7 +55,7 @@ export async function measureWindowKills(times: number, seed: number): Promise<v
   const broken: string[] = []
   const told = new Map<string, number>()
   const engine = startBuiltEngine()
-  // One for all: a screen needs a while to go.
+  // One display for all windows, because closing one takes a while.
   await display()
   try {
     const { images } = await drawScenes(base, 3, 160)
@@ -125,7 +125,7 @@ export async function measureWindowKills(times: number, seed: number): Promise<v
         await new Promise((resolve) => setTimeout(resolve, moment))
         process.kill(pids.get(victim)!, 'SIGKILL')
         const first = victim === 'main' ? undefined : await answer
-        // What is asked of a process that is gone and not yet missed is refused by name; nobody asks so fast.
+        // A command to a process whose end has not been noticed yet fails with a named error; no person is that fast.
         await new Promise((resolve) => setTimeout(resolve, 500))
         const again = async (): Promise<string | undefined> => {
           if (victim !== 'main') return (await ask(window, 9001, kind, inputs[kind])).error?.name

@@ -15,11 +15,11 @@ import { normalFrom, uniformFrom } from '../../../src-main/learning/random.ts'
 import '../../fixtures/gpu.ts'
 import { maskedStepFixture, richStepFixture, stepFixture } from '../../fixtures/step.ts'
 
-// TensorFlow would otherwise use 16-bit products where the processor has them.
+// Otherwise TensorFlow would use 16-bit products where the processor has them.
 process.env.TF_SET_ONEDNN_FPMATH_MODE = 'STRICT'
 process.env.ONEDNN_DEFAULT_FPMATH_MODE = 'STRICT'
 
-/** Native libraries and graphics drivers are optional: where one is absent, that is said, not hidden. */
+/** Native libraries and graphics drivers are optional: where one is missing, a warning says so. */
 async function available(start: () => Backend): Promise<Backend | undefined> {
   try {
     const backend = start()
@@ -53,19 +53,19 @@ describe.each([
     for (const name of Object.keys(program.state)) {
       const scale = Math.max(...a[name].map(Math.abs), 1e-9)
       const worst = Math.max(...a[name].map((value, i) => Math.abs(value - b[name][i])))
-      // Moments are the gradients, decayed and summed; what starts at zero is nothing but updates.
+      // Moments are the gradients, decayed and summed; whatever starts at zero consists of updates only.
       const made = name.includes('moment') || state[name].every((value) => value === 0)
       expect(worst / scale, name).toBeLessThan(made ? 2e-3 : 1e-4)
     }
   })
 
-  it.runIf(backend)('leaves missing data out like the plain CPU backend', async () => {
+  it.runIf(backend)('ignores missing data like the plain CPU backend', async () => {
     const { program, inputs, state } = maskedStepFixture()
     const [expected, found] = [executeEagerly('cpu', program, state), await backend!.compile(program, state)]
     const [a, b] = [await expected.run(inputs), await found.run(inputs)]
     for (const name of program.outputs) a[name].forEach((value, i) => expect(b[name][i]).toBeCloseTo(value, 3))
     const [before, after] = [await expected.readState(), await found.readState()]
-    // The first moment is the gradient; single entries near zero are noise, its length is not.
+    // The first moment is the gradient. Single entries near zero are noise; its length is not.
     for (const name of Object.keys(program.state).filter((entry) => entry.endsWith('moment1'))) {
       const apart = Math.hypot(...before[name].map((value, i) => value - after[name][i]))
       expect(apart / Math.hypot(...before[name]), name).toBeLessThan(0.01)
@@ -73,7 +73,7 @@ describe.each([
   })
 
   it.runIf(backend).each([false, true])(
-    'applies a network whose statistics seek the box of least variance, and which knows rows, like the plain CPU backend (masked: %s)',
+    'applies a network with boxes of least variance and rows like the plain CPU backend (masked: %s)',
     async (masked) => {
       const heads = [
         { name: 'A', clusters: 5, subHeads: 1, refit: [9, 21] },
@@ -110,7 +110,7 @@ describe.each([
         await executeEagerly('cpu', program, folded).run(inputs),
         await (await backend!.compile(program, folded)).run(inputs)
       ]
-      // Boxes of nearly equal variance may be told apart otherwise.
+      // Backends may choose differently between boxes of nearly equal variance.
       for (const name of program.outputs)
         expect(
           a[name].filter((value, i) => Math.abs(value - b[name][i]) < 1e-3).length / a[name].length,
@@ -119,7 +119,7 @@ describe.each([
     }
   )
 
-  it.runIf(backend)('takes displacements in parts like the plain CPU backend', async () => {
+  it.runIf(backend)('processes displacements in parts like the plain CPU backend', async () => {
     const [pairs, coarse, clusters, displacements] = [2, 4, 3, 5]
     const maps = [pairs, coarse, coarse, clusters]
     const matrices = [pairs, displacements, coarse, coarse]
@@ -168,7 +168,7 @@ describe.each([
     expect(await run()).toEqual(await run())
   })
 
-  it.runIf(backend)('holds no more tensors after many steps than after one', async () => {
+  it.runIf(backend)('keeps no more tensors after many steps than after one', async () => {
     const { program, inputs, state } = richStepFixture()
     const execution = await backend!.compile(program, state)
     await execution.run(inputs)
@@ -178,13 +178,13 @@ describe.each([
   })
 })
 
-describe('a backend of TensorFlow.js', () => {
-  it('that does not start is told, and no other computes in its place', () => {
+describe('a TensorFlow.js backend', () => {
+  it('throws if it does not start, instead of letting another one compute', () => {
     const { program, state } = stepFixture()
     tf.registerBackend('broken', () => {
       throw new Error('no library')
     })
-    expect(() => executeEagerly('broken', program, state)).toThrow('does not start its backend broken')
+    expect(() => executeEagerly('broken', program, state)).toThrow("can't start its backend broken")
     tf.removeBackend('broken')
   })
 })
@@ -202,7 +202,8 @@ describe('a long run on onnxruntime', () => {
     console.log(
       `memory after 500 steps ${start.toFixed(0)} MB, after 1,250 ${middle.toFixed(0)} MB, after 2,000 ${end.toFixed(0)} MB`
     )
-    // The inputs alone are 65 kB a step: kept, they would add 49 MB each time. What is collected late adds once.
+    // The inputs alone are 65 kB per step: if kept, they would add 49 MB each time. Late garbage collection adds only
+    // once.
     expect(Math.min(middle - start, end - middle)).toBeLessThan(20)
   }, 60_000)
 })
@@ -216,12 +217,12 @@ describe('recording', () => {
     evaluate
   })
 
-  it('refuses a program that reads a value', () => {
+  it('rejects a program that reads a value', () => {
     const reads = program(({ x }) => ({ outputs: { y: tf.mul(x, x.dataSync()[0]) }, state: {} }))
     expect(() => recordProgram(reads)).toThrow('a value was read')
   })
 
-  it('refuses a kernel that it does not know, by name', () => {
+  it('rejects a kernel that it does not know, by name', () => {
     expect(() => recordProgram(program(({ x }) => ({ outputs: { y: tf.cumsum(x) }, state: {} })))).toThrow('Cumsum')
   })
 })

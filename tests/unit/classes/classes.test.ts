@@ -34,7 +34,7 @@ const partition = ({ of }: Scheme): string => {
 const names = ({ classes }: Scheme): string[] => classes.map(({ name }) => name)
 
 describe('classes', () => {
-  it('merge into the first, which keeps its colour and takes the name that somebody gave', () => {
+  it('merge into the first, which keeps its colour and takes a name that a person gave', () => {
     const merged = after([
       { kind: 'rename', class: 3, name: 'Water' },
       { kind: 'merge', classes: [1, 3, 4] }
@@ -47,7 +47,7 @@ describe('classes', () => {
     )
   })
 
-  it('split into their clusters, and along the tree into two', () => {
+  it('split into their clusters, or into two along the tree', () => {
     const all = after([{ kind: 'merge', classes: [2, 0, 1, 3, 4], name: 'All' }])
     expect(partition(after([{ kind: 'split', class: 2, along: 'tree' }], all))).toBe('0 0 2 2 2')
     const parted = after([{ kind: 'split', class: 2, along: 'clusters' }], all)
@@ -57,7 +57,7 @@ describe('classes', () => {
     expect(partedAlong(TREE, [2])).toBeUndefined()
   })
 
-  it('are cut from the tree, and keep a name that a group lies within', () => {
+  it('are cut from the tree, and groups within a named class keep its name', () => {
     for (let groups = 1; groups <= 5; groups++) {
       const cut = after([{ kind: 'cut', groups }])
       expect(cut.classes).toHaveLength(groups)
@@ -72,7 +72,7 @@ describe('classes', () => {
     expect(names(after([{ kind: 'cut', groups: 2 }], named))).toEqual(['Cluster 1', 'Cluster 3'])
   })
 
-  it('are advised to merge as the tree would, the cheapest first, as far as both sides are one class', () => {
+  it('are suggested for merging in the order of the tree, cheapest first, where both sides are one class', () => {
     const pairs = (scheme: Scheme): [number, number][] => adviceOf(scheme, TREE).map(({ classes }) => classes)
     expect(pairs(initialScheme(5))).toEqual([
       [0, 1],
@@ -99,7 +99,7 @@ describe('classes', () => {
     expect(dendrogram(TREE)).toEqual({ order: [0, 1, 2, 3, 4], at: [0, 1, 2, 3, 4, 0.5, 3.5, 2.75, 1.625] })
   })
 
-  it('are described by all their clusters: areas add up, means are weighed by pixels, borders are those to other classes', () => {
+  it('are described by their clusters: areas add up, means are weighted, borders are with other classes', () => {
     const pixels = [100, 300, 50, 0, 10]
     const neighbours = Array.from({ length: 25 }, (_, i) =>
       i % 6 === 0 ? 1000 : 1 + (Math.floor(i / 5) + 1) * ((i % 5) + 1)
@@ -140,7 +140,7 @@ describe('classes', () => {
     expect(describedClasses(scheme, undefined)[0]).toMatchObject({ pixels: 0, bands: [], beside: [], patches: [] })
   })
 
-  it('match those of another labelling by where they lie', () => {
+  it('match the classes of another run by overlap', () => {
     const uniform = uniformFrom(2)
     const mine = Uint8Array.from({ length: 5000 }, () => Math.floor(uniform() * 6))
     const theirs = mine.map((label, i) => (i % 5 === 0 ? 255 : (label + 1) % 6))
@@ -166,7 +166,7 @@ describe('classes', () => {
     expect(classesByOverlap(counts, 6, there)).toEqual([1, 2, 3, 4, 5, 0])
   })
 
-  it('get colours that all eyes tell apart, neighbours best of all', () => {
+  it('get colours that are distinct for all kinds of colour vision, most of all between neighbours', () => {
     const uniform = uniformFrom(9)
     for (const count of [2, 8, 24, 64, 250]) {
       const beside = Array.from({ length: count }, (_, a) =>
@@ -188,15 +188,15 @@ describe('classes', () => {
           others.reduce((a, b) => a + b, 0) / others.length
         )
     }
-    // Known distances: black and white for all, and red and green, which the colour-blind take for each other.
+    // Known distances: black and white for everyone, and red and green, which colour-blind people confuse.
     expect(colourDistance('#000000', '#ffffff')).toBeCloseTo(100, 0)
     expect(colourDistance('#c04040', '#6b6b00')).toBeLessThan(40)
   })
 
-  it('take a scheme of as many classes as there can be, beside those that were added by hand', () => {
+  it('accept a scheme with the largest number of classes besides those that were added by hand', () => {
     let scheme = initialScheme(247)
     for (const name of ['Quarry', 'Orchard', 'Pond']) scheme = edited(scheme, { kind: 'add', name }).scheme
-    // 250 classes, of which three have no cluster.
+    // 250 classes, three of which have no cluster.
     const classes = initialScheme(250).classes.map((entry) => ({ ...entry, name: `Theirs ${entry.id}` }))
     const { scheme: taken } = edited(scheme, {
       kind: 'replace',
@@ -209,19 +209,19 @@ describe('classes', () => {
     expect(taken.classes.slice(-3).map(({ name }) => name)).toEqual(['Quarry', 'Orchard', 'Pond'])
   })
 
-  it('refuse what cannot be, by its name', () => {
+  it('reject impossible edits and say why', () => {
     const refused = (edit: SchemeEdit, reason: string): void =>
       expect(() => edited(initialScheme(5), edit)).toThrow(reason)
     refused({ kind: 'merge', classes: [1, 9] }, 'there is no class 10')
     refused({ kind: 'merge', classes: [1, 1] }, 'two classes')
-    refused({ kind: 'split', class: 1, along: 'clusters' }, 'Cluster 2 is one cluster')
-    refused({ kind: 'cut', groups: 2 }, 'no tree')
+    refused({ kind: 'split', class: 1, along: 'clusters' }, 'Cluster 2 is a single cluster')
+    refused({ kind: 'cut', groups: 2 }, 'no cluster tree')
     refused({ kind: 'assign', clusters: [7], to: 0 }, 'there is no cluster 8')
-    refused({ kind: 'replace', scheme: initialScheme(4), name: 'x' }, 'of 4 clusters, and there are 5')
-    refused({ kind: 'replace', scheme: { ...initialScheme(5), classes: [] }, name: 'x' }, 'does not have')
+    refused({ kind: 'replace', scheme: initialScheme(4), name: 'x' }, 'made for 4 clusters; the run has 5')
+    refused({ kind: 'replace', scheme: { ...initialScheme(5), classes: [] }, name: 'x' }, "don't exist")
   })
 
-  it('are the same as a plain model’s after any edits, undos and redos', () => {
+  it('equal those of a plain model after any edits, undos and redos', () => {
     const cluster = fc.nat(4)
     const edit: fc.Arbitrary<SchemeEdit> = fc.oneof(
       fc.record({ kind: fc.constant('merge' as const), classes: fc.array(cluster, { minLength: 2, maxLength: 4 }) }),
@@ -255,7 +255,7 @@ describe('classes', () => {
     fc.assert(
       fc.property(fc.array(action, { maxLength: 50 }), (actions) => {
         let history: ClassHistory = EMPTY_HISTORY
-        // The model: all states that can be gone back and forth to, each a list of groups.
+        // The model: all states that can be reached by undo and redo, each a list of groups.
         let [states, at] = [['0 1 2 3 4'], 0]
         for (const one of actions) {
           if ('move' in one) {
@@ -286,7 +286,7 @@ describe('classes', () => {
     )
   })
 
-  it('are written for others and read again, from QGIS too', async () => {
+  it('are written to files and read again, including QGIS styles', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'classes-'))
     const scheme = after([
       { kind: 'merge', classes: [1, 3], name: 'Wälder & "Wiesen" <1>' },
@@ -298,7 +298,7 @@ describe('classes', () => {
     await writeSchemeFile(file, scheme, false)
     expect(await readSchemeFile(file, initialScheme(5))).toEqual(scheme)
     await writeSchemeFile(style, scheme, false)
-    await expect(writeSchemeFile(style, scheme, false)).rejects.toThrow('was not written by this export')
+    await expect(writeSchemeFile(style, scheme, false)).rejects.toThrow('was not written by an earlier export')
     const restyled = await readSchemeFile(style, after([{ kind: 'merge', classes: [1, 3] }]))
     expect(restyled.classes.map(({ name, colour }) => [name, colour])).toEqual(
       scheme.classes.map(({ name, colour }) => [name, colour])
@@ -307,15 +307,15 @@ describe('classes', () => {
     expect((await readSchemeFile(style, initialScheme(5))).classes[0].name).toBe('&#x110000; & &mine;')
     const notes = join(folder, 'notes.json')
     await writeFile(notes, '{"mine": 1}')
-    await expect(writeSchemeFile(notes, scheme, false)).rejects.toThrow('was not written by this export')
+    await expect(writeSchemeFile(notes, scheme, false)).rejects.toThrow('was not written by an earlier export')
     expect(await readFile(notes, 'utf8')).toBe('{"mine": 1}')
-    await expect(readSchemeFile(notes, scheme)).rejects.toThrow('holds no classes that Smalti wrote')
-    await expect(readSchemeFile(join(folder, 'none.json'), scheme)).rejects.toThrow('there is no such file')
+    await expect(readSchemeFile(notes, scheme)).rejects.toThrow("it isn't a class file written by Smalti")
+    await expect(readSchemeFile(join(folder, 'none.json'), scheme)).rejects.toThrow("the file doesn't exist")
     await expect(writeSchemeFile(join(folder, 'a.txt'), scheme, false)).rejects.toThrow('must end in .json')
   })
 })
 
-/** What an edit makes of the groups, written as plainly as can be. */
+/** Returns the groups after an edit, written as plainly as possible. */
 function modelled(before: Scheme, edit: SchemeEdit): string {
   const groups = [...new Set(before.of)].map((id) => clustersOf(before, id))
   const of = (cluster: number): number[] => groups.find((group) => group.includes(cluster))!

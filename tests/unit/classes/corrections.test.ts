@@ -24,7 +24,7 @@ const { signal } = new AbortController()
 const [WIDTH, HEIGHT, CLUSTERS] = [580, 530, 5]
 const found = speckled(WIDTH, HEIGHT, CLUSTERS, uniformFrom(5), 0.01)
 
-/** Whether a pixel's middle lies in a shape, by the definition. */
+/** Whether a pixel's centre is inside a shape, by definition. */
 function inside(shape: CorrectionShape, x: number, y: number): boolean {
   const [px, py] = [x + 0.5, y + 0.5]
   if (shape.kind === 'brush') {
@@ -45,7 +45,7 @@ function inside(shape: CorrectionShape, x: number, y: number): boolean {
   return crossings % 2 === 1
 }
 
-/** The connected area of a pixel's class, grown pixel by pixel. */
+/** Returns the connected area of a pixel's class, grown pixel by pixel. */
 function filledSlowly(classes: Uint8Array, width: number, [x, y]: readonly [number, number]): Set<number> {
   const start = Math.floor(y) * width + Math.floor(x)
   const area = new Set(classes[start] === 255 ? [] : [start])
@@ -83,7 +83,7 @@ const shapes: fc.Arbitrary<CorrectionShape> = fc.oneof(
 )
 
 describe('shapes', () => {
-  it('hold the pixels whose middles lie in them, in any window', () => {
+  it('contain the pixels whose centres are inside them, in any window', () => {
     fc.assert(
       fc.property(
         shapes.filter(({ kind }) => kind !== 'fill'),
@@ -183,7 +183,7 @@ describe('corrections', () => {
     )
     return change ? withCorrection(history, 'Paint', change) : history
   }
-  /** All labels as a project on disk has them, corrected. */
+  /** Returns all labels as the project on disk has them, corrected. */
   const labelsNow = async (): Promise<Uint8Array> => {
     const labels = await openLabels(join(labelSetOf(project).folder, 'k/A/a.png.tif'))
     const source = corrected(labels, (await loadLayers(project, labelSetOf(project)))('A', 'a.png'))
@@ -199,7 +199,7 @@ describe('corrections', () => {
     expect(before).toEqual(counted(labels))
   }
 
-  it('are the same as a plain picture’s after any strokes, merges, undos, redos and restarts, and so are the areas', async () => {
+  it('equal those of a plain image after any strokes, merges, undos, redos and restarts, like the areas', async () => {
     const merge: fc.Arbitrary<SchemeEdit> = fc.record({
       kind: fc.constant('merge' as const),
       classes: fc.uniqueArray(fc.nat(CLUSTERS - 1), { minLength: 2, maxLength: 2 })
@@ -249,7 +249,7 @@ describe('corrections', () => {
               expect(Buffer.from(next).equals(now)).toBe(true)
             else states = [...states.slice(0, at++ + 1), next]
           }
-          // What follows is read as after a restart.
+          // From here on everything is read as after a restart.
           await saveClassHistory(project, history)
           history = (await loadClassHistory(project))!
           expect(Buffer.from(await labelsNow()).equals(states[at])).toBe(true)
@@ -260,7 +260,7 @@ describe('corrections', () => {
     )
   }, 120_000)
 
-  it('stay where they are over labels made anew, and the areas follow', async () => {
+  it('stay in place over new labels, and the areas follow', async () => {
     const history = await correct(
       await correct(
         EMPTY_HISTORY,
@@ -331,7 +331,7 @@ describe('corrections', () => {
     )
   })
 
-  it('are shown smaller by what most pixels have, once most are corrected', async () => {
+  it('are shown at lower resolution by the label of most pixels, once most are corrected', async () => {
     const history = await correct(
       EMPTY_HISTORY,
       {
@@ -363,14 +363,14 @@ describe('corrections', () => {
     }
   })
 
-  it('say what is wrong when their file is damaged', async () => {
+  it('explain the fault when their file is damaged', async () => {
     await saveClassHistory(project, await correct(EMPTY_HISTORY, { kind: 'fill', at: [300, 200] }, 1))
     await writeFile(correctionsPath(project), 'damaged')
     await expect(labelsNow()).rejects.toMatchObject({ name: 'CorrectionsUnreadable' })
   })
 })
 
-describe('classes that are added by hand', () => {
+describe('classes that were added by hand', () => {
   const tree = {
     count: 3,
     joins: [
@@ -382,7 +382,7 @@ describe('classes that are added by hand', () => {
     edits.reduce((scheme, edit) => edited(scheme, edit, tree).scheme, initialScheme(3))
   const names = ({ classes }: Scheme): string[] => classes.map(({ name }) => name)
 
-  it('have pixels by hand alone, merge and split like others, and stay apart from cuts', () => {
+  it('get pixels only by hand, merge and split like others, and stay separate when the tree is cut', () => {
     const added = after({ kind: 'add', name: 'Road' })
     expect([added.of, added.added, names(added)]).toEqual([
       [0, 1, 2, 3],
@@ -401,7 +401,7 @@ describe('classes that are added by hand', () => {
     ).toEqual(['Cluster 1', 'Cluster 2', 'Cluster 3', 'Road'])
     expect(() =>
       after({ kind: 'replace', scheme: added, name: 'x' }, { kind: 'replace', scheme: initialScheme(4), name: 'y' })
-    ).toThrow('of 4 clusters, and there are 3')
+    ).toThrow('made for 4 clusters; the run has 3')
   })
 
   it('are described by their pixels', () => {

@@ -7,8 +7,8 @@ const distanceOf =
   (i: number, j: number): number =>
     Math.hypot(places[i].x - places[j].x, places[i].y - places[j].y)
 
-describe('map of clusters', () => {
-  it('takes the number of the join that brings two clusters together as their distance', () => {
+describe('the map of clusters', () => {
+  it('uses the rank of the join that brings two clusters together as their distance', () => {
     const tree = {
       count: 4,
       joins: [
@@ -38,7 +38,7 @@ describe('map of clusters', () => {
     ])
   })
 
-  it('finds places again of which only the distances are told', () => {
+  it('recovers places from their distances alone', () => {
     const uniform = uniformFrom(7, 1)
     const count = 30
     const truth = Array.from({ length: count }, () => ({ x: 10 * uniform(), y: 4 * uniform() }))
@@ -52,7 +52,7 @@ describe('map of clusters', () => {
     for (let i = 0; i < count; i++) for (let j = 0; j < count; j++) expect(found(i, j)).toBeCloseTo(between(i, j), 3)
   })
 
-  it('keeps what the tree joins first nearer than what it joins last', () => {
+  it('keeps clusters that the tree joins first nearer than those that it joins last', () => {
     const tree = {
       count: 6,
       joins: [

@@ -40,7 +40,7 @@ describe('crops', () => {
     }
   })
 
-  it('depend on the seed and the step alone, whatever was cut and found broken before', async () => {
+  it('depend only on the seed and the step, whatever was cut or found broken before', async () => {
     const [one, another] = [createCropper(config), createCropper(config)]
     const found: string[][] = []
     for (let step = 0; step < 6; step++) found.push((await one(step)).unreadable.map(({ path }) => path))
@@ -50,7 +50,7 @@ describe('crops', () => {
     expect((await one(7)).batch).not.toEqual(alone.batch)
   })
 
-  it('of hard views depend on the seed and the step alone, and differ from easy ones in the second view only', async () => {
+  it('with hard views depend only on the seed and the step, and change only the second view', async () => {
     const hard = {
       ...config,
       shape: { ...config.shape, warped: true },
@@ -71,7 +71,7 @@ describe('crops', () => {
     expect(after.batch.valid!.some((share) => share === 1)).toBe(true)
   })
 
-  it('cannot be cut where no image can be read', async () => {
+  it('fail with an error when no image is readable', async () => {
     const cut = createCropper({ ...config, images: config.images.slice(2) })
     await expect(cut(0)).rejects.toMatchObject({ name: 'NoReadableImages' })
   })

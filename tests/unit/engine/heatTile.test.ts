@@ -19,7 +19,7 @@ const [CELLS, CLUSTERS, CELL] = [{ width: 260, height: 170 }, 4, 4]
 const IMAGE = { width: CELLS.width * CELL, height: CELLS.height * CELL }
 const uniform = uniformFrom(8)
 
-/** Probabilities of each cell add up to one, but for a corner without data. */
+/** The probabilities of each cell add up to one, except in a corner without data. */
 function someCells(): Uint8Array {
   const pixels = CELLS.width * CELLS.height
   const planes = new Uint8Array(CLUSTERS * pixels)
@@ -80,7 +80,7 @@ describe('a tile of probabilities', () => {
   const tile = (of: number | 'confidence', level: number, column: number, row: number) =>
     heatTile({ project: project.folder, head: 'A', path: 'a.png', of, level, column, row }, signal)
 
-  it('is what an export tells of the same pixels, at full resolution', async () => {
+  it('has the values that an export has for the same pixels, at full resolution', async () => {
     const set = labelSetOf(project)
     const table = tableOf((await loadScheme(project, 'A'))!)
     const heatmap = await openHeatmap(
@@ -109,7 +109,7 @@ describe('a tile of probabilities', () => {
     }
   })
 
-  it('adds up the clusters of a class, at the cells’ own level as they are stored', async () => {
+  it('adds up the clusters of a class, with the stored values at the cells’ own level', async () => {
     const { bytes, width, height } = await tile(0, 2, 0, 0)
     expect([width, height]).toEqual([CELLS.width, CELLS.height])
     const pixels = CELLS.width * CELLS.height
@@ -119,7 +119,7 @@ describe('a tile of probabilities', () => {
     })
   })
 
-  it('is refused for an image that has none', async () => {
+  it('is refused for an image without labels', async () => {
     await expect(
       heatTile({ project: project.folder, head: 'A', path: 'b.png', of: 0, level: 0, column: 0, row: 0 }, signal)
     ).rejects.toMatchObject({ name: 'NothingSegmented' })

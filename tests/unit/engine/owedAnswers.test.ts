@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest'
 import { owedAnswers } from '../../../src-main/engine/runtime/owedAnswers.ts'
 
-it('gives an answer to whoever asks for its number, before and after it came', async () => {
+it('gives an answer to callers who ask for its number before or after it arrives', async () => {
   const answers = owedAnswers<string>(new AbortController().signal)
   const before = answers.to(1)
   answers.give(1, 'one')
   expect([await before, await answers.to(1)]).toEqual(['one', 'one'])
 })
 
-it('refuses one number alone', async () => {
+it('rejects a single number', async () => {
   const answers = owedAnswers<string>(new AbortController().signal)
   const [first, second] = [answers.to(1), answers.to(2)]
   answers.refuse(1, new Error('unreadable'))
@@ -18,7 +18,7 @@ it('refuses one number alone', async () => {
 })
 
 it.each(['before', 'after'])(
-  'fails what is owed as Cancelled when the signal aborts %s it was asked for',
+  'rejects with Cancelled when the signal aborts %s the answer was requested',
   async (when) => {
     const controller = new AbortController()
     if (when === 'before') controller.abort()
@@ -30,7 +30,7 @@ it.each(['before', 'after'])(
   }
 )
 
-it('keeps what was answered when it ends, and tells the first fault of the rest', async () => {
+it('keeps given answers when it ends, and rejects the rest with the first fault', async () => {
   const answers = owedAnswers<string>(new AbortController().signal)
   const [first, second] = [answers.to(1), answers.to(2)]
   answers.give(1, 'one')

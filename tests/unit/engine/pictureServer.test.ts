@@ -24,11 +24,11 @@ const size = async (picture: MadePicture | undefined): Promise<unknown> => {
   const { width, height } = await sharp(picture?.bytes).metadata()
   return { width, height }
 }
-/** The outcome of what was dropped: nothing, or that it was given up. */
+/** Outcome of a dropped request: undefined, or the name of its error. */
 const given = (asked: Promise<unknown>): Promise<unknown> => asked.catch((fault: Error) => fault.name)
 
 describe.each([1, 2, 8])('pictures made %i at a time', (atATime) => {
-  it('are made though the first who asked for the image has gone, from a server', async () => {
+  it('are made from a server even if the first caller for the image has left', async () => {
     const path = join(folder, `remote-${atATime}.tif`)
     await noise(2000, 1500).tiff({ tile: true, tileWidth: 256, tileHeight: 256, compression: 'deflate' }).toFile(path)
     const server = await serveFiles([path])
@@ -47,13 +47,13 @@ describe.each([1, 2, 8])('pictures made %i at a time', (atATime) => {
       { width: 512, height: 512 },
       { width: 512, height: 512 }
     ])
-    // What reads the rest of the header later isn't bound to whoever opened the file.
+    // Reading the rest of the header later must not depend on the caller who opened the file.
     expect(await size(await queue.ask(9, at(3, 2)))).toEqual({ width: 464, height: 476 })
     expect(await size(await queue.ask(10, at(0, 0)))).toEqual({ width: 512, height: 512 })
     await server.close()
   })
 
-  it('are made though the first who asked has gone, while a large photograph is copied', async () => {
+  it('are made even if the first caller leaves while a large photograph is copied', async () => {
     const [file, project] = [join(folder, `large-${atATime}.jpg`), join(folder, `large-${atATime}.smalti`)]
     await sharp({ create: { width: 8000, height: 4500, channels: 3, background: '#456' } })
       .jpeg()
@@ -70,8 +70,8 @@ describe.each([1, 2, 8])('pictures made %i at a time', (atATime) => {
   })
 })
 
-describe('pictures that wait', () => {
-  it('are made last asked first, a few at a time; one that is dropped is not made', async () => {
+describe('queued pictures', () => {
+  it('are made latest first, a few at a time, and dropped ones are not made', async () => {
     const made: string[] = []
     let finish = (): void => undefined
     const queue = lastFirst<string, string>(1, async (name) => {
@@ -88,7 +88,7 @@ describe('pictures that wait', () => {
 })
 
 describe('a large image', () => {
-  it('is not closed while many others are opened beside it', async () => {
+  it('stays open while many others are opened', async () => {
     const paths = await Promise.all(
       Array.from({ length: 8 }, async (_, i) => {
         const path = join(folder, `many-${i}.tif`)
@@ -112,12 +112,12 @@ describe('a large image', () => {
 })
 
 describe('the tiled copy of a large photograph', () => {
-  it.each([2, 8])('is made by one of %i threads, for which the others wait', async (threads) => {
+  it.each([2, 8])('is made by one of %i threads while the others wait', async (threads) => {
     const [file, cache] = [join(folder, `threads-${threads}.jpg`), join(folder, `cache-${threads}`)]
     await sharp({ create: { width: 8000, height: 4500, channels: 3, background: '#654' } })
       .jpeg()
       .toFile(file)
-    // Each has the code, and what it remembers, for itself, as a thread does.
+    // Each has its own copy of the code and its state, as a thread does.
     const openers: { openRaster: typeof openRaster }[] = []
     for (let thread = 0; thread < threads; thread++) {
       vi.resetModules()

@@ -59,7 +59,7 @@ describe('a runtime', () => {
     message: expect.stringMatching(reason) as string
   })
 
-  it('is fetched whole, once, and tells how far it is', async () => {
+  it('is downloaded completely and only once, with progress', async () => {
     const shares: number[] = []
     await fetchPack(pack, new AbortController().signal, (share) => shares.push(share))
     for (const [path, bytes] of Object.entries(FILES))
@@ -70,7 +70,7 @@ describe('a runtime', () => {
     expect(asked).toHaveLength(2)
   })
 
-  it('goes on after a connection that was cut, with what was whole', async () => {
+  it('resumes after a lost connection, keeping the complete files', async () => {
     cutAt = 1000
     await expect(fetched()).rejects.toMatchObject(refusal(/./))
     expect((await folders()).some((name) => folderOf(pack).endsWith(name))).toBe(false)
@@ -82,20 +82,24 @@ describe('a runtime', () => {
 
   it.each<[string, (pack: Pack) => void, RegExp]>([
     [
-      'is something else',
+      'has different content',
       (one) => served.set(one.files[1].sha256, gzipSync(Buffer.from(FILES['deps/lib/large.so.2']).fill(1, 0, 9))),
-      /more than|is not what|cut/
+      /larger than|doesn't match|dropped/
     ],
-    ['has another hash', (one) => (one.files[1].sha256 = hashOf(Buffer.from('other'))), /is not what the release says/],
-    ['is longer than was said', (one) => (one.files[1].bytes -= 1), /holds more than the release says/],
-    ['comes in more bytes than were said', (one) => (one.files[1].packed -= 1), /sends more than the release says/],
     [
-      'is no archive',
-      (one) => served.set(one.files[1].sha256, Buffer.alloc(one.files[1].packed, 7)),
-      /sent something else/
+      'has another hash',
+      (one) => (one.files[1].sha256 = hashOf(Buffer.from('other'))),
+      /the checksum of .* doesn't match/
     ],
-    ['is not there', (one) => served.delete(one.files[1].sha256), /answers 404/],
-    ['lies on a server that is gone', (one) => (one.files[1].from = 'http://127.0.0.1:9/x'), /does not answer/]
+    ['is longer than the release says', (one) => (one.files[1].bytes -= 1), /is larger than expected when unpacked/],
+    ['arrives in more bytes than the release says', (one) => (one.files[1].packed -= 1), /is larger than expected/],
+    [
+      'is not an archive',
+      (one) => served.set(one.files[1].sha256, Buffer.alloc(one.files[1].packed, 7)),
+      /sent unexpected data/
+    ],
+    ['is missing', (one) => served.delete(one.files[1].sha256), /returned status 404/],
+    ['is on a server that does not respond', (one) => (one.files[1].from = 'http://127.0.0.1:9/x'), /isn't responding/]
   ])('is not used when a file %s', async (_, change, reason) => {
     change(pack)
     await expect(fetched()).rejects.toMatchObject(refusal(reason))
@@ -105,31 +109,31 @@ describe('a runtime', () => {
     ).toEqual([])
   })
 
-  it('is broken off when asked to', async () => {
+  it('can be cancelled', async () => {
     const controller = new AbortController()
     await expect(fetchPack(pack, controller.signal, () => controller.abort())).rejects.toMatchObject({
       name: 'Cancelled'
     })
   })
 
-  it('is fetched by one at a time', async () => {
+  it('is downloaded by one process at a time', async () => {
     delay = 150
     const both = await Promise.allSettled([fetched(), fetched()])
     delay = 0
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
     expect(both.find(({ status }) => status === 'rejected')).toMatchObject({
-      reason: refusal(/another Smalti is fetching it/)
+      reason: refusal(/another Smalti window or command is downloading it/)
     })
   })
 
-  it('of a former release goes when the next one is whole', async () => {
+  it('of an earlier release is removed once the next one is complete', async () => {
     await fetched()
     const next: Pack = { ...pack, version: '2.22.0' }
     await fetched(next)
     expect(await folders()).toEqual([folderOf(next).split('/').at(-1)])
   })
 
-  it('does not begin what the disk has no room for', async () => {
+  it('does not start a download that the disk has no room for', async () => {
     pack.files[1].bytes = 2 ** 52
     await expect(fetched()).rejects.toMatchObject({ name: 'DiskFull' })
     expect(asked).toEqual([])

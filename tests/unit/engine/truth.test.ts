@@ -24,7 +24,7 @@ const image = (path: string, file = `/images/${path}`): LabelledImage => ({
 })
 
 describe('truth files', () => {
-  /** Pairs of an evaluation of images with empty files of these names. */
+  /** Pairs images with empty truth files of these names. */
   async function pair(
     images: (string | LabelledImage)[],
     truths: string[],
@@ -41,7 +41,7 @@ describe('truth files', () => {
     return Object.fromEntries(pairs.map(({ image: { path }, truth }) => [path, truth.slice(folder.length + 1)]))
   }
 
-  it('belong to images of the same path, whatever the extension', async () => {
+  it('are paired with images of the same path, whatever the extension', async () => {
     expect(
       await pair(
         ['a.tif', 'north/a.jpg', 'south/a.jpg', 'b.png'],
@@ -50,7 +50,7 @@ describe('truth files', () => {
     ).toEqual({ 'a.tif': 'a.png', 'north/a.jpg': 'north/a.tif', 'south/a.jpg': 'south/a.geojson' })
   })
 
-  it('pair whether letters are composed or decomposed', async () => {
+  it('are paired whether letters are composed or decomposed', async () => {
     const name = 'région/été'
     expect(await pair([`${name.normalize('NFC')}.png`], [`${name.normalize('NFD')}.tif`])).toEqual({
       [`${name.normalize('NFC')}.png`]: `${name.normalize('NFD')}.tif`
@@ -69,24 +69,24 @@ describe('truth files', () => {
       ['é.png'.normalize('NFC'), 'é.png'.normalize('NFD')]
     ],
     ['one file for two images', ['a.jpg', 'a.tif'], ['a.png']],
-    ['one file for two images, named like one', ['a.png', 'a.tif'], ['a.png']],
+    ['one file for two images, named like one of them', ['a.png', 'a.tif'], ['a.png']],
     [
       'one file for images of two folders',
       [image('x.png', '/first/x.png'), image('x (2).png', '/second/x.png')],
       ['x.png']
     ]
-  ])('are refused where they could be meant for several: %s', async (_, images, truths) => {
+  ])('are rejected when they could belong to several images: %s', async (_, images, truths) => {
     await expect(pair(images, truths)).rejects.toThrow(expect.objectContaining({ name: 'TruthAmbiguous' }) as Error)
   })
 
-  it('of one name belong to images of exactly their names, where each image has its own', async () => {
+  it('with the same name are paired with images of exactly their names, where each image has its own', async () => {
     expect(await pair(['a.png', 'a.tif'], ['a.png', 'a.tif'])).toEqual({ 'a.png': 'a.png', 'a.tif': 'a.tif' })
     expect(
       await pair([image('x.png', '/first/x.png'), image('x (2).png', '/second/x.png')], ['x.png', 'x (2).png'])
     ).toEqual({ 'x.png': 'x.png', 'x (2).png': 'x (2).png' })
   })
 
-  it('given alone are a mask for the image of its name, or polygons for all', async () => {
+  it('given alone are a mask for the image of that name, or polygons for all images', async () => {
     expect(await pair(['a.jpg', 'north/b.jpg'], ['b.png'], 'b.png')).toEqual({ 'north/b.jpg': 'b.png' })
     expect(await pair(['a.jpg'], ['b.png'], 'b.png')).toEqual({ 'a.jpg': 'b.png' })
     expect(await pair(['a.jpg', 'b.jpg'], ['c.geojson'], 'c.geojson')).toEqual({
@@ -101,7 +101,7 @@ describe('truth files', () => {
 
 describe('a truth mask', () => {
   const window = { left: 0, top: 0, width: 8, height: 1 }
-  /** Class numbers of the pixels of a row; −1 without one. */
+  /** Class numbers of the pixels in a row; −1 for no class. */
   async function classesOf(path: string, truthMap?: TruthMap): Promise<number[]> {
     const classes = createTrueClasses(truthMap)
     const mask = await openMask(
@@ -124,7 +124,7 @@ describe('a truth mask', () => {
     check.writeUInt32BE(crc32(named) >>> 0)
     return Buffer.concat([length, named, check])
   }
-  /** A PNG of one row, byte by byte. */
+  /** Writes a PNG of one row, byte by byte. */
   async function png(bits: number, colourType: number, row: number[], ...more: [string, number[]][]): Promise<string> {
     const path = join(folder, 'mask.png')
     const header = Buffer.from([0, 0, 0, 8, 0, 0, 0, 1, bits, colourType, 0, 0, 0])
@@ -142,13 +142,13 @@ describe('a truth mask', () => {
   }
   const grey = (...levels: number[]): number[] => levels.flatMap((level) => [level, level, level])
 
-  it('in a PNG of few bits has the values that are stored', async () => {
+  it('has its stored values in a PNG of few bits', async () => {
     expect(await classesOf(await png(1, 0, [0b01010011]))).toEqual([0, 1, 0, 1, 0, 0, 1, 1])
     expect(await classesOf(await png(2, 0, [0b00011011, 0b11100100]))).toEqual([0, 1, 2, 3, 3, 2, 1, 0])
     expect(await classesOf(await png(4, 0, [0x01, 0x2f, 0xf3, 0x45]))).toEqual([0, 1, 2, 15, 15, 3, 4, 5])
   })
 
-  it('with a palette is read where its greys are its indices, and else needs its colours named', async () => {
+  it('with a palette is read if its greys equal its indices, and otherwise needs names for its colours', async () => {
     expect(await classesOf(await png(8, 3, [0, 1, 2, 3, 3, 2, 1, 0], ['PLTE', grey(0, 1, 2, 3)]))).toEqual([
       0, 1, 2, 3, 3, 2, 1, 0
     ])
@@ -164,7 +164,7 @@ describe('a truth mask', () => {
     ).toEqual([4, 300, 4, 300, 4, 4, 300, 300])
   })
 
-  it('in colours keeps them whatever profile is embedded, and clear pixels have no class', async () => {
+  it('in colours keeps them whatever profile is embedded, and transparent pixels have no class', async () => {
     const colours = [234, 51, 34, 255, 1, 2, 3, 255, 234, 51, 34, 0]
     const stored = Buffer.from([...colours, ...colours, ...colours].slice(0, 32))
     const [plain, profiled] = [join(folder, 'plain.png'), join(folder, 'profiled.png')]
@@ -195,7 +195,7 @@ describe('a truth mask', () => {
   })
 })
 
-describe('polygons of truth', () => {
+describe('truth polygons', () => {
   const ring: [number, number][] = [
     [0, 0],
     [1, 0],
@@ -203,7 +203,7 @@ describe('polygons of truth', () => {
     [0, 1],
     [0, 0]
   ]
-  /** Class numbers of features with these properties, as far as nothing before places them. */
+  /** Class numbers of features with these properties, in the given files. */
   async function numbersOf(...files: Record<string, unknown>[][]): Promise<number[]> {
     const classes = createTrueClasses(undefined)
     const world = join(folder, 'scene.png')
@@ -235,13 +235,13 @@ describe('polygons of truth', () => {
     return found.map((k) => (k === UNSCORED ? -1 : numbers[k]))
   }
 
-  it('have classes by their numbers, above 255 too; negative ones and 255 are unscored', async () => {
+  it('get classes from their numbers, even above 255, while negative ones and 255 are unscored', async () => {
     expect(await numbersOf([{ class: 3 }, { class: '300' }, { class: -1 }, { class: 255 }, { class: '4.0' }])).toEqual([
       3, 300, -1, -1, 4
     ])
   })
 
-  it('have the same number for the same name in all files', async () => {
+  it('get the same number for the same name in all files', async () => {
     expect(
       await numbersOf(
         [{ name: 'water' }, { name: 'forêt'.normalize('NFC') }],
@@ -252,27 +252,31 @@ describe('polygons of truth', () => {
 
   it.each([
     ['without a class', [[{}]], 'no property class, value or name'],
-    ['of which some are without one', [[{ class: 1 }, { value: 2 }]], 'a polygon has no property class'],
+    ['partly without a class', [[{ class: 1 }, { value: 2 }]], 'some polygons have no property class'],
     ['with an empty class', [[{ class: '' }]], 'no property'],
     ['with a fraction', [[{ class: 1.5 }]], 'whole numbers'],
-    ['with true for a class', [[{ class: true }]], 'neither a number nor text'],
-    ['with names here and numbers there', [[{ class: 1 }], [{ class: 'water' }]], 'other truth files number theirs']
-  ])('%s are refused', async (_, files, sentence) => {
+    ['with true as a class', [[{ class: true }]], 'neither a number nor text'],
+    [
+      'with names in one file and numbers in another',
+      [[{ class: 1 }], [{ class: 'water' }]],
+      'other reference files have class numbers'
+    ]
+  ])('%s are rejected', async (_, files, sentence) => {
     await expect(numbersOf(...(files as Record<string, unknown>[][]))).rejects.toThrow(sentence)
   })
 })
 
-describe('what an evaluation left out', () => {
-  it('is told by reason', () => {
+describe('pixels that an evaluation left out', () => {
+  it('are listed by reason', () => {
     expect(leftOutText({ noLabel: 1, noClass: 1500, outside: 20 })).toEqual([
-      '1,500 pixels without a class in the truth',
-      '20 pixels outside the polygons of the truth',
+      '1,500 pixels without a reference class',
+      '20 pixels outside the reference polygons',
       '1 pixel without a label'
     ])
     expect(leftOutText({ noLabel: 0, noClass: 0, outside: 0 })).toEqual([])
   })
 
-  it('is warned of below half of the labelled pixels', () => {
+  it('cause a warning if less than half of the labelled pixels were scored', () => {
     expect(coverageWarning(10, { noLabel: 500, noClass: 50, outside: 40 })).toMatch(
       /^Only 10 % of the labelled pixels were scored\./
     )

@@ -3,7 +3,7 @@ import { nearBoundary } from '../../../src-main/evaluation/boundary.ts'
 import { uniformFrom } from '../../../src-main/learning/random.ts'
 
 describe('pixels near a boundary', () => {
-  it.each([1, 2, 5])('are those with another class within %d rows and columns, by looking at them all', (reach) => {
+  it.each([1, 2, 5])('are those with another class within %d rows and columns, by exhaustive search', (reach) => {
     const uniform = uniformFrom(3)
     const [width, height] = [37, 29]
     const classes = Uint8Array.from({ length: width * height }, (_, i) => {

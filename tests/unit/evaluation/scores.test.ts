@@ -3,7 +3,10 @@ import { bestAssignment } from '../../../src-main/evaluation/assignment.ts'
 import { score } from '../../../src-main/evaluation/scores.ts'
 import { integerBelow, uniformFrom } from '../../../src-main/learning/random.ts'
 
-/** Rows are clusters, columns classes. Figures from scikit-learn 1.9.1 and SciPy's linear_sum_assignment on the same table. */
+/**
+ * Rows are clusters, columns classes. The values are from scikit-learn 1.9.1 and SciPy's linear_sum_assignment on the
+ * same table.
+ */
 const TABLE = [
   [30, 2, 1, 0],
   [4, 0, 25, 3],
@@ -21,7 +24,7 @@ const SKLEARN = {
   ari: 0.5149277865892848
 }
 
-describe('scores of a confusion table', () => {
+describe('the scores of a confusion matrix', () => {
   it('agree with scikit-learn for many-to-one', () => {
     const found = score(TABLE, 'many-to-one')
     expect(found.mapping).toEqual([0, 2, 1, 3, 2])
@@ -39,7 +42,7 @@ describe('scores of a confusion table', () => {
     expect(found.miou).toBeCloseTo(SKLEARN.hungarianJaccard, 12)
   })
 
-  it('are perfect for a permutation and chance for one cluster', () => {
+  it('are perfect for a permutation and at chance level for one cluster', () => {
     expect(
       score(
         [
@@ -53,7 +56,7 @@ describe('scores of a confusion table', () => {
   })
 })
 
-describe('best assignment', () => {
+describe('the best assignment', () => {
   const permutations = (items: number[]): number[][] =>
     items.length <= 1
       ? [items]
@@ -70,7 +73,7 @@ describe('best assignment', () => {
     }
   })
 
-  it('leaves clusters over where there are fewer classes', () => {
+  it('leaves clusters unassigned where there are fewer classes', () => {
     expect(bestAssignment([[1], [9], [3]])).toEqual([-1, 0, -1])
   })
 })

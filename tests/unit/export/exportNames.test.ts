@@ -22,7 +22,7 @@ const stems = (paths: readonly string[], inList = false): string[] => {
   const found = stemsOf(paths, inList)
   return paths.map((path) => found.get(path)!)
 }
-/** Items of which only the names are known. */
+/** Makes items of which only the names are known. */
 function itemsOf(paths: readonly string[], inList = false): ExportItem[] {
   const names = stemsOf(paths, inList)
   const layers = layersOf(names)
@@ -36,7 +36,7 @@ function itemsOf(paths: readonly string[], inList = false): ExportItem[] {
     open: () => Promise.reject(new Error('not opened'))
   }))
 }
-/** How a Mac or a PC compares names, as far as Unicode's default rules say. */
+/** Folds a name as a Mac or a PC compares names, according to Unicode's default rules. */
 const seen = (name: string): string =>
   name
     .normalize('NFD')
@@ -46,7 +46,7 @@ const seen = (name: string): string =>
     .map((part) => part.replace(/[. ]+$/, ''))
     .join('/')
 
-/** What is wrong with some files in one folder. */
+/** Lists the problems that files would have in one folder. */
 function clashes(files: readonly string[]): string[] {
   const names = new Set<string>()
   const folders = new Set<string>()
@@ -110,7 +110,7 @@ const NASTY = [
 ]
 
 describe('names of exported files', () => {
-  it('are the images’ own without their endings, which stay where two differ by them alone', () => {
+  it('are the images’ names without extensions, unless two names differ only by extension', () => {
     expect(stems(['b.jpg', 'sub/c d.tif', 'ü#1?&\'"=+ %.png', '😀.webp', '-x.png', 'v1.2.png'])).toEqual([
       'b',
       'sub/c d',
@@ -126,18 +126,18 @@ describe('names of exported files', () => {
     expect(stems(['a.jpg', 'a.png', 'a.jpg.png'])).toEqual(['a.jpg', 'a.png', 'a.jpg.png'])
   })
 
-  it('do not depend on the order of the images', () => {
+  it('don’t depend on the order of the images', () => {
     const paths = [...NASTY]
     const [first, second] = [stemsOf(paths), stemsOf(paths.reverse())]
     for (const path of paths) expect(second.get(path)).toBe(first.get(path))
   })
 
-  it.each(Object.keys(FORMATS) as (keyof typeof FORMATS)[])('never meet in %s, whatever the file system', (name) => {
+  it.each(Object.keys(FORMATS) as (keyof typeof FORMATS)[])('never collide in %s, whatever the file system', (name) => {
     const items = itemsOf(NASTY, FORMATS[name].inList)
     expect(clashes(FORMATS[name].files(items, CLASSES, MEASURES, '/out'))).toEqual([])
   })
 
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])('never meet in any format, for images named at random (seed %d)', (seed) => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('never collide in any format for randomly named images (seed %d)', (seed) => {
     const uniform = uniformFrom(seed, 12)
     const pick = <T>(from: readonly T[]): T => from[Math.floor(uniform() * from.length)]
     const word = (): string =>
@@ -148,7 +148,7 @@ describe('names of exported files', () => {
       { length: 120 },
       () => `${uniform() < 0.3 ? `${word()}/` : ''}${word()}${pick(['.jpg', '.png', '.tif'])}`
     ).filter((name) => !/^[. /]|\/[. ]*[./]|\/ /.test(name))
-    // A name is a file or a folder, not both.
+    // A name is either a file or a folder.
     const paths = [...new Set(names)].filter((path) => !names.some((other) => other.startsWith(`${path}/`)))
     expect(paths.length).toBeGreaterThan(30)
     for (const format of Object.values(FORMATS))
@@ -157,7 +157,7 @@ describe('names of exported files', () => {
     expect(new Set(itemsOf(paths).map(({ layer }) => seen(layer))).size).toBe(paths.length)
   })
 
-  it('fit into 255 bytes with the longest of the formats’ endings, and tell long ones apart', () => {
+  it('fit into 255 bytes with the longest ending of all formats, and keep long names distinct', () => {
     for (const stem of stems(NASTY))
       for (const part of stem.split('/'))
         for (const ending of ENDINGS) expect(Buffer.byteLength(part + ending)).toBeLessThanOrEqual(255)
@@ -167,7 +167,7 @@ describe('names of exported files', () => {
     expect(stems([`${'x'.repeat(230)}.jpg`])).toEqual(['x'.repeat(230)])
   })
 
-  it('know all endings that formats write', () => {
+  it('allow for all endings that formats write', () => {
     const [item] = itemsOf(['probe.jpg'])
     const endings = Object.values(FORMATS).flatMap((format) =>
       format.files([item], CLASSES, MEASURES, '/out').flatMap((file) => /(?:^|\/)probe(\.[^/]*)$/.exec(file)?.[1] ?? [])
@@ -175,7 +175,7 @@ describe('names of exported files', () => {
     expect(endings.filter((ending) => !ENDINGS.includes(ending))).toEqual([])
   })
 
-  it('are none that Windows keeps for devices', () => {
+  it('avoid names that Windows reserves for devices', () => {
     expect(stems(['con.jpg', 'AUX.v2.png', 'nul/a.jpg', 'com1 .jpg', 'console.jpg', 'lpt.jpg'])).toEqual([
       'con_',
       'AUX_.v2',
@@ -186,12 +186,12 @@ describe('names of exported files', () => {
     ])
   })
 
-  it('are told where they differ from the images’', () => {
+  it('are listed where they differ from the images’ names', () => {
     const items = itemsOf(['a.jpg', 'a.png', 'b.png', 'con.png'])
     expect(items.filter(isRenamed).map(({ path }) => path)).toEqual(['a.jpg', 'a.png', 'con.png'])
   })
 
-  it('in a list of paths are one line each, and the labels are where Ultralytics looks', () => {
+  it('take one line each in a file list, with labels where Ultralytics looks for them', () => {
     for (const stem of stems(NASTY, true)) {
       expect(stem).not.toMatch(/[\n\r\u2028]|\.\/|(^|\/)images\//)
       const image = `/out/images/${stem}.jpg`
@@ -205,7 +205,7 @@ describe('names of exported files', () => {
 })
 
 describe('layers of a GeoPackage', () => {
-  it('have different names, also where a number tells two apart that a third has already', () => {
+  it('have different names, even where a third layer already has the number that tells two apart', () => {
     const names = itemsOf(['a b.jpg', 'a_b.jpg', 'a b_1.jpg', 'A#B.jpg', '???.jpg', 'image.jpg']).map(
       ({ layer }) => layer
     )
@@ -215,7 +215,7 @@ describe('layers of a GeoPackage', () => {
 })
 
 describe('names of label rasters in a project', () => {
-  it('are the images’ paths, unless those meet or are too long', () => {
+  it('are the images’ paths, unless those collide or are too long', () => {
     expect([...rasterNames(['a.jpg', 'a.png', 'a.jpg.png', 'sub/B.tif']).values()]).toEqual([
       'a.jpg',
       'a.png',
@@ -232,8 +232,8 @@ describe('names of label rasters in a project', () => {
   })
 })
 
-describe('names that fold alike', () => {
-  it('are those that some file system takes for one another', () => {
+describe('folded names', () => {
+  it('are equal if any file system treats the names as the same', () => {
     for (const [a, b] of [
       ['A', 'a'],
       ['é', 'e\u0301'],
@@ -253,8 +253,8 @@ describe('names that fold alike', () => {
   })
 })
 
-describe('a file of each class', () => {
-  it('fits and ends in no space or dot, whatever the class is called', () => {
+describe('a class’s file name', () => {
+  it('has an acceptable length and no trailing space or dot, whatever the class is called', () => {
     for (const name of ['森'.repeat(120), '😀'.repeat(90), `${'a'.repeat(79)} b`, 'x.', '', 'a'.repeat(300)]) {
       const file = classFileName(name, 7)
       expect(Buffer.byteLength(`${file}.png`)).toBeLessThanOrEqual(255)
@@ -266,23 +266,23 @@ describe('a file of each class', () => {
 })
 
 describe('fields of a CSV file', () => {
-  it.each(['=1+1', '+x', '-x', '@sum', '\tx', '\rx', '\n=x', '＝x', "'=x"])('hide that %j could be a formula', (text) =>
+  it.each(['=1+1', '+x', '-x', '@sum', '\tx', '\rx', '\n=x', '＝x', "'=x"])('disguise the formula %j', (text) =>
     expect(csvField(text)).toBe(`"'${text}"`)
   )
-  it('stay as they are where they are harmless', () => {
+  it('stay unchanged if they are harmless', () => {
     for (const text of ['Water', "l'été", "'quoted'", 'a=b', '森林', '1', '']) expect(csvField(text)).toBe(text)
     expect(csvField('a "b", c')).toBe('"a ""b"", c"')
   })
 })
 
-describe('the folder of an export', () => {
+describe('an export folder', () => {
   let folder: string
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'smalti-names-'))
   })
   afterEach(() => rm(folder, { recursive: true }))
 
-  it('takes names as long as the file system does', async () => {
+  it('accepts names as long as the file system does', async () => {
     const longest = `${'x'.repeat(251)}.png`
     await writeFileSafely(join(folder, longest), 'x')
     {
@@ -293,7 +293,7 @@ describe('the folder of an export', () => {
     expect(await readdir(join(folder, 'out'))).toEqual(['.smalti-export.json', longest])
   })
 
-  it('loses what a killed export had begun of a file with a long name', async () => {
+  it('loses unfinished files with long names that a killed export left', async () => {
     const longest = `${'x'.repeat(251)}.png`
     await writeFileSafely(join(folder, longest), 'x')
     {
@@ -301,7 +301,7 @@ describe('the folder of an export', () => {
       await expect(
         out.stream(longest, async (handle, path) => {
           await handle.close()
-          // What a kill would leave, under the name of a process that is gone.
+          // What a killed process would leave under the name of a process that has ended.
           await writeFile(path.replace(`-${process.pid}-`, '-4194304-'), 'half')
           throw new Error('killed')
         })
@@ -312,7 +312,7 @@ describe('the folder of an export', () => {
     expect((await readdir(again.folder)).sort()).toEqual(['.smalti-export.json', '.smalti-export.lock', longest])
   })
 
-  it('refuses two files of one name, and folders of the images below it', async () => {
+  it('rejects two files with the same name, and subfolders that contain images', async () => {
     await expect(openOutFolder(folder, ['A.png', 'a.png'], { sources: [], images: [] }, false)).rejects.toMatchObject({
       name: 'InvalidSetting'
     })
@@ -325,7 +325,7 @@ describe('the folder of an export', () => {
 })
 
 describe('copies of groups', () => {
-  it('never meet, keep their names where they can, and are read back from the table by its rule', async () => {
+  it('never collide, keep their names where possible, and are listed in a table that can be read back', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'smalti-copies-'))
     try {
       const paths = [

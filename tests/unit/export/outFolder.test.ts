@@ -5,11 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openOutFolder } from '../../../src-main/export/outFolder.ts'
 import { PROCESS_TAG } from '../../../src-main/project/machine.ts'
 
-/** What a process of this machine, and one of another, wrote; no process has this number. */
+/** Files that an ended process of this computer, and one of another, wrote. No process has this id. */
 const GONE = `${PROCESS_TAG.split('-')[0]}-4194304-00`
 const ELSEWHERE = 'ffffffffffff-4194304-00'
 
-describe('the folder of an export', () => {
+describe('an export folder', () => {
   let folder: string
   const territory = { sources: [], images: [] }
   beforeEach(async () => {
@@ -17,7 +17,7 @@ describe('the folder of an export', () => {
   })
   afterEach(() => rm(folder, { recursive: true }))
 
-  it('loses what a killed export had half written, and nothing else', async () => {
+  it('loses only the unfinished files of a killed export', async () => {
     await mkdir(join(folder, 'north'))
     const others = [
       `a.qml.${PROCESS_TAG}-00.partial`,
@@ -43,7 +43,7 @@ describe('the folder of an export', () => {
     )
   })
 
-  it('takes one export at a time', async () => {
+  it('accepts one export at a time', async () => {
     {
       await using first = await openOutFolder(folder, ['a.qml'], territory, false)
       await expect(openOutFolder(folder, ['b.qml'], territory, false)).rejects.toMatchObject({
@@ -57,7 +57,7 @@ describe('the folder of an export', () => {
     expect(second.earlier).toEqual(['a.qml'])
   })
 
-  it('is no file', async () => {
+  it('can’t be a file', async () => {
     await writeFile(join(folder, 'file'), 'x')
     await expect(openOutFolder(join(folder, 'file'), ['a.qml'], territory, false)).rejects.toMatchObject({
       name: 'FolderNotWritable'

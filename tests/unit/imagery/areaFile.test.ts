@@ -39,7 +39,7 @@ describe('an area file', () => {
   const plain = { features: [{ polygons: [[square(0, 0)]], properties: { class: 1 } }] }
   const text = JSON.stringify(collection([feature(polygon(square(0, 0)))]))
 
-  it('is read in UTF-8 and UTF-16, with a byte order mark or null for its coordinate system', async () => {
+  it('can be UTF-8 or UTF-16, with a byte order mark or a null coordinate system', async () => {
     const little = Buffer.from(`\ufeff${text}`, 'utf16le')
     for (const content of [
       text,
@@ -51,7 +51,7 @@ describe('an area file', () => {
       expect(await read(content)).toEqual(plain)
   })
 
-  it('is a collection, a feature or a geometry, with or without properties', async () => {
+  it('can be a collection, a feature or a geometry, with or without properties', async () => {
     expect(await read(polygon(square(0, 0)))).toEqual({ features: [{ ...plain.features[0], properties: {} }] })
     for (const more of [{}, { properties: null }])
       expect(await read(feature(polygon(square(0, 0)), more))).toEqual({
@@ -87,7 +87,7 @@ describe('an area file', () => {
     ).toEqual(plain)
   })
 
-  it('keeps the polygons of nested collections apart, and holes with theirs', async () => {
+  it('keeps polygons of nested collections separate, and holes with their polygons', async () => {
     const inner = {
       type: 'GeometryCollection',
       geometries: [
@@ -114,7 +114,7 @@ describe('an area file', () => {
     expect(features.map(({ properties }) => properties)).toEqual([{ class: 1 }, { class: 1 }])
   })
 
-  it('names its coordinate system at the collection, the features or the geometries', async () => {
+  it('can name its coordinate system in the collection, the features or the geometries', async () => {
     const at = 'urn:ogc:def:crs:EPSG::32633'
     const geometry = { ...polygon(square(0, 0)), crs: named(at) }
     for (const content of [
@@ -176,13 +176,13 @@ describe('an area file', () => {
       collection([feature(polygon(square(0, 0)))], { crs: named('EPSG:999999') }),
       "which Smalti doesn't know"
     ]
-  ])('is refused with a sentence where it is %s', async (_, content, sentence) => {
+  ])('is rejected with a reason if it is %s', async (_, content, sentence) => {
     await expect(read(content)).rejects.toThrow(
       expect.objectContaining({ name: 'InvalidSetting', message: expect.stringContaining(sentence) as string }) as Error
     )
   })
 
-  it('is refused rather than followed into endless nesting', async () => {
+  it('is rejected if its nesting is endless', async () => {
     let nested: object = polygon(square(0, 0))
     for (let i = 0; i < 5000; i++) nested = { type: 'GeometryCollection', geometries: [nested] }
     let deep = ''

@@ -17,7 +17,7 @@ const areaOf = (rings: Ring[], crs?: string): Area => ({
   features: [{ polygons: rings.map((ring) => [ring]), properties: {} }]
 })
 
-/** Pixels of a scene that an area covers, and those whose middles PROJ places inside, by longitudes and latitudes. */
+/** Returns the pixels that an area covers, and those whose centres PROJ places inside it, in longitude and latitude. */
 async function covered(
   code: string,
   transform: Transform,
@@ -42,7 +42,7 @@ async function covered(
 }
 
 describe('an area on a scene', () => {
-  it('has edges bent as the projection bends them, and the datum shifted', async () => {
+  it('has edges that follow the projection, and its datum shifted', async () => {
     const rings = [box(-1.68, 52.42, -1.45, 52.57)]
     const { differing, exact } = await covered(
       'EPSG:27700',
@@ -52,11 +52,11 @@ describe('an area on a scene', () => {
       (x, y) => x > -1.68 && x < -1.45 && y > 52.42 && y < 52.57
     )
     expect(exact.includes(1) && exact.includes(0)).toBe(true)
-    // A middle that lies on the border to a tenth of a pixel may fall to either side.
+    // A centre within a tenth of a pixel of the border may fall on either side.
     expect(differing).toBeLessThan(60)
   })
 
-  it('is whole where its polygons are cut at the antimeridian', async () => {
+  it('is complete if its polygons are cut at the antimeridian', async () => {
     const rings = [box(179, -18, 180, -16), box(-180, -18, -179, -16)]
     const { drawn, differing } = await covered(
       'EPSG:32760',
@@ -83,7 +83,7 @@ describe('an area on a scene', () => {
     }
   })
 
-  it('may reach round a pole', async () => {
+  it('may surround a pole', async () => {
     const { differing, exact } = await covered(
       'EPSG:3031',
       [-2e6, 20_000, 0, 2e6, 0, -20_000],
@@ -95,7 +95,7 @@ describe('an area on a scene', () => {
     expect(differing).toBeLessThan(40)
   })
 
-  it('lies at other longitudes of a scene from 0° to 360° too', async () => {
+  it('also applies to scenes with longitudes from 0° to 360°', async () => {
     for (const code of ['EPSG:4326', 'EPSG:4258']) {
       const { differing, exact } = await covered(
         code,
@@ -120,18 +120,18 @@ describe('an area on a scene', () => {
     expect(drawn.reduce((sum, value) => sum + value, 0)).toBe(40 * 50)
   })
 
-  it('is not found on a scene whose place is not known', async () => {
+  it('is not found on a scene whose place is unknown', async () => {
     await expect(inPixels(areaOf([box(0, 0, 1, 1)]), { width: 8, height: 8 }, 'a.tif')).rejects.toMatchObject({
       name: 'AreaUnreachable'
     })
     const georeference = {
       transform: [0, 1, 0, 0, 0, -1] as Transform,
-      place: { known: false as const, reason: 'nothing names its coordinate system' },
+      place: { known: false as const, reason: 'its coordinate system is not given' },
       tags: [],
       sidecars: { read: [], ignored: [] }
     }
     await expect(
       inPixels(areaOf([box(0, 0, 1, 1)]), { width: 8, height: 8, georeference }, 'a.tif')
-    ).rejects.toMatchObject({ message: expect.stringContaining('nothing names') as string })
+    ).rejects.toMatchObject({ message: expect.stringContaining('coordinate system is not given') as string })
   })
 })

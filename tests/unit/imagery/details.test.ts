@@ -39,43 +39,43 @@ async function rowsOf(name: string): Promise<Record<string, string>> {
 }
 
 describe('details of an image', () => {
-  it('name its system, accuracy, place and pixels, and the files that say so', async () => {
+  it('name the coordinate system, accuracy, place and pixel size, and the files that they come from', async () => {
     expect(await rowsOf('placed.png')).toEqual({
       Size: '40 × 30 pixels',
       Bands: '4 (red, green, blue, alpha), uint8',
-      Nodata: 'by mask, alpha or NaN',
+      Nodata: 'mask, alpha or NaN',
       CRS: 'OSGB36 / British National Grid (EPSG:27700), metre',
       Centre: expect.stringMatching(/^52\.50\d+° N, 1\.5\d+° W$/) as string,
-      Accuracy: 'about 2 m in longitude and latitude',
+      Accuracy: 'about 2 m',
       'Pixel size': '2 × 2 m',
       'Ground sampling distance': expect.stringMatching(/^2\.000\d* m$/) as string,
       'Sidecars read': 'placed.pgw, placed.prj'
     })
   })
 
-  it('call a place unknown, and say why', async () => {
+  it('call a place unknown, with a reason', async () => {
     expect(await rowsOf('local.png')).toMatchObject({
-      Place: 'unknown: its coordinate system is a local one, which says nothing of the earth',
+      Location: 'unknown: its coordinate system is a local one, with no position on the Earth',
       'Pixel size': '2 × 2 map units'
     })
     expect(await rowsOf('local.png')).not.toHaveProperty('Ground sampling distance')
-    expect(await rowsOf('plain.png')).toMatchObject({ Place: 'unknown: the file has no georeference' })
+    expect(await rowsOf('plain.png')).toMatchObject({ Location: 'unknown: the file is not georeferenced' })
   })
 
-  it('tell which sidecar was passed over', async () => {
+  it('name a sidecar that was ignored', async () => {
     expect(await rowsOf('both.png')).toMatchObject({
       'Sidecars read': 'both.png.aux.xml, both.pgw',
       'Sidecars ignored': 'both.prj'
     })
   })
 
-  it('of a folder are those of each image', async () => {
+  it('of a folder list each image', async () => {
     const { images }: { images: ImageDetails[] } = await detailsJob({ sources: [folder] }, context)
     expect(images.map(({ path }) => path)).toEqual(['both.png', 'local.png', 'placed.png', 'plain.png'])
     expect(detailsText(images).split('\n\n')).toHaveLength(4)
   })
 
-  it('of no image are refused', async () => {
+  it('are rejected for a path without an image', async () => {
     await expect(detailsJob({ sources: [join(folder, 'placed.prj')] }, context)).rejects.toMatchObject({
       name: 'NoReadableImages'
     })

@@ -5,7 +5,7 @@ import type { Band, Patch, Raster, Samples } from '../../../src-main/imagery/ras
 const [WIDTH, HEIGHT] = [60, 40]
 const valueOf = (b: number, x: number, y: number): number => (b + 1) * (x + WIDTH * y)
 
-/** A small raster whose bands are worked out where they are read. */
+/** A small raster whose values are computed when they are read. */
 function rasterOf(roles: Band['role'][], type: Band['type'], limit = Infinity): Raster {
   return {
     width: WIDTH,
@@ -32,10 +32,10 @@ const pixels = async (raster: Raster, look: Parameters<typeof shownAs>[1]): Prom
 const stretched = (value: number, low: number, high: number): number =>
   Math.min(255, Math.max(0, Math.round(((value - low) / (high - low)) * 255)))
 
-describe('how an image is shown', () => {
+describe('the display of an image', () => {
   const scene = rasterOf(['red', 'green', 'blue', 'nir'], 'uint16')
 
-  it('has the chosen bands as red, green and blue, from their least to their most', async () => {
+  it('shows the chosen bands as red, green and blue, from their smallest value to their largest', async () => {
     const shown = await pixels(scene, { bands: '4,1,2', clip: 0 })
     for (const [x, y] of [
       [0, 0],
@@ -52,7 +52,7 @@ describe('how an image is shown', () => {
     }
   })
 
-  it('clips the share that is asked for at both ends', async () => {
+  it('clips the requested share at both ends', async () => {
     const shown = await pixels(scene, { clip: 0.1 })
     const black =
       Array.from({ length: WIDTH * HEIGHT }, (_, i) => shown[3 * i]).filter((value) => value === 0).length /
@@ -64,13 +64,13 @@ describe('how an image is shown', () => {
     expect(white).toBeCloseTo(0.1, 2)
   })
 
-  it('leaves bytes as they are unless a stretch is asked for', async () => {
+  it('leaves 8-bit values unchanged unless a stretch is requested', async () => {
     const bytes = rasterOf(['red', 'green', 'blue'], 'uint8', 100)
     expect(Math.max(...(await pixels(bytes, {})))).toBe(100)
     expect(Math.max(...(await pixels(bytes, { clip: 0 })))).toBe(255)
   })
 
-  it('is the usual one where an image lacks a band that was chosen', async () => {
+  it('uses the default bands if an image lacks a chosen band', async () => {
     expect((await shownAs(scene, { bands: '5,1,2' })).shown).toEqual((await shownAs(scene)).shown)
     expect((await shownAs(rasterOf(['grey'], 'uint8'), { bands: '4,3,2' })).shown.roles).toEqual(['grey'])
   })

@@ -38,7 +38,7 @@ const areaOf = (polygons: readonly Rings[]): number =>
       0
     )
 
-/** What RFC 7946 asks of polygons; GEOS says whether they are valid. */
+/** Checks the requirements of RFC 7946; GEOS checks that polygons are valid. */
 async function expectValid(polygons: readonly Rings[]): Promise<void> {
   for (const [outer, ...holes] of polygons) {
     for (const ring of [outer, ...holes]) {
@@ -60,7 +60,7 @@ async function expectValid(polygons: readonly Rings[]): Promise<void> {
 }
 
 describe('polygons in longitude and latitude', () => {
-  it('are those of the scene where it is far from the antimeridian', async () => {
+  it('match the scene away from the antimeridian', async () => {
     const { polygons, onEarth } = await placer('EPSG:32633', [500000, 10, 0, 5400000, 0, -10], {
       width: 100,
       height: 100
@@ -81,7 +81,7 @@ describe('polygons in longitude and latitude', () => {
     await expectValid(found)
   })
 
-  it('go on where longitudes go beyond 180°', async () => {
+  it('continue where the scene’s longitudes exceed 180°', async () => {
     const { polygons } = await placer('EPSG:4326', [170, 0.1, 0, 10, 0, -0.1], { width: 200, height: 100 })
     const found = polygons([rectangle(0, 0, 200, 100)])
     expect(found).toHaveLength(2)
@@ -89,7 +89,7 @@ describe('polygons in longitude and latitude', () => {
     await expectValid(found)
   })
 
-  it('cover the earth once where a scene does, from 0° to 360° too', async () => {
+  it('cover the earth once if the scene does, also from 0° to 360°', async () => {
     for (const west of [-180, 0]) {
       const { polygons } = await placer('EPSG:4326', [west, 1, 0, 90, 0, -1], { width: 360, height: 180 })
       const found = polygons([rectangle(0, 0, 360, 180)])
@@ -109,7 +109,7 @@ describe('polygons in longitude and latitude', () => {
   it.each([
     ['EPSG:3031', -90],
     ['EPSG:3995', 90]
-  ])('are closed over the pole that they enclose: %s', async (code, pole) => {
+  ])('are closed over the pole inside them: %s', async (code, pole) => {
     const { polygons } = await placer(code, [-1e6, 10000, 0, 1e6, 0, -10000], { width: 200, height: 200 })
     const whole = polygons([rectangle(0, 0, 200, 200)])
     expect(whole.flat(2).some(([, latitude]) => latitude === pole)).toBe(true)
@@ -123,7 +123,7 @@ describe('polygons in longitude and latitude', () => {
     await expectValid(beside)
   })
 
-  it('do not overlap, and cover what their scene covers, with corners at a pole, on the antimeridian and beside them', async () => {
+  it('don’t overlap and cover their scene’s ground, also near a pole and the antimeridian', async () => {
     const scenes: [string, Transform, Size][] = [
       ['EPSG:3995', [-1_600_000, 25_000, 0, 1_200_000, 0, -25_000], { width: 128, height: 96 }],
       ['EPSG:3413', [-3_850_000, 60_000, 0, 2_880_000, 0, -60_000], { width: 128, height: 96 }],
@@ -137,7 +137,7 @@ describe('polygons in longitude and latitude', () => {
       const { polygons } = await placer(code, transform, size)
       const whole = polygons([rectangle(0, 0, size.width, size.height)])
       await expectValid(whole)
-      // Quarters meet in the middle of the scene, which may be a pole; a frame and what it frames.
+      // Quarters that meet in the middle of the scene, which may be a pole, and a frame with its contents.
       const [w, h] = [size.width, size.height]
       for (const parts of [
         [
@@ -157,14 +157,14 @@ describe('polygons in longitude and latitude', () => {
     }
   })
 
-  it('reach the pole where pixels have their middles there', async () => {
+  it('reach the pole if pixel centres are at the pole', async () => {
     const { polygons } = await placer('EPSG:4326', [-0.5, 1, 0, 90.5, 0, -1], { width: 360, height: 181 })
     const found = polygons([rectangle(0, 0, 360, 181)])
     expect(areaOf(found)).toBeCloseTo(360 * 180, 6)
     await expectValid(found)
   })
 
-  it('leave out what lies beside the lobes of a sinusoidal map', async () => {
+  it('leave out everything outside the lobes of a sinusoidal map', async () => {
     const { onEarth } = await placer(
       '+proj=sinu +R=6371007.181 +type=crs',
       [-20_015_109, 312_736, 0, 10_007_554, 0, -208_490],
@@ -175,7 +175,7 @@ describe('polygons in longitude and latitude', () => {
     expect(there.reduce((sum, value) => sum + value, 0) / there.length).toBeCloseTo(2 / Math.PI, 1)
   })
 
-  it('leave out what lies off the earth', async () => {
+  it('leave out everything off the earth', async () => {
     const { polygons, onEarth } = await placer(
       '+proj=geos +h=35786023 +lon_0=-75 +sweep=x +ellps=GRS80 +type=crs',
       [-5434895, 54349, 0, 5434895, 0, -54349],
@@ -188,7 +188,7 @@ describe('polygons in longitude and latitude', () => {
     expect(there.reduce((sum, value) => sum + value, 0) / 40000).toBeCloseTo(Math.PI / 4, 1)
   })
 
-  it('are of no scene whose place is not known', async () => {
+  it('don’t exist for a scene whose place is unknown', async () => {
     expect(
       toGeographic({ transform: [0, 1, 0, 0, 0, -1], place: { known: false, reason: 'none' } }, { width: 8, height: 8 })
     ).toBeUndefined()

@@ -10,7 +10,7 @@ import { ask, numbersOf, oracleLack } from '../../fixtures/gdal.ts'
 
 const SHARED = '../shared/data/geotiff/images'
 const here = existsSync(SHARED)
-if (!here) console.warn(`NOT TESTED: ${SHARED} is not here`)
+if (!here) console.warn(`NOT TESTED: ${SHARED} was not found`)
 
 let folder: string
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'smalti-geotiff-'))))
@@ -23,7 +23,7 @@ interface Answer {
   windows: (number | string)[][][]
 }
 
-/** Three windows of a level: both corners, and one across the middle. */
+/** Returns three windows of a level: both corners, and one across the middle. */
 function windowsOf({ levels }: Raster, level: number): (Window & { level: number })[] {
   const { width, height } = levels[level]
   const [w, h] = [Math.min(width, 97), Math.min(height, 83)]
@@ -67,15 +67,15 @@ async function compare(path: string, gdalPath = path, tolerance = 0): Promise<Ra
 
 describe.skipIf(!here || oracleLack)('every shared GeoTIFF', () => {
   const names = here ? readdirSync(SHARED) : []
-  it.each(names)('%s has GDAL’s values at two levels', async (name) => {
+  it.each(names)('has GDAL’s values at two levels: %s', async (name) => {
     const path = join(SHARED, name)
-    // GDAL shows inks as colours of its own making unless it is asked for what the file holds.
+    // GDAL converts inks to its own colours unless it is asked for the raw values.
     const raster = await compare(path, name.includes('cmyk') ? `GTIFF_RAW:${path}` : path)
     expect(raster.bands.length).toBeGreaterThan(0)
   })
 })
 
-describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
+describe.skipIf(oracleLack)('GeoTIFFs written by GDAL', () => {
   const made = async (name: string, request: Record<string, unknown>): Promise<string> => {
     const path = join(folder, `${name}.tif`)
     await ask({ ask: 'make', path, width: 150, height: 131, bands: 3, type: 'Byte', ...request })
@@ -84,7 +84,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
   const tiled = ['TILED=YES', 'BLOCKXSIZE=64', 'BLOCKYSIZE=48']
 
   it.each(['NONE', 'LZW', 'DEFLATE', 'PACKBITS', 'ZSTD', 'LERC', 'LERC_DEFLATE', 'LERC_ZSTD', 'WEBP'])(
-    'compressed by %s',
+    'are read with %s compression',
     async (compression) => {
       const lossless = compression === 'WEBP' ? ['WEBP_LOSSLESS=TRUE'] : []
       await compare(await made(`c-${compression}`, { options: [...tiled, `COMPRESS=${compression}`, ...lossless] }))
@@ -99,7 +99,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
     ['YCBCR', 3],
     ['RGB', 3],
     ['MINISBLACK', 1]
-  ])('JPEG in %s', async (photometric, bands) => {
+  ])('are read with JPEG compression in %s', async (photometric, bands) => {
     await compare(
       await made(`j-${photometric}`, {
         bands,
@@ -111,7 +111,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
   })
 
   it.each(['Byte', 'UInt16', 'Int16', 'UInt32', 'Int32', 'Float32', 'Float64'])(
-    'of %s, either byte order, strips and tiles, planes together and apart',
+    'are read with %s values, in either byte order, in strips and tiles, with planes together and separate',
     async (type) => {
       for (const [i, options] of [
         ['ENDIANNESS=BIG'],
@@ -130,7 +130,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
     ['Int32', 2],
     ['Float32', 3],
     ['Float64', 3]
-  ])('of %s with predictor %d', async (type, predictor) => {
+  ])('are read with %s values and predictor %d', async (type, predictor) => {
     for (const [i, order] of ['LITTLE', 'BIG'].entries())
       await compare(
         await made(`d-${type}-${predictor}-${i}`, {
@@ -140,20 +140,20 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
       )
   })
 
-  it.each([1, 2, 4])('of %d bits', async (bits) => {
+  it.each([1, 2, 4])('are read with %d bits', async (bits) => {
     await compare(
       await made(`b-${bits}`, { bands: 1, modulus: 2 ** bits, options: [`NBITS=${bits}`, 'COMPRESS=DEFLATE'] })
     )
   })
 
-  it('of half floats', async () => {
+  it('are read with half-precision floats', async () => {
     const raster = await compare(
       await made('half', { type: 'Float32', options: [...tiled, 'NBITS=16', 'COMPRESS=DEFLATE'] })
     )
     expect(raster.bands[0].type).toBe('float32')
   })
 
-  it('of many bands, and sparse', async () => {
+  it('are read with many bands and with omitted tiles', async () => {
     expect(
       (await compare(await made('many', { bands: 64, options: tiled }))).bands.every(({ role }) => role === 'other')
     ).toBe(true)
@@ -172,7 +172,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
     await compare(path)
   })
 
-  it('with overviews inside and beside', async () => {
+  it('are read with overviews inside and in a separate file', async () => {
     const inside = await made('inside', { width: 700, height: 500, options: tiled, overviews: [2, 4] })
     expect((await compare(inside)).levels).toEqual([
       { width: 700, height: 500 },
@@ -181,22 +181,22 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
     ])
   })
 
-  it('with one large strip, of which only what is asked for is read', async () => {
+  it('are read with one large strip, but only the needed part of it', async () => {
     await compare(await made('strip', { width: 900, height: 1200, options: ['BLOCKYSIZE=1200'] }))
   })
 
-  it('refuses complex numbers in words', async () => {
+  it('are rejected with a reason if they contain complex numbers', async () => {
     await expect(openRaster(fileAt(await made('complex', { type: 'CFloat32', bands: 1 })))).rejects.toMatchObject({
       details: { reason: expect.stringMatching(/complex numbers.*gdal_translate/) as string }
     })
   })
 
-  it('refuses LZMA with the line that helps', async () => {
+  it('are rejected if they use LZMA, with a command that converts them', async () => {
     let path: string
     try {
       path = await made('lzma', { options: [...tiled, 'COMPRESS=LZMA'] })
     } catch {
-      console.warn('NOT TESTED: this GDAL writes no LZMA')
+      console.warn('NOT TESTED: this GDAL does not write LZMA')
       return
     }
     await expect(openRaster(fileAt(path))).rejects.toMatchObject({
@@ -205,7 +205,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
     })
   })
 
-  it('knows what its bands are, and what is valid', async () => {
+  it('have known band roles and valid pixels', async () => {
     const roles = async (request: Record<string, unknown>, name: string): Promise<string> =>
       (await compare(await made(name, request))).bands.map(({ role }) => role).join()
     expect(await roles({ bands: 4, options: ['PHOTOMETRIC=MINISBLACK', 'ALPHA=NO'] }, 'r1')).toBe('red,green,blue,nir')
@@ -224,7 +224,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
     expect(await valid('v4', { mask: true, options: tiled })).toBe(150 * (131 - Math.floor(131 / 3)))
   })
 
-  it('resolves a palette', async () => {
+  it('have their palettes resolved', async () => {
     const path = await made('palette', {
       bands: 1,
       modulus: 3,
@@ -245,7 +245,7 @@ describe.skipIf(oracleLack)('GeoTIFFs that GDAL writes', () => {
 })
 
 describe.skipIf(oracleLack)('damaged files', () => {
-  it('are refused when they are cut short, tiles and all', async () => {
+  it('are rejected if they are truncated, in the tiles or elsewhere', async () => {
     const path = join(folder, 'short.tif')
     await ask({
       ask: 'make',
@@ -260,11 +260,11 @@ describe.skipIf(oracleLack)('damaged files', () => {
     await truncate(path, length - 1000)
     await expect(openRaster(fileAt(path))).rejects.toMatchObject({
       name: 'UnreadableImage',
-      details: { reason: 'the file is cut short' }
+      details: { reason: 'the file is truncated' }
     })
   })
 
-  it('are refused when they claim what no image has, before memory is asked for', async () => {
+  it('are rejected if they claim impossible sizes, before memory is allocated', async () => {
     const path = join(folder, 'absurd.tif')
     await ask({ ask: 'make', path, width: 64, height: 64, bands: 1, type: 'Byte' })
     const bytes = await readFile(path)
@@ -280,7 +280,7 @@ describe.skipIf(oracleLack)('damaged files', () => {
     })
   })
 
-  it('are refused when their directories form a loop', async () => {
+  it('are rejected if their directories form a loop', async () => {
     const path = join(folder, 'loop.tif')
     await ask({ ask: 'make', path, width: 64, height: 64, bands: 1, type: 'Byte' })
     const handle = await open(path, 'r+')

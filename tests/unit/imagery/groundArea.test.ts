@@ -5,7 +5,7 @@ import { type GroundAreas, groundAreas, groundSamplingDistance } from '../../../
 import { type Transform, toWorld } from '../../../src-main/imagery/crs/transform.ts'
 import type { Size } from '../../../src-main/imagery/grid.ts'
 
-/** Edges of a pixel are no geodesics: each is cut into so many. */
+/** The number of pieces that each edge is cut into, because pixel edges aren't geodesics. */
 const PIECES = 200
 
 async function scene(
@@ -24,7 +24,7 @@ async function scene(
   return {
     areas: groundAreas({ transform, place }, size)!,
     gsd: groundSamplingDistance({ transform, place }, size)!,
-    /** Area of a block of pixels by GeographicLib, in square metres. */
+    /** Computes the area of a block of pixels in square metres with GeographicLib. */
     geodesic(column, row, width = 1, height = 1) {
       const corners = [
         [0, 0],
@@ -85,8 +85,8 @@ const SCENES: [name: string, code: string, transform: Transform, size: Size][] =
   ['British National Grid', 'EPSG:27700', [430000, 1, 0, 290000, 0, -1], { width: 128, height: 96 }]
 ]
 
-describe('areas of pixels on the ground', () => {
-  it.each(SCENES)('are those of GeographicLib to 0.02 %%: %s', async (_, code, transform, size) => {
+describe('ground areas of pixels', () => {
+  it.each(SCENES)('match GeographicLib to 0.02 %%: %s', async (_, code, transform, size) => {
     const { areas, geodesic } = await scene(code, transform, size)
     for (const [x, y] of [
       [0, 0],
@@ -102,7 +102,7 @@ describe('areas of pixels on the ground', () => {
     }
   })
 
-  it.each(SCENES)('add up to the scene: %s', async (_, code, transform, size) => {
+  it.each(SCENES)('add up to the scene’s area: %s', async (_, code, transform, size) => {
     const { areas } = await scene(code, transform, size)
     const sums = new Float64Array(256)
     for (let top = 0; top < size.height; top += 700) {
@@ -119,7 +119,7 @@ describe('areas of pixels on the ground', () => {
       9
     )
     expect(sums.subarray(3).every((sum) => sum === 0)).toBe(true)
-    // Half of it, with a hole.
+    // Half of the scene, with a hole.
     const half = areas.within([[0, 0, size.width / 2, 0, size.width / 2, size.height, 0, size.height, 0, 0]])
     const hole = areas.within([[10, 10, 10, 20, 20, 20, 20, 10, 10, 10]])
     expect(
@@ -130,14 +130,14 @@ describe('areas of pixels on the ground', () => {
     ).toBeCloseTo(half - hole, -1)
   })
 
-  it('of the whole earth are its surface', async () => {
+  it('add up to the earth’s surface for a map of the whole earth', async () => {
     const { areas } = await scene('EPSG:4326', [-180, 2.8125, 0, 90, 0, -1.875], { width: 128, height: 96 })
     const sums = new Float64Array(256)
     areas.add(sums, new Uint8Array(128 * 96), { left: 0, top: 0, width: 128, height: 96 })
     expect(Math.abs(sums[0] / 510_065_621_724_089 - 1)).toBeLessThan(2e-5)
   })
 
-  it('of a sinusoidal map of the earth are its surface, without what lies beside it', async () => {
+  it('add up to the earth’s surface for a sinusoidal map, without the pixels outside the map', async () => {
     const { areas } = await scene(
       '+proj=sinu +R=6371007.181 +type=crs',
       [-20_015_109, 312_736, 0, 10_007_554, 0, -208_490],
@@ -159,14 +159,14 @@ describe('areas of pixels on the ground', () => {
     )
   })
 
-  it('are not known where the place is not', () => {
+  it('are unknown if the place is unknown', () => {
     expect(
       groundAreas({ transform: [0, 1, 0, 0, 0, -1], place: { known: false, reason: 'none' } }, { width: 8, height: 8 })
     ).toBeUndefined()
     expect(groundAreas(undefined, { width: 8, height: 8 })).toBeUndefined()
   })
 
-  it('are not known where numbers are no latitudes', async () => {
+  it('are unknown if the coordinates aren’t latitudes', async () => {
     const place = await placeFrom('EPSG:4326')
     expect(groundAreas({ transform: [500000, 1, 0, 5000000, 0, -1], place }, { width: 8, height: 8 })).toBeUndefined()
   })

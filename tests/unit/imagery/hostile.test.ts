@@ -27,7 +27,7 @@ describe('damaged images', () => {
       'tiles.tif',
       () => picture().tiff({ compression: 'deflate', tile: true, tileWidth: 32, tileHeight: 32 }).toBuffer()
     ]
-  ])('of kind %s are pictures, or refused in words', async (name, make) => {
+  ])('are read or rejected with a reason: %s', async (name, make) => {
     const [original, uniform] = [await make(), uniformFrom(name.length, 5)]
     for (let time = 0; time < 25; time++) {
       const bytes = Buffer.from(original)
@@ -50,7 +50,7 @@ describe('damaged images', () => {
     }
   })
 
-  it('that claim far more pixels than their bytes could hold do not outweigh the others', async () => {
+  it('don’t outweigh other images by claiming far more pixels than their bytes could contain', async () => {
     const own = join(folder, 'claims')
     await mkdir(own)
     const bytes = await sharp(new Uint8Array(64 * 64), { raw: { width: 64, height: 64, channels: 1 } })
@@ -66,7 +66,7 @@ describe('damaged images', () => {
     expect(skipped).toEqual([{ path: 'claims.jpg', reason: expect.stringContaining('30000 × 30000') as string }])
   })
 
-  it('of formats that are not read get the line that helps', async () => {
+  it('are rejected in unsupported formats, with a command that converts them', async () => {
     await writeFile(join(folder, 'scene.jp2'), 'x')
     await expect(readCatalogue([join(folder, 'scene.jp2')], signal)).rejects.toThrow('gdal_translate')
   })

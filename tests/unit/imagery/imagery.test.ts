@@ -61,7 +61,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }))
 
 describe('catalogue', () => {
-  it('lists images of every kind in a fixed order, with their sizes as they are seen', async () => {
+  it('lists images of every format in a fixed order, with their sizes as displayed', async () => {
     const { images } = await readCatalogue([folder], signal)
     expect(images.map(({ path, width, height, bands, type }) => ({ path, width, height, bands, type }))).toEqual([
       { path: 'deep.png', width: 4, height: 4, bands: ['grey'], type: 'uint16' },
@@ -72,11 +72,11 @@ describe('catalogue', () => {
     ])
   })
 
-  it('names every file that it skips, with the reason', async () => {
+  it('names every skipped file, with the reason', async () => {
     const { skipped } = await readCatalogue([folder], signal)
     expect(Object.fromEntries(skipped.map(({ path, reason }) => [path, reason]))).toEqual({
       'empty.png': 'the file is empty',
-      'notes.txt': 'not an image format that Smalti reads',
+      'notes.txt': "it isn't an image in a supported format",
       'truncated.png': 'the file is truncated'
     })
   })
@@ -92,7 +92,7 @@ describe('catalogue', () => {
     await rm(project, { recursive: true })
   })
 
-  it('follows links to files and folders, each folder once, and names a link that leads nowhere', async () => {
+  it('follows links to files and folders, visits each folder once, and names broken links', async () => {
     const links = await mkdtemp(join(tmpdir(), 'smalti-links-'))
     await symlink(join(folder, 'gradient.png'), join(links, 'linked.png'))
     await symlink(join(folder, 'sub'), join(links, 'more'))
@@ -100,7 +100,7 @@ describe('catalogue', () => {
     await symlink(join(links, 'gone.png'), join(links, 'dangling.png'))
     const { images, skipped } = await readCatalogue([links], signal)
     expect(images.map(({ path }) => path)).toEqual(['linked.png', 'more/flat.tif', 'more/small.webp'])
-    expect(skipped).toEqual([{ path: 'dangling.png', reason: 'the link leads nowhere' }])
+    expect(skipped).toEqual([{ path: 'dangling.png', reason: 'the link is broken' }])
     await rm(links, { recursive: true })
   })
 
@@ -120,46 +120,46 @@ describe('catalogue', () => {
   })
 })
 
-describe('a file that is no image', () => {
-  it('is told by itself', async () => {
+describe('a file that isn’t an image', () => {
+  it('is named alone in the error', async () => {
     const file = join(await mkdtemp(join(tmpdir(), 'smalti-texts-')), 'notes.txt')
     await writeFile(file, 'text')
-    await expect(readCatalogue([file], signal)).rejects.toThrow(`There is no image that Smalti can read at ${file}.`)
+    await expect(readCatalogue([file], signal)).rejects.toThrow(`Smalti can't read an image from ${file}.`)
   })
 })
 
 describe('picture reader', () => {
   const image = (): CatalogueImage => rgbImage('gradient.png', 40, 30)
-  /** Bands of a pixel, 0…255. */
+  /** Returns the bands of a pixel, 0…255. */
   const at = ({ values, width, height }: Picture, r: number, c: number): number[] =>
     [0, 1, 2].map((b) => Math.round(255 * values[b * width * height + r * width + c]))
 
-  it('reads a window as the picture holds it', async () => {
+  it('reads a window of the image unchanged', async () => {
     const part = await new PictureReader(sight).read(image(), { left: 7, top: 11, width: 5, height: 4 })
     for (let r = 0; r < 4; r++)
       for (let c = 0; c < 5; c++) expect(at(part, r, c)).toEqual([5 * (7 + c), 5 * (11 + r), 100])
   })
 
-  it('continues the picture mirrored beyond its border', async () => {
+  it('mirrors the image beyond its border', async () => {
     const part = await new PictureReader(sight).read(image(), { left: -3, top: 28, width: 6, height: 4 })
     const expected = (r: number, c: number): number[] => [5 * mirrored(c - 3, 40), 5 * mirrored(28 + r, 30), 100]
     for (let r = 0; r < 4; r++) for (let c = 0; c < 6; c++) expect(at(part, r, c)).toEqual(expected(r, c))
     expect([-1, 0, 39, 40, 41].map((i) => mirrored(i, 40))).toEqual([0, 0, 39, 39, 38])
   })
 
-  it('turns a photograph as EXIF asks', async () => {
+  it('rotates a photograph according to its EXIF orientation', async () => {
     const turned = await new PictureReader(sight).whole(rgbImage('turned.jpg', 10, 20))
     expect([turned.width, turned.height]).toEqual([10, 20])
   })
 
-  it('names a file that cannot be decoded', async () => {
+  it('names a file that can’t be decoded', async () => {
     const reader = new PictureReader(sight)
     await expect(reader.whole(rgbImage('truncated.png', 64, 64))).rejects.toMatchObject({ name: 'UnreadableImage' })
   })
 })
 
 describe('band statistics', () => {
-  it('are those of the pixels', async () => {
+  it('match the pixels', async () => {
     const [, , blue] = await sampleStatistics(sight, [rgbImage('gradient.png', 40, 30)], signal, () => undefined)
     expect(blue.mean).toBeCloseTo(100 / 255, 6)
     expect(blue.deviation).toBe(1)

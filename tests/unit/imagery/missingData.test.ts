@@ -13,7 +13,7 @@ import { ask, oracleLack } from '../../fixtures/gdal.ts'
 
 const SHARED = '../shared/data/geotiff/images'
 const FAULTS = '../shared/faults'
-for (const path of [SHARED, FAULTS]) if (!existsSync(path)) console.warn(`NOT TESTED: ${path} is not here`)
+for (const path of [SHARED, FAULTS]) if (!existsSync(path)) console.warn(`NOT TESTED: ${path} was not found`)
 const signal = new AbortController().signal
 
 let folder: string
@@ -40,7 +40,7 @@ async function readWhole(path: string): Promise<Patch> {
 const FEW_PIXELS = 2 ** 20
 const SIDE = 256
 
-/** A level whole and its middle, or three windows of a large one: both corners, and one in the middle. */
+/** Returns a whole level and its middle or, for a large level, both corners and a window in the middle. */
 function windowsOf(size: Size): Window[] {
   if (size.width * size.height <= FEW_PIXELS)
     return [
@@ -56,7 +56,10 @@ function windowsOf(size: Size): Window[] {
   }))
 }
 
-/** Compares the pixels that count in each band, at every size, with GDAL's masks. NaN, infinities and clear pixels never count. */
+/**
+ * Compares the valid pixels of each band, at every size, with GDAL's masks. NaN, infinities and transparent pixels are
+ * never valid.
+ */
 async function compareMasks(path: string, gdalPath = path): Promise<void> {
   const raster = await openRaster(fileAt(path))
   try {
@@ -95,12 +98,12 @@ const faulty = existsSync(FAULTS)
   : []
 
 describe.skipIf(oracleLack)('missing pixels', () => {
-  // GDAL makes four bands of its own of inks unless it is asked for what the file holds.
-  it.each([...shared, ...faulty])('are those of GDAL in %s', (path) =>
+  // GDAL makes its own four bands from inks unless it is asked for the raw values.
+  it.each([...shared, ...faulty])('match GDAL in %s', (path) =>
     compareMasks(path, path.includes('cmyk') ? `GTIFF_RAW:${path}` : path)
   )
 
-  it('are those of GDAL however a file tells them', async () => {
+  it('match GDAL, however a file marks them', async () => {
     const names = readdirSync(folder).filter((name) => /\.tif$/.test(name) && !name.includes('another size'))
     expect(names.length).toBeGreaterThan(150)
     const faults: string[] = []
@@ -111,7 +114,7 @@ describe.skipIf(oracleLack)('missing pixels', () => {
     expect(faults).toEqual([])
   })
 
-  it.each(['mask.png', 'mask.jpg', 'beside.png'])('are those of GDAL in the photograph %s', async (name) => {
+  it.each(['mask.png', 'mask.jpg', 'beside.png'])('match GDAL in the photograph %s', async (name) => {
     await compareMasks(join(folder, name))
     const {
       images: [image]
@@ -119,14 +122,14 @@ describe.skipIf(oracleLack)('missing pixels', () => {
     expect(image.gaps).toBe(true)
   })
 
-  it('rejects a mask beside an image whose size differs', async () => {
+  it('can’t come from a mask file whose size differs from its image’s', async () => {
     await expect(openRaster(fileAt(join(folder, 'mask of another size.tif')))).rejects.toMatchObject({
       name: 'UnreadableImage',
-      details: { reason: expect.stringContaining('it measures 20 × 20 pixels, the image 75 × 61') as string }
+      details: { reason: expect.stringContaining('it is 20 × 20 pixels; its image is 75 × 61') as string }
     })
   })
 
-  it('leave values as GDAL reads them where tiles are left out', async () => {
+  it('have GDAL’s values where the file omits tiles', async () => {
     for (const name of readdirSync(folder).filter((name) => name.startsWith('sparse'))) {
       const path = join(folder, name)
       const raster = await openRaster(fileAt(path))
@@ -144,8 +147,8 @@ describe.skipIf(oracleLack)('missing pixels', () => {
     }
   })
 
-  it('are those of LERC’s mask of integers, too, which GDAL passes over', async () => {
-    // Opacity is LERC's mask: a file whose opacity is not called a band has that mask alone.
+  it('include those of LERC’s integer mask, which GDAL ignores', async () => {
+    // Opacity is LERC's mask: a file whose opacity isn't declared as a band has only that mask.
     const path = join(folder, 'lerc LERC alpha.tif')
     const {
       bands: [, , , opacity]
@@ -165,7 +168,7 @@ describe.skipIf(oracleLack)('missing pixels', () => {
     expect(valid).toEqual(Uint8Array.from(opacity, (value) => Number(value > 0)))
   })
 
-  it('do not move the statistics of other images', async () => {
+  it('don’t affect the statistics of other images', async () => {
     const { images } = await readCatalogue([join(folder, 'rounded.tif'), join(folder, 'complete.tif')], signal)
     const [{ low, high }] = await sampleStatistics(
       { scale: 1, bands: { roles: ['elevation'] } },
@@ -178,7 +181,7 @@ describe.skipIf(oracleLack)('missing pixels', () => {
   })
 })
 
-describe.skipIf(oracleLack || !existsSync(FAULTS))('shares of missing pixels in the faults', () => {
+describe.skipIf(oracleLack || !existsSync(FAULTS))('shares of missing pixels in reported faults', () => {
   it.each([
     ['sparse-nodata/sparse_nd-9999.tif', 0.25],
     ['lerc-nan/lerc.tif', 0.09765625],
@@ -187,7 +190,7 @@ describe.skipIf(oracleLack || !existsSync(FAULTS))('shares of missing pixels in 
     ['external-msk/mask_external.tif', 0.14453125],
     ['nodata-text/short.tif', 0.14453125],
     ['nodata-text/zeros.tif', 0.14453125]
-  ])('%s misses %d', async (name, share) => {
+  ])('match in %s: %d missing', async (name, share) => {
     const raster = await openRaster(fileAt(join(FAULTS, name)))
     const { valid } = await raster.read(whole(raster))
     expect(valid!.filter((value) => value === 0).length / valid!.length).toBe(share)

@@ -10,7 +10,7 @@ import type { Raster, Samples } from '../../../src-main/imagery/raster.ts'
 import { ask, oracleLack } from '../../fixtures/gdal.ts'
 
 const FAULTS = '../shared/faults/multipage'
-if (!existsSync(FAULTS)) console.warn(`NOT TESTED: ${FAULTS} is not here`)
+if (!existsSync(FAULTS)) console.warn(`NOT TESTED: ${FAULTS} was not found`)
 
 let folder: string
 beforeAll(async () => {
@@ -32,7 +32,7 @@ async function readWhole(path: string, page?: number): Promise<{ raster: Raster;
   }
 }
 
-/** Compares what is read with GDAL's pages, one for each band. */
+/** Compares the bands with GDAL's pages, one page for each band. */
 async function expectPages(
   path: string,
   pages: readonly number[],
@@ -53,13 +53,12 @@ async function expectPages(
   expect(raster.notice).toBe(notice)
 }
 
-const onlyPage = (page: number, count: number): string =>
-  `only page ${page} of ${count} is read; on the command line, --page chooses another`
+const onlyPage = (page: number, count: number): string => `only page ${page} of ${count} is used`
 
-describe.skipIf(oracleLack)('a TIFF of several pages', () => {
+describe.skipIf(oracleLack)('a multi-page TIFF', () => {
   const at = (name: string): string => join(folder, name)
 
-  it('is its first page, and says so, where nothing calls the pages channels', async () => {
+  it('is read as its first page, with a notice, if its pages aren’t declared as channels', async () => {
     await expectPages(at('plain.tif'), [1], { notice: onlyPage(1, 4) })
     await expectPages(at('imagej slices.tif'), [1], { notice: onlyPage(1, 4) })
     await expectPages(at('ome slices.tif'), [1], { notice: onlyPage(1, 3) })
@@ -71,7 +70,7 @@ describe.skipIf(oracleLack)('a TIFF of several pages', () => {
     })
   })
 
-  it('has a band for each page that it calls a channel', async () => {
+  it('has a band for each page that is declared as a channel', async () => {
     await expectPages(at('imagej channels.tif'), [1, 2, 3])
     await expectPages(at('imagej channels deep.tif'), [1, 2, 3, 4, 5])
     await expectPages(at('ome channels.tif'), [1, 2, 3])
@@ -83,47 +82,45 @@ describe.skipIf(oracleLack)('a TIFF of several pages', () => {
     ])
   })
 
-  it('has the channels of its first plane where there are more, and says so', async () => {
+  it('has the channels of its first plane if there are more planes, with a notice', async () => {
     await expectPages(at('imagej channels and slices.tif'), [1, 2], {
-      notice:
-        'only the 2 channels of its first plane are read, of 6 pages; on the command line, --page chooses one page'
+      notice: 'only the 2 channels of its first plane are used, of 6 pages'
     })
     await expectPages(at('ome by slices.tif'), [1, 4], {
-      notice:
-        'only the 2 channels of its first plane are read, of 6 pages; on the command line, --page chooses one page'
+      notice: 'only the 2 channels of its first plane are used, of 6 pages'
     })
   })
 
-  it('is its first page where a channel is in another file', async () => {
+  it('is read as its first page if a channel is in another file', async () => {
     await expectPages(at('ome elsewhere.tif'), [1], {
-      notice: `${onlyPage(1, 2)}; planes that its OME-XML places in other files are not read`
+      notice: `${onlyPage(1, 2)}; the planes in its other OME files are not used`
     })
   })
 
-  it('is the page that was chosen, alone', async () => {
+  it('is read as the chosen page alone', async () => {
     await expectPages(at('plain.tif'), [3], { page: 3, notice: onlyPage(3, 4) })
     await expectPages(at('imagej channels.tif'), [2], { page: 2, notice: onlyPage(2, 3) })
     await expectPages(at('sizes.tif'), [3], { page: 3, notice: onlyPage(3, 3) })
     await expectPages(at('one.tif'), [1], { page: 1 })
   })
 
-  it('rejects a page that is not there', async () => {
+  it('rejects a page that doesn’t exist', async () => {
     await expect(openRaster(fileAt(at('plain.tif')), { page: 5 })).rejects.toMatchObject({
-      details: { reason: 'it has no page 5, only 4' }
+      details: { reason: 'it has no page 5, only 4 pages' }
     })
     await expect(openRaster(fileAt(at('one.tif')), { page: 2 })).rejects.toMatchObject({
-      details: { reason: 'it has no page 2, only one' }
+      details: { reason: 'it has no page 2, only one page' }
     })
   })
 
-  it('does not count overviews and masks as pages', async () => {
+  it('doesn’t count overviews and masks as pages', async () => {
     const { raster } = await readWhole(at('one with overviews.tif'))
     expect(raster.notice).toBeUndefined()
     expect(raster.levels.length).toBe(3)
   })
 })
 
-/** A stack as ImageJ writes one that is large: one directory, its image, then the others. */
+/** Writes a large stack as ImageJ does: one directory, its image, then the other images. */
 function imageJStack({
   width,
   height,
@@ -171,7 +168,7 @@ function imageJStack({
   return Buffer.concat([head, description, pixels])
 }
 
-describe('a stack of ImageJ in one directory', () => {
+describe('an ImageJ stack with one directory', () => {
   const numbered = (first: number, length: number): Uint16Array => Uint16Array.from({ length }, (_, i) => first + i)
 
   it('has its channels as bands, and its other images as pages', async () => {
@@ -183,15 +180,15 @@ describe('a stack of ImageJ in one directory', () => {
     expect((await readWhole(path, 5)).bands).toEqual([numbered(2400, 600)])
   })
 
-  it('says that images are missing where the file is shorter', async () => {
+  it('reports missing images if the file is too short', async () => {
     const path = join(folder, 'short.tif')
     await writeFile(path, imageJStack({ width: 30, height: 20, images: 6, channels: 3 }).subarray(0, -100))
     expect((await readWhole(path)).raster.notice).toContain('the first of its 6 images')
   })
 })
 
-describe.skipIf(oracleLack || !existsSync(FAULTS))('the faults of several pages', () => {
-  it('are read as bands, or say what is read', async () => {
+describe.skipIf(oracleLack || !existsSync(FAULTS))('reported faults with several pages', () => {
+  it('are read as bands, or with a notice about what is read', async () => {
     await expectPages(join(FAULTS, 'ij_channels.tif'), [1, 2, 3])
     await expectPages(join(FAULTS, 'zstack.tif'), [1], { notice: onlyPage(1, 4) })
     await expectPages(join(FAULTS, 'zstack.tif'), [3], { page: 3, notice: onlyPage(3, 4) })

@@ -12,7 +12,7 @@ import { ask, gdal, oracleLack } from '../../fixtures/gdal.ts'
 
 const FAULTS = '../shared/faults'
 const here = existsSync(FAULTS)
-if (!here) console.warn(`NOT TESTED: ${FAULTS} is not here`)
+if (!here) console.warn(`NOT TESTED: ${FAULTS} was not found`)
 const signal = new AbortController().signal
 
 let folder: string
@@ -40,7 +40,7 @@ async function readWhole(path: string): Promise<{ raster: Raster; patch: Patch }
   }
 }
 
-/** A JPEG that carries another whole JPEG in its EXIF block, as cameras store thumbnails. */
+/** Embeds another JPEG in a JPEG's EXIF block, as cameras store thumbnails. */
 async function withThumbnail(jpeg: Buffer): Promise<Buffer> {
   const thumbnail = await sharp(noise(3), { raw: { width: WIDTH, height: HEIGHT, channels: 3 } })
     .resize(16)
@@ -67,7 +67,7 @@ describe('the end of a photograph', () => {
     ['webp', () => picture().webp().toBuffer()]
   ]
 
-  it.each(kinds)('of kind %s may be followed by anything', async (name, make) => {
+  it.each(kinds)('may be followed by other data: %s', async (name, make) => {
     const own = await make()
     const expected = (await readWhole(await saved(`own.${name}`, own))).patch.bands
     for (const [what, trailer] of trailers)
@@ -76,19 +76,19 @@ describe('the end of a photograph', () => {
       )
   })
 
-  it.each(kinds)('of kind %s is missed wherever the file is cut', async (name, make) => {
+  it.each(kinds)('is found missing wherever the file is cut: %s', async (name, make) => {
     const own = await make()
     for (const share of [0.2, 0.5, 0.8, 0.99]) {
       const path = await saved(`cut.${name}`, own.subarray(0, Math.floor(own.length * share)))
       await expect(readCatalogue([path], signal)).rejects.toThrow(/truncated|end|premature|read/i)
     }
-    // The decoder of WebP finds it first, and says it in its own words.
+    // WebP's decoder notices it first and reports it in its own words.
     await expect(readCatalogue([await saved(`cut.${name}`, own.subarray(0, -3))], signal)).rejects.toThrow(
       name === 'webp' ? 'webp' : 'the file is truncated'
     )
   })
 
-  it.skipIf(!here)('is found in the faults', async () => {
+  it.skipIf(!here)('is found in reported faults', async () => {
     const { images } = await readCatalogue([join(FAULTS, 'jpeg-trailer')], signal).then(({ images, skipped }) => ({
       images: images.map(({ path }) => path),
       skipped
@@ -100,7 +100,7 @@ describe('the end of a photograph', () => {
   })
 })
 
-/** A PNG that calls one colour clear (the tRNS chunk), made of one that has no opacity. */
+/** Declares one colour of an opaque PNG transparent (the tRNS chunk). */
 function withClearColour(png: Buffer, colour: readonly number[]): Buffer {
   const values = Buffer.alloc(2 * colour.length)
   colour.forEach((value, i) => values.writeUInt16BE(value, 2 * i))
@@ -125,10 +125,10 @@ function checksum(bytes: Buffer): number {
   return (sum ^ -1) >>> 0
 }
 
-describe('clear pixels of a PNG', () => {
+describe('transparent pixels of a PNG', () => {
   const missing = ({ valid }: Patch): number[] => Array.from(valid ?? []).flatMap((value, i) => (value ? [] : [i]))
 
-  it.each([1, 2, 3, 4] as const)('of %d channels are missing, and values as GDAL reads them', async (channels) => {
+  it.each([1, 2, 3, 4] as const)('are missing with %d channels, and values match GDAL', async (channels) => {
     for (const deep of [false, true]) {
       const path = join(folder, `alpha-${channels}-${deep}.png`)
       const values = noise(channels)
@@ -153,7 +153,7 @@ describe('clear pixels of a PNG', () => {
     }
   })
 
-  it('are those of the colour that the file calls clear', async () => {
+  it('have the colour that the file declares transparent', async () => {
     const grey = picture(1).toColourspace('b-w')
     const path = await saved('grey-clear.png', withClearColour(await grey.png({ palette: false }).toBuffer(), [77]))
     const { patch } = await readWhole(path)
@@ -176,7 +176,7 @@ describe('clear pixels of a PNG', () => {
     )
   })
 
-  it('are those of the clear colours of a palette', async () => {
+  it('have the transparent colours of a palette', async () => {
     const own = Uint8Array.from({ length: 4 * WIDTH * HEIGHT }, (_, i) =>
       i % 4 === 3 ? (Math.floor(i / 4) % 3 ? 255 : 0) : Math.floor(i / 4) % 3 ? 90 : 200
     )
@@ -189,14 +189,14 @@ describe('clear pixels of a PNG', () => {
     )
   })
 
-  it.skipIf(!here)('are found in the faults', async () => {
+  it.skipIf(!here)('are found in reported faults', async () => {
     const { raster, patch } = await readWhole(join(FAULTS, 'grey-alpha-png/la.png'))
     expect(missing(patch).length / (raster.width * raster.height)).toBe(0.052083333333333336)
-    // The grey that this one calls clear is that of no pixel.
+    // No pixel has the grey that this file declares transparent.
     expect(missing((await readWhole(join(FAULTS, 'grey-alpha-png/grey_trns.png'))).patch)).toEqual([])
   })
 
-  it.skipIf(oracleLack)('of fewer than 8 bits are read as GDAL reads them', async () => {
+  it.skipIf(oracleLack)('match GDAL with fewer than 8 bits', async () => {
     const source = await saved('source.png', await picture(1).toColourspace('b-w').png().toBuffer())
     for (const bits of [1, 2, 4]) {
       const [tiff, path] = [join(folder, `bits-${bits}.tif`), join(folder, `bits-${bits}.png`)]
@@ -206,12 +206,12 @@ describe('clear pixels of a PNG', () => {
       const {
         windows: [bands]
       } = await ask<{ windows: number[][][] }>({ ask: 'windows', path, windows: [[0, 0, WIDTH, HEIGHT, 0]] })
-      // Decoders of photographs spread such values over 8 bits.
+      // Decoders of photographs scale these values to 8 bits.
       expect(Array.from(patch.bands[0])).toEqual(bands[0].map((value) => Math.round((value * 255) / (2 ** bits - 1))))
     }
   })
 
-  it('leave the file as it was', async () => {
+  it('are read without changing the file', async () => {
     const bytes = await picture(2).toColourspace('b-w').png().toBuffer()
     const path = await saved('same.png', bytes)
     await readWhole(path)

@@ -25,13 +25,13 @@ const SCENES = [
     'pam-sidecar'
   ].map((name) => `../shared/faults/${name}`)
 ]
-for (const path of SCENES) if (!existsSync(path)) console.warn(`NOT TESTED: ${path} is not here`)
+for (const path of SCENES) if (!existsSync(path)) console.warn(`NOT TESTED: ${path} was not found`)
 
 interface Expected {
   name: string
   path: string
   transform: number[] | null
-  /** Longitudes and latitudes of four corners and the middle. */
+  /** Longitudes and latitudes of the four corners and the middle. */
   places: ([number, number] | null)[] | null
 }
 
@@ -62,7 +62,7 @@ async function headerOf(path: string): Promise<Pick<Raster, 'width' | 'height'> 
   return { width: raster.width, height: raster.height, georeference }
 }
 
-/** Longitudes and latitudes of a scene's corners and middle, or why they are not known. */
+/** Returns longitudes and latitudes of a scene's corners and middle, or why they are unknown. */
 function placesOf({ width, height, georeference }: Awaited<ReturnType<typeof headerOf>>): [number, number][] | string {
   const { transform, place } = georeference ?? {}
   if (!transform) return 'no transform'
@@ -85,11 +85,11 @@ function metresBetween([a, b]: readonly [number, number], [c, d]: readonly [numb
   return 111_320 * Math.hypot(Math.min(longitudes, 360 - longitudes) * Math.cos((b * Math.PI) / 180), b - d)
 }
 
-/** What GDAL places and Smalti calls unknown: geocentric coordinates. */
+/** Geocentric coordinates, which GDAL places and Smalti treats as unknown. */
 const UNKNOWN = [/^EPSG 4978/]
 
 describe.skipIf(oracleLack)('places of scenes', () => {
-  it('are those of GDAL and PROJ to 5 m, or unknown, in systems of every kind', async () => {
+  it('match GDAL and PROJ to 5 m, or are unknown, in all kinds of coordinate systems', async () => {
     expect(expected.length).toBeGreaterThan(200)
     const wrong: string[] = []
     const unknown: string[] = []
@@ -112,7 +112,7 @@ describe.skipIf(oracleLack)('places of scenes', () => {
     expect(unknown.filter((name) => !UNKNOWN.some((pattern) => pattern.test(name)))).toEqual([])
   })
 
-  it('begin where GDAL has them begin, by tags, notes and world files', async () => {
+  it('have GDAL’s origin, from tags, notes and world files', async () => {
     for (const { path, transform, name } of expected) {
       const found = (await headerOf(path)).georeference?.transform
       if (transform === null) expect(found, name).toBeUndefined()
@@ -122,7 +122,7 @@ describe.skipIf(oracleLack)('places of scenes', () => {
 })
 
 describe('a coordinate system', () => {
-  it('is unknown with a reason where it says nothing of the earth', async () => {
+  it('is unknown, with a reason, if it says nothing about the earth', async () => {
     for (const [definition, reason] of [
       ['LOCAL_CS["site",UNIT["metre",1]]', 'local'],
       ['EPSG:5773', 'heights'],
@@ -137,7 +137,7 @@ describe('a coordinate system', () => {
     }
   })
 
-  it('states what its longitudes and latitudes are exact to, where that is published', async () => {
+  it('states the published accuracy of its longitudes and latitudes, if there is one', async () => {
     const at = async (code: string, longitude: number, latitude: number): Promise<number | undefined> => {
       const place = await placeFrom(code)
       return place.known ? place.crs.accuracyAt(longitude, latitude) : NaN
@@ -148,7 +148,7 @@ describe('a coordinate system', () => {
     expect(await at('+proj=utm +zone=33 +ellps=bessel +type=crs', 15, 50)).toBeUndefined()
   })
 
-  it('leads back to where it came from', async () => {
+  it('converts coordinates there and back', async () => {
     for (const [code, x, y] of [
       ['EPSG:27700', 430_000, 290_000],
       ['EPSG:2056', 2_600_000, 1_200_000],
@@ -166,7 +166,7 @@ describe('a coordinate system', () => {
     }
   })
 
-  it('is one of a code where its text is, and keeps its text where it is of none', async () => {
+  it('gets a code if its text matches one, and otherwise keeps its text', async () => {
     const utm = await placeFrom(
       'PROJCS["WGS_1984_UTM_Zone_33N",GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["False_Easting",500000.0],PARAMETER["False_Northing",0.0],PARAMETER["Central_Meridian",15.0],PARAMETER["Scale_Factor",0.9996],PARAMETER["Latitude_Of_Origin",0.0],UNIT["Meter",1.0]]'
     )

@@ -7,7 +7,7 @@ const at = (x: number, y: number, b: number): number =>
   (Math.floor(x / 100) * 7 + Math.floor(y / 64) * 13 + b * 50) % 251
 const missing = (x: number, y: number): boolean => x > 8500 && y < 3000
 
-/** A large raster of two bands, worked out where it is read. */
+/** A large raster of two bands, computed when it is read. */
 function rasterOf(levels = [{ width: WIDTH, height: HEIGHT }]): Raster & { reads: number } {
   const raster = {
     width: WIDTH,
@@ -40,7 +40,7 @@ function rasterOf(levels = [{ width: WIDTH, height: HEIGHT }]): Raster & { reads
 }
 
 describe('an overview of a large raster that has none', () => {
-  it('holds means of boxes of 8 × 8, and is made once for all who look', async () => {
+  it('contains means of 8 × 8 boxes, and is made once for all who need it', async () => {
     const raster = rasterOf()
     const seen = withOverview(raster)
     expect(seen.levels).toEqual([
@@ -67,7 +67,7 @@ describe('an overview of a large raster that has none', () => {
     }
   })
 
-  it('is no longer made when nobody waits for it, and made anew when somebody does', async () => {
+  it('stops when nobody waits for it, and starts again when somebody does', async () => {
     const raster = rasterOf()
     const seen = withOverview(raster)
     const controller = new AbortController()
@@ -75,14 +75,14 @@ describe('an overview of a large raster that has none', () => {
     await vi.waitUntil(() => raster.reads > 0)
     controller.abort()
     await expect(asked).rejects.toMatchObject({ name: 'Cancelled' })
-    // Readers at most finish the window that they had begun.
+    // At most, readers finish windows that they have begun.
     const soFar = raster.reads
     for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
     expect(raster.reads - soFar).toBeLessThan(9)
     expect((await seen.read({ left: 0, top: 0, width: 1, height: 1 }, { level: 1 })).bands[0][0]).toBe(at(0, 0, 0))
   })
 
-  it('is not made for one that has overviews, or is small', () => {
+  it('isn’t made for a raster that has overviews or is small', () => {
     const has = rasterOf([
       { width: WIDTH, height: HEIGHT },
       { width: 4500, height: 4000 }

@@ -9,7 +9,7 @@ import type { Raster } from '../../../src-main/imagery/raster.ts'
 import { ask, numbersOf, oracleLack } from '../../fixtures/gdal.ts'
 
 const FAULTS = '../shared/faults/nbits'
-if (!existsSync(FAULTS)) console.warn(`NOT TESTED: ${FAULTS} is not here`)
+if (!existsSync(FAULTS)) console.warn(`NOT TESTED: ${FAULTS} was not found`)
 
 let folder: string
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'smalti-bits-'))))
@@ -75,7 +75,7 @@ describe.skipIf(oracleLack)('unsigned integers', () => {
     }
   })
 
-  it('are read where bytes begin with their lowest bit', async () => {
+  it('are read if bytes begin with their lowest bit', async () => {
     const path = await made('low', { type: 'Byte', bands: 1, modulus: 2, options: ['NBITS=1', `BLOCKYSIZE=${HEIGHT}`] })
     const bytes = await readFile(path)
     const at = bytes.readUInt32LE(4)
@@ -86,7 +86,7 @@ describe.skipIf(oracleLack)('unsigned integers', () => {
     const [from, length] = [bytes.readUInt32LE(place(273) + 8), bytes.readUInt32LE(place(279) + 8)]
     for (let i = from; i < from + length; i++)
       bytes[i] = Number.parseInt(bytes[i].toString(2).padStart(8, '0').split('').reverse().join(''), 2)
-    // The planar configuration says nothing of one band: its place is free for the order of bits.
+    // The planar configuration is meaningless for one band, so its entry can be replaced by the bit order.
     bytes.writeUInt16LE(266, place(284))
     bytes.writeUInt16LE(2, at + 2 + 12 * Math.round((place(266) - at - 2) / 12) + 8)
     await writeFile(path, bytes)
@@ -95,7 +95,7 @@ describe.skipIf(oracleLack)('unsigned integers', () => {
 })
 
 describe.skipIf(oracleLack)('other samples', () => {
-  it('that are floating-point numbers of 16 bits are read', async () => {
+  it('are read if they are 16-bit floats', async () => {
     for (const [i, options] of LAYOUTS.entries())
       expect(
         (await expectAsGdal(await made(`f16-${i}`, { type: 'Float32', options: [...options, 'NBITS=16'] }))).bands[0]
@@ -103,8 +103,8 @@ describe.skipIf(oracleLack)('other samples', () => {
       ).toBe('float32')
   })
 
-  it.each(['LITTLE', 'BIG'])('that are floating-point numbers of 24 bits are read, byte order %s', async (order) => {
-    // GDAL reads such files and writes none: integers of the same length are called numbers.
+  it.each(['LITTLE', 'BIG'])('are read if they are 24-bit floats, byte order %s', async (order) => {
+    // GDAL reads such files but can't write them, so relabel integers of the same length as floats.
     const path = await made(`f24-${order}`, { type: 'UInt32', bands: 1, options: ['NBITS=24', `ENDIANNESS=${order}`] })
     const bytes = await readFile(path)
     const [u16, u32] =
@@ -120,7 +120,7 @@ describe.skipIf(oracleLack)('other samples', () => {
     expect((await expectAsGdal(path)).bands[0].type).toBe('float32')
   })
 
-  it('that are signed bytes are read', async () => {
+  it('are read if they are signed bytes', async () => {
     const raster = await openRaster(
       fileAt(await made('int8', { type: 'Byte', bands: 1, options: ['PIXELTYPE=SIGNEDBYTE'] }))
     )
@@ -129,7 +129,7 @@ describe.skipIf(oracleLack)('other samples', () => {
   })
 
   it.each(['CInt16', 'CInt32', 'CFloat32', 'CFloat64'])(
-    'of type %s are refused with the line that helps',
+    'of type %s are rejected, with a command that converts them',
     async (type) => {
       await expect(openRaster(fileAt(await made(type, { type, bands: 1 })))).rejects.toMatchObject({
         details: { reason: expect.stringMatching(/complex numbers.*gdal_translate -ot Float32/) as string }
@@ -137,18 +137,18 @@ describe.skipIf(oracleLack)('other samples', () => {
     }
   )
 
-  it.each(['Int64', 'UInt64'])('of type %s are refused with the line that helps', async (type) => {
+  it.each(['Int64', 'UInt64'])('of type %s are rejected, with a command that converts them', async (type) => {
     await expect(openRaster(fileAt(await made(type, { type, bands: 1 })))).rejects.toMatchObject({
       details: { reason: expect.stringMatching(/64-bit .*integers.*gdal_translate -ot Float64/) as string }
     })
   })
 
-  it('that are JPEG of 12 bits are refused with the line that helps', async () => {
+  it('are rejected if they are 12-bit JPEG, with a command that converts them', async () => {
     let path: string
     try {
       path = await made('jpeg12', { type: 'UInt16', options: ['COMPRESS=JPEG', 'NBITS=12', 'TILED=YES'] })
     } catch {
-      console.warn('NOT TESTED: this GDAL writes no JPEG of 12 bits')
+      console.warn('NOT TESTED: this GDAL does not write 12-bit JPEG')
       return
     }
     await expect(openRaster(fileAt(path))).rejects.toMatchObject({
@@ -158,7 +158,7 @@ describe.skipIf(oracleLack)('other samples', () => {
 })
 
 it.skipIf(oracleLack || !existsSync(FAULTS)).each(['bit7.tif', 'u16_12bit.tif'])(
-  'the fault %s is read as GDAL reads it',
+  'reported fault %s has GDAL’s values',
   async (name) => {
     await expectAsGdal(join(FAULTS, name))
   }

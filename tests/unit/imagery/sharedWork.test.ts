@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type SharedWork, sharedWork } from '../../../src-main/imagery/reading/sharedWork.ts'
 import { SmaltiError } from '../../../src-main/contract/errors.ts'
 
-/** Work that a test finishes, and what became of it. */
+/** Work that a test finishes itself, with a record of the calls. */
 function workOf<V>(): {
   make(signal: AbortSignal): Promise<V>
   started: { signal: AbortSignal; done(value: V): void; fail(fault: Error): void }[]
@@ -31,7 +31,7 @@ describe('shared work', () => {
     expect(started).toHaveLength(1)
   })
 
-  it.each([1, 2, 8])('lets go only of the shares of %i callers who abort, the first included', async (leaving) => {
+  it.each([1, 2, 8])('withdraws only the requests of %i callers that abort, the first included', async (leaving) => {
     const { make, started } = workOf<number>()
     const shared = sharedWork<number>({ most: 1 })
     const controllers = Array.from({ length: leaving }, () => new AbortController())
@@ -58,7 +58,7 @@ describe('shared work', () => {
     expect(await again).toBe(8)
   })
 
-  it('starts nothing for a caller whose signal has aborted already', async () => {
+  it('starts nothing for a caller whose signal has already aborted', async () => {
     const { make, started } = workOf<number>()
     expect(await outcome(sharedWork<number>({ most: 1 }).get('a', { make, signal: AbortSignal.abort() }))).toBe(
       'Cancelled'
@@ -66,7 +66,7 @@ describe('shared work', () => {
     expect(started).toHaveLength(0)
   })
 
-  it('tells a failure to all who wait, and does not remember it', async () => {
+  it('reports a failure to all who wait, and doesn’t remember it', async () => {
     const { make, started } = workOf<number>()
     const shared = sharedWork<number>({ most: 1 })
     const both = [outcome(shared.get('a', { make })), outcome(shared.get('a', { make }))]
@@ -78,7 +78,7 @@ describe('shared work', () => {
   })
 })
 
-describe('what shared work keeps', () => {
+describe('the cache of shared work', () => {
   const filled = async (shared: SharedWork<string>, ...keys: string[]): Promise<void> => {
     for (const key of keys) await shared.get(key, { make: () => Promise.resolve(key) })
   }
@@ -88,7 +88,7 @@ describe('what shared work keeps', () => {
     return again
   }
 
-  it('is bounded by the size of its values; the least recently used goes first', async () => {
+  it('is limited by the size of its values, and drops the least recently used first', async () => {
     const ended: string[] = []
     const shared = sharedWork<string>({
       most: 6,
@@ -101,14 +101,14 @@ describe('what shared work keeps', () => {
     expect(await made(shared, 'cccc', 'aa')).toEqual([])
   })
 
-  it('is the newest value alone where that is larger than the bound', async () => {
+  it('keeps only the newest value if that exceeds the limit', async () => {
     const shared = sharedWork<string>({ most: 3, sizeOf: ({ length }) => length })
     await filled(shared, 'aa', 'bbbbbb')
     expect(await made(shared, 'bbbbbb')).toEqual([])
     expect(await made(shared, 'aa')).toEqual(['aa'])
   })
 
-  it('is not ended while it is lent', async () => {
+  it('doesn’t end a value that is in use', async () => {
     const ended: string[] = []
     const shared = sharedWork<string>({ most: 1, end: (value) => Promise.resolve(void ended.push(value)) })
     await shared.use('a', { make: () => Promise.resolve('a') }, async () => {
@@ -120,7 +120,7 @@ describe('what shared work keeps', () => {
     expect(ended).toEqual(['b', 'c', 'a'])
   })
 
-  it('ends what was made for callers that have all left', async () => {
+  it('ends values whose callers have all left', async () => {
     const ended: string[] = []
     const shared = sharedWork<string>({ most: 1, end: (value) => Promise.resolve(void ended.push(value)) })
     let opened: (value: string) => void = () => undefined
@@ -134,7 +134,7 @@ describe('what shared work keeps', () => {
     await expect.poll(() => ended).toEqual(['a'])
   })
 
-  it('is let go by name', async () => {
+  it('drops values by key', async () => {
     const shared = sharedWork<string>({ most: 9 })
     await filled(shared, 'a 1', 'a 2', 'b 1')
     await shared.forget((key) => key.startsWith('a '))

@@ -45,7 +45,7 @@ const cut = ({ left, top, width: w, height: h }: Window, from = planes, of = clu
     (_, i) => from[(Math.floor(i / (w * h)) * height + top + (Math.floor(i / w) % h)) * width + left + (i % w)]
   )
 
-/** Gives the writer areas of `step` cells a side, which fit no tile, from one row to another. */
+/** Writes areas of `step` × `step` cells, which don't match tiles, from one row to another. */
 async function give(writer: HeatmapWriter, step: number, from: number, to: number): Promise<void> {
   for (let top = from; top < to; top += step) {
     for (let left = 0; left < width; left += step) {
@@ -57,7 +57,7 @@ async function give(writer: HeatmapWriter, step: number, from: number, to: numbe
 }
 
 describe('heatmaps', () => {
-  it('come back as they were given, a band a cluster, with overviews by means', async () => {
+  it('are read back unchanged, one band per cluster, with averaged overviews', async () => {
     const path = join(folder, 'heat.tif')
     const writer = await HeatmapWriter.open(path, file)
     await give(writer, 50, 0, height)
@@ -80,26 +80,23 @@ describe('heatmaps', () => {
     await raster.close()
   })
 
-  it.each([50, 150, 250])(
-    'end with the same bytes when they are gone on with behind %d rows of cells',
-    async (rows) => {
-      const [undisturbed, resumed] = [join(folder, 'whole.tif'), join(folder, 'resumed.tif')]
-      const writer = await HeatmapWriter.open(undisturbed, file)
-      await give(writer, 50, 0, height)
-      await writer.finish()
-      const stopped = await HeatmapWriter.open(resumed, file)
-      await give(stopped, 50, 0, rows)
-      await stopped.pause()
-      const told = await cellRowsWritten(resumed, file)
-      expect(told).toBe(Math.floor(rows / 128) * 128)
-      const again = await HeatmapWriter.open(resumed, file)
-      await give(again, 50, Math.floor(told / 50) * 50, height)
-      await again.finish()
-      expect(Buffer.compare(await readFile(resumed), await readFile(undisturbed))).toBe(0)
-    }
-  )
+  it.each([50, 150, 250])('have the same bytes if they are resumed after %d rows of cells', async (rows) => {
+    const [undisturbed, resumed] = [join(folder, 'whole.tif'), join(folder, 'resumed.tif')]
+    const writer = await HeatmapWriter.open(undisturbed, file)
+    await give(writer, 50, 0, height)
+    await writer.finish()
+    const stopped = await HeatmapWriter.open(resumed, file)
+    await give(stopped, 50, 0, rows)
+    await stopped.pause()
+    const told = await cellRowsWritten(resumed, file)
+    expect(told).toBe(Math.floor(rows / 128) * 128)
+    const again = await HeatmapWriter.open(resumed, file)
+    await give(again, 50, Math.floor(told / 50) * 50, height)
+    await again.finish()
+    expect(Buffer.compare(await readFile(resumed), await readFile(undisturbed))).toBe(0)
+  })
 
-  it('add up the clusters of each class, and leave out those that belong to none', async () => {
+  it('add up the clusters of each class, and leave out clusters without a class', async () => {
     const [path, classed] = [join(folder, 'heat.tif'), join(folder, 'classed.tif')]
     const writer = await HeatmapWriter.open(path, file)
     await give(writer, 128, 0, height)
@@ -119,7 +116,7 @@ describe('heatmaps', () => {
     await raster.close()
   })
 
-  it('tell how sure each pixel is, as the direct formula does, whatever the windows', async () => {
+  it('give each pixel’s confidence according to the direct formula, whatever the windows', async () => {
     const path = join(folder, 'heat.tif')
     const writer = await HeatmapWriter.open(path, file)
     await give(writer, 128, 0, height)

@@ -28,7 +28,7 @@ const fileOf = (width: number, height: number, tile: number): RasterFile => ({
   notes: { tags: [], colours: ['#ff0000', '#00ff00'], nodata: 255 }
 })
 
-/** The most frequent of each 2×2 labels, counted the slow way. */
+/** Finds the most frequent of each 2×2 labels by simple counting. */
 function halvedSlowly(
   values: Uint8Array,
   width: number,
@@ -54,7 +54,7 @@ describe('label raster', () => {
   const values = speckled(width, height, 7, uniformFrom(1))
   const read = labelsOf(values, width).read
 
-  it('comes back as it was written, with overviews of the most frequent labels', async () => {
+  it('is read back unchanged, with overviews of the most frequent labels', async () => {
     const path = join(folder, 'a', 'labels.tif')
     await writeLabels(path, fileOf(width, height, tile), read, signal)
     const raster = await openRaster(fileAt(path))
@@ -73,7 +73,7 @@ describe('label raster', () => {
     expect(await readdir(join(folder, 'a'))).toEqual(['labels.tif'])
   })
 
-  /** Writes until a row, as a process that is then killed would leave it. */
+  /** Writes up to a row and leaves the files as a killed process would. */
   async function begin(path: string, rows: number, key = 'k'): Promise<void> {
     const writer = await RasterWriter.open(path, { ...fileOf(width, height, tile), key })
     for (let row = 0; row < rows; row++) {
@@ -95,11 +95,11 @@ describe('label raster', () => {
     await writer.pause()
   }
 
-  it.each([1, 2, 3])('ends with the same bytes when it goes on behind row %d', async (rows) => {
+  it.each([1, 2, 3])('has the same bytes if it is resumed after row %d', async (rows) => {
     const [undisturbed, resumed] = [join(folder, 'whole.tif'), join(folder, 'resumed.tif')]
     await writeLabels(undisturbed, fileOf(width, height, tile), read, signal)
     await begin(resumed, rows)
-    // What was written behind the last row that was told is cut off; a line of the journal that a kill tore does not count.
+    // Data after the last recorded row is cut off, and an incomplete line of the journal doesn't count.
     await truncate(`${resumed}.part`, (await stat(`${resumed}.part`)).size + 500)
     const journal = await readFile(`${resumed}.rows`, 'utf8')
     await rm(`${resumed}.rows`)
@@ -111,7 +111,7 @@ describe('label raster', () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('resumed'))).toEqual(['resumed.tif'])
   })
 
-  it('begins anew for another key, and leaves the finished raster until then', async () => {
+  it('starts again for another key, and leaves the finished raster in place until then', async () => {
     const path = join(folder, 'labels.tif')
     await writeLabels(path, fileOf(width, height, tile), read, signal)
     await copyFile(path, join(folder, 'before.tif'))
@@ -122,13 +122,13 @@ describe('label raster', () => {
     await anew.pause()
   })
 
-  it('takes 64-bit offsets only where it could need them', () => {
+  it('uses 64-bit offsets only if it could need them', () => {
     expect(needsBigTiff({ width: 20000, height: 20000, tile: 512 })).toBe(false)
     expect(needsBigTiff({ width: 60000, height: 60000, tile: 512 })).toBe(true)
   })
 })
 
-/** Patches by flood fill. */
+/** Finds patches by flood fill. */
 function floodFill(
   values: Uint8Array,
   width: number,
@@ -173,7 +173,7 @@ describe('clean-up', () => {
   const width = 230
   const values = speckled(width, 190, 6, uniformFrom(3))
 
-  it('takes the most frequent label of the square about each pixel, whatever the windows', async () => {
+  it('gives each pixel the most frequent label in the square around it, whatever the windows', async () => {
     const height = values.length / width
     const slow = Uint8Array.from(values, (own, i) => {
       if (own === 255) return 255
@@ -191,7 +191,7 @@ describe('clean-up', () => {
   })
 
   it.each([5, 40, 400])(
-    'leaves no patch of fewer than %d pixels beside a larger one, whatever the windows',
+    'leaves no patch of fewer than %d pixels next to a larger one, whatever the windows',
     async (least) => {
       const source = cleaned(labelsOf(values, width), { sieve: { value: least, unit: 'px' } })
       const whole = await readAll(source, 500)
@@ -203,14 +203,14 @@ describe('clean-up', () => {
       const small = sizes.filter((size, patch) => size < least && labels[patch] !== 255)
       expect(small).toEqual([])
       const before = floodFill(values, width, true)
-      // Large patches stay as they are, and what has no label stays without.
+      // Large patches stay unchanged, and pixels without a label stay without one.
       values.forEach((value, i) => {
         if (value === 255 || before.sizes[before.of[i]] >= least) expect(whole[i]).toBe(value)
       })
     }
   )
 
-  it('lets a patch join the neighbour with which it shares the longest border', async () => {
+  it('joins a patch to the neighbour with the longest shared border', async () => {
     const rows = ['0000000111', '0000020111', '0000002111', '0000002111']
     const small = Uint8Array.from(rows.join(''), Number)
     const sieved = await readAll(cleaned(labelsOf(small, 10), { sieve: { value: 5, unit: 'px' } }), 10)
@@ -222,7 +222,7 @@ describe('clean-up', () => {
     ])
   })
 
-  it('knows square metres, and says so where they are unknown', async () => {
+  it('accepts square metres, and reports when they are unknown', async () => {
     const quarters: GroundAreas = { middle: 0.25, at: () => 0.25, add: () => undefined, within: () => 0 }
     const inMetres = await readAll(
       cleaned(labelsOf(values, width), { sieve: { value: 10, unit: 'm2' } }, quarters),
@@ -235,7 +235,7 @@ describe('clean-up', () => {
   })
 })
 
-/** Labels of the pixels whose centres lie in polygons, by the crossings of each row. */
+/** Returns the labels of pixels whose centres are inside polygons, from the crossings of each row. */
 function drawn(polygons: readonly PatchPolygon[], width: number, height: number): Uint8Array {
   const values = new Uint8Array(width * height).fill(255)
   for (const { label, rings } of polygons) {
@@ -259,32 +259,29 @@ function drawn(polygons: readonly PatchPolygon[], width: number, height: number)
 }
 
 describe('polygons', () => {
-  it.each([1, 2, 3, 4, 5, 6])(
-    'of random labels draw exactly those labels, one for each patch (seed %d)',
-    async (seed) => {
-      const uniform = uniformFrom(seed, 9)
-      const [width, height] = [20 + Math.floor(60 * uniform()), 15 + Math.floor(50 * uniform())]
-      const values = speckled(width, height, 2 + (seed % 4), uniform, seed === 6 ? 1 : 0.25)
-      const polygons = await polygonsOf(labelsOf(values, width), 0, signal)
-      expect(Buffer.compare(Buffer.from(drawn(polygons, width, height)), Buffer.from(values))).toBe(0)
-      const { sizes, labels } = floodFill(values, width, false)
-      const area = ({ rings }: PatchPolygon): number => -rings.reduce((sum, ring) => sum + doubledArea(ring), 0) / 2
-      expect(polygons.map(area).sort((a, b) => a - b)).toEqual(
-        sizes.filter((_, patch) => labels[patch] !== 255).sort((a, b) => a - b)
-      )
-      for (const { rings } of polygons) {
-        expect(doubledArea(rings[0])).toBeLessThan(0)
-        for (const hole of rings.slice(1)) expect(doubledArea(hole)).toBeGreaterThan(0)
-        for (const ring of rings) {
-          const corners = Array.from({ length: ring.length / 2 - 1 }, (_, i) => `${ring[2 * i]} ${ring[2 * i + 1]}`)
-          expect(new Set(corners).size, 'no ring touches itself').toBe(corners.length)
-        }
+  it.each([1, 2, 3, 4, 5, 6])('of random labels draw exactly those labels, one per patch (seed %d)', async (seed) => {
+    const uniform = uniformFrom(seed, 9)
+    const [width, height] = [20 + Math.floor(60 * uniform()), 15 + Math.floor(50 * uniform())]
+    const values = speckled(width, height, 2 + (seed % 4), uniform, seed === 6 ? 1 : 0.25)
+    const polygons = await polygonsOf(labelsOf(values, width), 0, signal)
+    expect(Buffer.compare(Buffer.from(drawn(polygons, width, height)), Buffer.from(values))).toBe(0)
+    const { sizes, labels } = floodFill(values, width, false)
+    const area = ({ rings }: PatchPolygon): number => -rings.reduce((sum, ring) => sum + doubledArea(ring), 0) / 2
+    expect(polygons.map(area).sort((a, b) => a - b)).toEqual(
+      sizes.filter((_, patch) => labels[patch] !== 255).sort((a, b) => a - b)
+    )
+    for (const { rings } of polygons) {
+      expect(doubledArea(rings[0])).toBeLessThan(0)
+      for (const hole of rings.slice(1)) expect(doubledArea(hole)).toBeGreaterThan(0)
+      for (const ring of rings) {
+        const corners = Array.from({ length: ring.length / 2 - 1 }, (_, i) => `${ring[2 * i]} ${ring[2 * i + 1]}`)
+        expect(new Set(corners).size, 'no ring touches itself').toBe(corners.length)
       }
     }
-  )
+  })
 
-  it('are linear in the nodes of a ring, and given up when they are cancelled', async () => {
-    // One patch between teeth: a ring with two nodes for each pixel of its length.
+  it('take time linear in the nodes of a ring, and stop when they are cancelled', async () => {
+    // One patch between teeth: a ring with two nodes per pixel of its length.
     const teeth = (length: number): Uint8Array =>
       Uint8Array.from({ length: 3 * length }, (_, i) =>
         Math.floor(i / length) === 1 ? 0 : 1 + (i % 2) + 2 * Math.floor(i / length)
@@ -298,7 +295,7 @@ describe('polygons', () => {
     await expect(given).rejects.toMatchObject({ name: 'Cancelled' })
   })
 
-  it('share simplified borders: their areas add up to all that is labelled', async () => {
+  it('share simplified borders, so that their areas add up to everything labelled', async () => {
     const values = speckled(160, 140, 5, uniformFrom(8), 0.02)
     const polygons = await polygonsOf(labelsOf(values, 160), 0.5, signal)
     const exact = await polygonsOf(labelsOf(values, 160), 0, signal)
@@ -308,7 +305,7 @@ describe('polygons', () => {
     const total = (list: readonly PatchPolygon[]): number =>
       -list.reduce((sum, { rings }) => sum + rings.reduce((a, ring) => a + doubledArea(ring), 0), 0) / 2
     expect(Math.abs(total(polygons) / total(exact) - 1)).toBeLessThan(1e-3)
-    // What differs lies within half a pixel of a border.
+    // Differences are within half a pixel of a border.
     const wrong = drawn(polygons, 160, 140).filter((value, i) => value !== values[i]).length
     expect(wrong / values.length).toBeLessThan(0.02)
   })

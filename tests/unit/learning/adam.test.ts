@@ -5,7 +5,7 @@ import { correctedRate } from '../../../src-main/learning/trainingStep.ts'
 import { stepFixture } from '../../fixtures/step.ts'
 
 describe('Adam', () => {
-  it('moves every weight as the algorithm of the paper (§2, efficient order) says, from the very gradients of the step', async () => {
+  it('updates every weight as the paper does (§2, efficient order), from the gradients of the step', async () => {
     const { program, inputs, state } = stepFixture()
     const execution = executeEagerly('cpu', program, state)
     const name = 'trunk1/filter'

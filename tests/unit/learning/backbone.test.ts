@@ -32,8 +32,8 @@ async function opened(name: string, options: Parameters<typeof drawNetwork>[1] =
   return frozenTrunk(file, await frameOf(file), FED, 'digest')
 }
 
-describe('a network of others', () => {
-  it('gives the features that it gives by itself, each band scaled and shifted as it wants', async () => {
+describe('a pretrained network', () => {
+  it('gives the features that it gives on its own, with each band scaled and shifted as required', async () => {
     const side = 64
     const ours = await opened('plain')
     const values = picture(side)
@@ -49,27 +49,27 @@ describe('a network of others', () => {
   })
 
   it.each([
-    ['as a list of patches behind a token for all', { tokens: true }],
+    ['as a list of patches after a class token', { tokens: true }],
     ['with its bands last', { channelsLast: true }],
-    ['in parts where it takes one size alone', { side: 64 }],
+    ['in parts where it accepts a single size', { side: 64 }],
     ['in parts of one size, as a list', { side: 96, tokens: true }]
-  ])('gives the same %s', async (name, options) => {
+  ])('gives the same features %s', async (name, options) => {
     const side = 160
     const [plain, other] = [await opened('same'), await opened(name.replaceAll(' ', '-'), options)]
     const values = picture(side)
     const [expected, found] = [await plain.features(values, side), await other.features(values, side)]
     expect(found).toHaveLength(expected.length)
-    // Its second layer sees one feature further, and parts go without their borders.
+    // Its second layer sees one feature further, and the borders between parts are discarded.
     found.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 4))
   })
 
-  it('is continued where a window is smaller than its only size', async () => {
+  it('repeats the border where a window is smaller than its only size', async () => {
     const found = await (await opened('large', { side: 128 })).features(picture(64), 64)
     expect(found).toHaveLength((64 / DRAWN.stride) ** 2 * DRAWN.channels)
     expect(found.every(Number.isFinite)).toBe(true)
   })
 
-  it('lies between its places as straight lines do', () => {
+  it('is interpolated linearly between its positions', () => {
     const architecture = {
       bands: 3,
       layers: trunk('A,A', 1),
@@ -77,7 +77,7 @@ describe('a network of others', () => {
       heads: []
     }
     expect(windowStep(architecture)).toBe(28)
-    // A plane: f = 3x − 2y + 1 and its opposite at the middle of each place.
+    // A plane: f = 3x − 2y + 1 and its negative at the middle of each position.
     const [across, window, margin] = [8, 112, 28]
     const at = (i: number): number => (i + 0.5) * 14
     const values = Float32Array.from({ length: across * across * 2 }, (_, i) => {
@@ -96,17 +96,17 @@ describe('a network of others', () => {
     }
   })
 
-  it('tells its notes', async () => {
+  it('returns its metadata', async () => {
     const path = join(folder, 'notes.onnx')
     await drawNetwork(path, { notes: { image_mean: '[0.1,0.2,0.3]', author: 'söme one' } })
     expect(notesOfNetwork(await readFile(path))).toEqual({ image_mean: '[0.1,0.2,0.3]', author: 'söme one' })
   })
 
-  it('is refused in words where it has no place for the parts of an image, or is no network', async () => {
+  it('is rejected with a reason where it has no position for the parts of an image or is not a network', async () => {
     const path = join(folder, 'pooled.onnx')
     await drawNetwork(path, { pooled: true })
     await expect(openNetworkFile(path).then(frameOf)).rejects.toThrow(
-      'none of its outputs has a place for every part of the image (classes: 1 × 12)'
+      'none of its outputs is a feature map (classes: 1 × 12)'
     )
     await writeFile(join(folder, 'text.onnx'), 'no network')
     await expect(openNetworkFile(join(folder, 'text.onnx'))).rejects.toThrow()

@@ -11,7 +11,7 @@ const onLine = (...values: number[]): { values: Float32Array; count: number; wid
   width: 1
 })
 
-/** Of each node the clusters that it holds. */
+/** Returns the clusters of each node. */
 function membersOf({ count, joins }: ClusterTree): number[][] {
   const members: number[][] = Array.from({ length: count }, (_, i) => [i])
   for (const {
@@ -21,7 +21,7 @@ function membersOf({ count, joins }: ClusterTree): number[][] {
   return members
 }
 
-/** How far apart two groups are, from all their members. */
+/** Distance between two groups, computed from all their members. */
 function slowly(linkage: Linkage, points: number[][], masses: number[], a: number[], b: number[]): number {
   if (linkage === 'average')
     return (
@@ -43,7 +43,7 @@ function slowly(linkage: Linkage, points: number[][], masses: number[], a: numbe
 
 describe('a tree of clusters', () => {
   it.each<Linkage>(['average', 'ward'])(
-    'joins at each step the two nearest groups by all their members, by %s linkage',
+    'joins the two nearest groups at each step, measured over all their members, by %s linkage',
     (linkage) => {
       const uniform = uniformFrom(2)
       const points = Array.from({ length: 12 }, () => [uniform(), uniform(), uniform()])
@@ -84,13 +84,13 @@ describe('a tree of clusters', () => {
     expect(cutTree(tree, 8)).toEqual([0, 1, 2, 3, 4])
   })
 
-  it('lets clusters without pixels join at once, by Ward’s linkage', () => {
+  it('joins clusters without pixels first, with Ward linkage', () => {
     expect(clusterTree(onLine(0, 5, 100), [0.5, 0.5, 0], 'ward').joins[0].parts).toContain(2)
   })
 })
 
-describe('the curve of decisions', () => {
-  it('is the best of all ways to choose so many nodes that hold every cluster once', () => {
+describe('the decision curve', () => {
+  it('is the best of all choices of n nodes that cover every cluster once', () => {
     const uniform = uniformFrom(4)
     const confusion = Array.from({ length: 9 }, () => Array.from({ length: 3 }, () => Math.floor(uniform() ** 3 * 100)))
     const tree = clusterTree(
@@ -101,7 +101,7 @@ describe('the curve of decisions', () => {
     const members = membersOf(tree)
     const pixels = confusion.flat().reduce((a, b) => a + b)
     const best = Array<number>(9).fill(0)
-    /** All choices below a node: the node itself, or choices below both of its parts. */
+    /** Returns all choices below a node: the node itself, or choices below both of its parts. */
     const choices = (node: number): number[][] => {
       if (node < 9) return [[node]]
       const [a, b] = tree.joins[node - 9].parts

@@ -7,7 +7,7 @@ import { normalFrom, uniformFrom } from '../../../src-main/learning/random.ts'
 const { signal } = new AbortController()
 const COUNT = 12_000
 
-/** Two blocks of normal numbers, of which each dimension of one correlates with that of the other. */
+/** Draws two blocks of normal numbers whose dimensions correlate pairwise. */
 function gaussians(rho: number, width: number): { x: Points; y: Points; both: Points } {
   const normal = normalFrom(uniformFrom(31))
   const [x, y, both] = [[], [], []] as [Float32Array[], Float32Array[], Float32Array[]]
@@ -22,12 +22,12 @@ function gaussians(rho: number, width: number): { x: Points; y: Points; both: Po
 }
 const truth = (rho: number, width: number): number => -0.5 * width * Math.log(1 - rho * rho)
 
-describe('what features tell', () => {
+describe('mutual information of features', () => {
   it.each([
     [0, 2],
     [0.5, 2],
     [0.9, 2]
-  ])('comes to −½ ln(1 − ρ²) a dimension for Gaussians of ρ = %f in %i dimensions', async (rho, width) => {
+  ])('is −½ ln(1 − ρ²) per dimension for Gaussians with ρ = %f in %i dimensions', async (rho, width) => {
     const { x, y } = gaussians(rho, width)
     expect(
       Math.abs((await mutualInformation(onnxruntimeBackend(), x, y, uniformFrom(1), signal)) - truth(rho, width))
@@ -35,8 +35,8 @@ describe('what features tell', () => {
   })
 })
 
-describe('how features depend on each other', () => {
-  it.each([0, 0.8])('comes to the total correlation of Gaussians of ρ = %f', async (rho) => {
+describe('dependency between features', () => {
+  it.each([0, 0.8])('is the total correlation of Gaussians with ρ = %f', async (rho) => {
     const { both } = gaussians(rho, 2)
     expect(
       Math.abs((await dependency(onnxruntimeBackend(), both, uniformFrom(2), signal)) - truth(rho, 2))

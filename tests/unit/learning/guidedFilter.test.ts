@@ -11,7 +11,7 @@ const FILTER = { box: 21, epsilon: 0.05 }
 const STRIDE = 4
 const REACH = 5
 
-/** Equations 5, 6 and 8 of He, Sun, Tang 2010, pixel by pixel; weights count where there are any. */
+/** Equations 5, 6 and 8 of He, Sun, Tang 2010, pixel by pixel, with weights. */
 function direct(
   map: number[][][],
   guide: number[][],
@@ -51,7 +51,7 @@ function drawn(masked: boolean): { map: tf.Tensor4D; guide: tf.Tensor4D; share: 
 }
 
 describe('the guided filter', () => {
-  it.each([false, true])('is the direct formula at every pixel, with a mask: %s', (masked) => {
+  it.each([false, true])('equals the direct formula at every pixel (masked: %s)', (masked) => {
     const { map, guide, share } = drawn(masked)
     const found = guidedFilter(map, guide, FILTER, STRIDE, masked ? share : undefined)
     const border = filterReach(FILTER, STRIDE)
@@ -64,14 +64,14 @@ describe('the guided filter', () => {
     ]
     for (let y = border; y < H - border; y++) {
       for (let x = border; x < W - border; x++) {
-        if (masked && x > 11) continue // Boxes that hold nothing have no model.
+        if (masked && x > 11) continue // Boxes without data have no model.
         for (let k = 0; k < C; k++)
           expect(values[y - border][x - border][k]).toBeCloseTo(direct(maps, guides, weights, [y, x], k), 4)
       }
     }
   })
 
-  it('keeps the sum of probabilities, and goes on with the slopes between its pixels', () => {
+  it('keeps the sum of probabilities, and continues along the slopes between its pixels', () => {
     const { map, guide } = drawn(false)
     const { values, slopes, guide: inner } = guidedFilter(map, guide, FILTER, STRIDE)
     for (const sum of tf.sum(values, 3).dataSync()) expect(sum).toBeCloseTo(1, 5)

@@ -25,7 +25,7 @@ const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Math.sqrt(Array.from(a).reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0))
 const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0)
 
-/** Blobs of several sizes in each band: something to deform. */
+/** Draws blobs of several sizes in each band: something to deform. */
 function scenery(bands: number, side: number, seed: number): CellPicture {
   const uniform = uniformFrom(seed)
   const blobs = Array.from({ length: 12 * bands }, () => ({
@@ -48,7 +48,7 @@ function scenery(bands: number, side: number, seed: number): CellPicture {
   return { bands, side, values }
 }
 
-describe('Wasserstein distance', () => {
+describe('the Wasserstein distance', () => {
   const gaussian = (side: number, row: number, column: number, deviation: number) =>
     massOf(
       Array.from({ length: side * side }, (_, i) =>
@@ -73,12 +73,12 @@ describe('Wasserstein distance', () => {
     }
   )
 
-  it('of pictures far apart is that of exact transport', () => {
+  it('of images far apart equals exact transport', () => {
     const [a, b] = [gaussian(7, 1.5, 1.5, 0.8), gaussian(7, 4.5, 4, 1)]
     expect(Math.sqrt(squaredWasserstein(a, b, 7)) / Math.sqrt(exactTransport(a, b, 7))).toBeCloseTo(1, 1)
   })
 
-  it('of exact transport itself, the oracle, is known where all brightness moves alike', () => {
+  it('of the oracle, exact transport, is known where all brightness moves by the same amount', () => {
     const at = (cell: number) => Float64Array.from({ length: 9 }, (_, i) => Number(i === cell))
     expect(exactTransport(at(0), at(8), 3)).toBeCloseTo(8, 10)
     expect(exactTransport([0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5], 2)).toBeCloseTo(1, 10)
@@ -92,7 +92,7 @@ describe('the projection onto a Wasserstein ball, eq. 7', () => {
   const target = massOf(centre.map((value) => value * (0.4 + 1.2 * uniform())))!
 
   it.each([0.03, 0.1, 0.2, 0.4])(
-    'lies in the ball, by exact transport, and is nearer than any mixture that does: radius %d',
+    'stays in the ball, by exact transport, and is nearer than any mixture in it: radius %d',
     (radius) => {
       const near = projectOntoBall(centre, target, side, radius)
       expect(sum(near)).toBeCloseTo(1, 9)
@@ -106,7 +106,7 @@ describe('the projection onto a Wasserstein ball, eq. 7', () => {
     }
   )
 
-  it('stays in the ball where the target is as far as can be, or dark', () => {
+  it('stays in the ball where the target is at the farthest corner or almost dark', () => {
     const corner = Float64Array.from({ length: side * side }, (_, i) => Number(i === 0))
     const other = Float64Array.from({ length: side * side }, (_, i) => Number(i === side * side - 1))
     for (const [from, to] of [
@@ -153,7 +153,7 @@ describe('an adversarial deformation', () => {
   const turns = ({ picture, classifier }: (typeof cases)[number], field: Field): boolean =>
     countedAs(classifier(deformed(picture, field).values)) !== countedAs(classifier(picture.values))
 
-  it.each(cases)('turns the decision with a field as small as a search finds: picture $seed', (one) => {
+  it.each(cases)('changes the class with a field as small as one found by search: image $seed', (one) => {
     const found = adversarialDeformation(one.classifier, one.picture, 40)
     expect(turns(one, found)).toBe(true)
     const uniform = uniformFrom(one.seed, 7)
@@ -163,7 +163,7 @@ describe('an adversarial deformation', () => {
       field[0].map((value) => value * factor),
       field[1].map((value) => value * factor)
     ]
-    /** The smallest multiple that turns it, by halving. */
+    /** Finds the smallest multiple that changes the class, by bisection. */
     const least = (field: Field): Field | undefined => {
       if (!turns(one, field)) return undefined
       let [low, high] = [0, 1]
@@ -192,14 +192,14 @@ describe('an adversarial deformation', () => {
     expect(normOf(found)).toBeLessThan(1.35 * normOf(best))
   })
 
-  it('leaves a picture alone on which nothing can move', () => {
+  it('leaves an image unchanged in which no movement has an effect', () => {
     const even = { bands: 1, side: 8, values: new Float32Array(64).fill(0.5) }
     const classifier = randomClassifier(1, 8, uniformFrom(1))
     expect(adefStep(classifier, even)).toBeUndefined()
     expect(normOf(adversarialDeformation(classifier, even, 5))).toBe(0)
   })
 
-  it('has its reciprocal, in pixels of the crop', () => {
+  it('has a reciprocal, in pixels of the crop', () => {
     const { values } = scenery(3, 80, 9)
     const views = { ...recipeOf({ preset: 'quick' }).views, adef: { steps: 20 } }
     const step = adversarialStep(views, values, 3, 80, uniformFrom(4))
@@ -214,7 +214,7 @@ describe('an adversarial deformation', () => {
     expect(longest).toBeGreaterThan(0.05)
   })
 
-  it('within a ball, Algorithm 1: stays in it, goes on where what has changed is not yet likely to be all, and does nothing where no step fits in', () => {
+  it('stays in the ball (Algorithm 1), goes on while large changes are unlikely, and stops if no step fits', () => {
     const [far, near] = [
       { epsilon: 0.3, eta: 0.05 },
       { epsilon: 0.3, eta: 100 }
@@ -248,7 +248,7 @@ describe('brightness moved within a ball', () => {
   const bandMass = ({ values, side }: CellPicture, band: number) =>
     massOf(values.subarray(band * side * side, (band + 1) * side * side))!
 
-  it('against a random classifier turns more decisions than as much noise does', () => {
+  it('changes more decisions against a random classifier than noise of the same size does', () => {
     const [epsilon, side] = [0.12, 6]
     let [attacked, noisy] = [0, 0]
     for (let seed = 1; seed <= 30; seed++) {
@@ -269,7 +269,7 @@ describe('brightness moved within a ball', () => {
     expect(attacked).toBeGreaterThan(8)
   }, 60_000)
 
-  it('at random lies in the ball, nearer the less likely far moves are, eq. 6', () => {
+  it('stays in the ball at random, and nearer the less likely long moves are, eq. 6', () => {
     const picture = scenery(1, 6, 4)
     const moved = (eta: number): number[] =>
       Array.from({ length: 20 }, (_, seed) =>
@@ -286,7 +286,7 @@ describe('brightness moved within a ball', () => {
     expect(sum(near)).toBeLessThan(0.7 * sum(far))
   })
 
-  it('changes a crop of any bands in place, keeps what is dark dark, and does nothing unless asked', () => {
+  it('changes a crop with any bands in place, keeps dark pixels dark, and does nothing unless asked', () => {
     const views = recipeOf({ preset: 'quick' }).views
     const { values } = scenery(5, 48, 2)
     values.fill(0, 0, 48 * 48)
@@ -305,7 +305,7 @@ describe('brightness moved within a ball', () => {
     expect(distance(values, before)).toBeGreaterThan(0.1)
   })
 
-  it('is sought on means of cells where a crop is large', () => {
+  it('is sought on averaged cells where a crop is large', () => {
     const { side, values } = cellsOf(
       Float32Array.from({ length: 100 * 100 }, (_, i) => Math.floor(i / 100) / 100),
       1,

@@ -18,7 +18,7 @@ describe('the manifold layer', () => {
   const places = tf.tensor2d(Float32Array.from({ length: channels * 2 }, normal), [channels, 2])
   const noise = tf.tensor2d(Float32Array.from({ length: inputs * 2 }, normal), [inputs, 2])
 
-  it('puts an input at the mean of its channels, as spread out as these are', () => {
+  it('places an input at the mean of its channels, with their spread', () => {
     const { centre, variance } = latentOf(activity, places, 0)
     const [y, e, z, v] = [activity, places, centre, variance].map((tensor) => tensor.arraySync())
     for (let i = 0; i < inputs; i++) {
@@ -33,7 +33,7 @@ describe('the manifold layer', () => {
     }
   })
 
-  it('bounds information as the paper writes it: densities in loops', () => {
+  it('bounds information as in the paper, with densities in loops', () => {
     const latent = latentOf(activity, places, 0.1)
     const [z, v, n] = [latent.centre, latent.variance, noise].map((tensor) => tensor.arraySync())
     const density = (at: number[], j: number): number =>
@@ -68,10 +68,10 @@ describe('the manifold layer', () => {
     })
   })
 
-  it('lays channels that inputs activate together side by side: a ring comes out as a ring', async () => {
+  it('places channels that inputs activate together next to each other, so that a ring stays a ring', async () => {
     const count = 24
     const uniform = uniformFrom(5)
-    // Inputs are angles, channels prefer one each.
+    // Inputs are angles; each channel prefers one.
     const rows = Array.from({ length: 4000 }, () => {
       const angle = 2 * Math.PI * uniform()
       const scores = Array.from({ length: count }, (_, k) => Math.exp(8 * Math.cos(angle - (2 * Math.PI * k) / count)))
@@ -97,7 +97,7 @@ describe('the manifold layer', () => {
       (sum, _, k) => sum + nearest(k).filter((other) => [1, count - 1].includes(Math.abs(other - k))).length,
       0
     )
-    // By chance two in twenty-three would be.
+    // By chance it would be 2 of 23.
     expect(right / (2 * count)).toBeGreaterThan(0.5)
   })
 })

@@ -26,7 +26,10 @@ beforeAll(() => tf.setBackend('cpu'))
 describe('lower bounds of information', () => {
   const normal = normalFrom(uniformFrom(3))
   const count = 400
-  /** `T(a, b) = ln p(a, b) / (p(a) p(b))` of Gaussians, the score that makes the bounds tight, of all pairs of `count` draws. */
+  /**
+   * Scores `T(a, b) = ln p(a, b) / (p(a) p(b))` of Gaussians for all pairs of `count` draws; this score makes the
+   * bounds tight.
+   */
   function scoresOf(rho: number): tf.Tensor2D {
     const a = Array.from({ length: count }, normal)
     const b = a.map((value) => rho * value + Math.sqrt(1 - rho * rho) * normal())
@@ -39,7 +42,7 @@ describe('lower bounds of information', () => {
   }
   const together = (): tf.Tensor2D => togetherMask(count, 1)
 
-  it.each([0.3, 0.6, 0.9])('come to −½ ln(1 − ρ²) of Gaussians that correlate by %f', (rho) => {
+  it.each([0.3, 0.6, 0.9])('are −½ ln(1 − ρ²) for Gaussians that correlate by %f', (rho) => {
     const truth = -0.5 * Math.log(1 - rho * rho)
     const scores = scoresOf(rho)
     expect(ESTIMATORS.dv(scores, together()).dataSync()[0]).toBeGreaterThan(truth - 0.15)
@@ -47,7 +50,7 @@ describe('lower bounds of information', () => {
     expect(Math.abs(ESTIMATORS.infonce(scores, together()).dataSync()[0] - truth)).toBeLessThan(0.15)
   })
 
-  it('are nothing where the score says nothing, and never more than the logarithm of all rows', () => {
+  it('are zero where the score is uninformative, and never exceed the logarithm of the number of rows', () => {
     expect(ESTIMATORS.infonce(tf.zeros([8, 8]), togetherMask(8, 1)).dataSync()[0]).toBeCloseTo(0, 5)
     expect(ESTIMATORS.dv(tf.zeros([8, 8]), togetherMask(8, 1)).dataSync()[0]).toBeCloseTo(0, 5)
     expect(ESTIMATORS.jsd(tf.zeros([8, 8]), togetherMask(8, 1)).dataSync()[0]).toBeCloseTo(0, 5)
@@ -57,7 +60,7 @@ describe('lower bounds of information', () => {
     )
   })
 
-  it('are their formulas, written as loops', () => {
+  it('equal their formulas, written as loops', () => {
     const [columns, each] = [3, 2]
     const scores = Array.from({ length: columns * each }, () => Array.from({ length: columns }, normal))
     const own = (row: number): number => Math.floor(row / each)
@@ -82,7 +85,7 @@ describe('lower bounds of information', () => {
     expect(ESTIMATORS.infonce(tensor, mask).dataSync()[0]).toBeCloseTo(mean(contrast), 4)
   })
 
-  it('hold back gradients where they are told to', () => {
+  it('stop gradients where they should', () => {
     const gradient = tf.grad((x) => tf.sum(tf.mul(x, held(x))))(tf.tensor1d([2, 3]))
     expect([...gradient.dataSync()]).toEqual([2, 3])
   })
@@ -111,7 +114,7 @@ interface Case {
   name: string
   method: Exclude<LearntMethod, 'information'>
   deepInfomax?: DeepInfomax
-  /** What it strives for moves along: not the loss falls, but what is told rises. */
+  /** Whether the target moves along, so that the estimate rises but the loss need not fall. */
   moves?: boolean
 }
 const CASES: Case[] = [
@@ -122,7 +125,7 @@ const CASES: Case[] = [
     deepInfomax: { ...INFOMAX, gamma: 0, estimator: 'jsd', scores: 'concat' }
   },
   {
-    name: 'deep-infomax, Donsker and Varadhan, the whole alone',
+    name: 'deep-infomax, Donsker and Varadhan, global only',
     method: 'deep-infomax',
     deepInfomax: { ...INFOMAX, beta: 0, gamma: 0, estimator: 'dv' }
   },
@@ -138,7 +141,7 @@ const CASES: Case[] = [
   { name: 'embedded', method: 'embedded', moves: true }
 ]
 
-/** A step on three pairs of stripes, whose direction tells them apart. */
+/** A step on three pairs of striped images that differ in direction. */
 function stepOf({ method, deepInfomax }: Case) {
   const shape: StepShape = { method, deepInfomax: deepInfomax ?? INFOMAX, pairs: PAIRS, crop: CROP }
   const uniform = uniformFrom(4)
@@ -192,9 +195,9 @@ describe.each(CASES)('the method $name', (what) => {
         side,
         channels
       ])
-    // A pair that crosses the threshold would be a step: here all are alike.
+    // A pair that crosses the threshold would be a step in the loss, so all pairs count as alike here.
     if ('threshold' in fed) fed.threshold = tf.tensor1d([-1])
-    // By what the trunk or the heads give: the rest is the network's own, tested elsewhere.
+    // By the output of the trunk or the heads; the rest belongs to the network and is tested elsewhere.
     const x = objective.headParts.length === 2 ? map(5) : map(12)
     const lossOf = (value: tf.Tensor): tf.Scalar => {
       const heatmaps: Record<string, tf.Tensor4D[]> =
@@ -209,7 +212,7 @@ describe.each(CASES)('the method $name', (what) => {
     const gradient = tf.grad(lossOf)(x).dataSync()
     const largest = Math.max(...gradient.map(Math.abs))
     expect(largest).toBeGreaterThan(0)
-    // The places that move the loss most; the adversary's own loss does not reach the trunk.
+    // The places that affect the loss most. The adversary's own loss does not reach the trunk.
     const places = [...gradient.keys()].sort((a, b) => Math.abs(gradient[b]) - Math.abs(gradient[a])).slice(0, 8)
     const adversary = (what.deepInfomax?.gamma ?? 0) > 0
     for (const i of adversary ? [] : places) {
@@ -222,7 +225,7 @@ describe.each(CASES)('the method $name', (what) => {
     }
   })
 
-  it('learns nothing from where there is no data', () => {
+  it('learns nothing where there is no data', () => {
     const { objective, feed, weights, batch } = stepOf(what)
     if (objective.headParts.length === 2) return
     const side = CROP / 4
@@ -251,7 +254,7 @@ describe.each(CASES)('the method $name', (what) => {
     expect(most(tf.mul(gradient, share))).toBeGreaterThan(0)
   })
 
-  it('is the same recorded as it is eagerly, and learns', async () => {
+  it('gives the same results recorded and eagerly, and learns', async () => {
     const { program, feed, state } = stepOf(what)
     const [expected, found] = [
       executeEagerly('cpu', program, state),
@@ -274,7 +277,7 @@ describe.each(CASES)('the method $name', (what) => {
 })
 
 describe('adaptive clustering', () => {
-  it('makes sure pairs more alike and others less, by the cross-entropy of their cosines, written as loops', () => {
+  it('makes confident pairs more alike and others less, by the cross-entropy of cosines, in loops', () => {
     const what: Case = { name: 'adaptive', method: 'adaptive' }
     const { objective } = stepOf(what)
     const [side, clusters] = [CROP / 4, { A: 5, B: 3 }]
@@ -316,7 +319,7 @@ describe('adaptive clustering', () => {
 })
 
 describe('embedded clustering', () => {
-  it('draws assignments towards their own sharpened version, held still: loss and gradient in loops', () => {
+  it('draws assignments towards their own sharpened, fixed version: loss and gradient in loops', () => {
     const { objective } = stepOf({ name: 'embedded', method: 'embedded' })
     const [side, channels, clusters] = [CROP / 4, 12, { A: 5, B: 3 }]
     const normal = normalFrom(uniformFrom(8))

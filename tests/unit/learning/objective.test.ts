@@ -20,7 +20,7 @@ const randomMap = (shape: [number, number, number, number]): tf.Tensor4D =>
 
 beforeAll(() => tf.setBackend('cpu'))
 
-/** Eq. (8) of the IID paper as it is written: a loop over samples, pixels, displacements and pairs of clusters. */
+/** Eq. (8) of the IID paper as written: a loop over samples, pixels, displacements and pairs of clusters. */
 function jointByLoops(first: number[][][][], second: number[][][][], radius: number): number[] {
   const [n, h, w, C] = [first.length, first[0].length, first[0][0].length, first[0][0][0].length]
   const P = Array<number>(C * C).fill(0)
@@ -55,7 +55,7 @@ function gradientError(f: (x: tf.Tensor) => tf.Scalar, x: tf.Tensor, step = 1e-2
   return worst
 }
 
-describe('joint over displacements', () => {
+describe('the joint over displacements', () => {
   it.each([0, 1, 3])('equals the four-fold loop for radius %i', (radius) => {
     const [first, second] = [randomMap([2, 6, 5, 3]), randomMap([2, 6, 5, 3])]
     const expected = jointByLoops(first.arraySync(), second.arraySync(), radius)
@@ -63,7 +63,7 @@ describe('joint over displacements', () => {
     expected.forEach((p, k) => expect(found[k]).toBeCloseTo(p, 6))
   })
 
-  it('counts no pixel that is masked', () => {
+  it('does not count masked pixels', () => {
     const [first, second] = [randomMap([1, 4, 4, 2]), randomMap([1, 4, 4, 2])]
     const mask = tf.tensor4d([1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0], [1, 4, 4, 1])
     const part = (map: tf.Tensor4D): number[][][][] =>
@@ -76,7 +76,7 @@ describe('joint over displacements', () => {
     expected.forEach((p, k) => expect(found[k]).toBeCloseTo(p, 6))
   })
 
-  it('refuses maps of different shape', () => {
+  it('rejects maps of different shapes', () => {
     expect(() => jointOverDisplacements(randomMap([1, 4, 4, 2]), randomMap([1, 4, 3, 2]), 1)).toThrow('4')
   })
 
@@ -90,7 +90,7 @@ describe('joint over displacements', () => {
   })
 })
 
-describe('joint through interpolation', () => {
+describe('the joint through interpolation', () => {
   const coarse = 4
   const fine = 16
 
@@ -167,7 +167,7 @@ describe('joints of single displacements', () => {
       coarse
     ])
 
-  it('add up to the joint of all of them, each weighed by its pixels', () => {
+  it('add up to the pooled joint, each weighted by its pixels', () => {
     const [first, second] = [randomMap([1, coarse, coarse, 3]), randomMap([1, coarse, coarse, 3])]
     const single = jointThroughInterpolation(first, second, stacked(0), stacked(1)).arraySync()
     const pooled = jointThroughInterpolation(
@@ -186,7 +186,7 @@ describe('joints of single displacements', () => {
     )
   })
 
-  it('give the mean of their informations', () => {
+  it('give the mean of their information', () => {
     const joints = [
       [
         [0.4, 0.1],
@@ -218,7 +218,7 @@ describe('joints of single displacements', () => {
     expect(gradientError(f, tf.randomNormal([1, coarse, coarse, 3], 0, 1, 'float32', 12), 1e-1)).toBeLessThan(1e-2)
   })
 
-  it('are the same, with the same gradients, when they are taken in parts', () => {
+  it('have the same values and gradients when processed in parts', () => {
     const [first, second] = [randomMap([1, coarse, coarse, 3]), randomMap([1, coarse, coarse, 3])]
     const information =
       (most?: number) =>
@@ -285,7 +285,7 @@ describe('network layers', () => {
     expect(gradientError((b) => through(input, gamma, b), beta, 3e-3)).toBeLessThan(1e-2)
   })
 
-  it('convolve with dilation with the gradient of finite differences', () => {
+  it('convolve with dilation and the gradient of finite differences', () => {
     const [x, filter] = [
       tf.randomNormal([1, 6, 6, 2], 0, 1, 'float32', 1) as tf.Tensor4D,
       tf.randomNormal([3, 3, 2, 3], 0, 1, 'float32', 2) as tf.Tensor4D

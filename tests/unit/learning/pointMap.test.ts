@@ -3,7 +3,7 @@ import { mapOfPoints } from '../../../src-main/learning/pointMap.ts'
 import { normalFrom, uniformFrom } from '../../../src-main/learning/random.ts'
 
 const width = 16
-/** Five clouds along a line in many dimensions. */
+/** Draws five clouds along a line in many dimensions. */
 function clouds(count: number): { values: Float32Array; count: number; width: number; of: number[] } {
   const normal = normalFrom(uniformFrom(3))
   const direction = Array.from({ length: width }, normal)
@@ -20,8 +20,8 @@ function clouds(count: number): { values: Float32Array; count: number; width: nu
 }
 const distance = (a: { x: number; y: number }, b: { x: number; y: number }): number => Math.hypot(a.x - b.x, a.y - b.y)
 
-describe('a map of many points', () => {
-  it('keeps together what is alike, and the order of what is not', () => {
+describe('the map of many points', () => {
+  it('keeps similar points together and preserves the order of the clouds', () => {
     const { of, ...points } = clouds(2000)
     const places = mapOfPoints(points, uniformFrom(1))
     const middle = Array.from({ length: 5 }, (_, cloud) => {
@@ -40,7 +40,7 @@ describe('a map of many points', () => {
     expect(mapOfPoints(points, uniformFrom(1))).toEqual(places)
   })
 
-  it.each([1, 2, 3])('has places for as few as %d, and for points that are all the same', (count) => {
+  it.each([1, 2, 3])('places as few as %d points, and points that are all the same', (count) => {
     for (const points of [clouds(count), { values: new Float32Array(count * width), count, width }]) {
       const places = mapOfPoints(points, uniformFrom(1))
       expect(places.length).toBe(count)

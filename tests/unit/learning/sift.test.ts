@@ -8,7 +8,7 @@ beforeAll(() => tf.setBackend('cpu'))
 
 const [SIDE, CELL] = [32, 4]
 
-/** A descriptor about a point as Lowe writes it down: a loop over the pixels of its window. */
+/** The descriptor around a point as Lowe defines it, in a loop over the pixels of its window. */
 function descriptorAt(grey: (x: number, y: number) => number, cx: number, cy: number): number[] {
   const bins = Array<number>(128).fill(0)
   for (let y = 0; y < SIDE; y++) {
@@ -34,7 +34,7 @@ function descriptorAt(grey: (x: number, y: number) => number, cx: number, cy: nu
 }
 
 describe('dense SIFT', () => {
-  it('is what a loop over the pixels of each window gives', () => {
+  it('equals a loop over the pixels of each window', () => {
     const normal = normalFrom(uniformFrom(6))
     const values = Float32Array.from({ length: SIDE * SIDE * 3 }, (_, i) => Math.sin(i / 40) + 0.4 * normal())
     const grey = (x: number, y: number): number =>
@@ -55,7 +55,7 @@ describe('dense SIFT', () => {
     }
   })
 
-  it('does not see the edge of what is without data', () => {
+  it('does not see the edge of missing data', () => {
     const valid = Float32Array.from({ length: 32 * 32 }, (_, i) => Number(i % 32 < 18))
     const image = tf.tensor4d(valid, [1, 32, 32, 1])
     const found = (mask?: tf.Tensor4D): number =>
@@ -65,7 +65,7 @@ describe('dense SIFT', () => {
     expect(denseSift(image, tf.ones([1, 32, 32, 1])).dataSync()).toEqual(denseSift(image).dataSync())
   })
 
-  it('says nothing of a flat image', () => {
+  it('is empty for a flat image', () => {
     expect(
       Math.max(...tf.slice(denseSift(tf.ones([1, 32, 32, 1])), [0, 3, 3, 0], [1, 2, 2, 128]).dataSync())
     ).toBeLessThan(1e-3)

@@ -20,7 +20,7 @@ const values = Float32Array.from({ length: side * side * bands }, normalFrom(uni
 const image = tf.tensor4d(values, [1, side, side, bands])
 const at = (r: number, c: number, band: number): number => values[(r * side + c) * bands + band]
 
-/** The statistics of one output pixel, by loops over its box. */
+/** The statistics of one output pixel, in loops over its box. */
 function byLoops(
   row: number,
   column: number,
@@ -126,7 +126,7 @@ describe('statistics in the box of least variance', () => {
       expect(found[6][column][bands + 1]).toBe(Number(column >= side / 2))
   })
 
-  it('avoid boxes of which little holds data', () => {
+  it('avoid boxes with little data', () => {
     const mask = Float32Array.from({ length: side * side }, (_, i) => Number(i % side >= 6))
     const found = patchStatistics(image, [5], 1, {
       valid: tf.tensor4d(mask, [1, side, side, 1]),
@@ -145,7 +145,7 @@ describe('statistics in the box of least variance', () => {
 })
 
 describe('statistics of an image with missing data', () => {
-  it('are those of the pixels that are there, by loops over them', () => {
+  it('are those of the valid pixels, by loops over them', () => {
     const uniform = uniformFrom(4)
     const mask = Float32Array.from({ length: side * side }, (_, i) => Number(i % side > 5 && uniform() < 0.8))
     const valid = (r: number, c: number): boolean => mask[r * side + c] === 1
@@ -160,7 +160,7 @@ describe('statistics of an image with missing data', () => {
       byLoops(r, c, 2, 5, valid).forEach((value, i) => expect(rows[r][c][i]).toBeCloseTo(value, 4))
   })
 
-  it('do not tell how near the border of the known is', () => {
+  it('do not reveal how near the border of the data is', () => {
     const flat = tf.fill([1, side, side, bands], 0.7) as tf.Tensor4D
     const half = tf.tensor4d(
       Float32Array.from({ length: side * side }, (_, i) => Number(i % side >= side / 2)),
@@ -175,7 +175,7 @@ describe('statistics of an image with missing data', () => {
 })
 
 describe('the means among the statistics', () => {
-  it('are all that a shift of the bands moves by as much, and the gradients', () => {
+  it('are all values that move with the bands, and the gradients', () => {
     const boxes = [3, 9]
     const columns = meanStatistics(bands, boxes)
     const [before, after] = [image, tf.add(image, 1) as tf.Tensor4D].map((picture) =>
@@ -188,7 +188,7 @@ describe('the means among the statistics', () => {
   })
 })
 
-/** Three round clouds in four dimensions. */
+/** Draws three round clouds in four dimensions. */
 function clouds(): { values: Float32Array; count: number; width: number; cloud: number[] } {
   const normal = normalFrom(uniformFrom(2))
   const cloud = Array.from({ length: 300 }, (_, i) => i % 3)
@@ -199,7 +199,7 @@ function clouds(): { values: Float32Array; count: number; width: number; cloud: 
 }
 
 describe('k-means', () => {
-  it('finds clouds that lie apart, whatever the seed', () => {
+  it('finds separate clouds whatever the seed', () => {
     const points = clouds()
     for (let seed = 1; seed <= 5; seed++) {
       const { assigned } = kMeans(points, 3, uniformFrom(seed))
@@ -208,7 +208,7 @@ describe('k-means', () => {
     }
   })
 
-  it('measures how far the points lie from their centres', () => {
+  it('measures the distances of points from their centres', () => {
     const { centres, inertia } = kMeans({ values: Float32Array.of(0, 1, 10), count: 3, width: 1 }, 2, uniformFrom(1))
     expect([...centres].sort((a, b) => a - b)).toEqual([0.5, 10])
     expect(inertia).toBeCloseTo(2 * 0.5 ** 2, 6)
@@ -240,7 +240,7 @@ describe('heads made by clustering', () => {
   }
   const heads = kMeansHeads(architecture, points, 0.5, uniformFrom(3))
 
-  it('label each pixel with the nearest centre', () => {
+  it('give each pixel the label of the nearest centre', () => {
     const expected = kMeans(standardised(points, columnMoments(points)), 4, uniformFrom(3)).assigned
     const weights = {
       'headA/filter': tf.tensor4d(heads['headA/filter'], [4, points.width, 1, 1]),
@@ -251,12 +251,12 @@ describe('heads made by clustering', () => {
     const found = tf.argMax(heatmaps.A[0], 3).dataSync()
     const agreeing = expected.reduce((sum, k, i) => sum + Number(found[i] === k), 0)
     expect(agreeing / expected.length).toBeGreaterThan(0.98)
-    // A merged head's probability is the sum of those that it joins.
+    // A merged head's probability is the sum of those of the clusters that it joins.
     const [a, b] = [heatmaps.A[0].dataSync(), heatmaps.B[0].dataSync()]
     for (let i = 0; i < side * side; i++) expect(b[2 * i]).toBeCloseTo(a[4 * i] + a[4 * i + 2], 5)
   })
 
-  it('settle, when refitted, where the pixels are, from wherever training left them', () => {
+  it('settle where the pixels are when refitted, wherever training left them', () => {
     const { values: found, count, width, cloud } = clouds()
     const trunkPart = {
       values: Float32Array.from(cloud.flatMap((_, i) => [found[i * width], found[i * width + 1]])),
@@ -268,7 +268,7 @@ describe('heads made by clustering', () => {
       count,
       width: 2
     }
-    // Training left a third of every cloud in a wrong cluster.
+    // Training has left a third of every cloud in a wrong cluster.
     const heatmap = new Float32Array(count * 3)
     cloud.forEach((k, i) => (heatmap[i * 3 + ((k + Number(i % 9 < 3)) % 3)] = 1))
     const head = { name: 'A', clusters: 3, subHeads: 1, refit: [3] }
@@ -288,9 +288,9 @@ describe('heads made by clustering', () => {
     cloud.forEach((k, i) => expect(settled.values[3 * i + k]).toBeGreaterThan(0.9))
   })
 
-  it.each([false, true])('join clusters whose pixels look alike, however large they are (upright: %s)', (upright) => {
+  it.each([false, true])('join clusters whose pixels look alike, whatever their size (upright: %s)', (upright) => {
     const { values: statistics, count, width, cloud } = clouds()
-    // Six clusters, two for each cloud, of very different mass.
+    // Six clusters, two per cloud, of very different mass.
     const heatmap = new Float32Array(count * 6)
     cloud.forEach((k, i) => (heatmap[i * 6 + k + (i % 30 < 3 ? 3 : 0)] = 1))
     const assignment = { space: { values: statistics, count, width }, heatmap: { values: heatmap, count, width: 6 } }

@@ -11,11 +11,11 @@ import {
 
 const architecture = { bands: 1, layers: [], heads: [{ name: 'A', clusters: 2, subHeads: 1 }] }
 
-/** A joint of two clusters that agree in a share of all pixels: information rises from ½ to 1. */
+/** A joint of two clusters that agree in a share of all pixels; its information rises as the share does from ½ to 1. */
 const joint = (agreement: number): Float32Array =>
   Float32Array.of(agreement / 2, (1 - agreement) / 2, (1 - agreement) / 2, agreement / 2)
 
-/** Runs an execution whose n-th step (from 1) gives `outcome(n)`; its state counts the steps. */
+/** Trains with an execution whose n-th step (from 1) returns `outcome(n)`; its state counts the steps. */
 async function runWith(
   outcome: (step: number) => { agreement: number; loss?: number },
   steps: number,
@@ -61,7 +61,7 @@ async function runWith(
 describe('training', () => {
   it('warms up, then lowers the rate along a cosine to a tenth', async () => {
     const { feeds } = await runWith(() => ({ agreement: 0.9 }), 200, { rate: 1 })
-    // Adam's own correction is taken out again: its factor for step n with β₁ 0.9 and β₂ 0.999.
+    // Adam's correction is divided out: its factor for step n with β₁ 0.9 and β₂ 0.999.
     const rates = feeds.map(
       ({ rate }, i) => rate[0] / (((0.1 / Math.sqrt(0.001)) * Math.sqrt(1 - 0.999 ** (i + 1))) / (1 - 0.9 ** (i + 1)))
     )
@@ -77,27 +77,27 @@ describe('training', () => {
     expect(feeds[100].lambdaA[0]).toBeCloseTo(1, 1)
   })
 
-  it('goes back to the last checkpoint with half the rate when numbers are not finite', async () => {
+  it('returns to the last checkpoint with half the rate when the loss is not finite', async () => {
     const { position, kept } = await runWith((call) => ({ agreement: 0.9, loss: call === 3 ? Number.NaN : 0 }), 5)
     expect(position).toMatchObject({ step: 5, rateFactor: 0.5 })
     expect(kept.at(-1)).toEqual({ step: 5, state: 5, finished: true })
   })
 
-  it('gives up when that happens again and again', async () => {
+  it('gives up when the loss stays not finite', async () => {
     await expect(runWith(() => ({ agreement: 0.9, loss: Number.NaN }), 5)).rejects.toMatchObject({
       name: 'TrainingDiverged'
     })
   })
 
   describe('on a slow machine', () => {
-    // Every look at the clock finds a second gone by: each step is reported, and every few are kept.
+    // Every reading of the clock is a second later, so that each step is reported and every few are saved.
     beforeEach(() => {
       let now = 0
       vi.spyOn(performance, 'now').mockImplementation(() => (now += 1e3))
     })
     afterEach(() => vi.restoreAllMocks())
 
-    it('ends at whichever of its limits comes first, with the rate lowered by then', async () => {
+    it('ends at the limit that is reached first, with the rate lowered by then', async () => {
       const timed = await runWith(() => ({ agreement: 0.9 }), 1000, { rate: 1 }, 60)
       expect(timed.position.seconds).toBeGreaterThanOrEqual(60)
       expect(timed.position.step).toBeLessThan(60)
@@ -106,7 +106,7 @@ describe('training', () => {
       expect(last(timed.feeds)).toBeLessThan(0.5)
     })
 
-    it('ends when information has not risen for the share of the time that is the patience', async () => {
+    it('ends when information has not risen for the share of training given as patience', async () => {
       const rising = (call: number): { agreement: number } => ({ agreement: Math.min(0.6 + 0.01 * call, 0.8) })
       const patient = await runWith(rising, 1000, { patience: 0.5 })
       expect(patient.position.step).toBeGreaterThan(500)
@@ -115,7 +115,7 @@ describe('training', () => {
       expect((await runWith(rising, 1000, { patience: 0 })).position.step).toBe(1000)
     })
 
-    it('keeps an earlier checkpoint when its head told clearly more, and else the last weights', async () => {
+    it('keeps earlier weights if their head was clearly more informative, otherwise the last ones', async () => {
       const collapsing = await runWith((call) => ({ agreement: call < 150 ? 0.9 : 0.5 }), 400)
       const last = collapsing.kept.at(-1)!
       expect(last).toMatchObject({ step: 400, finished: true })
@@ -126,7 +126,7 @@ describe('training', () => {
     })
   })
 
-  it('keeps the same weights of a given number of steps however fast the machine is', async () => {
+  it('keeps the same weights for a number of steps, however fast the machine is', async () => {
     const keptAt = async (milliseconds: number): Promise<number> => {
       let now = 0
       vi.spyOn(performance, 'now').mockImplementation(() => (now += milliseconds))
@@ -140,7 +140,7 @@ describe('training', () => {
     expect(await keptAt(40)).toBe(slow)
   })
 
-  it('reports the information of the joint beside its ceiling', async () => {
+  it('reports the information of the joint and its ceiling', async () => {
     const { position } = await runWith(() => ({ agreement: 0.9 }), 3)
     const [head] = position.history.at(-1)!.heads
     expect(head.information).toBeCloseTo(Math.log(2) + 0.9 * Math.log(0.9) + 0.1 * Math.log(0.1), 5)
@@ -157,10 +157,13 @@ describe('training', () => {
 })
 
 describe('resumed training', () => {
-  /** Agreement of the clusters after a step: it rises, and then falls to what is worth going back from. */
+  /** Agreement of the clusters after a step: it rises, then falls so far that going back is worthwhile. */
   const agreement = (step: number): number => 0.55 + 0.4 * Math.exp(-(((step - 40) / 20) ** 2))
 
-  /** Trains `steps` in parts that end behind the given steps, each going on from the last checkpoint; what is kept in the end. */
+  /**
+   * Trains `steps` in parts that end after the given steps, each resuming from the last checkpoint, and returns what is
+   * kept at the end.
+   */
   async function inParts(steps: number, cuts: readonly number[]): Promise<{ state: number; information: number }> {
     let reached: { position: TrainingPosition; state: NamedArrays; memory?: TrainingMemory } = {
       position: { step: 0, seconds: 0, rateFactor: 1, history: [] },
@@ -203,12 +206,12 @@ describe('resumed training', () => {
     return { state: reached.state.w[0], information: reached.position.history.at(-1)!.heads[0].information }
   }
 
-  it('keeps the weights that an undisturbed one keeps, wherever it was stopped', async () => {
+  it('keeps the weights that an uninterrupted run keeps, wherever it was stopped', async () => {
     const undisturbed = await inParts(100, [])
     expect(undisturbed.state, 'earlier weights are worth going back to').toBeLessThan(80)
     for (let cut = 3; cut < 100; cut += 5) {
       const found = await inParts(100, [cut])
-      expect(found.state, `stopped behind step ${cut}`).toBe(undisturbed.state)
+      expect(found.state, `stopped after step ${cut}`).toBe(undisturbed.state)
       expect(found.information).toBeCloseTo(undisturbed.information, 9)
     }
     expect((await inParts(100, [20, 45, 46, 90])).state).toBe(undisturbed.state)

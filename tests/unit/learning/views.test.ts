@@ -78,7 +78,7 @@ describe('colour changes', () => {
     picture.forEach((value) => expect(value).toBeCloseTo(0.4, 2))
   })
 
-  it('never mix bands that are no visible colours', () => {
+  it('never mix bands that are not visible colours', () => {
     const recipe = {
       ...recipeOf({ preset: 'quick' }).views,
       hsv: 0.15,
@@ -94,7 +94,7 @@ describe('colour changes', () => {
     expect(samplePhotometricChanges(recipe, 1, false, 2, uniformFrom(1))).toEqual([])
   })
 
-  it('change other bands by gain and offset, each by itself', () => {
+  it('change other bands independently by gain and offset', () => {
     const recipe = { ...recipeOf({ preset: 'quick' }).views, gain: 0.5, offset: 0.2 }
     const picture = Float32Array.from({ length: 2 * 4 }, (_, i) => i / 8)
     const before = Float32Array.from(picture)
@@ -109,7 +109,7 @@ describe('colour changes', () => {
     }
   })
 
-  it('in hue, saturation and value turn red into green by a third of a turn, and keep grey at its hue', () => {
+  it('of hue, saturation and value turn red into green by a third of a turn, and leave the hue of grey', () => {
     const picture = Float32Array.of(1, 0.5, 0, 0.5, 0, 0.5)
     addHsv(picture, [1 / 3, 0, 0])
     expect([...picture].map((value) => Math.round(value * 1e5) / 1e5)).toEqual([0, 0.5, 1, 0.5, 0, 0.5])
@@ -118,7 +118,7 @@ describe('colour changes', () => {
   })
 })
 
-describe('steps of a view', () => {
+describe('the steps of a view', () => {
   const views = recipeOf({ preset: 'quick' }).views
   const steps = {
     'quarter turn and flip': symmetryStep({ transposed: true, flipRows: true, flipColumns: false }),
@@ -133,7 +133,7 @@ describe('steps of a view', () => {
     ])
   }
 
-  it.each(Object.entries(steps))('%s: the reciprocal finds the way back to 0.1 pixels', (_, step) => {
+  it.each(Object.entries(steps))('have a reciprocal that leads back to within 0.1 pixels: %s', (_, step) => {
     for (let r = -30; r <= 30; r += 4) {
       for (let c = -30; c <= 30; c += 4) {
         const back = step.toSecond(step.toFirst([r, c]))!
@@ -142,7 +142,7 @@ describe('steps of a view', () => {
     }
   })
 
-  it('a shift has a length between the least and the largest, in every direction', () => {
+  it('shift by a length within the limits, in every direction', () => {
     const uniform = uniformFrom(10)
     const shifts = Array.from(
       { length: 400 },
@@ -156,7 +156,7 @@ describe('steps of a view', () => {
     ).toBeGreaterThanOrEqual(4)
   })
 
-  it('a deformation has the root mean square length that was asked for', () => {
+  it('deform by the given root mean square length', () => {
     const step = deformationStep({ strength: 3, smoothness: 8 }, 64, uniformFrom(7))
     let squares = 0
     for (let r = 0; r < 64; r++)
@@ -165,7 +165,7 @@ describe('steps of a view', () => {
     expect(Math.sqrt(squares / 64 ** 2)).toBeCloseTo(3, 3)
   })
 
-  it('a deformation is as smooth as was asked: smoothed noise correlates by exp(−d²/4σ²) at a distance d', () => {
+  it('deform as smoothly as given: smoothed noise correlates by exp(−d²/4σ²) at a distance d', () => {
     const [side, smoothness] = [96, 8]
     let [products, squares] = [0, 0]
     for (let seed = 1; seed <= 12; seed++) {
@@ -181,7 +181,7 @@ describe('steps of a view', () => {
     expect(Math.abs(products / squares - Math.exp(-1 / 4))).toBeLessThan(0.05)
   })
 
-  it('a Gaussian blur is the weighted mean over the square, whose border goes on for ever', () => {
+  it('blur with the weighted mean over a square whose border continues', () => {
     const [side, deviation, reach] = [9, 1.3, 4]
     const plane = Float32Array.from({ length: side * side }, uniformFrom(11))
     const blurred = gaussianBlur(plane, side, deviation)
@@ -201,7 +201,7 @@ describe('steps of a view', () => {
     }
   })
 
-  it('a deformation that folds the picture over says so instead of inventing a reciprocal', () => {
+  it('report no reciprocal where a deformation folds the image over', () => {
     const step = deformationStep({ strength: 30, smoothness: 3 }, 64, uniformFrom(8))
     let unknown = 0
     for (let r = -30; r <= 30; r += 4)
@@ -209,7 +209,7 @@ describe('steps of a view', () => {
     expect(unknown).toBeGreaterThan(0)
   })
 
-  it('a warp carries the second view back onto the first, where it is valid', () => {
+  it('carry the second view back onto the first wherever the warp is valid', () => {
     const [side, coarse] = [64, 16]
     const pair = sampleViewPair(
       {
@@ -226,7 +226,7 @@ describe('steps of a view', () => {
     )
     const step = geometryOf({ ...pair, shift: { rows: 6, columns: -9 } })
     const sampling = samplingOf(step, side)
-    // A slanted plane: bilinear sampling is exact on it, so a pixel's value names its position.
+    // A slanted plane, on which bilinear sampling is exact, so that a pixel's value identifies its position.
     const plane = (r: number, c: number): number => 2 * r - 3 * c
     const around = Float32Array.from({ length: sampling.height * sampling.width }, (_, i) =>
       plane(sampling.top + Math.floor(i / sampling.width), sampling.left + (i % sampling.width))

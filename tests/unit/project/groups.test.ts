@@ -25,12 +25,12 @@ const found: GroupHistory = {
 const made = (...edits: GroupEdit[]): GroupHistory => edits.reduce(withGroupEdit, found)
 const groupOf = (history: GroupHistory): number[] => groupsNow(history).images.map(({ group }) => group)
 
-describe('groups of whole images', () => {
-  it('are as they were found before anything is changed', () => {
+describe('groups of images', () => {
+  it('stay as they were found until something changes', () => {
     expect(groupsNow(found).groups.map(({ name }) => name)).toEqual(['Group 1', 'Group 2', 'Group 3'])
     expect(groupOf(found)).toEqual([0, 1, 2, 0])
   })
-  it('take an image, lose themselves in another, get a name and grow by one', () => {
+  it('receive an image, merge, get a name and grow by one', () => {
     const history = made(
       { kind: 'move', paths: ['a.png', 'd.png'], to: 1 },
       { kind: 'merge', groups: [2, 1] },
@@ -44,7 +44,7 @@ describe('groups of whole images', () => {
       { id: 3, name: 'Boats' }
     ])
   })
-  it('go back to any step and forth again, and a new step takes the place of what was undone', () => {
+  it('go back and forward to any step, and a new step replaces undone ones', () => {
     const history = made({ kind: 'move', paths: ['a.png'], to: 1 }, { kind: 'move', paths: ['b.png'], to: 2 })
     const back = groupsUndone(history, 1)
     expect(groupOf(back)).toEqual([1, 1, 2, 0])
@@ -57,10 +57,10 @@ describe('groups of whole images', () => {
     { kind: 'move', paths: ['nobody.png'], to: 0 },
     { kind: 'merge', groups: [0, 9] },
     { kind: 'rename', group: 5, name: 'x' }
-  ])('refuse %j', (edit) => {
+  ])('reject %j', (edit) => {
     expect(() => withGroupEdit(found, edit)).toThrow(SmaltiError)
   })
-  it('say what a step did', () => {
+  it('describe each step', () => {
     const history = made(
       { kind: 'rename', group: 0, name: 'Sea' },
       { kind: 'merge', groups: [0, 2] },
@@ -74,7 +74,7 @@ describe('groups of whole images', () => {
   })
 })
 
-describe('groups on the disk', () => {
+describe('saved groups', () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'groups-'))
@@ -88,7 +88,7 @@ describe('groups on the disk', () => {
   const images = () => found.images.map((image) => ({ ...image, file: join(folder, 'images', image.path) }))
   const territory = () => ({ sources: [join(folder, 'images')], images: images().map(({ file }) => file) })
 
-  it('are kept with their steps until the images are sorted anew', async () => {
+  it('keep their steps until the images are grouped again', async () => {
     const project = await openOrCreateProject(join(folder, 'p.smalti'), ['/images'])
     expect(await loadGroups(project)).toBeUndefined()
     await saveFoundGroups(project, found)
@@ -102,7 +102,7 @@ describe('groups on the disk', () => {
     expect(again.sorting).not.toBe(sorting)
   })
 
-  it('are copied, and an image that was moved since leaves no copy behind', async () => {
+  it('are copied, and an image that has moved to another group leaves no copy behind', async () => {
     const out = join(folder, 'out')
     const options = { copies: true, overwrite: false, territory: territory() }
     const history = { ...found, images: images() }
@@ -123,7 +123,7 @@ describe('groups on the disk', () => {
     expect(table.slice(0, 2)).toEqual(['path,group,name,confidence', 'a.png,2,Über/..see: 1,0.0000'])
   })
 
-  it('are written without an image that has gone, which is told', async () => {
+  it('are written without missing images, which are reported', async () => {
     const gone = images().map((image) =>
       image.path === 'c.png' ? { ...image, file: join(folder, 'images', 'gone.png') } : image
     )
@@ -137,7 +137,7 @@ describe('groups on the disk', () => {
     expect(await readFile(join(folder, 'without', 'groups.csv'), 'utf8')).toContain('c.png,3')
   })
 
-  it('are never written over a file of somebody else, nor among the images', async () => {
+  it('never overwrite other files and never go among the images', async () => {
     const out = join(folder, 'taken')
     await mkdir(join(out, 'group-01'), { recursive: true })
     await writeFile(join(out, 'group-01', 'a.png'), 'an original')

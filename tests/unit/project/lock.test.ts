@@ -14,7 +14,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-/** No process has this number: it is above Linux's largest. */
+/** No process has this id, which is above Linux's largest. */
 const NOBODY = 4_194_304
 const HOUR = 3_600_000
 const leave = async (holder: Partial<Worker>, silentFor = 0): Promise<void> => {
@@ -42,7 +42,7 @@ describe('a lock', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
-  it('is waited for as long as asked, and no longer than the caller wants', async () => {
+  it('is waited for as long as requested, and no longer than the caller wants', async () => {
     const controller = new AbortController()
     await withLock(folder, async () => {
       const waiting = withLock(folder, worked, { patience: Infinity, signal: controller.signal })
@@ -59,9 +59,9 @@ describe('a lock', () => {
 
   it.each<[string, Partial<Worker>]>([
     ['a process that has ended', { process: NOBODY }],
-    ['a process that left its number to another', { started: '1' }],
-    ['a process from before the machine was restarted', { boot: 'an earlier one' }]
-  ])('is taken over at once from %s, without a word', async (_, holder) => {
+    ['a process whose id now belongs to another', { started: '1' }],
+    ['a process from before the computer restarted', { boot: 'an earlier one' }]
+  ])('is taken over at once and silently from %s', async (_, holder) => {
     await leave(holder)
     const onTakeover = vi.fn()
     expect(await withLock(folder, worked, { onTakeover })).toBe('worked')
@@ -70,10 +70,10 @@ describe('a lock', () => {
   })
 
   it.each<[string, Partial<Worker>]>([
-    ['another machine', { host: 'node7', process: NOBODY }],
-    ['another machine that has a process of the same number', { host: 'node7' }],
+    ['another computer', { host: 'node7', process: NOBODY }],
+    ['another computer with a process of the same id', { host: 'node7' }],
     ['another thread', { thread: 99 }]
-  ])('of %s is left alone while it gives signs of life, then taken over, which is said', async (_, holder) => {
+  ])('of %s is left alone while it shows signs of life, then taken over with a notice', async (_, holder) => {
     await leave(holder)
     await expect(withLock(folder, worked)).rejects.toMatchObject(locked)
     await leave(holder, HOUR)
@@ -82,12 +82,12 @@ describe('a lock', () => {
     expect(onTakeover).toHaveBeenCalledExactlyOnceWith(expect.objectContaining(holder))
   })
 
-  it('names the machine that holds it', async () => {
+  it('names the computer that holds it', async () => {
     await leave({ host: 'node7 pid:[4026531836]', process: 12 })
     await expect(withLock(folder, worked)).rejects.toThrow('(process 12 on node7)')
   })
 
-  it('that a power cut left empty is taken over once it is old', async () => {
+  it('is taken over once it is old if a power cut left it empty', async () => {
     await writeFile(lock, '')
     await expect(withLock(folder, worked)).rejects.toMatchObject(locked)
     const then = new Date(Date.now() - HOUR)
@@ -95,7 +95,7 @@ describe('a lock', () => {
     expect(await withLock(folder, worked)).toBe('worked')
   })
 
-  it.each([2, 8, 32])('left behind goes to exactly one of %i takers', async (takers) => {
+  it.each([2, 8, 32])('that was left behind goes to exactly one of %i takers', async (takers) => {
     for (let round = 0; round < 20; round++) {
       await leave({ process: NOBODY, id: `left in round ${round}` } as Partial<Worker>)
       let [inside, most, winners] = [0, 0, 0]
@@ -116,7 +116,7 @@ describe('a lock', () => {
     }
   })
 
-  it('passes to exactly one where a taker ended half-way through taking it over', async () => {
+  it('goes to exactly one taker if an earlier taker ended in the middle', async () => {
     await leave({ process: NOBODY })
     await writeFile(`${lock}.after-left behind`, JSON.stringify({ ...THIS_WORKER, process: NOBODY, id: 'second' }))
     let winners = 0
@@ -127,7 +127,7 @@ describe('a lock', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
-  it('does not remove the lock of whoever took it over', async () => {
+  it('isn’t removed by its former holder after it was taken over', async () => {
     await withLock(folder, async () => {
       await unlink(lock)
       await leave({ host: 'node7' })
@@ -135,7 +135,7 @@ describe('a lock', () => {
     expect(JSON.parse(await readFile(lock, 'utf8'))).toMatchObject({ host: 'node7' })
   })
 
-  it('tells its holder when it was taken over, and whoever holds it now', async () => {
+  it('tells its holder when it was taken over, and by whom', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     try {
       const work = withLock(folder, async (lost) => {
@@ -150,7 +150,7 @@ describe('a lock', () => {
     }
   })
 
-  it('gives signs of life while it is held', async () => {
+  it('shows signs of life while it is held', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     try {
       await withLock(folder, async () => {
@@ -166,7 +166,7 @@ describe('a lock', () => {
   })
 })
 
-describe('what is half written', () => {
+describe('unfinished files', () => {
   const [HOST, BOOT] = [PROCESS_TAG.slice(0, 8), PROCESS_TAG.slice(8, 12)]
   const files = {
     'mask.png': 'kept',
@@ -188,13 +188,13 @@ describe('what is half written', () => {
     .sort()
   const all = Object.keys(files).sort()
 
-  it('by processes of this machine that ended is cleared away under the project’s lock; what is another machine’s stays', async () => {
+  it('are removed under the project’s lock, except those of another computer', async () => {
     await fill()
     await withLock(folder, worked)
     expect(await left()).toEqual(kept)
   })
 
-  it('is looked for once, and again after a holder of this machine ended, not at each edit', async () => {
+  it('are searched for once, and again after a holder of this computer ended, but not for each edit', async () => {
     await withLock(folder, worked)
     await fill()
     await withLock(folder, worked)

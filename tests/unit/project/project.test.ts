@@ -27,13 +27,13 @@ afterEach(() => rm(folder, { recursive: true }))
 describe('checkpoint', () => {
   const arrays = { weights: Float32Array.of(1, -2, 3.5), empty: new Float32Array(0), bias: Float32Array.of(7) }
 
-  it('comes back bit for bit', async () => {
+  it('is read back bit for bit', async () => {
     const path = join(folder, 'checkpoint')
     await writeCheckpoint(path, { meta: { step: 3 }, arrays })
     expect(await readCheckpoint(path)).toEqual({ meta: { step: 3 }, arrays })
   })
 
-  it('gives way to the one before when it is damaged', async () => {
+  it('falls back to the one before if it is damaged', async () => {
     const path = join(folder, 'checkpoint')
     await writeCheckpoint(path, { meta: { step: 1 }, arrays })
     await writeCheckpoint(path, { meta: { step: 2 }, arrays })
@@ -41,7 +41,7 @@ describe('checkpoint', () => {
     expect((await readCheckpoint(path))?.meta).toEqual({ step: 1 })
   })
 
-  it('is found when a kill came between its two renames', async () => {
+  it('is found if a crash came between its two renames', async () => {
     const path = join(folder, 'checkpoint')
     await writeCheckpoint(path, { meta: { step: 1 }, arrays })
     await writeFile(`${path}.next`, await readFile(path))
@@ -49,19 +49,19 @@ describe('checkpoint', () => {
     expect((await readCheckpoint(path))?.meta).toEqual({ step: 1 })
   })
 
-  it('is refused by name when every copy is damaged', async () => {
+  it('is rejected by name if every copy is damaged', async () => {
     const path = join(folder, 'checkpoint')
     await writeFile(path, 'SMALTI01 and then nonsense')
     await expect(readCheckpoint(path)).rejects.toMatchObject({ name: 'CheckpointUnreadable' })
   })
 
-  it('is absent before the first', async () => {
+  it('is undefined before the first', async () => {
     expect(await readCheckpoint(join(folder, 'checkpoint'))).toBeUndefined()
   })
 })
 
 describe('project', () => {
-  it('is made once and then opened', async () => {
+  it('is created once and then opened', async () => {
     const made = await openOrCreateProject(join(folder, 'p'), ['/images'])
     const started = await startRun(made)
     await saveProject(started)
@@ -86,7 +86,7 @@ describe('project', () => {
     await expect(openProject(folder)).rejects.toMatchObject({ name })
   })
 
-  it('of somebody else cannot lead an export out of its folder', async () => {
+  it('from someone else can’t lead an export out of its folder', async () => {
     const project = await startRun({ folder, sources: ['/images'] })
     const set = labelSetOf(project)
     const image = { path: 'a/b.png', file: '/images/a/b.png', width: 1, height: 1, rasters: {} }
@@ -104,19 +104,19 @@ describe('project', () => {
     }
   })
 
-  it('says so when a file is where its folder should be', async () => {
+  it('reports a file in the place of its folder', async () => {
     await writeFile(join(folder, 'file'), '')
     await expect(openOrCreateProject(join(folder, 'file', 'p'), ['/images'])).rejects.toMatchObject({
       name: 'FolderNotWritable'
     })
   })
 
-  it('leaves no partial file behind', async () => {
+  it('leaves no unfinished file behind', async () => {
     await writeFileSafely(join(folder, 'b.txt'), 'text')
     expect(await readdir(folder)).toEqual(['b.txt'])
   })
 
-  it('of an older format is kept as it was beside what is written anew', async () => {
+  it('in an older format is kept next to the new one', async () => {
     const old = JSON.stringify({ format: 1, images: '/images', run: 'run-0001' })
     await writeFile(join(folder, 'project.json'), old)
     const project = await openProject(folder)
@@ -127,7 +127,7 @@ describe('project', () => {
     expect((await readdir(folder)).sort()).toEqual(['project.format-1.json', 'project.json'])
   })
 
-  it('that went between two reads, with its drive perhaps, is not found, rather than found empty', async () => {
+  it('that disappears between two reads, perhaps with its drive, counts as missing, not as empty', async () => {
     const project = await startRun(await openOrCreateProject(join(folder, 'p'), ['/images']))
     const reads: Record<string, () => Promise<unknown>> = {
       labels: () => loadLabelIndex(project, labelSetOf(project)),
@@ -140,7 +140,7 @@ describe('project', () => {
     for (const read of Object.values(reads)) await expect(read()).rejects.toMatchObject({ name: 'ProjectNotFound' })
   })
 
-  it('that was moved away does not come to be in part where it was', async () => {
+  it('that was moved away isn’t partly recreated in its old place', async () => {
     const project = await startRun(await openOrCreateProject(join(folder, 'p'), ['/images']))
     await rename(join(folder, 'p'), join(folder, 'moved'))
     for (const save of [
@@ -149,7 +149,7 @@ describe('project', () => {
     ])
       await expect(save()).rejects.toMatchObject({
         name: 'FolderNotWritable',
-        message: expect.stringContaining('it has gone') as string
+        message: expect.stringContaining('it no longer exists') as string
       })
     expect(await readdir(folder)).toEqual(['moved'])
   })

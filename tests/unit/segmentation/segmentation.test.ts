@@ -13,15 +13,8 @@ import type { CatalogueImage } from '../../../src-main/contract/imagery.ts'
 import { interpolationMatrix } from '../../../src-main/learning/views/geometry.ts'
 import { placements } from '../../../src-main/imagery/grid.ts'
 import { enlargeLabels, strongest } from '../../../src-main/segmentation/enlarge.ts'
-import {
-  type CellGrid,
-  type ReadWindow,
-  blocksOf,
-  cellGrid,
-  createSegmenter,
-  planOf,
-  tilesOf
-} from '../../../src-main/segmentation/segment.ts'
+import { type CellGrid, blocksOf, cellGrid, planOf, tilesOf } from '../../../src-main/segmentation/plan.ts'
+import { type ReadWindow, createSegmenter } from '../../../src-main/segmentation/segment.ts'
 
 const SIDE = 300
 const image = (): CatalogueImage => ({
@@ -37,7 +30,7 @@ const architecture: Architecture = {
   layers: trunk('8s2,8,M,12,12', 1),
   heads: [{ name: 'A', clusters: 6, subHeads: 1 }]
 }
-/** Sees rows and statistics of boxes wider than the trunk's field, and follows edges. */
+/** Sees rows and statistics of boxes wider than the trunk's field of view, and follows edges. */
 const refitted: Architecture = {
   bands: 3,
   layers: trunk('8s2,8,M,12', 1),
@@ -67,7 +60,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** All of an image's labels and the probabilities of its cells [6, rows, columns], windows read where they are asked for. */
+/** Returns all labels of an image and the probabilities of its cells, [6, rows, columns]. */
 async function segment(
   scale: number,
   covered: number,
@@ -127,7 +120,7 @@ const agreement = (a: Uint8Array, b: Uint8Array): number =>
   a.reduce((same, value, i) => same + Number(value === b[i]), 0) / a.length
 
 describe('tiled inference', () => {
-  it.each([1, 0.5, 0.37, 1.7])('gives the same labels whatever the window, at scale %d', async (scale) => {
+  it.each([1, 0.5, 0.37, 1.7])('gives the same labels whatever the window size, at scale %d', async (scale) => {
     const whole = await label(scale, WHOLE, 304)
     expect(new Set(whole).size).toBeGreaterThan(2)
     expect(whole).not.toContain(255)
@@ -135,7 +128,7 @@ describe('tiled inference', () => {
   })
 
   it.each([1, 0.6, 1.5])(
-    'does so for statistics in the box of least variance, for rows and along edges, at scale %d',
+    'gives the same labels with boxes of least variance, rows and edges, at scale %d',
     async (scale) => {
       const whole = await segment(scale, WHOLE, 304, refitted)
       expect(new Set(whole.labels).size).toBeGreaterThan(2)
@@ -150,7 +143,7 @@ describe('tiled inference', () => {
   )
 
   it.each([1, 0.37, 1.7])(
-    'gives each cell of the network’s resolution once, with the same probabilities whatever the window, at scale %d',
+    'gives each cell of the network exactly once, with the same probabilities whatever the window size, at scale %d',
     async (scale) => {
       const whole = await segment(scale, WHOLE, 304)
       expect(whole.grid.width).toBe(Math.ceil(Math.round(SIDE * scale) / 4))
@@ -165,7 +158,7 @@ describe('tiled inference', () => {
   )
 
   it.each(['bilinear', 'along a guide'])(
-    'finds which of the clusters about a pixel leads after interpolation, as the direct formula does: %s',
+    'finds the leader among the clusters around a pixel after interpolation, like the direct formula: %s',
     (how) => {
       const uniform = uniformFrom(6)
       const [side, clusters] = [12, 9]

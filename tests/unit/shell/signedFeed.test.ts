@@ -12,8 +12,8 @@ const refusal = (reason: string): object =>
     details: { reason: expect.stringContaining(reason) as string }
   }) as object
 
-describe('a feed', () => {
-  it('is believed with the signature of the release’s own key', () => {
+describe('an update feed', () => {
+  it('is trusted with a signature by the release’s own key', () => {
     expect(() => checkSignature(text, `${signed}\n`, key)).not.toThrow()
   })
   it.each([
@@ -24,12 +24,12 @@ describe('a feed', () => {
       sign(null, Buffer.from(text), generateKeyPairSync('ed25519').privateKey).toString('base64'),
       'signed by someone else'
     ],
-    ['no signature', text, '', 'not signed'],
-    ['a page of a server in its place', text, '<html>not found</html>', 'not signed']
-  ])('is not with %s', (_, of, signature, reason) => {
+    ['no signature', text, '', "isn't signed"],
+    ['a web page in place of the signature', text, '<html>not found</html>', "isn't signed"]
+  ])('is not trusted with %s', (_, of, signature, reason) => {
     expect(() => checkSignature(of, signature, key)).toThrow(refusal(reason) as Error)
   })
-  it('comes encrypted, or from this machine', () => {
+  it('must be encrypted, or come from this machine', () => {
     expect(checkFeed('https://example.org/smalti').hostname).toBe('example.org')
     expect(checkFeed('http://127.0.0.1:8000/').port).toBe('8000')
     for (const address of [
@@ -38,6 +38,6 @@ describe('a feed', () => {
       'http://127.0.0.1.example.org/',
       'ftp://example.org'
     ])
-      expect(() => checkFeed(address)).toThrow(refusal('not encrypted') as Error)
+      expect(() => checkFeed(address)).toThrow(refusal("isn't encrypted") as Error)
   })
 })

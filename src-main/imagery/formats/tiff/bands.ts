@@ -14,10 +14,10 @@ const NAMES: Record<string, BandRole> = {
 }
 
 /**
- * What each band of a TIFF is: as GDAL's colour interpretation says, as the photometric interpretation says, else
- * guessed: three or four bands are red, green, blue and near infrared, one is grey.
+ * Determines the role of each band of a TIFF: from GDAL's colour interpretation, from the photometric interpretation,
+ * or else by guessing. Three or four bands are red, green, blue and near infrared; one is grey.
  *
- * @param extra  the ExtraSamples tag: 1 and 2 mark alpha
+ * @param extra  the ExtraSamples tag; 1 and 2 mark alpha
  */
 export function rolesOf(samples: number, photometric: number, extra: readonly number[], metadata = ''): BandRole[] {
   const colours = samples - extra.length
@@ -32,7 +32,7 @@ export function rolesOf(samples: number, photometric: number, extra: readonly nu
     const role = NAMES[name.trim().toLowerCase()]
     if (role) roles[band] = role
   }
-  // There is one alpha band at most; others would be taken for values.
+  // Only one band can be alpha; treat any others as values.
   return roles.map((role, band) => (role === 'alpha' && roles.indexOf('alpha') !== band ? 'other' : role))
 }
 

@@ -5,20 +5,20 @@ import { decodeBlock } from './decode.ts'
 import { type Block, decodedBytes } from './layout.ts'
 import type { Level } from './level.ts'
 
-/** Decoded blocks that one file keeps at hand, in bytes. */
+/** Size of the cache of decoded blocks of one file, in bytes. */
 const KEPT_BYTES = 48 * 2 ** 20
-/** Blocks fetched and decoded at a time. */
+/** Number of blocks fetched and decoded at a time. */
 const AT_ONCE = 8
 
-/** Decoded blocks of a file. */
+/** A cache of a file's decoded blocks. */
 export interface BlockCache {
-  /** A block, or undefined where the file leaves it out. */
+  /** Returns a block, or undefined if the file omits it. */
   get(level: Level, index: number, rows: number, signal?: AbortSignal): Promise<Block | undefined>
-  /** Ends the reading of blocks that is under way. */
+  /** Cancels unfinished reads of blocks. */
   close(): Promise<void>
 }
 
-/** The blocks decoded last; a block that several callers want at a time is decoded once. */
+/** Caches the most recently decoded blocks. A block that several callers want at once is decoded once. */
 export function createBlockCache(): BlockCache {
   const blocks = sharedWork<Block>({
     most: KEPT_BYTES,
@@ -38,21 +38,21 @@ export function createBlockCache(): BlockCache {
 async function readBlock(level: Level, index: number, rows: number, signal?: AbortSignal): Promise<Block> {
   const layout = level.layout(rows)
   const most = 4 * decodedBytes(layout) + 2 ** 16
-  if (level.byteCounts[index] > most) throw new Error(`a block claims ${level.byteCounts[index]} bytes`)
+  if (level.byteCounts[index] > most) throw new Error(`a block claims to have ${level.byteCounts[index]} bytes`)
   const bytes = await level.source.read(level.offsets[index], level.byteCounts[index], signal)
   return decodeBlock(bytes, layout)
 }
 
-/** Planes of a window, and what its blocks themselves say of missing pixels. */
+/** Planes of a window, and the pixels that its blocks report as missing. */
 export interface ReadBands {
   planes: Samples[]
-  /** 0 where a block has no value; all have when absent. */
+  /** 0 where a block has no value. Absent when all pixels have one. */
   valid?: Uint8Array
 }
 
 /**
- * Bands of a window of a level.
- * @param fills  what blocks that the file leaves out hold, a value for each of `bands`: as in GDAL, nodata, else 0
+ * Reads bands of a window of a level.
+ * @param fills  values of blocks that the file omits, one for each of `bands`: nodata, or else 0, as in GDAL
  */
 export async function readBands(
   level: Level,
@@ -101,12 +101,12 @@ export async function readBands(
   return { planes, valid }
 }
 
-/** Tiles are stored whole; the last strip holds only the rows that are left. */
+/** Tiles are stored whole; the last strip contains only the remaining rows. */
 function blockRows({ block, height, tiled }: Level, row: number): number {
   return tiled ? block.height : Math.min(block.height, height - row * block.height)
 }
 
-/** The part of a block that a window takes, in pixels of the level. */
+/** The part of a block inside a window, in pixels of the level. */
 interface Part {
   x0: number
   x1: number

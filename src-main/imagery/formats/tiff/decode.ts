@@ -10,7 +10,7 @@ import { unpackedSamples } from './samples.ts'
 const inflated = promisify(inflate)
 const LARGEST_PIECE = 2 ** 24
 
-/** What other compressions are called, so that a refusal can name them. */
+/** Names of compressions that aren't supported, for error messages. */
 const OTHERS: Record<number, string> = {
   2: 'CCITT',
   3: 'CCITT fax 3',
@@ -24,19 +24,19 @@ const OTHERS: Record<number, string> = {
 }
 const READ = new Set<number>(Object.values(COMPRESSION))
 
-/** Why blocks of a compression cannot be read, or undefined where they can. */
+/** Explains why a compression can't be read, or returns undefined if it can. */
 export function unreadCompression(compression: number): string | undefined {
   if (READ.has(compression)) return undefined
   const name = OTHERS[compression] ?? `number ${compression}`
-  return `its compression, ${name}, is not read here; gdal_translate -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`
+  return `its compression, ${name}, isn't supported. Convert it with gdal_translate -co COMPRESS=DEFLATE -co TILED=YES`
 }
 
-/** The samples of a block in a type that holds them. @throws Error */
+/** Decodes the samples of a block to a type that can represent them. @throws Error */
 export async function decodeBlock(bytes: Buffer, layout: BlockLayout): Promise<Block> {
   const wanted = decodedBytes(layout)
   const { compression, bits, samples } = layout
   if (compression === COMPRESSION.jpeg || compression === COMPRESSION.webp) {
-    if (bits !== 8 || samples > 4) throw new Error(`${samples} samples of ${bits} bits do not go with its compression`)
+    if (bits !== 8 || samples > 4) throw new Error(`its compression doesn't support ${samples} samples of ${bits} bits`)
     return { samples: unpackedSamples(exactly(await byVips(bytes, layout), wanted), layout) }
   }
   const ordered = layout.lowBitFirst ? (bytes.map((byte) => REVERSED[byte]) as Buffer) : bytes
@@ -46,14 +46,17 @@ export async function decodeBlock(bytes: Buffer, layout: BlockLayout): Promise<B
   }
 }
 
-/** Each byte with its bits in the other order. */
+/** Each byte with its bits reversed. */
 const REVERSED = Uint8Array.from({ length: 256 }, (_, byte) =>
   Array.from({ length: 8 }, (_, bit) => ((byte >> bit) & 1) << (7 - bit)).reduce((sum, bit) => sum | bit, 0)
 )
 
-/** As many bytes as a block must have: a last strip may be followed by rows that the image does not have. */
+/**
+ * Trims a block to its proper length; the last strip may continue with rows beyond the image.
+ * @throws Error when it is too short
+ */
 function exactly(found: Uint8Array, wanted: number): Uint8Array {
-  if (found.length < wanted) throw new Error('a block ends too early')
+  if (found.length < wanted) throw new Error('a block is truncated')
   return found.length === wanted ? found : found.subarray(0, wanted)
 }
 
@@ -73,7 +76,7 @@ async function decompressed(bytes: Buffer, layout: BlockLayout, wanted: number):
       return bytes
     case COMPRESSION.deflate:
     case COMPRESSION.oldDeflate:
-      // In one piece: every piece is a way to another thread and back.
+      // Decompress in one piece, because every piece costs a round trip to another thread.
       return inflated(bytes, { maxOutputLength: 2 * wanted + 1024, chunkSize: Math.min(wanted + 64, LARGEST_PIECE) })
     case COMPRESSION.lzw:
       return unpackLzw(bytes, wanted)
@@ -82,7 +85,7 @@ async function decompressed(bytes: Buffer, layout: BlockLayout, wanted: number):
     case COMPRESSION.zstd:
       return (await startedZstd()).decode(bytes, wanted)
     default:
-      throw new Error(unreadCompression(layout.compression) ?? 'its compression is not one of bytes')
+      throw new Error(unreadCompression(layout.compression) ?? "its compression doesn't support bytes")
   }
 }
 
@@ -91,9 +94,9 @@ const END = 257
 const MOST_CODES = 4096
 
 /**
- * LZW as in TIFF 6.0 §13: codes of 9 to 12 bits, the high bit first, one code early. Strings are kept as their length, their last
- * byte and the string before it, so that a damaged block costs no more memory than a whole one (geotiff.js' decoder may take
- * any amount).
+ * Decompresses LZW as in TIFF 6.0 §13: codes of 9 to 12 bits, high bit first, one code early. Strings are stored as
+ * their length, their last byte and the preceding string, so that a damaged block needs no more memory than an intact
+ * one (geotiff.js' decoder may use any amount).
  */
 function unpackLzw(packed: Uint8Array, wanted: number): Uint8Array {
   const result = new Uint8Array(wanted)
@@ -113,8 +116,8 @@ function unpackLzw(packed: Uint8Array, wanted: number): Uint8Array {
       ;[width, next, previous] = [9, END + 1, -1]
       continue
     }
-    if (code > next || (code === next && previous < 0)) throw new Error('its LZW codes make no sense')
-    // The string that a code stands for before it is known is the last one and its own first byte.
+    if (code > next || (code === next && previous < 0)) throw new Error('its LZW codes are invalid')
+    // A code used before it is defined stands for the previous string plus that string's first byte.
     const known = code < next ? code : previous
     let length = lengths[known]
     const start = to
@@ -151,11 +154,11 @@ function unpackBits(packed: Uint8Array, wanted: number): Uint8Array {
       to += 1 - control
     }
   }
-  if (to < wanted) throw new Error('a block ends too early')
+  if (to < wanted) throw new Error('a block is truncated')
   return result
 }
 
-/** Byte order and predictor undone, in place. Predictor 2 adds values, 3 (floating point) adds bytes of planes. */
+/** Undoes byte order and predictor, in place. Predictor 2 adds values, 3 (floating point) adds bytes of planes. */
 function arranged(block: Uint8Array, layout: BlockLayout): Uint8Array {
   const { bits, littleEndian, predictor, height, width, samples } = layout
   const own = block.byteOffset % 8 === 0 ? block : block.slice()
@@ -195,7 +198,7 @@ function accumulate(values: Uint8Array, start: number, length: number, stride: n
   for (let i = start + stride; i < start + length; i++) values[i] += values[i - stride]
 }
 
-/** Decodes a block by libvips, off this thread: as the one strip of a TIFF of its own. */
+/** Decodes a block with libvips, off this thread, wrapped as the only strip of a TIFF. */
 async function byVips(bytes: Buffer, layout: BlockLayout): Promise<Uint8Array> {
   const { bits, samples } = layout
   const grey = samples < 3
@@ -205,7 +208,7 @@ async function byVips(bytes: Buffer, layout: BlockLayout): Promise<Uint8Array> {
     .toColourspace(space)
     .raw({ depth: bits === 16 ? 'ushort' : 'uchar' })
     .toBuffer({ resolveWithObject: true })
-  if (info.channels !== samples) throw new Error(`a block has ${info.channels} samples a pixel in place of ${samples}`)
+  if (info.channels !== samples) throw new Error(`a block has ${info.channels} samples per pixel instead of ${samples}`)
   return data
 }
 

@@ -3,7 +3,7 @@ import { cutShort } from '../../reading/byteSource.ts'
 import { SmaltiError } from '../../../contract/errors.ts'
 import { sharedWork } from '../../reading/sharedWork.ts'
 
-/** Tags by number, as far as they matter here (TIFF 6.0, its supplements, GeoTIFF 1.1). */
+/** Numbers of the tags used here (TIFF 6.0, its supplements, GeoTIFF 1.1). */
 export const TAG = {
   subfileType: 254,
   oldSubfileType: 255,
@@ -41,11 +41,11 @@ export const TAG = {
   lerc: 50674
 } as const
 
-/** Bytes of one value of each field type; 0 where there is no such type. */
+/** Bytes per value of each field type; 0 for types that don't exist. */
 const TYPE_BYTES = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8]
 const ASCII = 2
 
-/** A directory longer than this is none. */
+/** A longer directory isn't valid. */
 const MOST_ENTRIES = 4096
 /** Time series have thousands of pages. */
 const MOST_DIRECTORIES = 65_536
@@ -56,11 +56,11 @@ export interface Field {
   tag: number
   type: number
   count: number
-  /** Where the values lie in the file. */
+  /** Where the values are in the file. */
   offset: number
 }
 
-/** One image of a TIFF file: its fields, whose values are read when they are asked for. */
+/** One image of a TIFF file. Values of fields are read when they are requested. */
 export class Directory {
   readonly #source: ByteSource
   readonly littleEndian: boolean
@@ -77,12 +77,15 @@ export class Directory {
     return this.#fields.get(tag)
   }
 
-  /** The bytes of a field as they are in the file. @throws UnreadableImage when it is absurdly long or cut short */
+  /**
+   * Returns the bytes of a field as they are in the file.
+   * @throws UnreadableImage when it is absurdly long or truncated
+   */
   async bytes(tag: number): Promise<Buffer | undefined> {
     const field = this.#fields.get(tag)
     if (!field) return undefined
     const length = field.count * TYPE_BYTES[field.type]
-    if (length > LONGEST_FIELD) throw damaged(this.#source, `its tag ${tag} claims ${length} bytes`)
+    if (length > LONGEST_FIELD) throw damaged(this.#source, `its tag ${tag} claims to have ${length} bytes`)
     return this.#source.read(field.offset, length)
   }
 
@@ -108,15 +111,15 @@ export function damaged(source: ByteSource, what: string): SmaltiError {
   return new SmaltiError('UnreadableImage', { path: source.name, reason: `the file is damaged: ${what}` })
 }
 
-/** All images of a TIFF or BigTIFF file, headers alone. @throws UnreadableImage */
+/** Reads the directories of all images in a TIFF or BigTIFF file. @throws UnreadableImage */
 export async function readDirectories(source: ByteSource): Promise<Directory[]> {
   if (source.size < 8) throw cutShort(source.name)
   const head = await source.read(0, Math.min(16, source.size))
   const order = head.toString('latin1', 0, 2)
-  if (order !== 'II' && order !== 'MM') throw damaged(source, 'it does not begin as a TIFF')
+  if (order !== 'II' && order !== 'MM') throw damaged(source, 'it has no TIFF header')
   const little = order === 'II'
   const version = little ? head.readUInt16LE(2) : head.readUInt16BE(2)
-  if (version !== 42 && version !== 43) throw damaged(source, 'it does not begin as a TIFF')
+  if (version !== 42 && version !== 43) throw damaged(source, 'it has no TIFF header')
   const big = version === 43
   if (big && head.length < 16) throw cutShort(source.name)
   const unsigned = (bytes: Buffer, at: number, length: 2 | 4 | 8): number => {
@@ -129,13 +132,13 @@ export async function readDirectories(source: ByteSource): Promise<Directory[]> 
   const directories: Directory[] = []
   const seen = new Set<number>()
   let at = unsigned(head, big ? 8 : 4, pointer)
-  if (at === 0) throw damaged(source, 'it holds no image; whoever wrote it did not finish')
+  if (at === 0) throw damaged(source, 'it contains no image, perhaps because it was not completely written')
   while (at !== 0) {
     if (seen.has(at)) throw damaged(source, 'its directories form a loop')
     if (seen.size === MOST_DIRECTORIES) throw damaged(source, `it has more than ${MOST_DIRECTORIES} directories`)
     seen.add(at)
     const count = unsigned(await source.read(at, countBytes), 0, countBytes)
-    if (count === 0 || count > MOST_ENTRIES) throw damaged(source, `a directory claims ${count} entries`)
+    if (count === 0 || count > MOST_ENTRIES) throw damaged(source, `a directory claims to have ${count} entries`)
     const table = await source.read(at + countBytes, count * entryBytes + pointer)
     const fields = new Map<number, Field>()
     for (let e = 0; e < count; e++) {

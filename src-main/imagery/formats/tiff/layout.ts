@@ -1,5 +1,6 @@
 import type { Samples } from '../../raster.ts'
 
+/** Values of the Compression tag that are supported. */
 export const COMPRESSION = {
   none: 1,
   lzw: 5,
@@ -12,12 +13,12 @@ export const COMPRESSION = {
   webp: 50001
 } as const
 
-/** How the samples of a block lie. */
+/** How the samples of a block are arranged. */
 export interface BlockLayout {
   width: number
-  /** Rows that the block holds. */
+  /** Number of rows in the block. */
   height: number
-  /** Samples of a pixel within the block: all bands, or one where planes are apart. */
+  /** Samples per pixel within the block: all bands, or one if planes are separate. */
   samples: number
   bits: number
   /** Value of the SampleFormat tag. */
@@ -33,14 +34,14 @@ export interface BlockLayout {
   lercParameters?: number[]
 }
 
-/** Bytes of a block when it is decoded; rows of fewer than 8 bits a sample are padded to whole bytes. */
+/** Returns the size of a decoded block in bytes. With fewer than 8 bits per sample, rows are padded to whole bytes. */
 export function decodedBytes({ width, height, samples, bits }: BlockLayout): number {
   return Math.ceil((width * samples * bits) / 8) * height
 }
 
-/** A decoded block: samples of a pixel together, rows from the top. */
+/** A decoded block: samples interleaved by pixel, rows from the top. */
 export interface Block {
   samples: Samples
-  /** 0 where the block has no value, a byte a pixel; all have one when absent. */
+  /** 0 where the block has no value, one byte per pixel. Absent when all pixels have one. */
   valid?: Uint8Array
 }

@@ -11,8 +11,8 @@ const ADDED = { none: 0, deflate: 1, zstd: 2 } as const
 const HEADERS = 2 ** 16
 
 /**
- * Decodes a block that LERC packed. Pixels that LERC's own mask leaves out are NaN, or without value where the type has no
- * NaN. Where the block lacks the last band, that band is its mask, as libtiff writes opacity.
+ * Decodes a LERC block. Pixels outside LERC's own mask become NaN, or have no value if the type has no NaN. If the
+ * block lacks the last band, its mask becomes that band, because libtiff writes opacity that way.
  * @param wanted  bytes of the decoded block
  * @throws Error when the block is damaged
  */
@@ -27,17 +27,17 @@ export async function decodeLerc(
   const headers = headersOf(packed)
   const wrong = headers.find((header) => header.width !== width || header.height !== height || header.depth > samples)
   if (headers.length === 0 || headers.length > samples || wrong)
-    throw new Error('a block of LERC does not measure what its tile does')
+    throw new Error('the size of a LERC block differs from its tile')
   const type = typeOf(layout.bits, layout.format)!
   const [pixels, floats] = [width * height, type.startsWith('float')]
   const result = emptySamples(type, pixels * samples)
   const bands = headers.map((header, b) => decodedBand(packed, headers, b, header.valid < pixels))
   if (bands.some(({ values }) => values.constructor !== result.constructor))
-    throw new Error('a block of LERC has values of another type')
+    throw new Error('a LERC block has values of a different type')
   const depth = headers[0].depth
   const opacity = bands.length === 1 && depth === samples - 1
   if (!opacity && bands.length * depth !== samples)
-    throw new Error(`a block of LERC has ${bands.length * depth} bands in place of ${samples}`)
+    throw new Error(`a LERC block has ${bands.length * depth} bands instead of ${samples}`)
   let valid: Uint8Array | undefined
   for (const [b, { values, mask }] of bands.entries()) {
     for (let i = 0; i < pixels; i++)
@@ -64,20 +64,20 @@ async function unwrapped(
     case ADDED.zstd:
       return Uint8Array.from((await zstd()).decode(bytes, most))
     default:
-      throw new Error('a block of LERC is packed in an unknown way')
+      throw new Error('a LERC block has an unknown packing')
   }
 }
 
-/** One band's part of a block; `depth` values lie together at each pixel. */
+/** The header of one band's part of a block; each pixel has `depth` adjacent values. */
 interface LercHeader {
   start: number
   end: number
   width: number
   height: number
   depth: number
-  /** Pixels that have a value. */
+  /** Number of pixels that have a value. */
   valid: number
-  /** Whether the part brings its own mask, rather than having the mask of the one before. */
+  /** Whether the part contains its own mask instead of sharing the previous part's. */
   masked: boolean
 }
 
@@ -87,25 +87,27 @@ function headersOf(packed: Uint8Array): LercHeader[] {
   const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength)
   const headers: LercHeader[] = []
   for (let start = 0; start + MAGIC.length < bytes.length;) {
-    if (bytes.toString('latin1', start, start + MAGIC.length) !== MAGIC) throw new Error('a block of LERC is damaged')
+    if (bytes.toString('latin1', start, start + MAGIC.length) !== MAGIC) throw new Error('a LERC block is damaged')
     const version = bytes.readInt32LE(start + 6)
     if (version > 5)
-      throw new Error(`LERC 2.${version} is not read; gdal_translate -co COMPRESS=DEFLATE makes a copy that is`)
+      throw new Error(`LERC 2.${version} isn't supported. Convert it with gdal_translate -co COMPRESS=DEFLATE`)
     let at = start + (version >= 3 ? 14 : 10)
     const next = (): number => bytes.readInt32LE((at += 4) - 4)
     const [height, width] = [next(), next()]
     const depth = version >= 4 ? next() : 1
     const [valid, , length] = [next(), next(), next()]
-    // Type, largest error, least and largest value.
+    // Skips type, largest error, smallest and largest value.
     const maskBytes = bytes.readInt32LE(at + 4 + 3 * 8)
-    if (length <= 0 || start + length > bytes.length) throw new Error('a block of LERC ends too early')
+    if (length <= 0 || start + length > bytes.length) throw new Error('a LERC block is truncated')
     headers.push({ start, end: start + length, width, height, depth, valid, masked: maskBytes > 0 || valid === 0 })
     start += length
   }
   return headers
 }
 
-/** Values of a band, and where it has any. The decoder loses masks of bands after the first unless each is decoded alone. */
+/**
+ * Decodes a band's values and its mask. The decoder loses masks after the first band unless each band is decoded alone.
+ */
 function decodedBand(
   packed: Uint8Array<ArrayBuffer>,
   headers: readonly LercHeader[],
@@ -114,7 +116,7 @@ function decodedBand(
 ): { values: Samples; mask?: Uint8Array } {
   const { start, end, masked } = headers[band]
   const owner = gaps && !masked ? headers.slice(0, band).findLast((header) => header.masked) : undefined
-  if (gaps && !masked && !owner) throw new Error('a block of LERC lacks its mask')
+  if (gaps && !masked && !owner) throw new Error('a LERC block has no mask')
   const before = owner ? packed.subarray(owner.start, owner.end) : new Uint8Array(0)
   const alone = new Uint8Array(before.length + end - start)
   alone.set(before)
@@ -127,7 +129,7 @@ function decoded(packed: ArrayBuffer): LercBlock {
   try {
     return Lerc.decode(packed, { returnPixelInterleavedDims: true })
   } catch (fault) {
-    throw new Error(`a block of LERC is damaged: ${fault instanceof Error ? fault.message : String(fault)}`, {
+    throw new Error(`a LERC block is damaged: ${fault instanceof Error ? fault.message : String(fault)}`, {
       cause: fault
     })
   }

@@ -7,11 +7,12 @@ import { type Directory, TAG, damaged } from './directory.ts'
 import { type BlockLayout, COMPRESSION, decodedBytes } from './layout.ts'
 import { SAMPLE_FORMAT, typeOf, unreadSamples } from './samples.ts'
 
-/** A larger block cannot be read by windows with any profit. */
+/** Larger blocks can't usefully be read by windows. */
 const LARGEST_BLOCK = 96 * 2 ** 20
-/** Rows of an uncompressed strip are read in parts of about this many bytes. */
+/** An uncompressed strip is read in parts of about this many bytes. */
 const PART_BYTES = 2 ** 20
 
+/** Values of the PhotometricInterpretation tag. */
 export const PHOTOMETRIC = {
   whiteIsZero: 0,
   blackIsZero: 1,
@@ -26,7 +27,7 @@ export const PHOTOMETRIC = {
 /** One stored size of an image, or of its mask, divided into blocks. */
 export interface Level extends Size {
   source: ByteSource
-  /** Columns and rows of a block, blocks across and down. */
+  /** Columns and rows of a block, then blocks across and down. */
   block: Size
   across: number
   down: number
@@ -40,26 +41,27 @@ export interface Level extends Size {
   layout(rows: number): BlockLayout
 }
 
-/** Whether two levels store pixels of one kind, so that they can be sizes or pages of one image. */
+/** Whether two levels store the same kind of pixels, so that they can be sizes or pages of one image. */
 export const sameKind = (one: Level, other: Level): boolean => one.samples === other.samples && one.type === other.type
 
-/** How a directory's pixels are stored. @throws UnreadableImage with the reason in words */
+/** Reads how a directory's pixels are stored. @throws UnreadableImage with a readable reason */
 export async function levelOf(source: ByteSource, directory: Directory): Promise<Level> {
   const refused = (reason: string): SmaltiError => new SmaltiError('UnreadableImage', { path: source.name, reason })
   const [width, height] = [(await directory.number(TAG.width)) ?? 0, (await directory.number(TAG.height)) ?? 0]
   const absurd = absurdSize({ width, height })
   if (absurd) throw refused(absurd)
   const samples = (await directory.number(TAG.samplesPerPixel)) ?? 1
-  if (samples < 1 || samples > MOST_BANDS) throw refused(`it claims ${samples} bands; up to ${MOST_BANDS} are read`)
+  if (samples < 1 || samples > MOST_BANDS)
+    throw refused(`it claims to have ${samples} bands; at most ${MOST_BANDS} are supported`)
   const compression = (await directory.number(TAG.compression)) ?? COMPRESSION.none
   const unread = unreadCompression(compression)
   if (unread) throw refused(unread)
   const photometric = (await directory.number(TAG.photometric)) ?? PHOTOMETRIC.blackIsZero
   const compressedColours = compression === COMPRESSION.jpeg || compression === COMPRESSION.webp
   if (photometric === PHOTOMETRIC.ycbcr && !compressedColours)
-    throw refused('its YCbCr colours are stored without JPEG, which is not read; gdal_translate makes a copy in RGB')
+    throw refused("its YCbCr colours without JPEG aren't supported. Convert it to RGB with gdal_translate")
   if (photometric === PHOTOMETRIC.cielab)
-    throw refused('its colours are CIE L*a*b*, which is not read; convert it to RGB')
+    throw refused("its colours are CIE L*a*b*, which isn't supported. Convert it to RGB")
   const bitsOfEach = (await directory.numbers(TAG.bitsPerSample)) ?? [1]
   const bits = bitsOfEach[0]
   if (bitsOfEach.some((value) => value !== bits)) throw refused('its bands have different numbers of bits')
@@ -67,10 +69,10 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
   const predictor = (await directory.number(TAG.predictor)) ?? 1
   const type = typeOf(bits, format)
   const unreadType = unreadSamples({ bits, format, predictor })
-  if (!type || unreadType) throw refused(unreadType ?? `${bits}-bit samples of format ${format} are not read`)
+  if (!type || unreadType) throw refused(unreadType ?? `${bits}-bit samples of format ${format} aren't supported`)
   if (compressedColours && bits !== 8)
     throw refused(
-      `its values are ${bits}-bit JPEG or WebP, which is not read; gdal_translate -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`
+      `its values are ${bits}-bit JPEG or WebP, which isn't supported. Convert it with gdal_translate -co COMPRESS=DEFLATE -co TILED=YES`
     )
   const planar = (await directory.number(TAG.planar)) === 2 && samples > 1
   const tiled = directory.field(TAG.tileOffsets) !== undefined || directory.field(TAG.tileWidth) !== undefined
@@ -86,7 +88,8 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
   let block: Size = tiled
     ? { width: (await directory.number(TAG.tileWidth)) ?? 0, height: (await directory.number(TAG.tileHeight)) ?? 0 }
     : { width, height: Math.min(Math.max(declared, 1), height) }
-  if (block.width < 1 || block.height < 1) throw damaged(source, `its tiles measure ${block.width} × ${block.height}`)
+  if (block.width < 1 || block.height < 1)
+    throw damaged(source, `its tiles are ${block.width} × ${block.height} pixels`)
   const inBlock = planar ? 1 : samples
   const layout = {
     samples: inBlock,
@@ -108,7 +111,7 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
   if (byteCounts.length === 0 && offsets.length === 1 && compression === COMPRESSION.none)
     lengths = [decodedBytes({ ...layout, height: block.height })]
   if (starts.length < across * down * planes || lengths.length < across * down * planes)
-    throw damaged(source, `it lists ${offsets.length} blocks of ${across * down * planes}`)
+    throw damaged(source, `it lists ${offsets.length} of ${across * down * planes} blocks`)
   const end = starts.reduce(
     (furthest, offset, i) => Math.max(furthest, offset && lengths[i] ? offset + lengths[i] : 0),
     0
@@ -116,7 +119,7 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
   if (end > source.size) throw cutShort(source.name)
   const rowBytes = decodedBytes({ ...layout, height: 1 })
   if (compression === COMPRESSION.none && !tiled && rowBytes * block.height > PART_BYTES) {
-    // Rows of an uncompressed strip can be read by themselves.
+    // Rows of an uncompressed strip can be read separately.
     const rows = Math.max(1, Math.floor(PART_BYTES / rowBytes))
     const partsOf = (strip: number): { start: number; rows: number }[] => {
       const held = Math.min(block.height, height - (strip % down) * block.height)
@@ -125,7 +128,7 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
         rows: Math.min(rows, held - p * rows)
       }))
     }
-    // Blocks must all have the same height, so a strip is divided only where it is the only one of its plane.
+    // All blocks must have the same height, so a strip is divided only if it is the only one of its plane.
     if (down === 1) {
       const stored = (strip: number): boolean => offsets[strip] > 0 && byteCounts[strip] !== 0
       starts = offsets.flatMap((offset, strip) =>
@@ -156,4 +159,4 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
 }
 
 const blockTooLarge = ({ width, height }: Size): string =>
-  `it is stored in blocks of ${width} × ${height} pixels, too large to read in parts; gdal_translate -co TILED=YES makes a copy that is not`
+  `it is stored in blocks of ${width} × ${height} pixels, too large to read in parts. Convert it with gdal_translate -co TILED=YES`

@@ -8,27 +8,27 @@ import { type Directory, TAG, readDirectories } from './directory.ts'
 import { type Level, levelOf } from './level.ts'
 import { parseNodata } from './missing.ts'
 
-/** Masks of an image: 0 hides a pixel. */
+/** Masks of an image, in which 0 hides a pixel. */
 export interface Masks {
   /** The mask at each of its sizes. */
   levels: Level[]
-  /** The mask's band for a band of the image, both counted from 0; undefined where that band has none. */
+  /** Returns the mask's band for a band of the image, both counted from 0; undefined if that band has no mask. */
   bandOf(band: number): number | undefined
 }
 
-/** Masks that a TIFF stores among its own directories: one for all bands, or one for each. */
+/** Returns the masks that a TIFF stores in its own directories: one for all bands, or one for each. */
 export const ownMasks = (levels: Level[]): Masks => ({
   levels,
   bandOf: (band) => (levels[0].samples > band ? band : 0)
 })
 
-/** GDAL's bit for a mask that all bands share. */
+/** GDAL's flag for a mask that all bands share. */
 const PER_DATASET = 2
 
 /**
- * The masks in a file beside a local image that GDAL wrote (`x.tif.msk`), or undefined where there are none. As in GDAL, a file
- * of that name that does not say which bands it masks is none.
- * @throws UnreadableImage when it is a mask file that cannot be read, or one of another size
+ * Opens the masks that GDAL wrote to a file next to a local image (`x.tif.msk`); undefined if there are none. As in
+ * GDAL, a file of that name that doesn't say which bands it masks is ignored.
+ * @throws UnreadableImage when the mask file can't be read or has another size
  */
 export async function masksBeside(
   path: string,
@@ -52,7 +52,7 @@ export async function masksBeside(
     const levels = [await levelOf(source, directories[0])]
     if (flags.size === 0) return await closed(sources)
     if (levels[0].width !== width || levels[0].height !== height)
-      throw new Error(`it measures ${levels[0].width} × ${levels[0].height} pixels, the image ${width} × ${height}`)
+      throw new Error(`it is ${levels[0].width} × ${levels[0].height} pixels; its image is ${width} × ${height}`)
     for (const directory of directories.slice(1)) levels.push(await levelOf(source, directory))
     if (await firstFile([`${file}.ovr`])) {
       const reduced = await open(`${file}.ovr`)
@@ -69,7 +69,7 @@ export async function masksBeside(
       fault instanceof SmaltiError && fault.name === 'UnreadableImage'
         ? String(fault.details.reason)
         : (fault as Error).message
-    throw new SmaltiError('UnreadableImage', { path, reason: `its mask file ${file} can’t be used: ${reason}` })
+    throw new SmaltiError('UnreadableImage', { path, reason: `its mask file ${file} can't be used: ${reason}` })
   }
 }
 
@@ -77,11 +77,11 @@ async function closed(sources: readonly ByteSource[]): Promise<undefined> {
   for (const source of sources) await source.close()
 }
 
-/** A directory's metadata as GDAL writes it. */
+/** Returns a directory's GDAL metadata. */
 export const metadataOf = async (directory: Directory): Promise<string> =>
   (await directory.text(TAG.gdalMetadata)) ?? ''
 
-/** What the masks of some bands hold in a window, each mask once; none where a size has no mask. */
+/** Reads the masks of some bands in a window, each mask once. Returns none if this size has no mask. */
 export async function readMasks(
   { levels, bandOf }: Masks,
   size: Size,
@@ -105,10 +105,13 @@ export async function readMasks(
   ).planes
 }
 
-/** A longer sidecar file is not GDAL's. */
+/** A longer sidecar file isn't GDAL's. */
 const LONGEST_SIDECAR = 16 * 2 ** 20
 
-/** Nodata values by band, counted from 0, in the file that GDAL keeps beside a local image (`x.tif.aux.xml`); they outrank the image's own. */
+/**
+ * Reads nodata values by band, counted from 0, from the file that GDAL keeps next to a local image (`x.tif.aux.xml`).
+ * They take precedence over the image's own.
+ */
 export async function nodataBeside(path: string): Promise<Map<number, number>> {
   const found = new Map<number, number>()
   const file = await firstFile([`${path}.aux.xml`])
@@ -118,7 +121,7 @@ export async function nodataBeside(path: string): Promise<Map<number, number>> {
   )) {
     const [, attributes, text] = /<NoDataValue\b([^>]*)>([^<]*)<\/NoDataValue>/.exec(content) ?? []
     if (text === undefined) continue
-    // The exact bytes of the number, where its text was rounded.
+    // The exact bytes of the number, in case its text was rounded.
     const exact = /\ble_hex_equiv="([0-9a-f]{16})"/i.exec(attributes)?.[1]
     const value = exact ? Buffer.from(exact, 'hex').readDoubleLE(0) : parseNodata(text)
     if (value !== undefined) found.set(Number(band) - 1, value)

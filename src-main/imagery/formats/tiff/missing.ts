@@ -2,8 +2,8 @@ import type { SampleType } from '../../../contract/imagery.ts'
 import { type Samples, rangeOf } from '../../raster.ts'
 
 /**
- * A nodata value as GDAL reads its text: the number that the text begins with, with a decimal point or comma, or NaN or an
- * infinity in any spelling. Text that is no number marks nothing.
+ * Parses a nodata value as GDAL does: a leading number with a decimal point or comma, or NaN or infinity in any
+ * spelling. Other text marks nothing.
  */
 export function parseNodata(text: string | undefined): number | undefined {
   const trimmed = (text ?? '').trim()
@@ -15,8 +15,8 @@ export function parseNodata(text: string | undefined): number | undefined {
 }
 
 /**
- * The value that marks missing pixels in samples of a type, or undefined where none can: as in GDAL, one that integers
- * cannot hold marks nothing, and the fraction of another is dropped.
+ * Returns the value that marks missing pixels in samples of a type, or undefined if none can. As in GDAL, a value
+ * outside an integer type's range marks nothing, and fractions are dropped.
  */
 export function markOf(nodata: number | undefined, type: SampleType): number | undefined {
   if (nodata === undefined) return undefined
@@ -26,7 +26,7 @@ export function markOf(nodata: number | undefined, type: SampleType): number | u
   return nodata >= low && nodata <= high ? Math.trunc(nodata) : undefined
 }
 
-/** What samples hold where the file leaves a block out: nodata, brought into the type's range, else 0. */
+/** Returns the sample value of blocks that the file omits: nodata, clamped to the type's range, or else 0. */
 export function fillOf(nodata: number | undefined, type: SampleType): number {
   if (nodata === undefined || type.startsWith('float')) return nodata ?? 0
   const { low, high } = rangeOf(type)
@@ -36,11 +36,12 @@ export function fillOf(nodata: number | undefined, type: SampleType): number {
 const FLOAT_EPSILON = 2 ** -23
 const DOUBLE_EPSILON = 2 ** -52
 
-/** How many planes mark each pixel as missing. */
+/** Counts the planes that mark each pixel as missing. */
 function countMarked(plane: Samples, mark: number, marked: Uint16Array): void {
   if (Number.isNaN(mark)) return // NaN never counts, marked or not.
   if (plane instanceof Float32Array) {
-    // Text keeps few digits, so GDAL takes what is nearly the same for the same, with the sum's overflow in single precision.
+    // Text keeps few digits, so GDAL treats nearly equal values as equal; like GDAL, let the sum overflow in single
+    // precision.
     for (let i = 0; i < plane.length; i++) {
       const value = plane[i]
       if (
@@ -57,22 +58,22 @@ function countMarked(plane: Samples, mark: number, marked: Uint16Array): void {
   }
 }
 
-/** All that can say of a window's pixels that they hold no data. */
+/** Everything that indicates missing pixels in a window. */
 export interface Evidence {
-  /** Bands but alpha, and the value that marks missing pixels in each. */
+  /** Bands except alpha, and the value that marks missing pixels in each. */
   planes: readonly Samples[]
   marks: readonly (number | undefined)[]
-  /** Marked pixels are missing only where all bands are. */
+  /** Whether a pixel is missing only if all bands mark it. */
   allMustMatch: boolean
-  /** 0 where clear. */
+  /** 0 where transparent. */
   alpha?: Samples
-  /** 0 where a mask hides the pixel; marks then say nothing, as in GDAL. */
+  /** 0 where a mask hides the pixel. If there are masks, marks are ignored, as in GDAL. */
   masks: readonly Samples[]
   /** 0 where blocks have no value. */
   stored?: Uint8Array
 }
 
-/** 1 where all that is known lets a pixel count; undefined where every pixel does. */
+/** Combines the evidence: 1 where a pixel is valid, undefined when all pixels are. */
 export function validOf(
   { planes, marks, allMustMatch, alpha, masks, stored }: Evidence,
   pixels: number

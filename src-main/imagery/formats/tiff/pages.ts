@@ -9,27 +9,27 @@ import { imageJStack, omeElsewhere, omePlanes } from './stacks.ts'
 
 const REDUCED = 1
 const MASK = 4
-/** Value of the older SubfileType tag. */
+/** A value of the older SubfileType tag. */
 const OLD_REDUCED = 2
 
 /** The page of a file that is read, or the pages that are read as its bands. */
 export interface Pages {
-  /** The directory whose tags count for all. */
+  /** The directory whose tags apply to all pages. */
   directory: Directory
   /** Pixels of each page that is read. */
   levels: Level[]
-  /** Overviews and masks of the page; none where several pages are read. */
+  /** Overviews and masks of the page; empty if several pages are read. */
   reduced: Directory[]
   masks: Directory[]
-  /** Whether files beside the image, which know nothing of pages, are about these. */
+  /** Whether files next to the image, which don't know about pages, apply to these. */
   first: boolean
   notice?: string
 }
 
 /**
- * Chooses among the pages of a TIFF: those that the file calls channels are bands, otherwise the first is read.
- * Overviews and masks are no pages.
- * @param page  the page that a person chose, counted from 1, which is then read alone
+ * Chooses among the pages of a TIFF: pages that the file calls channels become bands; otherwise the first page is read.
+ * Overviews and masks aren't pages.
+ * @param page  the page that the user chose, counted from 1; only this page is read
  * @throws UnreadableImage when there is no such page
  */
 export async function choosePages(
@@ -62,7 +62,7 @@ export async function choosePages(
       const notice =
         channels.length === count
           ? undefined
-          : `only the ${channels.length} channels of its first plane are read, of ${count} pages; on the command line, --page chooses one page`
+          : `only the ${channels.length} channels of its first plane are used, of ${count} pages`
       return {
         directory: directories[places[planes![0]]],
         levels: channels,
@@ -74,7 +74,7 @@ export async function choosePages(
     }
   }
   const elsewhere = omeElsewhere(description, basename(source.name))
-    ? 'planes that its OME-XML places in other files are not read'
+    ? 'the planes in its other OME files are not used'
     : undefined
   const index = (page ?? 1) - 1
   const unstacked = described && described.images > count ? described.images : count
@@ -82,8 +82,8 @@ export async function choosePages(
     unstacked === 1
       ? undefined
       : unstacked > count
-        ? `only the first of its ${unstacked} images is read, as the others have no directory`
-        : `only page ${index + 1} of ${count} is read; on the command line, --page chooses another`
+        ? `only the first of its ${unstacked} images is used; the others have no directory`
+        : `only page ${index + 1} of ${count} is used`
   const owned = stack ? { reduced: [], masks: [] } : belongingTo(index, places, kinds, directories)
   return {
     directory: directories[places[stack ? 0 : index]],
@@ -94,13 +94,13 @@ export async function choosePages(
   }
 }
 
-/** Why a page that a person chose cannot be read. */
+/** Explains why the page that the user chose can't be read. */
 export const noPage = (page: number, count: number): string =>
-  `it has no page ${page}, only ${count === 1 ? 'one' : count}`
+  `it has no page ${page}, only ${count === 1 ? 'one page' : `${count} pages`}`
 
 type Kind = 'page' | 'reduced' | 'mask'
 
-/** Whether a directory is a mask, as its kind says. */
+/** Whether a directory is a mask. */
 export const isMask = async (directory: Directory): Promise<boolean> => (await kindOf(directory)) === 'mask'
 
 async function kindOf(directory: Directory): Promise<Kind> {
@@ -110,7 +110,10 @@ async function kindOf(directory: Directory): Promise<Kind> {
   return kind & MASK ? 'mask' : kind & REDUCED ? 'reduced' : 'page'
 }
 
-/** Overviews and masks follow their page; where all stand at the end, they are the first page's, as GDAL writes them. */
+/**
+ * Finds the overviews and masks of a page, which follow it. If they are all at the end, they belong to the first page,
+ * as GDAL writes them.
+ */
 function belongingTo(
   index: number,
   places: readonly number[],
@@ -126,7 +129,7 @@ function belongingTo(
   return { reduced: owned('reduced'), masks: owned('mask') }
 }
 
-/** Pages as bands, where each has one band and all are of one kind and size. */
+/** Reads pages as bands if each has one band and all have the same type and size. */
 async function channelsOf(
   planes: readonly number[],
   levelAt: (index: number) => Promise<Level>
@@ -141,7 +144,7 @@ async function channelsOf(
   return [first, ...others]
 }
 
-/** ImageJ writes large stacks as one directory, whose image the others follow without a gap. */
+/** Reads a large ImageJ stack, which has one directory; the other images follow the first without a gap. */
 async function contiguousStack(source: ByteSource, directory: Directory, images: number): Promise<Level[] | undefined> {
   const level = await levelOf(source, directory)
   const { offsets, byteCounts, compression, planar, width, height } = level

@@ -12,10 +12,9 @@ export const SAMPLE_FORMAT = {
   complexFloat: 6
 } as const
 
-const translated = (type: string): string =>
-  `gdal_translate -ot ${type} -co COMPRESS=DEFLATE -co TILED=YES makes a copy that is`
+const translated = (type: string): string => `gdal_translate -ot ${type} -co COMPRESS=DEFLATE -co TILED=YES`
 
-/** The type that holds samples of a number of bits, or undefined where they are not read. */
+/** Returns the type that represents samples with a number of bits, or undefined if they aren't supported. */
 export function typeOf(bits: number, format: number): SampleType | undefined {
   if (format === SAMPLE_FORMAT.float)
     return bits === 16 || bits === 24 || bits === 32 ? 'float32' : bits === 64 ? 'float64' : undefined
@@ -28,14 +27,14 @@ export function typeOf(bits: number, format: number): SampleType | undefined {
 
 const isWhole = (bits: number): boolean => bits === 8 || bits === 16 || bits === 32 || bits === 64
 
-/** Why samples cannot be read, with the command that helps, or undefined where they can. */
+/** Explains why samples can't be read, with a command that converts them, or returns undefined if they can. */
 export function unreadSamples({
   bits,
   format,
   predictor
 }: Pick<BlockLayout, 'bits' | 'format' | 'predictor'>): string | undefined {
   if (format === SAMPLE_FORMAT.complexInteger || format === SAMPLE_FORMAT.complexFloat)
-    return `its values are complex numbers, which are not read; ${translated('Float32')}, of their real parts`
+    return `its values are complex numbers, which aren't supported. Convert their real parts with ${translated('Float32')}`
   if (typeOf(bits, format) === undefined) {
     const name =
       format === SAMPLE_FORMAT.float
@@ -45,25 +44,27 @@ export function unreadSamples({
           : format === SAMPLE_FORMAT.unsigned || format === SAMPLE_FORMAT.undefined
             ? 'unsigned integers'
             : `samples of format ${format}`
-    return `its values are ${bits}-bit ${name}, which are not read; ${translated('Float64')}`
+    return `its values are ${bits}-bit ${name}, which aren't supported. Convert it with ${translated('Float64')}`
   }
   if (format !== SAMPLE_FORMAT.float && !isWhole(bits) && predictor !== 1)
-    return `its values are ${bits}-bit integers with predictor ${predictor}, which are not read`
+    return `its values are ${bits}-bit integers with predictor ${predictor}, which aren't supported`
   return undefined
 }
 
-/** Samples of a decoded block, in a type that holds them. */
+/** Unpacks the samples of a decoded block to a type that can represent them. */
 export function unpackedSamples(decoded: Uint8Array, layout: BlockLayout): Samples {
   const { bits, format } = layout
   if (format === SAMPLE_FORMAT.float && bits < 32)
     return bits === 16 ? halfFloats(decoded) : floatsOf24Bits(decoded, layout)
   const type = typeOf(bits, format)!
   if (isWhole(bits)) return samplesOf(type, decoded)
-  // libtiff turns three bytes round where the file's order is not the machine's; GDAL takes what comes for packed bits.
+  // libtiff reverses the three bytes if the file's byte order isn't native; GDAL treats the result as packed bits.
   return bits === 24 ? threeBytes(decoded, !layout.littleEndian) : unpackedBits(decoded, layout, type)
 }
 
-/** Unsigned integers that are packed bit by bit, the high bit first whatever the byte order; rows begin on whole bytes. */
+/**
+ * Unpacks unsigned integers that are packed bit by bit, high bit first in either byte order; rows begin on whole bytes.
+ */
 function unpackedBits(packed: Uint8Array, { width, height, samples, bits }: BlockLayout, type: SampleType): Samples {
   const row = width * samples
   const rowBytes = Math.ceil((row * bits) / 8)
@@ -97,12 +98,12 @@ function halfFloats(bytes: Uint8Array): Float32Array {
   return Float32Array.from(samplesOf('uint16', bytes), (half) => smallFloat(half, 5, 10))
 }
 
-/** One sign, 7 bits of exponent, 16 of fraction. Predictor 3 leaves the low byte first. */
+/** Unpacks floats with one sign bit, 7 exponent bits and 16 fraction bits. Predictor 3 leaves the low byte first. */
 function floatsOf24Bits(bytes: Uint8Array, { predictor, littleEndian }: BlockLayout): Float32Array {
   return Float32Array.from(threeBytes(bytes, predictor === 3 || littleEndian), (pattern) => smallFloat(pattern, 7, 16))
 }
 
-/** A number of IEEE 754's pattern with fewer bits. */
+/** Decodes a float with IEEE 754's layout but fewer bits. */
 function smallFloat(pattern: number, exponentBits: number, fractionBits: number): number {
   const most = 2 ** exponentBits - 1
   const sign = (pattern >> (exponentBits + fractionBits)) & 1 ? -1 : 1

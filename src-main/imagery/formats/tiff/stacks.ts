@@ -1,5 +1,5 @@
 /**
- * What ImageJ's description says of a stack: how many images the file holds, and how many of the first are the channels of the
+ * Reads an ImageJ description: the number of images in the file, and how many of the first ones are channels of the
  * first slice and time.
  */
 export function imageJStack(description: string): { images: number; channels: number } | undefined {
@@ -9,9 +9,9 @@ export function imageJStack(description: string): { images: number; channels: nu
 }
 
 /**
- * The directories, counted from 0, of the channels of the first slice and time that OME-XML names, or undefined where the text is
- * none, or a channel lies in another file.
- * @param name  of the file itself: stacks may be spread over several
+ * Finds the directories, counted from 0, of the channels of the first slice and time in OME-XML. Returns undefined if
+ * the text isn't OME-XML or a channel is in another file.
+ * @param name  name of this file, because stacks may be spread over several
  */
 export function omePlanes(description: string, directories: number, name: string): number[] | undefined {
   const [, head, content] =
@@ -33,7 +33,7 @@ export function omePlanes(description: string, directories: number, name: string
   )
   const spread = new Set(parts.map(({ file }) => file)).size > 1
   const places = new Map<number, number>()
-  // Each directory is one plane: a text that places more would only cost time.
+  // Each directory is one plane; text that lists more would only waste time.
   let left = directories
   for (const { attributes, file } of parts) {
     if (spread && file !== name) continue
@@ -48,7 +48,7 @@ export function omePlanes(description: string, directories: number, name: string
   return channels.every((place) => place !== undefined) ? channels : undefined
 }
 
-/** Whether OME-XML places planes in other files than the one of this name, which is all that is read. */
+/** Whether OME-XML stores some planes in files other than this one, which aren't read. */
 export function omeElsewhere(description: string, name: string): boolean {
   if (!/<(?:\w+:)?OME\b/.test(description)) return false
   return [...description.matchAll(/\bFileName\s*=\s*["']([^"']*)["']/g)].some(([, file]) => file !== name)
@@ -57,7 +57,7 @@ export function omeElsewhere(description: string, name: string): boolean {
 const attributeOf = (attributes: string, name: string): string | undefined =>
   new RegExp(`\\b${name}\\s*=\\s*["']([^"']*)["']`).exec(attributes)?.[1]
 
-/** Number of a plane among all, the first dimension of the order running fastest. */
+/** Returns the index of a plane, with the first dimension of the order changing fastest. */
 function indexOf(at: Record<string, number>, order: readonly string[], sizes: Record<string, number>): number {
   return order.reduceRight((sum, dimension) => sum * sizes[dimension] + at[dimension], 0)
 }

@@ -14,18 +14,19 @@ import { type Masks, masksBeside, metadataOf, nodataBeside, ownMasks, readMasks 
 import { fillOf, markOf, parseNodata, validOf } from './missing.ts'
 import { choosePages, isMask } from './pages.ts'
 
+/** Options for opening a TIFF file. */
 export interface TiffOptions {
-  /** Ends the opening; reads take their own. */
+  /** Cancels the opening. Reads take their own signal. */
   signal?: AbortSignal
-  /** The page that is read, counted from 1; where it is absent the first, or all that are channels. */
+  /** The page to read, counted from 1. When absent, the first page, or all pages that are channels. */
   page?: number
-  /** The file beside which masks and world files are looked for, where it is not this one. */
+  /** The file that masks and world files are named after, if it isn't this one. */
   beside?: string
 }
 
 /**
- * Opens a TIFF, BigTIFF or GeoTIFF file, here or at an address; headers alone are read.
- * @throws UnreadableImage with the reason in words, Cancelled
+ * Opens a TIFF, BigTIFF or GeoTIFF file on this computer or at an address. Only headers are read.
+ * @throws UnreadableImage with a readable reason, Cancelled
  */
 export async function openTiff(
   location: Location,
@@ -48,8 +49,9 @@ export async function openTiff(
 }
 
 /**
- * @param sources  the file itself; files beside it that are opened are added, to be closed with it
- * @param path     of the file, where it is on this computer and others may lie beside it
+ * Opens a TIFF's directories and the files next to it.
+ * @param sources  the file itself; sidecar files are added when they are opened, to be closed with it
+ * @param path     path of the file, if it is on this computer and may have sidecar files
  */
 async function rasterOf(
   sources: ByteSource[],
@@ -72,7 +74,7 @@ async function rasterOf(
   const levels = [full]
   for (const [file, entry] of [...within(pages.reduced), ...reduced]) {
     const level = await levelOf(file, entry).catch(() => undefined)
-    // An overview without the image's mask would show what is missing.
+    // An overview without the image's mask would reveal missing pixels.
     if (level && sameKind(level, full) && level.width < full.width && (!masks || sizedAs(masks.levels, level)))
       levels.push(level)
   }
@@ -153,13 +155,13 @@ async function rasterOf(
   }
 }
 
-/** A directory and the file that it is in. */
+/** A directory and its file. */
 type Placed = readonly [ByteSource, Directory]
 
 const sizedAs = (levels: readonly Size[], { width, height }: Size): boolean =>
   levels.some((level) => level.width === width && level.height === height)
 
-/** Overviews and their masks in a file beside the image, as GDAL and QGIS write them. */
+/** Reads overviews and their masks from the file next to the image that GDAL and QGIS write. */
 async function overviewsBeside(path: string, sources: ByteSource[]): Promise<{ reduced: Placed[]; masked: Placed[] }> {
   try {
     const source = await openSource(fileAt(`${path}.ovr`))
@@ -169,12 +171,12 @@ async function overviewsBeside(path: string, sources: ByteSource[]): Promise<{ r
       ((await isMask(directory)) ? masked : reduced).push([source, directory])
     return { reduced, masked }
   } catch {
-    // There are none, or none that can be read: the image itself is enough.
+    // There are no overviews, or they can't be read; the image itself is enough.
     return { reduced: [], masked: [] }
   }
 }
 
-/** The image's masks: those beside it come first, as in GDAL. A mask of another size than the image's is none. */
+/** Finds the image's masks. Masks in a file next to it come first, as in GDAL; a mask of another size is ignored. */
 async function masksOf(
   full: Level,
   inside: readonly Placed[],
@@ -192,15 +194,18 @@ async function masksOf(
 
 interface StoredBands {
   bands: Band[]
-  /** What blocks that the file leaves out hold in each band. */
+  /** Value in each band of blocks that the file omits. */
   fills: number[]
-  /** Whether marked pixels are missing only where all bands that are read are marked. */
+  /** Whether a pixel is missing only if all bands that are read mark it. */
   allMustMatch: boolean
-  /** Whether all bands tell it, read or not. */
+  /** Whether all bands must mark it, including those that aren't read. */
   together: boolean
 }
 
-/** What each band is, and what marks missing pixels in it. @param local  the file beside which nodata values may be kept */
+/**
+ * Determines each band's role and nodata value.
+ * @param local  path of the file whose sidecar may contain nodata values
+ */
 async function bandsOf(
   directory: Directory,
   levels: readonly Level[],
@@ -209,7 +214,7 @@ async function bandsOf(
   const [{ samples, type }] = levels
   const metadata = await metadataOf(directory)
   const photometric = (await directory.number(TAG.photometric)) ?? PHOTOMETRIC.blackIsZero
-  // Which channel of a microscope is which colour no file says.
+  // No file says which channel of a microscope is which colour.
   const roles: BandRole[] =
     levels.length > 1
       ? levels.map(() => 'other')
@@ -229,7 +234,7 @@ async function bandsOf(
   }
 }
 
-/** Bands that are pages of their own. */
+/** Reads bands that are separate pages. */
 async function readChannels(
   levels: readonly Level[],
   kept: BlockCache,

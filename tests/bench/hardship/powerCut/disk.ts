@@ -2,6 +2,7 @@ import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { type Uniform, integerBelow } from '../../../../src-main/learning/random.ts'
 
+/** An operation on files, as `record.mjs` writes it to the journal. */
 export interface Noted {
   op: 'open' | 'look' | 'write' | 'truncate' | 'sync' | 'rename' | 'remove' | 'mkdir' | 'mark'
   path: string
@@ -29,12 +30,12 @@ export async function readJournal(file: string): Promise<Noted[]> {
 }
 
 type Change = { at: number; data: Buffer } | { length: number }
-/** A file's content: what the last fsync made last, and what came after. */
+/** A file's content: as of the last fsync, and the changes since. */
 interface Inode {
   synced: Buffer
   later: Change[]
 }
-/** What happened to the names in a folder since its last fsync; each whole or not at all, in order. */
+/** Changes of the names in a folder since its last fsync; each happens completely or not at all, in order. */
 interface Naming {
   add?: [name: string, inode: Inode]
   remove?: string
@@ -55,12 +56,12 @@ function changed(content: Buffer, change: Change): Buffer {
   return grown
 }
 
-/** A disk that keeps for certain only what was flushed. */
+/** A disk on which only flushed data is certain to survive. */
 export class Disk {
   readonly folders = new Map<string, Folder>()
   readonly #handles = new Map<string, { inode?: Inode; folder?: string }>()
 
-  /** Takes over a folder as it is, all of it flushed. */
+  /** Loads a folder as it is, all of it flushed. */
   async load(root: string): Promise<void> {
     for (const name of ['', ...(await readdir(root, { recursive: true }))]) {
       const path = join(root, name)
@@ -77,7 +78,7 @@ export class Disk {
     return made
   }
 
-  /** What a running program sees under a name. */
+  /** Returns the file that a running program sees under a name. */
   #now(path: string): Inode | undefined {
     const { names, later } = this.#folder(dirname(path))
     let inode = names.get(path)
@@ -122,7 +123,7 @@ export class Disk {
         break
       case 'rename': {
         const inode = this.#now(noted.from)
-        // A folder as a whole: its files go along.
+        // A folder is renamed as a whole: its files move with it.
         if (!inode) this.#renameFolder(noted.from, noted.to)
         else this.#folder(dirname(noted.to)).later.push({ remove: noted.from, add: [noted.to, inode] })
         break
@@ -155,7 +156,7 @@ export class Disk {
     }
   }
 
-  /** What may lie there after the power was cut: of what was not flushed some, in any mixture. */
+  /** Writes a possible state after the power was cut: any mixture of the changes that were not flushed. */
   async afterCut(root: string, into: string, uniform: Uniform): Promise<void> {
     for (const [path, folder] of this.folders) {
       await mkdir(join(into, relative(root, path)), { recursive: true })

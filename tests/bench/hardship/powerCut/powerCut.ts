@@ -12,8 +12,9 @@ import { measured } from '../../processes.ts'
 import { Disk, readJournal } from './disk.ts'
 
 /**
- * The power is cut at random moments while a project is segmented, its classes and groups are edited, and a second run is trained. What was
- * flushed is there, of the rest any part may be; then the project opens, and has all that was reported as saved.
+ * Cuts the power at random moments while a project is segmented, its classes and groups are edited, and a second run is
+ * trained. Flushed data survives, and any part of the rest. The project must then open and contain everything that was
+ * reported as saved.
  */
 export async function measurePowerCut(times: number, seed: number): Promise<void> {
   const base = await mkdtemp(join(tmpdir(), 'smalti-power-'))
@@ -105,7 +106,7 @@ export async function measurePowerCut(times: number, seed: number): Promise<void
           !(await engine.call('runs', { project })).runs.some(({ run, finished }) => run === 'run-0002' && finished)
         )
           broken.push(`${where}: the second run is lost`)
-        // What was half done is done again.
+        // Unfinished work is done again.
         if (!marks.includes('segmented')) await engine.call('segment', { project, heatmaps: true })
         await engine.call('runs', { project, use: 'run-0001' }).catch(() => undefined)
         const { run } = await engine.call('openProject', { project })

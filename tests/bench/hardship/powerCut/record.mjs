@@ -1,6 +1,7 @@
 /**
- * Loaded before a program (`node --import`): notes all that it does to files below POWER_ROOT, in order and with what it writes, in the journal
- * POWER_JOURNAL: a line of JSON for each, followed by the bytes that it names.
+ * Loaded before a program (`node --import`): records everything that it does to files below POWER_ROOT, in order and
+ * with the data, in the journal POWER_JOURNAL: one line of JSON per operation, followed by the number of bytes that it
+ * names.
  */
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'

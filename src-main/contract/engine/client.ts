@@ -1,7 +1,9 @@
-import { COMMANDS, type CommandInput, type CommandName, type CommandOutput, type Progress } from './commands.ts'
-import { SmaltiError } from './errors.ts'
+import { COMMANDS, type CommandInput, type CommandName, type CommandOutput } from '../commands.ts'
+import { type Progress } from './progress.ts'
+import { SmaltiError } from '../errors.ts'
 import { type ToEngine, fromEngine } from './messages.ts'
 
+/** The asking side of an engine: it calls commands and receives their answers. */
 export interface EngineClient {
   /** Runs a command. Aborting the signal cancels it; the promise then rejects with `Cancelled`. */
   call<N extends CommandName>(
@@ -9,17 +11,17 @@ export interface EngineClient {
     input: CommandInput<N>,
     options?: { signal?: AbortSignal; onProgress?: (progress: Progress) => void }
   ): Promise<CommandOutput<N>>
-  /** To be called with every message from the engine. */
+  /** Must be called with every message from the engine. */
   receive(message: unknown): void
-  /** Rejects all that is under way. */
+  /** Rejects every pending call. */
   fail(fault: SmaltiError): void
 }
 
 /** An engine in a process of its own. */
 export interface EngineProcess extends EngineClient {
-  /** Ends it once it is idle; resolves when it has ended. */
+  /** Ends the process once it is idle; resolves when it has ended. */
   stop(): Promise<void>
-  /** Ends it at once, even while it computes. */
+  /** Ends the process at once, even while it computes. */
   kill(): void
 }
 
@@ -29,7 +31,7 @@ interface Pending {
   onProgress?: (progress: Progress) => void
 }
 
-/** The asking side of the contract, over any channel that carries JSON. */
+/** Creates the asking side of the contract over any channel that carries JSON. */
 export function createClient(send: (message: ToEngine) => void): EngineClient {
   const pending = new Map<number, Pending>()
   let last = 0

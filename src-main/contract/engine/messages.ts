@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { COMMANDS, type CommandName, progress } from './commands.ts'
-import { ERROR_NAMES } from './errors.ts'
+import { COMMANDS, type CommandName } from '../commands.ts'
+import { progress } from './progress.ts'
+import { ERROR_NAMES } from '../errors.ts'
 
 const commandName = z.enum(Object.keys(COMMANDS) as [CommandName, ...CommandName[]])
 
-/** What the engine is told. */
+/** Messages to the engine. */
 export const toEngine = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('command'), id: z.int(), name: commandName, input: z.unknown() }),
   z.object({ kind: z.literal('cancel'), id: z.int() })
@@ -19,8 +20,8 @@ export const wireError = z.object({
 export type WireError = z.infer<typeof wireError>
 
 /**
- * Under Electron only the shell starts processes: what an engine asks of it about engines beside itself, by numbers of its own,
- * and what it is told of them.
+ * Requests of an engine to the shell about sibling engines, which it numbers itself. Under Electron only the shell can
+ * start processes.
  */
 export const siblingRequest = z.object({
   kind: z.literal('sibling'),
@@ -35,7 +36,7 @@ export const siblingNews = z.object({
 })
 export type SiblingNews = z.infer<typeof siblingNews>
 
-/** What the engine answers: any number of `progress`, then one `reply` or one `error`. */
+/** Messages from the engine: any number of `progress`, then one `reply` or one `error`. */
 export const fromEngine = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('reply'), id: z.int(), output: z.unknown() }),
   z.object({ kind: z.literal('error'), id: z.int(), error: wireError }),

@@ -1,0 +1,71 @@
+/**
+ * Checks that the sources stay readable: lines, files, functions and folders have a limit. Part of `npm run check`.
+ *
+ * A function's own lines are those outside the functions inside it: a factory that returns an object of small functions
+ * is as readable as a class, up to a limit of its own.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import ts from 'typescript'
+
+const MOST_COLUMNS = 120
+const MOST_LINES = 350
+const MOST_OWN_LINES = 80
+const MOST_LINES_OF_FACTORY = 200
+const MOST_FILES = 15
+
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { encoding: 'utf8' })
+  .split('\n')
+  .filter((path) => /\.(ts|svelte|mjs|cjs|js|py|sh|css)$/.test(path) && existsSync(path))
+const faults = []
+
+for (const path of files) {
+  const text = readFileSync(path, 'utf8')
+  const lines = text.trimEnd().split('\n')
+  if (lines.length > MOST_LINES) faults.push(`${path} has ${lines.length} lines; divide it`)
+  for (const [i, line] of lines.entries())
+    if (line.length > MOST_COLUMNS && !isOneLongText(line)) faults.push(`${path}:${i + 1} has ${line.length} columns`)
+  if (path.endsWith('.ts') && !path.startsWith('tests/')) checkFunctions(path, text)
+}
+for (const [folder, count] of countOf(files.map((path) => dirname(path)))) {
+  if (count <= MOST_FILES || folder === '.') continue
+  const readme = join(folder, 'README.md')
+  const says = existsSync(readme) && readFileSync(readme, 'utf8').includes(`${MOST_FILES} files`)
+  if (!says) faults.push(`${folder} has ${count} files; divide it, or say in its README why it has over ${MOST_FILES} files`)
+}
+if (faults.length > 0) {
+  console.error(faults.join('\n'))
+  process.exit(1)
+}
+
+/** A text, pattern or address that is too long for one line can't be broken without making it harder to read. */
+function isOneLongText(line) {
+  const rest = line.replace(/'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`?|\/(?:[^/\\\n]|\\.)+\/[a-z]*|https?:\S+/g, '')
+  return rest.length <= MOST_COLUMNS - 20
+}
+
+/** @param {string} path @param {string} text */
+function checkFunctions(path, text) {
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
+  const lineOf = (at) => source.getLineAndCharacterOfPosition(at).line
+  /** Lines of the functions inside a node, and checks each of them. */
+  const visit = (node) => {
+    let inside = 0
+    ts.forEachChild(node, (child) => void (inside += visit(child)))
+    if (!ts.isFunctionLike(node) || !node.body) return inside
+    const total = lineOf(node.end) - lineOf(node.getStart(source)) + 1
+    const where = `${path}:${lineOf(node.getStart(source)) + 1}`
+    if (total - inside > MOST_OWN_LINES) faults.push(`${where} is a function of ${total - inside} lines; divide it`)
+    else if (total > MOST_LINES_OF_FACTORY) faults.push(`${where} is a factory of ${total} lines; divide it`)
+    return total
+  }
+  visit(source)
+}
+
+/** @param {string[]} values */
+function countOf(values) {
+  const counts = new Map()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return counts
+}

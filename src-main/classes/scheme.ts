@@ -49,90 +49,59 @@ function inUse(scheme: Scheme): Scheme {
   return { ...scheme, classes: scheme.classes.filter(({ id }) => owners.has(id)) }
 }
 
-function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme: Scheme; name: string } {
-  const { classes, of } = scheme
-  const found = (id: number): SchemeClass => {
-    const entry = classes.find((one) => one.id === id)
-    if (!entry) throw refused(`there is no class ${id + 1}`)
-    return entry
-  }
-  /** Changes some classes and keeps their order. */
-  const withEach = (ids: readonly number[], change: Partial<SchemeClass>): Scheme => ({
-    ...scheme,
-    classes: classes.map((entry) => (ids.includes(entry.id) ? { ...entry, ...change } : entry))
-  })
+/** A changed scheme, and what the change is called. */
+interface Changed {
+  scheme: Scheme
+  name: string
+}
+type Edit<Kind extends SchemeEdit['kind']> = Extract<SchemeEdit, { kind: Kind }>
+
+/** Returns a class of a scheme. @throws InvalidSetting if there is none with the id */
+function classIn({ classes }: Scheme, id: number): SchemeClass {
+  const entry = classes.find((one) => one.id === id)
+  if (!entry) throw refused(`there is no class ${id + 1}`)
+  return entry
+}
+
+/** Changes some classes and keeps their order. */
+const withEach = (scheme: Scheme, ids: readonly number[], change: Partial<SchemeClass>): Scheme => ({
+  ...scheme,
+  classes: scheme.classes.map((entry) => (ids.includes(entry.id) ? { ...entry, ...change } : entry))
+})
+
+function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): Changed {
+  const { classes } = scheme
+  const found = (id: number): SchemeClass => classIn(scheme, id)
   switch (edit.kind) {
-    case 'merge': {
-      const joined = [...new Set(edit.classes)].map(found)
-      if (joined.length < 2) throw refused('merging needs at least two classes')
-      const [first] = joined
-      const name = edit.name ?? joined.find((entry) => !isUnnamed(entry))?.name ?? first.name
-      const ids = new Set(joined.map(({ id }) => id))
-      const merged = withEach([first.id], { name })
-      return {
-        scheme: { ...merged, of: of.map((id) => (ids.has(id) ? first.id : id)) },
-        name: `Merge ${listed(joined)}`
-      }
-    }
-    case 'assign': {
-      const clusters = new Set(edit.clusters)
-      const beyond = edit.clusters.find((cluster) => cluster >= of.length)
-      if (beyond !== undefined) throw refused(`there is no cluster ${beyond + 1}`)
-      const what = clusters.size === 1 ? `cluster ${edit.clusters[0] + 1}` : `${clusters.size} clusters`
-      if (edit.to !== undefined) {
-        const target = found(edit.to)
-        return {
-          scheme: { ...scheme, of: of.map((id, cluster) => (clusters.has(cluster) ? target.id : id)) },
-          name: `Move ${what} to ${target.name}`
-        }
-      }
-      const [first] = edit.clusters
-      const left = of.filter((_, cluster) => !clusters.has(cluster))
-      const own = ownClass(first, new Set(left))
-      const made = edit.name === undefined ? own : { ...own, name: edit.name }
-      return {
-        scheme: {
-          ...scheme,
-          classes: [...classes.filter(({ id }) => id !== made.id), made],
-          of: of.map((id, cluster) => (clusters.has(cluster) ? made.id : id))
-        },
-        name: `Make ${what} a class`
-      }
-    }
-    case 'add': {
-      if (of.length >= MOST_CLUSTERS) throw refused(`there can be at most ${MOST_CLUSTERS}`)
-      const made = { ...ownClass(of.length, new Set(of)), name: edit.name }
-      return {
-        scheme: { ...scheme, classes: [...classes, made], of: [...of, made.id], added: (scheme.added ?? 0) + 1 },
-        name: `Add ${edit.name}`
-      }
-    }
-    case 'split': {
-      const entry = found(edit.class)
-      const clusters = clustersOf(scheme, edit.class)
-      const parts = edit.along === 'tree' ? tree && partsOf(tree, clusters) : clusters.map((cluster) => [cluster])
-      if (!parts || parts.length < 2)
-        throw refused(
-          edit.along === 'tree' && !tree ? 'the run has no cluster tree' : `${entry.name} is a single cluster`
-        )
-      return { scheme: parted(scheme, entry, parts), name: `Split ${entry.name}` }
-    }
+    case 'merge':
+      return merged(scheme, edit)
+    case 'assign':
+      return assigned(scheme, edit)
+    case 'add':
+      return withNew(scheme, edit.name)
+    case 'split':
+      return split(scheme, edit, tree)
+    case 'cut':
+      return cut(scheme, edit.groups, tree)
+    case 'replace':
+      return replaced(scheme, edit)
     case 'rename': {
       const entry = found(edit.class)
-      return { scheme: withEach([entry.id], { name: edit.name }), name: `Rename ${entry.name} to ${edit.name}` }
+      return { scheme: withEach(scheme, [entry.id], { name: edit.name }), name: `Rename ${entry.name} to ${edit.name}` }
     }
     case 'recolour': {
       const entry = found(edit.class)
-      return { scheme: withEach([entry.id], { colour: edit.colour.toLowerCase() }), name: `Recolour ${entry.name}` }
+      const colour = edit.colour.toLowerCase()
+      return { scheme: withEach(scheme, [entry.id], { colour }), name: `Recolour ${entry.name}` }
     }
     case 'hide':
       return {
-        scheme: withEach(edit.classes, { hidden: edit.hidden }),
+        scheme: withEach(scheme, edit.classes, { hidden: edit.hidden }),
         name: `${edit.hidden ? 'Hide' : 'Show'} ${listed(edit.classes.map(found))}`
       }
     case 'ignore':
       return {
-        scheme: withEach(edit.classes, { ignored: edit.ignored }),
+        scheme: withEach(scheme, edit.classes, { ignored: edit.ignored }),
         name: `${edit.ignored ? 'Ignore' : 'Include'} ${listed(edit.classes.map(found))}`
       }
     case 'order': {
@@ -142,27 +111,89 @@ function changed(scheme: Scheme, edit: SchemeEdit, tree?: ClusterTree): { scheme
         name: 'Reorder classes'
       }
     }
-    case 'cut': {
-      if (!tree) throw refused('the run has no cluster tree')
-      if (edit.groups > of.length) throw refused(`there are only ${of.length} clusters`)
-      const groups = cutTree(tree, edit.groups)
-      // Clusters that were added by hand are not in the tree and stay separate.
-      return {
-        scheme: regrouped(scheme, [...groups, ...of.slice(groups.length).map((_, i) => of.length + i)]),
-        name: `Set to ${edit.groups} ${edit.groups === 1 ? 'class' : 'classes'}`
-      }
-    }
-    case 'replace': {
-      const [given, own] = [edit.scheme, scheme].map((one) => one.of.length - (one.added ?? 0))
-      if (given !== own) throw refused(`these classes were made for ${given} clusters; the run has ${own}`)
-      const ids = new Set(edit.scheme.classes.map(({ id }) => id))
-      if (ids.size < edit.scheme.classes.length || edit.scheme.of.some((id) => !ids.has(id)))
-        throw refused("some clusters are assigned to classes that don't exist")
-      if (edit.scheme.of.length + Math.max(0, (scheme.added ?? 0) - (edit.scheme.added ?? 0)) > MOST_CLUSTERS)
-        throw refused(`with the classes added by hand there would be more than ${MOST_CLUSTERS} clusters`)
-      return { scheme: withAdded(inUse(edit.scheme), scheme), name: edit.name }
+  }
+}
+
+function merged(scheme: Scheme, edit: Edit<'merge'>): Changed {
+  const joined = [...new Set(edit.classes)].map((id) => classIn(scheme, id))
+  if (joined.length < 2) throw refused('merging needs at least two classes')
+  const [first] = joined
+  const name = edit.name ?? joined.find((entry) => !isUnnamed(entry))?.name ?? first.name
+  const ids = new Set(joined.map(({ id }) => id))
+  const renamed = withEach(scheme, [first.id], { name })
+  return {
+    scheme: { ...renamed, of: scheme.of.map((id) => (ids.has(id) ? first.id : id)) },
+    name: `Merge ${listed(joined)}`
+  }
+}
+
+function assigned(scheme: Scheme, edit: Edit<'assign'>): Changed {
+  const { classes, of } = scheme
+  const clusters = new Set(edit.clusters)
+  const beyond = edit.clusters.find((cluster) => cluster >= of.length)
+  if (beyond !== undefined) throw refused(`there is no cluster ${beyond + 1}`)
+  const what = clusters.size === 1 ? `cluster ${edit.clusters[0] + 1}` : `${clusters.size} clusters`
+  if (edit.to !== undefined) {
+    const target = classIn(scheme, edit.to)
+    return {
+      scheme: { ...scheme, of: of.map((id, cluster) => (clusters.has(cluster) ? target.id : id)) },
+      name: `Move ${what} to ${target.name}`
     }
   }
+  const [first] = edit.clusters
+  const left = of.filter((_, cluster) => !clusters.has(cluster))
+  const own = ownClass(first, new Set(left))
+  const made = edit.name === undefined ? own : { ...own, name: edit.name }
+  return {
+    scheme: {
+      ...scheme,
+      classes: [...classes.filter(({ id }) => id !== made.id), made],
+      of: of.map((id, cluster) => (clusters.has(cluster) ? made.id : id))
+    },
+    name: `Make ${what} a class`
+  }
+}
+
+function withNew(scheme: Scheme, name: string): Changed {
+  const { classes, of } = scheme
+  if (of.length >= MOST_CLUSTERS) throw refused(`there can be at most ${MOST_CLUSTERS}`)
+  const made = { ...ownClass(of.length, new Set(of)), name }
+  return {
+    scheme: { ...scheme, classes: [...classes, made], of: [...of, made.id], added: (scheme.added ?? 0) + 1 },
+    name: `Add ${name}`
+  }
+}
+
+function split(scheme: Scheme, edit: Edit<'split'>, tree?: ClusterTree): Changed {
+  const entry = classIn(scheme, edit.class)
+  const clusters = clustersOf(scheme, edit.class)
+  const parts = edit.along === 'tree' ? tree && partsOf(tree, clusters) : clusters.map((cluster) => [cluster])
+  if (!parts || parts.length < 2)
+    throw refused(edit.along === 'tree' && !tree ? 'the run has no cluster tree' : `${entry.name} is a single cluster`)
+  return { scheme: parted(scheme, entry, parts), name: `Split ${entry.name}` }
+}
+
+function cut(scheme: Scheme, groupCount: number, tree?: ClusterTree): Changed {
+  const { of } = scheme
+  if (!tree) throw refused('the run has no cluster tree')
+  if (groupCount > of.length) throw refused(`there are only ${of.length} clusters`)
+  const groups = cutTree(tree, groupCount)
+  // Clusters that were added by hand are not in the tree and stay separate.
+  return {
+    scheme: regrouped(scheme, [...groups, ...of.slice(groups.length).map((_, i) => of.length + i)]),
+    name: `Set to ${groupCount} ${groupCount === 1 ? 'class' : 'classes'}`
+  }
+}
+
+function replaced(scheme: Scheme, edit: Edit<'replace'>): Changed {
+  const [given, own] = [edit.scheme, scheme].map((one) => one.of.length - (one.added ?? 0))
+  if (given !== own) throw refused(`these classes were made for ${given} clusters; the run has ${own}`)
+  const ids = new Set(edit.scheme.classes.map(({ id }) => id))
+  if (ids.size < edit.scheme.classes.length || edit.scheme.of.some((id) => !ids.has(id)))
+    throw refused("some clusters are assigned to classes that don't exist")
+  if (edit.scheme.of.length + Math.max(0, (scheme.added ?? 0) - (edit.scheme.added ?? 0)) > MOST_CLUSTERS)
+    throw refused(`with the classes added by hand there would be more than ${MOST_CLUSTERS} clusters`)
+  return { scheme: withAdded(inUse(edit.scheme), scheme), name: edit.name }
 }
 
 /** Label rasters have 250 values for clusters. */

@@ -11,7 +11,7 @@ export function classesText(
     const clusters = of.flatMap((owner, cluster) => (owner === id ? [cluster + 1] : []))
     const share = pixels && total > 0 ? `${((100 * pixels[i]) / total).toFixed(1).padStart(5)} %  ` : ''
     const notes = [...(ignored ? ['ignored'] : []), ...(hidden ? ['hidden'] : [])].map((note) => ` (${note})`).join('')
-    return `  ${String(id + 1).padStart(3)}  ${colour}  ${share}${name}${notes}${clusters.length > 1 || clusters[0] !== id + 1 ? `: clusters ${clusters.join(', ')}` : ''}`
+    return `  ${String(id + 1).padStart(3)}  ${colour}  ${share}${name}${notes}${clusters.length > 1 || clusters[0] !== id + 1 ? `: ${clusters.length === 1 ? 'cluster' : 'clusters'} ${clusters.join(', ')}` : ''}`
   })
   const history = withHistory
     ? ['History:', ...steps.map((step, i) => `  ${i === cursor ? '→' : ' '} ${i}  ${step}`)]

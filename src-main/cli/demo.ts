@@ -57,7 +57,7 @@ Smalti found clusters in ${segmented.images} generated aerial scenes, without la
 
   accuracy against the known classes (majority baseline ${over.majority.toFixed(2)}):
     ${settings.over} clusters, each matched to its most frequent class   ${over.accuracy.toFixed(3)}
-    ${settings.classes} clusters, matched to classes one to one             ${direct.accuracy.toFixed(3)}
+    ${settings.classes} clusters, matched to classes one to one              ${direct.accuracy.toFixed(3)}
 `)
 } catch (fault) {
   line.end()

@@ -26,7 +26,7 @@ export function runsText({ runs, current }: CommandOutput<'runs'>): string {
           information === undefined || ceiling === undefined
             ? (method ?? 'k-means')
             : `${plural(steps, 'step')}, information ${information.toFixed(2)} of ${ceiling.toFixed(2)} nats`
-        return `${run === current ? '→' : ' '} ${run}  ${name === run ? '' : `“${name}”  `}${preset}, ${plural(classes, 'class', 'classes')} from ${plural(over, 'cluster')}, seed ${seed}: ${learnt} in ${duration(seconds)}${finished ? '' : ', unfinished'}; ${labelled > 0 ? `${plural(labelled, 'image')} labelled` : 'not segmented'}`
+        return `${run === current ? '→' : ' '} ${run}  ${name === run ? '' : `“${name}”  `}${preset}, ${plural(classes, 'class', 'classes')} from ${plural(over, 'cluster')}, seed ${seed}: ${learnt} in ${duration(seconds)}${finished ? '' : ', unfinished'}; ${labelled > 0 ? `${plural(labelled, 'image')} segmented` : 'not segmented'}`
       }
     )
     .join('\n')

@@ -22,10 +22,10 @@ export const METHODS = [
 ] as const
 export type Method = (typeof METHODS)[number]
 export const METHOD_KINDS = {
-  learnt: 'Learnt',
+  learnt: 'Trained',
   classical: 'Classical',
   untrained: 'Untrained',
-  borrowed: 'Borrowed'
+  borrowed: 'Pretrained'
 } as const
 /** A short description of each method. */
 export const METHOD_NOTES: Record<Method, { kind: keyof typeof METHOD_KINDS; note: string }> = {

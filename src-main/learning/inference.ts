@@ -1,16 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { NamedTensors, Program, Shape } from '../backends/program.ts'
 import { type Architecture, filterBorder, outputStride, parametersOf, windowMargin } from './network/architecture.ts'
-import {
-  type SeenWindow,
-  guidedHeatmap,
-  headOutputs,
-  inferenceFeatures,
-  inferencePass,
-  lookedAt,
-  measured,
-  rowMap
-} from './network/forward.ts'
+import { type SeenWindow, guidedHeatmap, inferenceFeatures, inferencePass, lookedAt } from './network/inferencePass.ts'
+import { headOutputs, measured, rowMap } from './network/forward.ts'
 
 /** The window that a program applies the network to. */
 export interface InferenceShape {

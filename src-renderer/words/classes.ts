@@ -1,9 +1,9 @@
 import { percent, plural } from './common.ts'
 
-/** The classes, and what lies over the image. */
+/** The classes and the overlay. */
 export const classes = {
   section: '3 · Classes',
-  note: (count: number, clusters: number) => `${count} of ${clusters} clusters`,
+  note: (count: number, clusters: number) => `${plural(count, 'class', 'classes')} from ${plural(clusters, 'cluster')}`,
   heads: 'Clusters shown',
   allClusters: 'All clusters',
   suggested: (count: number | undefined) => (count === undefined ? 'Suggested' : `Suggested ${count}`),
@@ -54,8 +54,7 @@ export const classes = {
 
   recolour: 'Recolour for contrast',
   recolourHint:
-    'Give every class a distinct colour, least like those of its neighbours, also for colour-blind viewers. ' +
-    'You can undo this.'
+    'Give every class a colour that stands out from its neighbours, for colour-blind viewers too. You can undo this.'
 }
 
 /** Suggested merges, the tree of clusters, their map and their borders. */

@@ -1,14 +1,14 @@
-/** How the window writes numbers and units, and the words that several subjects share. */
+import { plural } from '../../src-main/contract/words/plural.ts'
+
+export { plural }
 
 const LOCALE = 'en-GB'
 /** A no-break space: it keeps a number and its unit on one line. */
 const NBSP = '\u00a0'
 
 export const number = (value: number): string => value.toLocaleString(LOCALE)
-export const plural = (count: number, one: string, many = `${one}s`): string =>
-  `${number(count)} ${count === 1 ? one : many}`
 export const quantity = (value: number | string, unit: string): string => `${value}${NBSP}${unit}`
-/** A share of 0…1 as a percentage. */
+/** Writes a share, 0…1, as a percentage. */
 export const percent = (share: number, digits = 0): string => quantity((100 * share).toFixed(digits), '%')
 
 export const area = (squareMetres: number): string =>
@@ -25,9 +25,10 @@ export const fileSize = (bytes: number): string =>
       ? quantity((bytes / 1e6).toFixed(1), 'MB')
       : quantity(Math.max(1, Math.round(bytes / 1e3)), 'kB')
 
-/** A stage of a job as a status, such as “Training…”. */
-export const status = (stage: string): string => (stage.endsWith('…') ? stage : `${stage}…`)
+/** Shows a stage of a job as a status, such as `Training…`. */
+export const status = (stage: string): string => `${stage}…`
 
+/** Words that several subjects share. */
 export const common = {
   undo: 'Undo',
   undoStep: (step: string) => `Undo: ${step} (Ctrl+Z)`,
@@ -42,6 +43,6 @@ export const common = {
   copyCommand: 'Copy as command',
   copied: (command: string) => `Copied: ${command}`,
   images: (count: number) => plural(count, 'image'),
-  /** A button or tooltip with the key that does the same. */
+  /** A command with its key, in a tooltip. */
   withKeys: (label: string, keys: string) => `${label} (${keys})`
 }

@@ -12,7 +12,7 @@ export const groups = {
     `Grouping again replaces the current groups${changes > 0 ? ` and discards ${plural(changes, 'change')}` : ''}.`,
   show: 'Show groups',
   grouped: (images: number, groups: number) =>
-    `Grouped ${common.images(images)} into ${plural(groups, 'group')}. Drag images to correct their group.`,
+    `Grouped ${common.images(images)} into ${plural(groups, 'group')}. Drag an image to move it to another group.`,
 
   newGroup: 'New group',
   newGroupName: (number: number) => `New group ${number}`,

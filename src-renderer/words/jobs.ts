@@ -1,7 +1,7 @@
 import { duration } from '../../src-main/contract/words/duration.ts'
 import { percent } from './common.ts'
 
-/** Jobs: their progress, and what stands in the way of another one. */
+/** The progress of jobs. */
 export const jobs = {
   /** The first stage of each job. */
   stages: {
@@ -13,7 +13,7 @@ export const jobs = {
     evaluate: 'Checking accuracy',
     diagnose: 'Reading pixels'
   },
-  /** What is in progress when something else has to wait. */
+  /** Names for a job that something else has to wait for: “Training is in progress.” */
   busy: {
     read: 'Reading images',
     train: 'Training',

@@ -1,6 +1,6 @@
 import { percent } from './common.ts'
 
-/** Notices, and those of updates. */
+/** Notices, including those about updates. */
 export const notices = {
   available: (version: string) => `Smalti ${version} is available.`,
   whatsNew: "What's new",

@@ -18,7 +18,7 @@ export const recipe = {
   off: 'off',
   range: (values: readonly unknown[]) => values.join(' to '),
 
-  /** By the setting's place in the recipe. */
+  /** Keyed by the path of the setting in the recipe. */
   fields: {
     radius: {
       label: 'Neighbourhood',

@@ -23,7 +23,7 @@ export const training = {
   train: 'Train',
   trainAgain: 'Train again',
   continue: 'Continue training',
-  fixSetting: 'Fix the highlighted setting',
+  fixSetting: 'Fix the highlighted setting.',
   fixOverrides: 'Fix the recipe overrides under More settings.',
   trainFirst: 'Train first. The preview preset takes seconds.',
   lastTime: (seconds: number) => `Last run took ${duration(seconds)} on this computer.`,
@@ -49,7 +49,7 @@ export const training = {
   tooManyClasses: (over: number) => `Choose at most ${over} classes, the number of clusters to start from.`,
 
   area: 'Area',
-  areaHint: 'Only pixels inside the area are used for training and labelled.',
+  areaHint: 'Limit training and labels to an area',
   wholeImage: 'whole image',
   clearArea: 'Clear',
   drawArea: 'Draw',

@@ -21,7 +21,7 @@ describe.runIf(present)('a window whose processes are killed', () => {
   const idOf = (service: string): Promise<number | undefined> =>
     window.app.evaluate(({ app }, name) => app.getAppMetrics().find((process) => process.name === name)?.pid, service)
 
-  it('makes again the pictures that its picture server was making', async () => {
+  it('renders pictures again after the picture server is killed', async () => {
     const server = (await idOf('Smalti pictures'))!
     process.kill(server, 'SIGSTOP')
     const answers = window.page.evaluate(() =>
@@ -31,14 +31,14 @@ describe.runIf(present)('a window whose processes are killed', () => {
         )
       )
     )
-    // They have gone out when the page goes on: the server only fails to answer.
+    // The requests are sent before the page continues; only the answers are missing.
     await drawn(window.page)
     process.kill(server, 'SIGKILL')
     expect(await answers).toEqual(Array(9).fill(200))
     expect(await idOf('Smalti pictures')).not.toBe(server)
   })
 
-  it('tells of an engine that stopped in the middle of a training, keeps what was learnt, and goes on with another', async () => {
+  it('reports that the engine stopped, keeps what was learnt, and continues with a new engine', async () => {
     const { page } = window
     const button = (name: string | RegExp) => page.getByRole('button', { name, exact: true })
     await page.getByLabel('Time limit (min)').first().fill('0.15')

@@ -13,7 +13,7 @@ if (!present) console.warn('NOT TESTED: Electron is not installed here')
 describe.runIf(present)('looking at scenes', () => {
   let window: Window
   let images: string
-  /** A segmented project of theirs, of which tests take copies. */
+  /** A segmented project of these images, which tests copy. */
   let segmented: string
   beforeAll(async () => {
     const folder = await temporaryFolder()
@@ -30,13 +30,13 @@ describe.runIf(present)('looking at scenes', () => {
   })
   afterEach(() => window.close())
 
-  /** Opens the images, and the first of them large. */
+  /** Opens the images, and the first one in the viewer. */
   async function openImages(): Promise<void> {
     await window.drop(images)
     await window.page.getByText('4 images').waitFor()
     await window.page.locator('main img').first().click()
   }
-  /** Opens a segmented project of this test's own. */
+  /** Opens a copy of the segmented project. */
   async function openSegmented(): Promise<void> {
     const project = join(await temporaryFolder(), 'own.smalti')
     await cp(segmented, project, { recursive: true })
@@ -45,7 +45,7 @@ describe.runIf(present)('looking at scenes', () => {
   }
   const button = (name: string) => window.page.getByRole('button', { name, exact: true })
   const more = () => window.page.getByText('More settings').click()
-  /** Mean colour of the middle of the picture, once all that it shows is there and drawn. */
+  /** Returns the mean colour in the middle of the viewer, once everything is loaded and drawn. */
   async function colour(): Promise<number[]> {
     await window.page.locator('.stage[aria-busy=false]').waitFor()
     await window.page.evaluate(
@@ -58,7 +58,7 @@ describe.runIf(present)('looking at scenes', () => {
     return (await sharp(png).stats()).channels.slice(0, 3).map(({ mean }) => mean)
   }
 
-  it('shows the bands that are chosen, stretched as is asked, and as usual again', async () => {
+  it('shows the chosen bands and stretch, and resets them', async () => {
     const { page } = window
     await openImages()
     const usual = await colour()
@@ -82,7 +82,7 @@ describe.runIf(present)('looking at scenes', () => {
       .toSatisfy((again: number[]) => again.every((value, channel) => Math.abs(value - usual[channel]) < 2))
   })
 
-  it('lays lines of equal coordinates over a picture, by a key', async () => {
+  it('toggles the grid by a key', async () => {
     const { page } = window
     await openImages()
     await page.keyboard.press('k')
@@ -94,14 +94,14 @@ describe.runIf(present)('looking at scenes', () => {
     expect(await page.locator('.middle svg text').count()).toBe(0)
   })
 
-  it('learns and labels only what lies within an area that was drawn', async () => {
+  it('trains on and labels only the area that was drawn', async () => {
     const { page } = window
     await openImages()
     await more()
     await button('Draw').click()
     const box = (await page.locator('.stage').boundingBox())!
     const at = (x: number, y: number): [number, number] => [box.x + box.width * x, box.y + box.height * y]
-    // The left half of the picture, which lies in the middle of the stage.
+    // The left half of the image, which is in the middle of the stage.
     for (const corner of [at(0.02, 0.02), at(0.5, 0.02), at(0.5, 0.98), at(0.02, 0.98)])
       await page.mouse.click(...corner)
     await page.keyboard.press('Enter')
@@ -114,7 +114,7 @@ describe.runIf(present)('looking at scenes', () => {
     await button('Segment').click()
     await page.getByText(/^Segmented/).waitFor()
     const out = join(await temporaryFolder(), 'masks')
-    // A folder that is typed, and not chosen, is asked about.
+    // Smalti asks before it writes to a folder that was typed rather than chosen.
     await window.agree()
     await page.keyboard.press('Control+e')
     await page.getByLabel('Export format').selectOption('png')
@@ -139,7 +139,7 @@ describe.runIf(present)('looking at scenes', () => {
     expect(labelledIn(Math.ceil(0.52 * info.width), info.width)).toBe(0)
   })
 
-  it('lets labels come and go, and stay again', async () => {
+  it('blinks labels, and stops', async () => {
     const { page } = window
     await openSegmented()
     await page.locator('main img').first().click()
@@ -153,7 +153,7 @@ describe.runIf(present)('looking at scenes', () => {
     expect(await rounded()).toBe(await rounded())
   })
 
-  it('merges clusters that are encircled on their map', async () => {
+  it('merges clusters selected by a lasso on their map', async () => {
     const { page } = window
     await openSegmented()
     await page.getByText('Cluster map').click()
@@ -162,7 +162,7 @@ describe.runIf(present)('looking at scenes', () => {
     const { x, y, width, height } = (await map.boundingBox())!
     const rows = page.getByRole('list', { name: 'Classes' }).locator('.row')
     const before = await rows.count()
-    // All that lies in the left half.
+    // Everything in the left half.
     await page.mouse.move(x + 2, y + 2)
     await page.mouse.down()
     for (const [dx, dy] of [
@@ -180,7 +180,7 @@ describe.runIf(present)('looking at scenes', () => {
     expect(await rows.count()).toBe(before)
   })
 
-  it('tries methods one after the other, each in a run of its own', async () => {
+  it('compares methods, each in its own run', async () => {
     const { page } = window
     await window.drop(images)
     await page.getByText('4 images').waitFor()

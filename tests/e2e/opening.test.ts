@@ -7,10 +7,10 @@ import { type Window, electronPath, openWindow } from '../fixtures/window.ts'
 const present = electronPath() !== undefined
 if (!present) console.warn('NOT TESTED: Electron is not installed here')
 
-describe.runIf(present)('opening, by keyboard alone, and closing', () => {
+describe.runIf(present)('opening, working by keyboard, and closing', () => {
   let folder: string
   let window: Window
-  /** Two folders of images, and a trained project of both. */
+  /** Two folders of images, and a project trained on both. */
   let sides: string[]
   let trained: string
   beforeAll(async () => {
@@ -29,7 +29,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
 
   const button = (name: string) => window.page.getByRole('button', { name, exact: true })
   const rows = () => window.page.getByRole('list', { name: 'Classes' }).locator('.row')
-  /** Goes from element to element as Tab does, to one that is called so. */
+  /** Presses Tab until the element with this name has the focus. */
   async function tabTo(name: string | RegExp): Promise<void> {
     for (let i = 0; i < 80; i++) {
       await window.page.keyboard.press('Tab')
@@ -48,14 +48,14 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     throw new Error(`Tab does not reach ${name}`)
   }
 
-  it('tries the program on a sample', async () => {
+  it('opens the sample images', async () => {
     const { page } = window
     await tabTo('Try sample images')
     await page.keyboard.press('Enter')
     await page.getByText('4 images').waitFor()
   })
 
-  it('takes several folders as one project, finds it again, and opens a project by its own folder', async () => {
+  it('opens several folders as one project, finds it again, and opens a project by its own folder', async () => {
     const { page } = window
     await window.answerDialog(...sides)
     await page.keyboard.press('Control+o')
@@ -74,7 +74,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     expect(await page.locator('main img').count()).toBe(4)
   })
 
-  it('segments, merges, names, paints, undoes and exports by keyboard alone', async () => {
+  it('segments, merges, renames, paints, undoes and exports by keyboard alone', async () => {
     const { page } = window
     const project = join(folder, 'own.smalti')
     await cp(trained, project, { recursive: true })
@@ -123,7 +123,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
     expect((await readdir(out, { recursive: true })).filter((name) => name.endsWith('.tif'))).toHaveLength(4)
   })
 
-  it('asks before it quits in the middle of a training, and keeps what was learnt', async () => {
+  it('asks before it quits during training, and keeps what was learnt', async () => {
     const { page, app } = window
     const images = (await drawScenes(join(folder, 'long'), 2, 128)).images
     await mkdir(join(folder, 'long'), { recursive: true })
@@ -151,7 +151,7 @@ describe.runIf(present)('opening, by keyboard alone, and closing', () => {
       const still = !own.isDestroyed()
       return { questions, still }
     })
-    expect(asked).toEqual({ questions: [expect.stringContaining('A training is running')], still: true })
+    expect(asked).toEqual({ questions: [expect.stringContaining('Training is in progress')], still: true })
     const closed = app.waitForEvent('close')
     await app.evaluate(({ BrowserWindow }) => void BrowserWindow.getAllWindows()[0].close())
     await closed

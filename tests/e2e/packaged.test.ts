@@ -39,7 +39,7 @@ describe.skipIf(!possible)('the packaged program', () => {
     env = await sessionOf(join(folder, 'home'))
   })
 
-  it('holds what it needs and nothing else', async () => {
+  it('contains what it needs and nothing else', async () => {
     const files = (await readdir(PACKAGED, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
     const sizes = await Promise.all(
       files.map(async ({ parentPath, name }) => (await stat(join(parentPath, name))).size)
@@ -65,7 +65,7 @@ describe.skipIf(!possible)('the packaged program', () => {
     )
   })
 
-  it('has its fuses closed', async () => {
+  it('has its Electron fuses set', async () => {
     const wire = await getCurrentFuseWire(BINARY)
     const state = (fuse: FuseV1Options): string => String.fromCharCode(wire[fuse] as unknown as number)
     for (const closed of [
@@ -83,7 +83,7 @@ describe.skipIf(!possible)('the packaged program', () => {
       expect(state(on)).toBe('1')
   })
 
-  it('cannot be turned into a Node, given other code, or looked into', async () => {
+  it('cannot be run as Node, given other code, or inspected', async () => {
     const mark = join(folder, 'mark')
     const code = join(folder, 'code.cjs')
     await writeFile(code, `require('node:fs').writeFileSync(${JSON.stringify(mark)}, 'reached')`)
@@ -113,7 +113,7 @@ describe.skipIf(!possible)('the packaged program', () => {
     expect(inspected.stderr).not.toContain('Debugger listening')
   })
 
-  it('is its own command line, without a display: trains, segments, evaluates, exports', async () => {
+  it('trains, segments, evaluates and exports from the command line, without a display', async () => {
     const project = join(folder, 'p.smalti')
     const trained = await runProgram(
       script,
@@ -138,7 +138,7 @@ describe.skipIf(!possible)('the packaged program', () => {
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('images')])
   })
 
-  it('knows all commands of the command line, and tells a misspelt one from a file', async () => {
+  it('knows all commands, and tells a misspelt command from a file', async () => {
     const help = await runProgram(script, ['--help'], env)
     const commands = [...help.stdout.matchAll(/^ {2}([a-z][\w-]+)/gm)].map(([, name]) => name)
     expect(commands.length).toBeGreaterThan(10)
@@ -148,7 +148,7 @@ describe.skipIf(!possible)('the packaged program', () => {
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('trian')])
   })
 
-  it('stops when it is interrupted, keeps what was learnt, and says so', async () => {
+  it('stops when interrupted, keeps what was learnt, and says so', async () => {
     const project = join(folder, 'stopped.smalti')
     const stopped = await runProgram(
       script,
@@ -197,11 +197,11 @@ describe.skipIf(!possible)('the packaged program', () => {
     })
     afterEach(async () => {
       await window.close()
-      expect(asked, 'it has asked the network for nothing').toEqual([])
+      expect(asked, 'it has made no network request').toEqual([])
     })
     afterAll(() => proxy.close())
 
-    it('trains with a trial of its backends, though only the shell may start processes', async () => {
+    it('compares backends before training, although only the shell may start processes', async () => {
       const { page } = window
       await page.getByLabel('Time limit (min)').first().fill('0.1')
       await page.getByRole('button', { name: 'Train', exact: true }).click()
@@ -210,18 +210,18 @@ describe.skipIf(!possible)('the packaged program', () => {
       await page.getByText('Segmented 3 images').waitFor()
     })
 
-    it('opens in the first window what a second one is started with, a project by its folder too', async () => {
+    it('opens paths given to a second instance in the first window, including a project by its folder', async () => {
       const second = await runProgram(script, [...AS_ROOT, project], session)
       expect(second.code).toBe(0)
       await window.page.getByTitle(project).or(window.page.getByText(project)).first().waitFor()
     })
 
-    it('tells of what it is started with and cannot find', async () => {
+    it('reports a path on the command line that does not exist', async () => {
       await runProgram(script, [...AS_ROOT, join(folder, 'nowhere')], session)
       await window.page.getByText(`Smalti can't find ${join(folder, 'nowhere')}`).waitFor()
     })
 
-    it('lets its page name only what it was given', async () => {
+    it('lets its page use only paths that the user gave it', async () => {
       const attempt = (code: string): Promise<unknown> => window.page.evaluate(code)
       const refused = { error: expect.objectContaining({ name: 'PathNotNamed' }) as unknown }
       expect(await attempt(`window.smalti.run(9001, 'catalogue', { sources: ['/etc'] })`)).toEqual(refused)
@@ -239,11 +239,11 @@ describe.skipIf(!possible)('the packaged program', () => {
           )
         ).toEqual({ error: expect.objectContaining({ name: 'InvalidSetting' }) as unknown })
       expect(await attempt(`window.smalti.showFolder('/etc').then(() => 'shown', (fault) => String(fault))`)).toContain(
-        'neither chosen'
+        "doesn't have access to"
       )
       expect(
         await attempt(`window.smalti.rememberProject('/etc', '/etc').then(() => 'kept', (fault) => String(fault))`)
-      ).toContain('neither chosen')
+      ).toContain("doesn't have access to")
       expect(
         await attempt(`fetch('smalti://thumbnail/?file=/etc/hostname&side=64').then((answer) => answer.status)`)
       ).toBe(404)
@@ -252,7 +252,7 @@ describe.skipIf(!possible)('the packaged program', () => {
       ).not.toBe(200)
     })
 
-    it('runs no code but its own, and has no Node in its page', async () => {
+    it('runs only its own code, and has no Node in its page', async () => {
       expect(await window.page.evaluate(`typeof require + typeof process`)).toBe('undefinedundefined')
       expect(
         await window.page.evaluate(

@@ -12,10 +12,10 @@ if (!present) console.warn('NOT TESTED: Electron is not installed here')
 const AERIAL = '../shared/data/dubai72/images'
 const SCENES = 6
 
-/** Aerial photographs, or drawn scenes where there are none. */
+/** Copies some aerial photographs, or draws scenes if there are none. */
 async function someImages(folder: string): Promise<string> {
   if (!existsSync(AERIAL)) {
-    console.warn(`NOT TESTED on aerial photographs: ${AERIAL} is not there`)
+    console.warn(`NOT TESTED on aerial photographs: ${AERIAL} does not exist`)
     return (await drawScenes(folder, SCENES, 256)).images
   }
   const images = join(folder, 'dubai')
@@ -48,7 +48,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await button('History').click()
     return found
   }
-  /** The picture with its labels as it is on the screen, without what lies over it. */
+  /** The image with its labels as shown on screen, without the tools over it. */
   const shown = (): Promise<Buffer> => viewerPicture(window.page)
   const expectAccessible = async (): Promise<void> => {
     for (const colorScheme of ['light', 'dark'] as const) {
@@ -60,7 +60,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
   }
   async function exportAs(format: string, out: string): Promise<void> {
     const { page } = window
-    // A folder that is typed, and not chosen, is asked about.
+    // Smalti asks before it writes to a folder that was typed rather than chosen.
     await window.agree()
     await page.keyboard.press('Control+e')
     await page.getByLabel('Export format').selectOption(format)
@@ -92,7 +92,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     )
   }
 
-  /** By the tree, by advice, by hand. */
+  /** Makes classes by the tree, by suggested merges and by hand. */
   async function makeClasses(): Promise<void> {
     const { page } = window
     const slider = page.getByLabel('Number of classes')
@@ -102,7 +102,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.getByText('Suggested merges').click()
     for (let left = 7; left >= 6; left--) {
       await page.locator('.advice button', { hasText: 'Merge' }).first().click()
-      // What lies under the pointer now would show what it would make.
+      // A suggestion under the pointer would show its preview.
       await page.mouse.move(700, 5)
       expect(await names()).toHaveLength(left)
     }
@@ -136,7 +136,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     await page.keyboard.press('Control+Shift+z')
   }
 
-  /** With the brush, an outline and a fill, and takes corrections back. */
+  /** Corrects labels with the brush, a polygon and a fill, and undoes corrections. */
   async function correctLabels(): Promise<void> {
     const { page } = window
     await rows().filter({ hasText: 'Wüste' }).click()
@@ -175,11 +175,11 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     }
     expect(scheme.classes.map(({ name }) => name)).toEqual(await names())
     expect(pixels.at(-1)).toBeGreaterThan(100)
-    // What is told of the classes is what masks hold: see the exports.
+    // The exports check that these counts match the masks.
     kept = { names: await names(), steps: await steps(), picture: await shown() }
   }
 
-  /** Exports what the window shows, as the command line does. */
+  /** Compares the exports of the window with those of the command line. */
   async function compareExports(): Promise<void> {
     for (const format of ['geotiff', 'png', 'flatgeobuf', 'csv', 'report']) {
       const [mine, theirs] = [join(folder, `window ${format}`), join(folder, `cli ${format}`)]
@@ -192,7 +192,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
       for (const name of files)
         expect((await readFile(join(mine, name))).equals(await readFile(join(theirs, name))), name).toBe(true)
     }
-    // The areas that the list tells are those of the masks.
+    // The areas in the list match the masks.
     const counts = new Map<number, number>()
     for (const name of (await readdir(join(folder, 'window png'), { recursive: true })).filter((file) =>
       file.endsWith('.png')
@@ -221,7 +221,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     expect((await shown()).equals(classesShown)).toBe(true)
   }
 
-  /** Expects the same scheme, history and view afterwards. */
+  /** Restarts the program and expects the same classes, history and view. */
   async function restart(): Promise<void> {
     await window.app.close()
     await open(window.home)
@@ -238,7 +238,7 @@ describe.runIf(present)('from a dropped folder to exports', () => {
     expect(complaints).toEqual([])
   }
 
-  it('keeps masks, classes and pictures equal, in the window, in exports and after a restart', async () => {
+  it('keeps masks, classes and images equal in the window, in exports and after a restart', async () => {
     folder = await temporaryFolder()
     images = await someImages(folder)
     await open()

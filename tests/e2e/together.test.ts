@@ -24,7 +24,7 @@ describe.runIf(present)('several programs on one project', () => {
     for (const window of windows.splice(0)) await window.close()
   })
 
-  /** A window on a project. */
+  /** Opens a project in a new window. */
   async function windowOn(path: string): Promise<Window> {
     const window = await openWindow()
     windows.push(window)
@@ -42,14 +42,14 @@ describe.runIf(present)('several programs on one project', () => {
     await window.page.getByRole('button', { name: 'Merge', exact: true }).click()
   }
 
-  it('two windows: what one made of the classes is not lost by what the other makes, which is told and shown them', async () => {
+  it('keeps the classes of one window when another edits them, and reloads them there with a notice', async () => {
     const [one, other] = [await windowOn(project), await windowOn(project)]
     const before = await rows(one).count()
     await merge(one, 0, 1)
     await expect.poll(() => rows(one).count()).toBe(before - 1)
     await merge(other, 2, 3)
     await other.page.getByText('were changed elsewhere').waitFor()
-    // Theirs is shown: what it had made itself looked alike only in number.
+    // The other window shows these classes; its own edit had the same number of classes, but different ones.
     const names = (window: Window): Promise<string[]> => rows(window).locator('.name').allTextContents()
     await expect.poll(() => names(other)).toEqual(await names(one))
     await merge(other, 2, 3)
@@ -58,7 +58,7 @@ describe.runIf(present)('several programs on one project', () => {
     expect((JSON.parse(stdout) as { scheme: { classes: unknown[] } }).scheme.classes).toHaveLength(before - 2)
   })
 
-  it('a window and the command line: who comes second while one learns is told, and reading goes on', async () => {
+  it('refuses a second training of the same project, and still allows reading it', async () => {
     const second = join(await temporaryFolder(), 'copy.smalti')
     await cp(project, second, { recursive: true })
     const { page } = await windowOn(second)

@@ -13,7 +13,7 @@ import { electronPath } from '../fixtures/window.ts'
 const possible = process.platform === 'linux' && electronPath() !== undefined
 if (!possible) console.warn('SKIPPED: there is no Electron here to package the program with')
 
-/** A release that lies on a server: 3 MB that nobody installs. */
+/** A release on a server: 3 MB that nobody installs. */
 const PACKAGE = randomBytes(3_000_000)
 
 describe.skipIf(!possible)('updates', () => {
@@ -34,7 +34,7 @@ describe.skipIf(!possible)('updates', () => {
   let folder: string
   let window: PackagedWindow
   let session: NodeJS.ProcessEnv
-  /** What the user wants: not to be looked for, but where a test says otherwise. */
+  /** The user's settings, which turn automatic checks off unless a test removes them. */
   let settings: string
   let giveBack: () => Promise<void>
 
@@ -53,7 +53,7 @@ describe.skipIf(!possible)('updates', () => {
     await giveBack()
   })
 
-  /** Puts a release on the server, signed as `npm run release:sign` does it. */
+  /** Publishes a release on the server, signed like `npm run release:sign` does. */
   async function publish(
     version: string,
     {
@@ -93,7 +93,7 @@ describe.skipIf(!possible)('updates', () => {
   })
   afterEach(() => window.close())
 
-  it('are told of once, with what is new, and not fetched by themselves', async () => {
+  it('are announced once with their notes, and not downloaded without asking', async () => {
     await publish('9.0.0')
     asked.length = 0
     await look()
@@ -103,7 +103,7 @@ describe.skipIf(!possible)('updates', () => {
     expect(asked).toEqual(['latest-linux.yml', 'latest-linux.yml.sig'])
   })
 
-  it('are not believed without the release’s signature', async () => {
+  it('are rejected without a valid signature', async () => {
     await publish('9.0.0', { key: null })
     await look()
     await told(/its description isn't signed/)
@@ -119,13 +119,13 @@ describe.skipIf(!possible)('updates', () => {
     expect(asked.filter((name) => name.endsWith('.deb'))).toEqual([])
   })
 
-  it('never lead back to an older release, though it is signed', async () => {
+  it('never go back to an older release, even if it is signed', async () => {
     await publish('0.0.1')
     await look()
     await told('is up to date')
   })
 
-  it('are refused when what was fetched is not what was signed for', async () => {
+  it('are rejected when the download does not match the signed description', async () => {
     await publish('9.0.0', { sha512: createHash('sha512').update('something else').digest('base64') })
     await look()
     await told('Smalti 9.0.0 is available.')
@@ -133,7 +133,7 @@ describe.skipIf(!possible)('updates', () => {
     await told(/sha512|checksum/i)
   })
 
-  it('survive a connection that is cut, and are fetched whole the next time', async () => {
+  it('survive a lost connection, and are downloaded completely the next time', async () => {
     await publish('9.1.0')
     breaks = true
     await look()
@@ -149,14 +149,14 @@ describe.skipIf(!possible)('updates', () => {
     expect((await stat(join(cache, 'smalti_9.1.0_amd64.deb'))).size).toBe(PACKAGE.length)
   })
 
-  it.skipIf(process.getuid?.() !== 0)('say that the disk is full', async () => {
+  it.skipIf(process.getuid?.() !== 0)('report a full disk', async () => {
     const cache = join(folder, 'home', '.cache', 'smalti-updater')
     await mkdir(cache, { recursive: true })
     if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', cache]).status !== 0)
       return console.warn('NOT TESTED: nothing may be mounted here')
     try {
       await publish('9.2.0')
-      // Once in many times the updater's library tells nothing of a full disk; a program that is started again does.
+      // Rarely, the updater's library doesn't report a full disk; after a restart it does.
       for (let attempt = 1; ; attempt++) {
         await look()
         await told('Smalti 9.2.0 is available.')
@@ -170,7 +170,7 @@ describe.skipIf(!possible)('updates', () => {
             () => false
           )
         if (said) break
-        expect(attempt, 'it was told in one of three times').toBeLessThan(3)
+        expect(attempt, 'it was reported in one of three attempts').toBeLessThan(3)
         await window.close()
         window = await openPackaged([], session)
       }
@@ -179,7 +179,7 @@ describe.skipIf(!possible)('updates', () => {
     }
   })
 
-  /** Starts the program again, as a user does who has never said whether to look. */
+  /** Restarts the program for a user who has never chosen whether to check for updates. */
   async function startAgain(): Promise<void> {
     await window.close()
     await rm(settings)
@@ -187,13 +187,13 @@ describe.skipIf(!possible)('updates', () => {
     window = await openPackaged([], session)
   }
 
-  it('are looked for by itself when the program starts', async () => {
+  it('are checked for automatically when the program starts', async () => {
     await publish('9.2.9')
     await startAgain()
     await expect.poll(() => asked).toEqual(['latest-linux.yml', 'latest-linux.yml.sig'])
   })
 
-  it('are not looked for once the user does not want it, also after a restart', async () => {
+  it('are not checked for once the user turns checks off, even after a restart', async () => {
     await publish('9.3.0')
     await startAgain()
     await look()
@@ -203,7 +203,7 @@ describe.skipIf(!possible)('updates', () => {
     await window.close()
     asked.length = 0
     window = await openPackaged([], session)
-    // It would have looked before its window was there; who asks is the first to.
+    // An automatic check would have run before the window opened; this request is the first.
     await look()
     await told('9.3.0')
     expect(asked).toEqual(['latest-linux.yml', 'latest-linux.yml.sig'])

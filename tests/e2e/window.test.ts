@@ -12,7 +12,7 @@ if (!present) console.warn('NOT TESTED: Electron is not installed here')
 const PREVIEW = ['--classes', '5', '--over', '8', '--seed', '3', '--preset', 'preview', '--backend', 'onnxruntime']
 
 describe.runIf(present)('the window', () => {
-  /** Images and a project of theirs, segmented, of which tests take copies. */
+  /** Images and their segmented project, which tests copy. */
   let trained: { images: string; project: string }
   let folder: string
   let window: Window
@@ -37,11 +37,11 @@ describe.runIf(present)('the window', () => {
   })
   afterEach(async () => {
     await window.close()
-    expect(complaints.splice(0), 'it has logged no error of its own').toEqual([])
+    expect(complaints.splice(0), 'the window logged no error').toEqual([])
   })
 
   const button = (name: string) => window.page.getByRole('button', { name, exact: true })
-  /** Opens a part of the work that has folded away, or closes it. */
+  /** Opens or closes a section of the sidebar. */
   const fold = (title: string): Promise<void> => window.page.getByRole('heading', { name: title }).click()
   const list = () => window.page.getByRole('list', { name: 'Classes' })
   const row = (name: string) =>
@@ -49,7 +49,7 @@ describe.runIf(present)('the window', () => {
       .locator('.row')
       .filter({ has: window.page.getByText(name, { exact: true }) })
   const names = (): Promise<string[]> => list().locator('.row .name').allTextContents()
-  /** The mean colour of a square in the middle of the picture, as it is on the screen. */
+  /** Returns the mean colour of a square in the middle of the viewer. */
   async function shown(side = 0.15): Promise<number[]> {
     const middle = (1 - side) / 2
     const pixels = await viewerPicture(window.page, { left: middle, top: middle, width: side, height: side })
@@ -67,12 +67,12 @@ describe.runIf(present)('the window', () => {
     await window.page.locator('.stage[aria-busy=false]').waitFor()
   }
 
-  it('shows a start page that needs no mouse and no colour vision', async () => {
+  it('shows an accessible start page', async () => {
     await window.page.getByText('Drop images or folders here').waitFor()
     await expectAccessible()
   })
 
-  it('keeps its page away from the system', async () => {
+  it('isolates its page from the system', async () => {
     const found = await window.page.evaluate(async () => {
       const remote = await fetch('https://example.org/').then(
         () => 'fetched',
@@ -129,9 +129,9 @@ describe.runIf(present)('the window', () => {
   })
 
   it.each([
-    ['an empty folder', 'is empty'],
+    ['an empty folder', 'There are no files in'],
     ['a folder of text files', "Smalti can't read an image from"],
-    ['a folder of one truncated picture', 'the file is truncated']
+    ['a folder of one truncated image', 'the file is truncated']
   ])('says what is wrong with %s', async (name, sentence) => {
     const bad = join(folder, name)
     await mkdir(bad)
@@ -145,7 +145,7 @@ describe.runIf(present)('the window', () => {
     await alert.waitFor({ state: 'detached' })
   })
 
-  it('goes from a dropped folder to masks equal to those of the command line', async () => {
+  it('exports the same masks from a dropped folder as the command line', async () => {
     const { page } = window
     const { images } = await drawScenes(folder, 3, 128)
     await writeFile(join(images, 'notes.txt'), 'no image')
@@ -198,7 +198,7 @@ describe.runIf(present)('the window', () => {
     }
   })
 
-  it('finds the project again when the folder of the images was renamed', async () => {
+  it('finds the project again after the images folder is renamed', async () => {
     const { page } = window
     const { images } = await drawScenes(folder, 3, 128)
     await window.drop(images)
@@ -225,7 +225,7 @@ describe.runIf(present)('the window', () => {
     await page.getByText('Segmented 0 images').waitFor()
   })
 
-  it('copies a report of versions and names of errors, and of nothing else', async () => {
+  it('copies diagnostics of versions and error names, and nothing else', async () => {
     await window.app.evaluate(({ Menu, clipboard }) => {
       clipboard.clear()
       const help = Menu.getApplicationMenu()?.items.find(({ label }) => label === 'Help')
@@ -237,7 +237,7 @@ describe.runIf(present)('the window', () => {
     expect(report).not.toContain(folder)
   })
 
-  it('says what is wrong with pictures of one pixel', async () => {
+  it('says what is wrong with an image of one pixel', async () => {
     const tiny = join(folder, 'tiny')
     await mkdir(tiny)
     await sharp(new Uint8Array(3), { raw: { width: 1, height: 1, channels: 3 } })
@@ -259,7 +259,7 @@ describe.runIf(present)('the window', () => {
       await window.page.locator('main img').first().waitFor()
     })
 
-    it('paints the overlay in the colours of its classes, as strongly as asked', async () => {
+    it('paints the overlay in the colours of its classes, at the chosen opacity', async () => {
       const { page } = window
       await openFirst()
       await page.getByLabel('Opacity').fill('0')
@@ -274,7 +274,7 @@ describe.runIf(present)('the window', () => {
       await expect.poll(async () => apart(covered, await shown())).toBeLessThan(2)
     })
 
-    it('merges, names, hides and cuts classes at once, takes it back, and keeps it over a restart', async () => {
+    it('merges, renames, hides and cuts classes at once, undoes it, and keeps it after a restart', async () => {
       const { page } = window
       await openFirst()
       let tiles = 0
@@ -292,7 +292,7 @@ describe.runIf(present)('the window', () => {
       await page.getByLabel('Class name').fill('Water & roads')
       await page.keyboard.press('Enter')
       await row('Water & roads').waitFor()
-      // All of one colour: the picture follows within a frame or two, and asks for nothing.
+      // The overlay follows within a frame or two, and loads no tiles.
       await page.getByLabel('Colour of Water & roads').fill('#ff0000')
       await page.getByLabel('Number of classes').fill('2')
       expect(await names()).toHaveLength(2)
@@ -323,7 +323,7 @@ describe.runIf(present)('the window', () => {
       await button('History').click()
       const listed = await list().locator('.row').allTextContents()
 
-      // The command line sees the same, and an edit of its own shows here as what it is.
+      // The command line sees the same classes, and its edits are detected here.
       const told = JSON.parse((await smalti('classes', project, '--json')).stdout) as {
         scheme: { classes: { name: string }[] }
         steps: string[]
@@ -340,7 +340,7 @@ describe.runIf(present)('the window', () => {
       expect(await list().locator('.row').allTextContents()).toEqual(listed)
     })
 
-    it('lists all that it can do, says why something cannot be done, and does it by menu and key alike', async () => {
+    it('lists all commands, says why one is unavailable, and runs them from the menu and by key', async () => {
       const { page, app } = window
       await openFirst()
       await page.keyboard.press('Control+k')
@@ -374,7 +374,7 @@ describe.runIf(present)('the window', () => {
       await page.keyboard.press('ArrowLeft')
     })
 
-    it('finds images by name, goes through them by arrows, and comes back to where it was', async () => {
+    it('finds images by name, moves between them by arrow keys, and returns to the last one', async () => {
       const { page } = window
       await openFirst()
       await page.keyboard.press('Escape')
@@ -402,7 +402,7 @@ describe.runIf(present)('the window', () => {
       await expect.poll(() => page.locator('main img').count()).toBe(3)
     })
 
-    it('shows what is wrong with a change to the recipe, and takes one that is right', async () => {
+    it('shows what is wrong with recipe overrides, and accepts valid ones', async () => {
       const { page } = window
       await fold('1 · Train')
       await page.getByText('More settings').click()
@@ -427,7 +427,7 @@ describe.runIf(present)('the window', () => {
       expect(await button('Train again').isEnabled()).toBe(true)
       await field.fill('')
       await field.blur()
-      // The same by its own controls, each beside what the preset has.
+      // The same through the recipe's own controls.
       await page.getByText('Recipe', { exact: true }).click()
       await page.getByLabel('Neighbourhood').fill('7')
       await page.getByLabel('Neighbourhood').blur()
@@ -452,7 +452,7 @@ describe.runIf(present)('the window', () => {
       await page.getByText('Segmented 3 images').waitFor()
     })
 
-    it('keeps the former run, its labels and its classes, and goes back to it', async () => {
+    it('keeps earlier runs with their labels and classes, and returns to them', async () => {
       const { page } = window
       for (const command of [
         ['classes', project, '--rename', '1=Water & roads'],
@@ -473,7 +473,7 @@ describe.runIf(present)('the window', () => {
       await runs.filter({ hasText: 'a first look' }).waitFor()
       await runs.filter({ hasText: 'run-0001' }).first().click()
       await row('Water & roads').waitFor()
-      // Both on one picture, to both sides of a line.
+      // Both runs on one image, on either side of the divider.
       await page.locator('main img').first().or(page.locator('.stage')).first().waitFor()
       await button('Compare').first().click()
       const line = page.getByRole('slider', { name: 'Comparison divider' })
@@ -492,7 +492,7 @@ describe.runIf(present)('the window', () => {
       )
       const refused = await smalti('runs', project, '--use', 'run-0007')
       expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('it has run-0002, run-0001')])
-      // Classes go from one run to the other by where they lie, and the run that is no longer wanted to the bin.
+      // Classes are copied from one run to the other by place, and the other run is moved to the bin.
       await button('Copy classes from this run').click()
       await row('Water & roads').waitFor()
       await button('Undo').click()
@@ -502,7 +502,7 @@ describe.runIf(present)('the window', () => {
       expect(await readdir(join(project, 'runs'))).toEqual(['run-0002'])
     })
 
-    it('refuses a project of other images, and a second job at the same time', async () => {
+    it('refuses the project of other images, and a second job at the same time', async () => {
       const { page } = window
       const others = (await drawScenes(join(folder, 'others'), 1, 96)).images
       await window.drop(others)
@@ -533,7 +533,7 @@ describe.runIf(present)('the window', () => {
       await page.getByText('3 images').first().waitFor()
     })
 
-    it('sorts whole images into groups', async () => {
+    it('groups whole images', async () => {
       const { page } = window
       const out = join(folder, 'groups')
       await page.getByText('Group images', { exact: true }).click()
@@ -593,9 +593,9 @@ describe.runIf(present)('the window', () => {
       expect(await groupOf()).toBe('Group 1')
     })
 
-    it('stays fluent while it trains, and pauses and stops', async () => {
+    it('stays responsive while it trains, and pauses and stops', async () => {
       const { page, app } = window
-      // The project remembers the settings of its last run, the preview's.
+      // The project remembers the settings of its last run, which used the preview preset.
       await fold('1 · Train')
       await page.getByText('More settings').click()
       await page.getByRole('combobox').first().selectOption('quick')
@@ -633,9 +633,10 @@ describe.runIf(present)('the window', () => {
       )
       const frame = gaps.sort((a, b) => a - b)[Math.floor(gaps.length * 0.99)]
       console.log(
-        `while training: frame gap p99 ${frame.toFixed(1)} ms over ${gaps.length} frames, main process delay p99 ${delay.toFixed(1)} ms`
+        `while training: frame gap p99 ${frame.toFixed(1)} ms over ${gaps.length} frames, ` +
+          `main process delay p99 ${delay.toFixed(1)} ms`
       )
-      // How smooth that is depends on the machine: the bench measures it. That anything is drawn at all does not.
+      // How smooth this is depends on the machine, and a benchmark measures it. Here, something must be drawn at all.
       expect(gaps.length).toBeGreaterThan(1)
 
       const answered = async (name: string, sign: () => Promise<void>): Promise<number> => {
@@ -646,7 +647,7 @@ describe.runIf(present)('the window', () => {
       }
       const pausing = await answered('Pause', () => page.getByText(/Pausing…|Paused/).waitFor())
       await page.getByText('Paused').waitFor()
-      // Whatever was under way is told by then: nothing comes after it.
+      // Progress that was under way has arrived by now, and nothing follows it.
       const progress = (): Promise<string | null> => page.getByRole('progressbar').first().getAttribute('value')
       const held = await progress()
       await page.evaluate(async () => {

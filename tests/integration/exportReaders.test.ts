@@ -347,7 +347,7 @@ describe.skipIf(oracleLack !== undefined || !hasYaml)('a YOLO data set', () => {
     expect(await lists(join(place, 'yolo'))).toEqual([['./images/a.png'], ['./images/c.png']])
     expect((await readFile(join(place, 'yolo', 'labels', 'b.txt'), 'utf8')).length).toBeGreaterThan(0)
     expect(await readFile(join(place, 'yolo', 'data.yaml'), 'utf8')).toContain(
-      '# Not copied, and in neither list: "b.png" belongs at "images/b.png"'
+      '# Not copied and in neither list: copy "b.png" to "images/b.png"'
     )
   })
 })

@@ -207,12 +207,12 @@ describe.runIf(!oracleLack)('the truth of an evaluation', () => {
     const refused: [string, RegExp][] = [
       [
         await write('fractions', 'Float32', (i) => (i === 700 ? 1.5 : 1)),
-        /contains 1\.5, and classes are whole numbers/
+        /contains 1\.5, but classes are whole numbers/
       ],
       [await write('instances', 'UInt16', (i) => i % 400), /more than 255 different classes/],
       [await write('marker', 'Float32', (i) => (i % 2 ? 3.4e38 : 1)), /too large for a class/],
       [await write('two', 'Byte', () => 1, 2), /it has 2 bands/],
-      [await write('colours', 'Byte', (i) => i % 7, 3), /--truth-map/]
+      [await write('colours', 'Byte', (i) => i % 7, 3), /not class numbers/]
     ]
     const handles = async (): Promise<string[]> =>
       (
@@ -252,7 +252,7 @@ describe.runIf(!oracleLack)('the truth of an evaluation', () => {
     for (const [name, east, epsg, sentence] of [
       ['same', 500_000, 32632, undefined],
       ['shifted', 500_300, 32632, '300 pixels away'],
-      ['zone', 500_000, 32633, 'another place']
+      ['zone', 500_000, 32633, 'a different place']
     ] as const) {
       await mkdir(join(folder, name))
       await write(join(folder, name, 'a.tif'), east, epsg)

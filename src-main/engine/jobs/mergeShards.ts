@@ -3,7 +3,8 @@ import { loadTrainedRun, openProject } from '../../project/project.ts'
 import { recountCorrections } from '../labelling/correcting.ts'
 import { type Job, exclusively } from '../job.ts'
 import { prepareLabelling, visibleImages } from '../labelling/prepareLabelling.ts'
-import { mergeShards, shardsToMerge } from '../labelling/shards.ts'
+import { mergeShards } from '../labelling/mergeShards.ts'
+import { shardsToMerge } from '../labelling/shards.ts'
 
 /** Merges the label rasters of all shards of a segmentation. */
 export const mergeShardsJob: Job<'mergeShards'> = async (input, context) => {

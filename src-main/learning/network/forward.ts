@@ -2,8 +2,6 @@ import * as tf from '@tensorflow/tfjs-core'
 import {
   type Architecture,
   KERNEL,
-  mergeParameter,
-  mergesRefitted,
   outputStride,
   refitFeatures,
   refitParameters,
@@ -11,15 +9,12 @@ import {
   trunkChannels
 } from './architecture.ts'
 import { inferenceScaleShift, normaliseBatchRelu } from './batchNormalisation.ts'
-import { atCells } from './backbone.ts'
-import { type LinearModels, guidedFilter } from './guidedFilter.ts'
-import { SMALLEST_SHARE, patchStatistics } from './patchStatistics.ts'
-import { denseSift } from './sift.ts'
+import { patchStatistics } from './patchStatistics.ts'
 
-type Weights = Record<string, tf.Tensor>
+export type Weights = Record<string, tf.Tensor>
 
 /** Filter `[out, in, kh, kw]` in TensorFlow's order; free when recorded. */
-const filterOf = (stored: tf.Tensor): tf.Tensor4D => tf.transpose(stored, [2, 3, 1, 0]) as tf.Tensor4D
+export const filterOf = (stored: tf.Tensor): tf.Tensor4D => tf.transpose(stored, [2, 3, 1, 0]) as tf.Tensor4D
 
 /**
  * 3×3 convolution with zero padding. TensorFlow.js has no gradient for dilated ones, so it is written out here for
@@ -70,7 +65,7 @@ export interface TrainingPass {
   moments: Record<string, tf.Tensor>
 }
 
-const pool = (x: tf.Tensor4D, average?: boolean): tf.Tensor4D =>
+export const pool = (x: tf.Tensor4D, average?: boolean): tf.Tensor4D =>
   average ? tf.avgPool(x, 2, 2, 'valid') : tf.maxPool(x, 2, 2, 'valid')
 
 /** Whether a layer is a convolution whose normalisation includes the maximum pooling after it. */
@@ -80,7 +75,7 @@ function pooledWithBatch(layers: Architecture['layers'], index: number): boolean
 }
 
 /** Moves channels last, as layers and statistics expect them. */
-const channelsLast = (planes: tf.Tensor4D): tf.Tensor4D => tf.transpose(planes, [0, 2, 3, 1]) as tf.Tensor4D
+export const channelsLast = (planes: tf.Tensor4D): tf.Tensor4D => tf.transpose(planes, [0, 2, 3, 1]) as tf.Tensor4D
 
 /**
  * Runs the network for training.
@@ -126,7 +121,7 @@ export function trainingPass(
 const SOBEL = [1, 0, -1, 2, 0, -2, 1, 0, -1]
 
 /** Appends the Sobel gradients of the bands' mean to the bands, as in the code published with IIC. */
-function withSobel(image: tf.Tensor4D): tf.Tensor4D {
+export function withSobel(image: tf.Tensor4D): tf.Tensor4D {
   const filter = tf.tensor4d(
     SOBEL.flatMap((across, i) => [across, SOBEL[(i % 3) * 3 + Math.floor(i / 3)]]),
     [KERNEL, KERNEL, 1, 2]
@@ -135,7 +130,7 @@ function withSobel(image: tf.Tensor4D): tf.Tensor4D {
 }
 
 /** Parts of a window that the heads may see besides the trunk's output. */
-interface Surroundings {
+export interface Surroundings {
   /** float32 [n, h, w, bands] */
   image: tf.Tensor4D
   /** float32 [n, h, w, 1] */
@@ -147,7 +142,7 @@ interface Surroundings {
 }
 
 /** Joins the features that the heads see from the trunk's output and its surroundings. */
-function featuresOf(architecture: Architecture, trunk: tf.Tensor4D, around: Surroundings): tf.Tensor4D {
+export function featuresOf(architecture: Architecture, trunk: tf.Tensor4D, around: Surroundings): tf.Tensor4D {
   const { statistics, wholeImage } = architecture
   const parts: tf.Tensor4D[] = trunkChannels(architecture) > 0 ? [trunk] : []
   if (statistics) parts.push(measured(architecture, statistics, around))
@@ -166,7 +161,7 @@ export function measured(
   return inner(patchStatistics(image, boxes, stride, { valid, kuwahara: architecture.kuwahara }), margin / stride)
 }
 
-const inner = (map: tf.Tensor4D, margin: number): tf.Tensor4D => {
+export const inner = (map: tf.Tensor4D, margin: number): tf.Tensor4D => {
   const [n, h, w, channels] = map.shape
   return margin === 0 ? map : tf.slice(map, [0, margin, margin, 0], [n, h - 2 * margin, w - 2 * margin, channels])
 }
@@ -202,7 +197,7 @@ export function headOutputs(
 }
 
 /** Heatmaps of the refitted heads; one stands for all sub-heads. */
-function refittedOutputs(
+export function refittedOutputs(
   architecture: Architecture,
   weights: Weights,
   features: tf.Tensor4D,
@@ -226,122 +221,6 @@ function refittedOutputs(
       return [[name, Array.from({ length: subHeads }, () => heatmap)]]
     })
   )
-}
-
-/**
- * Adds the merged heads of older runs, which join the learnt clusters of another head: the probabilities of joined
- * clusters add up.
- */
-function withMerged(
-  architecture: Architecture,
-  weights: Weights,
-  heatmaps: Record<string, tf.Tensor4D[]>
-): Record<string, tf.Tensor4D[]> {
-  const merged = architecture.heads.flatMap(({ name, clusters, mergedFrom }) => {
-    if (mergedFrom === undefined) return []
-    const join = (heatmap: tf.Tensor4D): tf.Tensor4D => {
-      const [n, h, w, sources] = heatmap.shape
-      const rows = tf.reshape(heatmap, [n * h * w, sources])
-      return tf.reshape(tf.matMul(rows, weights[mergeParameter(name)] as tf.Tensor2D), [n, h, w, clusters])
-    }
-    return [[name, heatmaps[mergedFrom].map(join)] as const]
-  })
-  return { ...heatmaps, ...Object.fromEntries(merged) }
-}
-
-/** A window to which the network is applied. */
-export interface SeenWindow {
-  /** float32 [n, bands, h, w], z-scored */
-  images: tf.Tensor4D
-  /** 1 where a pixel has data, float32 [n, 1, h, w]; all have data when absent. */
-  valid?: tf.Tensor4D
-  /** Border in pixels without a heatmap, a multiple of the stride; only the statistics see it. */
-  margin?: number
-  /**
-   * Positions of the output's rows in the image, −√3 at the top and √3 at the bottom, float32 [rows]; for upright
-   * images.
-   */
-  rows?: tf.Tensor
-  /** Features of the whole window from a pretrained network, float32 [1, n, n, channels]. */
-  backbone?: tf.Tensor4D
-}
-
-/**
- * Runs the network for inference, with batch normalisation folded into the filters.
- * @param weights  folded weights, see `foldWeights`
- */
-export function inferencePass(
-  architecture: Architecture,
-  weights: Weights,
-  seen: SeenWindow
-): Record<string, tf.Tensor4D[]> {
-  if (mergesRefitted(architecture) && architecture.heads.every(({ refit }) => refit)) {
-    // The learnt heads, and the statistics that only they see, are not needed.
-    const { features, around } = lookedAt({ ...architecture, statistics: undefined }, weights, seen)
-    return refittedOutputs(architecture, weights, features, around)
-  }
-  const { features, around } = lookedAt(architecture, weights, seen)
-  const learnt = headOutputs(architecture, weights, features)
-  return { ...withMerged(architecture, weights, learnt), ...refittedOutputs(architecture, weights, features, around) }
-}
-
-/** Filters a heatmap along the image's edges, with the bands' mean as the guide; undefined without a guided filter. */
-export function guidedHeatmap(
-  architecture: Architecture,
-  heatmap: tf.Tensor4D,
-  { images, valid, margin = 0 }: SeenWindow
-): LinearModels | undefined {
-  const filter = architecture.guidedFilter
-  if (!filter) return undefined
-  const stride = outputStride(architecture)
-  const cells = (planes: tf.Tensor): tf.Tensor4D => {
-    const map = inner(channelsLast(planes as tf.Tensor4D), margin)
-    return stride === 1 ? map : tf.avgPool(map, stride, stride, 'valid')
-  }
-  const mean = tf.mean(images, 1, true)
-  if (!valid) return guidedFilter(heatmap, cells(mean), filter, stride)
-  const share = cells(valid)
-  return guidedFilter(
-    heatmap,
-    tf.div(cells(tf.mul(mean, valid)), tf.maximum(share, SMALLEST_SHARE)),
-    filter,
-    stride,
-    share
-  )
-}
-
-/** Computes the features that the heads see in inference, float32 [n, rows, columns, `featureChannels`]. */
-export function inferenceFeatures(architecture: Architecture, weights: Weights, seen: SeenWindow): tf.Tensor4D {
-  return lookedAt(architecture, weights, seen).features
-}
-
-export function lookedAt(
-  architecture: Architecture,
-  weights: Weights,
-  { images, valid, margin = 0, rows, backbone }: SeenWindow
-): { features: tf.Tensor4D; around: Surroundings } {
-  const image = channelsLast(images)
-  const around = { image, valid: valid && channelsLast(valid), margin, rows }
-  const trunk = backbone
-    ? atCells(architecture, backbone, image.shape[1], margin)
-    : architecture.descriptor
-      ? denseSift(inner(image, margin), around.valid && inner(around.valid, margin))
-      : appliedTrunk(architecture, weights, inner(image, margin))
-  return { features: featuresOf(architecture, trunk, around), around }
-}
-
-function appliedTrunk({ layers, sobel }: Architecture, weights: Weights, image: tf.Tensor4D): tf.Tensor4D {
-  let x = sobel ? withSobel(image) : image
-  layers.forEach((layer, index) => {
-    if (layer.kind === 'pool') {
-      x = pool(x, layer.average)
-      return
-    }
-    const filter = filterOf(weights[`trunk${index}/filter`])
-    const map = tf.conv2d(x, filter, layer.stride, 'same', 'NHWC', layer.dilation)
-    x = tf.relu(tf.add(map, weights[`trunk${index}/bias`])) as tf.Tensor4D
-  })
-  return x
 }
 
 /** Folds training weights into those of `inferencePass`. */

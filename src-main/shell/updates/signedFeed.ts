@@ -24,7 +24,7 @@ export function checkSignature(text: string, signature: string, key: string): vo
       bytes
     )
   )
-    refuse("its description wasn't signed by the Smalti developers, or was changed")
+    refuse('its description is signed by someone else, or was changed')
 }
 
 /** Accepts feeds over https, or from this machine. */

@@ -1,5 +1,4 @@
 import type { CorrectionShape } from '../../../src-main/contract/classes.ts'
-import { TILE_SIDE } from '../../../src-main/contract/window/pictures.ts'
 import type { CatalogueImage } from '../../../src-main/contract/imagery.ts'
 import {
   type Camera,
@@ -16,13 +15,9 @@ import {
 } from './camera.ts'
 import { type Tool, createDrawing } from './drawing.ts'
 import { type Heat, type Look, type Paint, type Side, createPainter } from './painter.ts'
-import { TileCache } from './tileCache.ts'
-
-export interface Sources {
-  /** Return the URL of a tile of the image, and of its labels. */
-  picture(place: { level: number; column: number; row: number }): string
-  labels?(place: { level: number; column: number; row: number }): string
-}
+import { sharesWithin } from './labelShares.ts'
+import { followPointer } from './pointer.ts'
+import { type Sources, createStageTiles } from './stageTiles.ts'
 
 /** The events of a stage. */
 export interface Listener {
@@ -74,13 +69,7 @@ export interface Stage {
   destroy(): void
 }
 
-/** Largest number of bytes cached for an image, and for its labels. */
-const MOST_BYTES = { picture: 256 * 2 ** 20, labels: 96 * 2 ** 20 }
 const NEAR = 1
-/** A press that moves at most this many pixels is a click. */
-const CLICK = 4
-
-let views = 0
 
 /** Creates a stage: an image with its labels, to pan and zoom. Only visible tiles are loaded, at the zoom's level. */
 export function createStage(host: HTMLElement, listener: Listener): Stage {
@@ -95,7 +84,12 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     drawn: (shape) => listener.drawn(shape),
     encircled: (loop) =>
       listener.encircled(
-        sharesWithin(loop.map(({ x, y }) => ({ x: camera.x + x * camera.scale, y: camera.y + y * camera.scale })))
+        sharesWithin(
+          painter,
+          loop.map(({ x, y }) => ({ x: camera.x + x * camera.scale, y: camera.y + y * camera.scale })),
+          view,
+          ratio()
+        )
       )
   })
 
@@ -107,51 +101,26 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
   /** Screen position of the tool's cursor. */
   let cursor: Point | undefined
   let places: readonly TilePlace[] = []
-  const settling: (() => void)[] = []
-  let number = 0
   let frame = 0
-  type Tiles = TileCache<WebGLTexture>
-  let pictures: Tiles | undefined
-  let labelTiles: Tiles | undefined
-  let heatTiles: Tiles | undefined
-  let otherTiles: Tiles | undefined
   let swipe: number | undefined
   let heat: Heat | undefined
+  const tiles = createStageTiles(painter, update)
 
   function draw(): void {
     frame ||= requestAnimationFrame(() => {
       frame = 0
+      const shownHeat = paint && tiles.heated ? heat : undefined
+      const shownSwipe = tiles.comparing ? swipe : undefined
       if (image)
-        painter.draw(
-          camera,
-          image,
-          {
-            pictures: pictures?.shown(places) ?? [],
-            labels: paint ? (labelTiles?.shown(places) ?? []) : [],
-            others: paint ? (otherTiles?.shown(places) ?? []) : [],
-            heat: heatTiles?.shown(places) ?? []
-          },
-          { heat: paint && heatTiles ? heat : undefined, swipe: otherTiles && swipe }
-        )
+        painter.draw(camera, image, tiles.shown(places, paint !== undefined), { heat: shownHeat, swipe: shownSwipe })
     })
   }
-  /** Requests the visible tiles, with the coarsest level beneath them, and draws. */
+  /** Requests the visible tiles and draws. */
   function update(): void {
     if (!image) return
     const level = Math.min(levelOf(camera, window.devicePixelRatio), coarsestLevel(image))
     places = tilesInSight(camera, level, image, view)
-    const coarse = coarsestLevel(image)
-    const beneath = coarse > level ? [{ level: coarse, column: 0, row: 0 }] : []
-    pictures?.want([...beneath, ...places])
-    labelTiles?.want([...beneath, ...places])
-    heatTiles?.want([...beneath, ...places])
-    otherTiles?.want([...beneath, ...places])
-    const caches = [pictures, labelTiles, heatTiles, otherTiles].filter((cache) => cache !== undefined)
-    if (labelTiles?.settled !== false) for (const settled of settling.splice(0)) settled()
-    listener.loading({
-      failed: caches.reduce((sum, { failed }) => sum + failed.length, 0),
-      settled: caches.every(({ settled }) => settled)
-    })
+    listener.loading(tiles.want(places, level, image))
     draw()
   }
   function move(next: Camera): void {
@@ -160,142 +129,25 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     listener.moved(camera)
     update()
   }
-  async function fetched(address: string, signal: AbortSignal): Promise<Response> {
-    const response = await fetch(`${address}&view=${number}`, { signal })
-    if (response.status !== 200) throw new Error(await response.text())
-    return response
-  }
-  /** Uploads one texture per frame, because several at once would make movement stutter. */
-  let turn: Promise<unknown> = Promise.resolve()
-  const nextTurn = (): Promise<unknown> =>
-    (turn = turn.then(() => new Promise((resolve) => requestAnimationFrame(resolve))))
-
-  /** Creates a cache of tiles with one byte per pixel. */
-  const byteTiles = (source: NonNullable<Sources['labels']>): Tiles =>
-    new TileCache(
-      async (place, signal) => {
-        const response = await fetched(source(place), signal)
-        const [width, height] = ['x-width', 'x-height'].map((name) => Number(response.headers.get(name)))
-        const values = new Uint8Array(await response.arrayBuffer())
-        await nextTurn()
-        return { content: painter.bytesOf(values, { width, height }), bytes: TILE_SIDE ** 2 }
-      },
-      (texture) => painter.release(texture),
-      update,
-      MOST_BYTES.labels
-    )
-  function close(): void {
-    pictures?.close()
-    labelTiles?.close()
-    heatTiles?.close()
-    otherTiles?.close()
-    heatTiles = otherTiles = undefined
-    if (number > 0) window.smalti.abandonPictures(number)
-  }
   function centre(pixel: Point, scale: number): void {
     if (image)
       move(inSight({ scale, x: view.width / 2 - pixel.x * scale, y: view.height / 2 - pixel.y * scale }, image, view))
   }
   const middle = (): Point => ({ x: view.width / 2, y: view.height / 2 })
   const zoomTo = (scale: number, about: Point): void => void (image && move(zoomed(camera, scale, about, image, view)))
-
-  const placeOf = ({ clientX, clientY }: MouseEvent): Point => {
-    const { left, top } = host.getBoundingClientRect()
-    return { x: clientX - left, y: clientY - top }
-  }
   const ratio = (): number => canvas.width / view.width
   const labelUnder = ({ x, y }: Point): number =>
     painter.labelsAt(Math.floor(x * ratio()), Math.floor(y * ratio()), 1, 1)[0]
-
-  let press: { at: Point; camera: Camera; moves: boolean; still: boolean } | undefined
-  const onDown = (event: PointerEvent): void => {
-    if (event.button > 2 || !image) return
-    host.setPointerCapture(event.pointerId)
-    const at = placeOf(event)
-    const moves = event.button !== 0 || tool.kind === 'pan'
-    press = { at, camera, moves, still: true }
-    if (!moves) shapes.press(pixelAt(camera, at))
-  }
-  const onMove = (event: PointerEvent): void => {
-    if (!image) return
-    const at = placeOf(event)
-    cursor = at
-    if (!press) {
-      shapes.point(pixelAt(camera, at))
-      const pixel = pixelAt(camera, at)
-      const inside = pixel.x >= 0 && pixel.y >= 0 && pixel.x < image.width && pixel.y < image.height
-      listener.pointed(
-        inside ? { pixel: { x: Math.floor(pixel.x), y: Math.floor(pixel.y) }, label: labelUnder(at) } : undefined
-      )
-      return
-    }
-    // A drag points at nothing.
-    if (press.still) listener.pointed(undefined)
-    press.still &&= Math.hypot(at.x - press.at.x, at.y - press.at.y) <= CLICK
-    if (!press.moves) {
-      if (!press.still || tool.kind === 'brush') shapes.drag(pixelAt(camera, at))
-    } else
-      move(
-        inSight(
-          { ...press.camera, x: press.camera.x + at.x - press.at.x, y: press.camera.y + at.y - press.at.y },
-          image,
-          view
-        )
-      )
-  }
-  const onUp = (event: PointerEvent): void => {
-    const ended = press
-    press = undefined
-    if (!ended) return
-    const at = placeOf(event)
-    if (!ended.moves) shapes.release(pixelAt(camera, at), ended.still)
-    if (ended.still && event.button === 0 && (tool.kind === 'pan' || tool.kind === 'lasso'))
-      listener.picked(labelUnder(at), event.ctrlKey || event.metaKey || event.shiftKey)
-  }
-  const onLeave = (): void => {
-    listener.pointed(undefined)
-    shapes.point(undefined)
-  }
-  const onMenu = (event: Event): void => event.preventDefault()
-  const onWheel = (event: WheelEvent): void => {
-    event.preventDefault()
-    zoomTo(camera.scale * Math.exp(-event.deltaY / 400), placeOf(event))
-  }
-
-  /** Returns the share of each label within a loop on screen. */
-  function sharesWithin(loop: readonly Point[]): Map<number, number> {
-    const [xs, ys] = [loop.map(({ x }) => x), loop.map(({ y }) => y)]
-    const [left, top] = [Math.max(0, Math.floor(Math.min(...xs))), Math.max(0, Math.floor(Math.min(...ys)))]
-    const [right, bottom] = [
-      Math.min(view.width, Math.ceil(Math.max(...xs))),
-      Math.min(view.height, Math.ceil(Math.max(...ys)))
-    ]
-    const [width, height] = [Math.floor((right - left) * ratio()), Math.floor((bottom - top) * ratio())]
-    const shares = new Map<number, number>()
-    if (width < 1 || height < 1) return shares
-    const found = painter.labelsAt(Math.floor(left * ratio()), Math.floor(top * ratio()), width, height)
-    const area = new Path2D()
-    for (let i = 0; i < xs.length; i++) area.lineTo((xs[i] - left) * ratio(), (ys[i] - top) * ratio())
-    area.closePath()
-    const mask = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!
-    mask.fill(area)
-    const { data } = mask.getImageData(0, 0, width, height)
-    let inside = 0
-    found.forEach((label, i) => {
-      if (data[4 * i + 3] < 128 || label === 255) return
-      inside++
-      shares.set(label, (shares.get(label) ?? 0) + 1)
-    })
-    for (const [label, count] of shares) shares.set(label, count / inside)
-    return shares
-  }
-
-  host.addEventListener('pointerdown', onDown)
-  host.addEventListener('pointermove', onMove)
-  host.addEventListener('pointerup', onUp)
-  host.addEventListener('pointerleave', onLeave)
-  host.addEventListener('contextmenu', onMenu)
-  host.addEventListener('wheel', onWheel, { passive: false })
+  const stopFollowing = followPointer(host, shapes, listener, {
+    image: () => image,
+    camera: () => camera,
+    view: () => view,
+    tool: () => tool,
+    move,
+    zoomTo,
+    labelUnder,
+    setCursor: (at) => void (cursor = at)
+  })
   const observer = new ResizeObserver(() => {
     const before = view
     view = { width: Math.max(1, host.clientWidth), height: Math.max(1, host.clientHeight) }
@@ -307,25 +159,9 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
 
   return {
     show(shown, sources, keepCamera) {
-      close()
-      number = ++views
       const same = keepCamera && image !== undefined && image.width === shown.width && image.height === shown.height
       image = shown
-      pictures = new TileCache(
-        async (place, signal) => {
-          const bitmap = await createImageBitmap(await (await fetched(sources.picture(place), signal)).blob(), {
-            premultiplyAlpha: 'none'
-          })
-          await nextTurn()
-          const content = painter.pictureOf(bitmap)
-          bitmap.close()
-          return { content, bytes: 4 * TILE_SIDE ** 2 }
-        },
-        (texture) => painter.release(texture),
-        update,
-        MOST_BYTES.picture
-      )
-      labelTiles = sources.labels && byteTiles(sources.labels)
+      const number = tiles.open(sources)
       if (same) update()
       else move(fitted(image, view))
       return number
@@ -336,8 +172,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       draw()
     },
     compare(source) {
-      otherTiles?.close()
-      otherTiles = source && byteTiles(source)
+      tiles.compare(source)
       update()
     },
     setSwipe(share) {
@@ -349,8 +184,7 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
       draw()
     },
     showHeat(source) {
-      heatTiles?.close()
-      heatTiles = source && byteTiles(source)
+      tiles.showHeat(source)
       update()
     },
     setHeat(next) {
@@ -363,9 +197,8 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     },
     outline: (rings) => shapes.outline(rings),
     async renewLabels() {
-      if (!labelTiles) return
-      labelTiles.renew()
-      const settled = new Promise<void>((resolve) => settling.push(resolve))
+      const settled = tiles.renewLabels()
+      if (!settled) return
       update()
       await settled
     },
@@ -390,16 +223,8 @@ export function createStage(host: HTMLElement, listener: Listener): Stage {
     destroy() {
       cancelAnimationFrame(frame)
       observer.disconnect()
-      for (const [name, handler] of [
-        ['pointerdown', onDown],
-        ['pointermove', onMove],
-        ['pointerup', onUp],
-        ['pointerleave', onLeave],
-        ['wheel', onWheel],
-        ['contextmenu', onMenu]
-      ] as const)
-        host.removeEventListener(name, handler as EventListener)
-      close()
+      stopFollowing()
+      tiles.close()
       painter.dispose()
       shapes.destroy()
       canvas.remove()

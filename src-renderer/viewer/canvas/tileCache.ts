@@ -23,7 +23,7 @@ const keyOf = ({ level, column, row }: TilePlace): string => `${level}/${column}
 
 /**
  * The tiles of one image. Visible tiles are requested, pending requests of others are cancelled, and the oldest tiles
- * are released when the cache exceeds its size. A failed tile is requested again, ever more rarely, while it is visible.
+ * are released when the cache exceeds its size. A failed tile is requested again, ever more rarely, while visible.
  */
 export class TileCache<T> {
   readonly #tiles = new Map<string, Tile<T>>()

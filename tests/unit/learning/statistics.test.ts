@@ -5,7 +5,7 @@ import { kMeansHeads, mergedHead, refittedHead, treeOfClusters } from '../../../
 import { columnMoments, kMeans, standardised } from '../../../src-main/learning/kMeans.ts'
 import type { Architecture } from '../../../src-main/learning/network/architecture.ts'
 import { featureChannels } from '../../../src-main/learning/network/architecture.ts'
-import { inferenceFeatures, inferencePass } from '../../../src-main/learning/network/forward.ts'
+import { inferenceFeatures, inferencePass } from '../../../src-main/learning/network/inferencePass.ts'
 import {
   meanStatistics,
   patchStatistics,

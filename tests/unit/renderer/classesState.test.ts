@@ -15,10 +15,10 @@ const engine = vi.hoisted(() => ({ run: vi.fn() }))
 vi.mock('../../../src-renderer/engine.ts', () => ({ run: engine.run, pictureUrl: () => '' }))
 
 const CLUSTERS = 6
-/** The history as the engine keeps it, and all that it was asked for. */
+/** The engine's history, and every change that it received. */
 let kept: ClassHistory
 let asked: Change[]
-/** Answers that a test gives itself. */
+/** Answers that a test sends itself. */
 let held: (() => void)[] | undefined
 
 const { classes } = await import('../../../src-renderer/state/classes.svelte.ts')
@@ -54,7 +54,7 @@ beforeEach(async () => {
 afterEach(() => vi.clearAllMocks())
 
 describe('the id of a state', () => {
-  it('is the same for equal content in another order, and differs for anything else', () => {
+  it('is the same for equal content in another order, and differs otherwise', () => {
     const history = withEdit(EMPTY_HISTORY, 'A', CLUSTERS, rename(0, 'Water'))
     const reread = JSON.parse(JSON.stringify({ history: history.history, cursor: history.cursor })) as ClassHistory
     expect(
@@ -69,7 +69,7 @@ describe('the id of a state', () => {
     expect(new Set([history, ...others].map(stateId)).size).toBe(5)
   })
 
-  it('is met by no two of 100,000 states', () => {
+  it('is unique among 100,000 states', () => {
     expect(
       new Set(Array.from({ length: 100_000 }, (_, i) => stateId({ name: `Class ${i}`, cursor: i % 7 }))).size
     ).toBe(100_000)
@@ -77,7 +77,7 @@ describe('the id of a state', () => {
 })
 
 describe('classes in the window', () => {
-  it('are changed at once, and kept one change after the other', async () => {
+  it('change at once, and are saved one change after the other', async () => {
     held = []
     classes.edit(rename(0, 'Water'))
     classes.edit(rename(1, 'Wood'))
@@ -96,10 +96,10 @@ describe('classes in the window', () => {
     )
   })
 
-  it('refuse a change made to a state that another has replaced by one as long, and show theirs', async () => {
+  it('refuse a change to a state that another window replaced by one of equal length, and show that one', async () => {
     classes.edit(rename(0, 'Water'))
     await settled()
-    // Another window undoes it and renames something else: the history is as long as before, and at the same step.
+    // Another window undoes it and renames something else, so the history has the same length and cursor.
     kept = withEdit(atStep(kept, 0), 'A', CLUSTERS, rename(3, 'Theirs'))
     classes.edit(rename(1, 'Wood'))
     await settled()
@@ -109,7 +109,7 @@ describe('classes in the window', () => {
     expect(names()).not.toContain('Wood')
   })
 
-  it('drop what was made of a refused change, complain once, and go on afterwards', async () => {
+  it('drop edits made on top of a refused change, report it once, and accept edits afterwards', async () => {
     kept = withEdit(EMPTY_HISTORY, 'A', CLUSTERS, rename(3, 'Theirs'))
     for (const [id, name] of ['One', 'Two', 'Three'].entries()) classes.edit(rename(id, name))
     await settled()
@@ -123,7 +123,7 @@ describe('classes in the window', () => {
     )
   })
 
-  it('are taken from another run, and go on being adopted afterwards', async () => {
+  it('are copied from another run, and follow the project afterwards', async () => {
     await classes.takeFrom('run-0001')
     await settled()
     classes.adopt()
@@ -135,7 +135,7 @@ describe('classes in the window', () => {
     held = []
     classes.edit(rename(2, 'On its way'))
     await project.refresh()
-    // What the project said before the change was kept is not taken for the newer.
+    // The project's state from before the change was saved does not replace the newer one.
     classes.adopt()
     expect(names()).toContain('On its way')
     await vi.waitUntil(() => held!.length === 1)
@@ -143,7 +143,7 @@ describe('classes in the window', () => {
     await settled()
   })
 
-  it('show what the engine keeps where it makes something else of a change', async () => {
+  it("show the engine's state if it differs from the edit", async () => {
     engine.run.mockImplementation(async (name: string, input: Change) => {
       if (name === 'openProject') return answer(name, input)
       kept = withEdit(kept, 'A', CLUSTERS, rename(0, 'Otherwise'))

@@ -4,11 +4,11 @@ import { type Placement, gridLines } from '../../../src-renderer/viewer/canvas/g
 const screen = { width: 800, height: 600 }
 const northUp: Placement = { origin: { x: 500_000.5, y: 5_000_999.5 }, column: { x: 1, y: 0 }, row: { x: 0, y: -1 } }
 
-describe('graticule', () => {
-  it('lies at round coordinates, where those are on the screen', () => {
+describe('the grid', () => {
+  it('has lines at round coordinates, in their place on screen', () => {
     const lines = gridLines(northUp, { x: 10, y: 20, scale: 0.5 }, screen)
     const west = lines.filter(({ axis }) => axis === 'x')
-    // 500 000 is the first pixel's left edge; 250 metres would be too near, 500 are 250 pixels.
+    // 500 000 is the left edge of the first pixel. Lines 250 m apart would be too close; 500 m are 250 screen pixels.
     expect(west.map(({ text }) => text)).toEqual(['500000', '500500', '501000', '501500'])
     expect(west.map(({ from, to }) => [from.x, to.x, from.y, to.y])).toEqual([
       [10, 10, 0, 600],
@@ -19,7 +19,7 @@ describe('graticule', () => {
     const north = lines.filter(({ axis, text }) => axis === 'y' && text === '5001000')
     expect(north[0].from).toEqual({ x: 0, y: 20 })
   })
-  it('writes degrees with as many digits as its step needs', () => {
+  it('writes degrees with as many digits as the step needs', () => {
     const degrees = { origin: { x: 8.5, y: 47.2 }, column: { x: 1e-5, y: 0 }, row: { x: 0, y: -1e-5 } }
     expect(
       gridLines(degrees, { x: 0, y: 0, scale: 1 }, screen)
@@ -27,7 +27,7 @@ describe('graticule', () => {
         .map(({ text }) => text)
     ).toEqual(['8.500', '8.502', '8.504', '8.506'])
   })
-  it('follows a picture that is turned: each line holds the pixels of its coordinate', () => {
+  it('follows a rotated image: each line passes through the pixels of its coordinate', () => {
     const turn = Math.PI / 6
     const turned: Placement = {
       origin: { x: 100, y: 200 },
@@ -44,7 +44,7 @@ describe('graticule', () => {
       }
     }
   })
-  it('draws nothing of a picture without extent', () => {
+  it('is empty for an image without extent', () => {
     expect(gridLines({ ...northUp, column: { x: 0, y: 0 } }, { x: 0, y: 0, scale: 1 }, screen)).toEqual([])
   })
 })

@@ -22,7 +22,7 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-/** A job that goes on until a test ends it. */
+/** Starts a job that runs until a test ends it. */
 function held(): {
   job: Promise<boolean>
   signal: AbortSignal
@@ -44,8 +44,8 @@ function held(): {
   return { job, ...found }
 }
 
-describe('the job that runs', () => {
-  it('is one at a time, shows its progress, and says whether it came to its end', async () => {
+describe('the running job', () => {
+  it('is the only one, shows its progress, and says whether it finished', async () => {
     const { job, progress, end } = held()
     expect(await jobs.perform('export', () => Promise.resolve())).toBe(false)
     progress('Training')
@@ -54,7 +54,7 @@ describe('the job that runs', () => {
     expect([await job, jobs.busy]).toEqual([true, false])
   })
 
-  it('shows what went wrong, by its name, and nothing where it was cancelled', async () => {
+  it('shows a named fault if it fails, and nothing if it is cancelled', async () => {
     const broken = held()
     broken.end(new Error('odd'))
     expect([await broken.job, jobs.fault?.name]).toEqual([false, 'InternalError'])
@@ -66,7 +66,7 @@ describe('the job that runs', () => {
     expect([await stopped.job, jobs.fault]).toEqual([false, undefined])
   })
 
-  it('is paused and resumed by the engine, which is asked once', async () => {
+  it('is paused and resumed by one request to the engine each', async () => {
     const { job, end } = held()
     await jobs.setPaused(true)
     expect([jobs.running?.paused, jobs.running?.asked]).toEqual([true, undefined])
@@ -79,16 +79,16 @@ describe('the job that runs', () => {
     await job
   })
 
-  it('lets go of the word that something had to wait for it', async () => {
+  it('clears the message that something has to wait for it', async () => {
     const { job, end } = held()
-    jobs.complain(new SmaltiError('Busy', { job: 'a training runs' }))
+    jobs.complain(new SmaltiError('Busy', { job: 'Training' }))
     expect(jobs.fault?.name).toBe('Busy')
     end()
     await job
     expect(jobs.fault).toBeUndefined()
   })
 
-  it('tells whoever does something else how a long one ended, and nobody of a short one', async () => {
+  it('notifies a user in another window when a long job ends, but not a short one', async () => {
     for (const [seconds, away, words] of [
       [30, true, 1],
       [30, false, 0],

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { belongsToFocus } from '../../../src-renderer/keys.ts'
 
-/** As much of an element as is looked at. */
+/** The part of an element that the code reads. */
 class Element {
   readonly isContentEditable: boolean = false
   constructor(readonly roles: string[] = []) {}
@@ -32,12 +32,12 @@ beforeAll(
 const belongs = (target: unknown, key: string): boolean => belongsToFocus({ target, key } as KeyboardEvent)
 
 describe('a key', () => {
-  it('belongs to a field that is typed in, whatever it is', () => {
+  it('belongs to a text field, whichever key it is', () => {
     for (const field of [new Input('text'), new Input('number'), new Area(), new Select(), new Editable()])
       for (const key of ['m', 'Enter', ' ', 'ArrowUp', 'Delete']) expect(belongs(field, key)).toBe(true)
   })
 
-  it('belongs to a slider where it moves it', () => {
+  it('belongs to a slider if it moves the slider', () => {
     expect(['ArrowLeft', 'Home', 'PageUp', 'm', ' '].map((key) => belongs(new Input('range'), key))).toEqual([
       true,
       true,
@@ -47,7 +47,7 @@ describe('a key', () => {
     ])
   })
 
-  it('belongs to a box or a colour where it presses or moves it', () => {
+  it('belongs to a checkbox, radio button or colour field if it presses or moves it', () => {
     for (const type of ['checkbox', 'radio', 'color'])
       expect([' ', 'Enter', 'ArrowDown', 'm'].map((key) => belongs(new Input(type), key))).toEqual([
         true,
@@ -57,7 +57,7 @@ describe('a key', () => {
       ])
   })
 
-  it('belongs to a group of choices where it is an arrow, and to a button where it presses it', () => {
+  it('belongs to a radio group if it is an arrow key, and to a button if it presses the button', () => {
     expect(['ArrowDown', 'm'].map((key) => belongs(new Element(['[role=radiogroup]']), key))).toEqual([true, false])
     expect(['Enter', ' ', 'ArrowDown', 'm'].map((key) => belongs(new Element(['button']), key))).toEqual([
       true,
@@ -67,7 +67,7 @@ describe('a key', () => {
     ])
   })
 
-  it('is the window’s elsewhere', () => {
+  it('belongs to the window otherwise', () => {
     for (const target of [null, {}, new Element()])
       for (const key of ['m', 'Enter', 'ArrowUp']) expect(belongs(target, key)).toBe(false)
   })

@@ -6,7 +6,7 @@ const at = (column: number, level = 0): TilePlace => ({ level, column, row: 0 })
 const row = (count: number): TilePlace[] => Array.from({ length: count }, (_, column) => at(column))
 type Wish = TilePlace & { signal: AbortSignal; arrive(content: string): Promise<void>; fail(): Promise<void> }
 
-/** A cache whose tiles arrive when a test says so. */
+/** Creates a cache whose tiles arrive when a test says so. */
 function watched(mostBytes = Infinity): {
   cache: TileCache<string>
   wishes: Wish[]
@@ -39,8 +39,8 @@ function watched(mostBytes = Infinity): {
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
 afterEach(() => void vi.useRealTimers())
 
-describe('the tiles of a picture', () => {
-  it('are asked for the most urgent first, eight at a time', async () => {
+describe('the tiles of an image', () => {
+  it('are requested most urgent first, eight at a time', async () => {
     const { cache, wishes } = watched()
     cache.want(row(12))
     expect(wishes.map(({ column }) => column)).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
@@ -49,7 +49,7 @@ describe('the tiles of a picture', () => {
     expect(wishes.map(({ column }) => column).slice(8)).toEqual([8])
   })
 
-  it('are given up when they leave the view, and kept when they had arrived', async () => {
+  it('are cancelled when they leave the view, but kept once they have arrived', async () => {
     const { cache, wishes, released } = watched()
     cache.want(row(2))
     await wishes[0].arrive('0')
@@ -61,7 +61,7 @@ describe('the tiles of a picture', () => {
     expect(wishes.map(({ column }) => column)).toEqual([0, 1, 5, 1])
   })
 
-  it('that were not wanted for longest go first when too many bytes are kept', async () => {
+  it('are released when the cache is too large, the longest unwanted first', async () => {
     const { cache, wishes, released } = watched(2)
     for (const column of [0, 1, 2]) {
       cache.want([at(column)])
@@ -71,7 +71,7 @@ describe('the tiles of a picture', () => {
     expect(released).toEqual(['0'])
   })
 
-  it('stay as they were until they have come anew after a change', async () => {
+  it('stay as they are after a change until the new ones arrive', async () => {
     const { cache, wishes, released } = watched()
     cache.want([at(0)])
     await wishes[0].arrive('before')
@@ -86,8 +86,8 @@ describe('the tiles of a picture', () => {
   })
 })
 
-describe('a tile that fails', () => {
-  it('shows that it failed, and is asked for again while it is in sight, ever more rarely', async () => {
+describe('a failed tile', () => {
+  it('is counted as failed, and requested again ever more rarely while it is visible', async () => {
     const { cache, wishes, changes } = watched()
     cache.want([at(0)])
     for (const [tries, pause] of [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].entries()) {
@@ -108,7 +108,7 @@ describe('a tile that fails', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
-  it('is not asked for again out of sight, nor when the picture is closed', async () => {
+  it('is not requested again out of sight, or after the image is closed', async () => {
     const { cache, wishes } = watched()
     cache.want(row(2))
     await wishes[0].fail()

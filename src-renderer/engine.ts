@@ -57,3 +57,7 @@ export function pictureUrl<K extends PictureRequest['kind']>(
   )
   return `smalti://${kind}/?${parameters.toString()}`
 }
+
+/** Hashes the state of the corrections, so that the URL of a label tile changes with them. */
+export const fingerprint = (text = ''): number =>
+  [...text].reduce((sum, character) => (Math.imul(sum, 31) + character.charCodeAt(0)) | 0, text.length)

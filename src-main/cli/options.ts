@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { InvalidArgumentError, Option } from 'commander'
-import type { PatchSize, Shard } from '../contract/labels.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { SmaltiError } from '../contract/errors.ts'
+import type { CleanUp, PatchSize, Shard } from '../contract/labels.ts'
 import { BACKEND_CHOICES, HEADS } from '../contract/settings.ts'
 import { isAddress } from '../contract/sources.ts'
 import { plural } from '../contract/words/plural.ts'
@@ -71,3 +73,37 @@ export const examples = (text: string): string =>
     .split('\n')
     .map((line) => `  $ ${line.trim()}`)
     .join('\n')}`
+
+export const images = (): Option =>
+  new Option(
+    '--images <paths...>',
+    'use these images instead of those of training (folders, files or GeoTIFF URLs); their labels are stored separately'
+  )
+export const area = (what: string): Option =>
+  new Option('--area <file>', `limit ${what} to the polygons of a GeoJSON file`)
+export const withCleanUp = (command: Command): Command =>
+  command
+    .option(
+      '--majority <radius>',
+      'majority filter: each pixel takes the most frequent label within this radius in pixels; applied before --sieve',
+      count(1, 32)
+    )
+    .option(
+      '--sieve <size>',
+      'minimum mapping unit, such as 200px or 50m2: smaller patches join the neighbour with the longest border',
+      patchSize
+    )
+export const cleanUpOf = ({ majority, sieve }: CleanUp): CleanUp | undefined =>
+  majority === undefined && sieve === undefined ? undefined : { majority, sieve }
+
+export const warningText = (warnings: { path: string; reason: string }[]): string =>
+  warnings.map(({ path, reason }) => `\nNote: ${path}: ${reason}`).join('')
+
+/** Reads a JSON file; the engine checks its shape. */
+export async function readJson(path: string, option: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as unknown
+  } catch (fault) {
+    throw new SmaltiError('InvalidSetting', { setting: option, reason: (fault as Error).message })
+  }
+}

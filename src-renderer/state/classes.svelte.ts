@@ -24,6 +24,9 @@ export type ListedClass = DescribedClass & { share?: number }
 const PATCHES = 6
 const WORTH_NAMING = 0.05
 
+/** A class with a smaller share of a lasso was only touched by it, and is not selected. */
+const SMALLEST_SHARE = 0.05
+
 /**
  * The classes of the head that is shown. An edit shows at once, by the same pure functions that the engine uses, and
  * then goes to the engine, which saves it. If the engine refuses an edit, it is reverted here too.
@@ -213,6 +216,15 @@ class Classes {
   redo(): void {
     if (this.#correcting > 0) this.#later(() => this.redo())
     else if (this.canRedo) this.goTo(this.cursor + 1)
+  }
+
+  /** Selects the classes within a lasso. @param shares  share of its area, by the class's place in the list */
+  selectByShare(shares: readonly number[]): void {
+    this.selected = this.scheme.classes
+      .map(({ id }, place) => ({ id, share: shares[place] }))
+      .filter(({ share }) => share >= SMALLEST_SHARE)
+      .sort((a, b) => b.share - a.share)
+      .map(({ id }) => id)
   }
 
   /** Returns to a step of the history. */

@@ -11,8 +11,15 @@ import { cleaned } from '../../labels/cleaned.ts'
 import { type Layer, corrected } from '../../labels/corrections.ts'
 import { openHeatmap } from '../../labels/heatmaps.ts'
 import { openLabels, translated } from '../../labels/source.ts'
-import { type LabelledImage, labelSetOf, loadLabelIndex, storedHead } from '../../project/labelSets.ts'
-import { openProject } from '../../project/project.ts'
+import {
+  type LabelIndex,
+  type LabelSet,
+  type LabelledImage,
+  labelSetOf,
+  loadLabelIndex,
+  storedHead
+} from '../../project/labelSets.ts'
+import { type Project, openProject } from '../../project/project.ts'
 import { following, loadScheme, tableOf } from '../../project/scheme.ts'
 import { loadLayers } from '../labelling/correcting.ts'
 import { exportModel } from '../exporting/exportModel.ts'
@@ -20,22 +27,11 @@ import { exportReport } from '../exporting/exportReport.ts'
 import { labelPlace } from '../labelling/labelPlace.ts'
 import type { Job } from '../job.ts'
 
+type Input = Parameters<Job<'export'>>[0]
+
 /** Exports labels, a report or the network of a run. */
 export const exportJob: Job<'export'> = async (input, context) => {
-  const {
-    project: folder,
-    format: name,
-    out,
-    head,
-    images,
-    cleanUp,
-    measures = {},
-    what,
-    only,
-    plan,
-    overwrite
-  } = input
-  const { signal, onProgress } = context
+  const { project: folder, format: name, out, images, measures = {}, only } = input
   const project = await openProject(folder)
   const measured = measures.confidence || measures.probabilities
   if (measured && name !== 'geotiff')
@@ -47,27 +43,75 @@ export const exportJob: Job<'export'> = async (input, context) => {
   const set = labelSetOf(project, images)
   const whole = await loadLabelIndex(project, set)
   if (!whole || whole.images.length === 0) throw new SmaltiError('NothingSegmented', { path: folder })
-  const unknown = only?.find((path) => whole.images.every((image) => image.path !== path))
-  if (unknown !== undefined)
-    throw new SmaltiError('InvalidSetting', { setting: 'only', reason: `${unknown} isn't one of the segmented images` })
-  const index = only ? { ...whole, images: whole.images.filter(({ path }) => only.includes(path)) } : whole
+  const index = only ? { ...whole, images: chosenImages(whole.images, only) } : whole
   if (name === 'report') return exportReport(project, set, index, input, context)
   const without = index.images.find(({ heatmaps }) => !heatmaps)
   if (measured && without) throw new SmaltiError('HeatmapsMissing', { path: without.path })
-  const found = what === 'clusters'
-  const scheme = found ? undefined : await loadScheme(project, head)
+
   const format = FORMATS[name]
   const stems = stemsOf(
     whole.images.map(({ path }) => path),
     format.inList
   )
+  const { items, classes } = await labelledItems(project, set, index, stems, input, context.signal)
+  format.check?.(items)
+  const filesOf = (list: readonly ExportItem[]): string[] => format.files(list, classes, measures, out)
+  const shared = new Set(filesOf([]))
+  const renamed = items
+    .filter(isRenamed)
+    .flatMap((item) => filesOf([item]).flatMap((file) => (shared.has(file) ? [] : [{ file, image: item.path }])))
+  const names = [...filesOf(items), ...(renamed.length > 0 ? [NAMES_FILE] : [])]
+  const notes = [
+    ...(renamed.length > 0 ? [`Some files have different names from their images. ${NAMES_FILE} lists them.`] : []),
+    ...(format.notes?.(items, out) ?? [])
+  ]
+  const outcome = {
+    files: names.filter((file) => !UNCOUNTED.has(file)).length,
+    names: names.slice(0, NAMED),
+    notes,
+    head: input.head,
+    format: name
+  }
+  const territory = { sources: whole.sources, images: whole.images.map(({ file }) => file), project: folder }
+  if (input.plan) {
+    const stored = index.images.map((image) => ({ ...image, ...storedHead(set, index, image, input.head) }))
+    const checked = await checkOutFolder(out, names, territory, input.overwrite)
+    return { out: checked.folder, ...outcome, bytes: await bytesOf(name, stored, measures) }
+  }
+  await using target = await openOutFolder(out, names, territory, input.overwrite)
+  const onProgress = (share: number): void => context.onProgress({ stage: 'Exporting', share })
+  await format.write({ out: target, items, classes, measures, signal: context.signal, onProgress })
+  if (renamed.length > 0) await target.write(NAMES_FILE, namesTable(renamed))
+  await target.finish([...(format.outdated?.(items, measures) ?? []), ...(renamed.length > 0 ? [] : [NAMES_FILE])])
+  return { out: target.folder, ...outcome }
+}
+
+/** Returns the images that were asked for. @throws InvalidSetting naming one that isn't segmented */
+function chosenImages(images: readonly LabelledImage[], only: readonly string[]): LabelledImage[] {
+  const unknown = only.find((path) => images.every((image) => image.path !== path))
+  if (unknown !== undefined)
+    throw new SmaltiError('InvalidSetting', { setting: 'only', reason: `${unknown} isn't one of the segmented images` })
+  return images.filter(({ path }) => only.includes(path))
+}
+
+/** Returns what a format writes of each image, and the classes of its labels. */
+async function labelledItems(
+  project: Project,
+  set: LabelSet,
+  index: LabelIndex,
+  stems: ReadonlyMap<string, string>,
+  { head, what, cleanUp }: Input,
+  signal: AbortSignal
+): Promise<{ items: ExportItem[]; classes: { name: string; colour: string }[] }> {
+  const found = what === 'clusters'
+  const scheme = found ? undefined : await loadScheme(project, head)
   const layers = layersOf(stems)
-  const items: ExportItem[] = []
-  // Opened one after the other, because thousands of files can't be open at once.
   const classes = scheme
     ? scheme.classes.map(({ name: label, colour }) => ({ name: label, colour }))
     : index.classes[head]
   const layersOfCorrections = await loadLayers(project, set)
+  const items: ExportItem[] = []
+  // Opened one after the other, because thousands of files can't be open at once.
   for (const image of index.images) {
     const { table, ...stored } = storedHead(set, index, image, head)
     const classOf = scheme && tableOf(scheme)
@@ -82,47 +126,7 @@ export const exportJob: Job<'export'> = async (input, context) => {
       )
     )
   }
-  format.check?.(items)
-  const shared = new Set(format.files([], classes, measures, out))
-  const filesOf = (list: readonly ExportItem[]): string[] => format.files(list, classes, measures, out)
-  const renamed = items
-    .filter(isRenamed)
-    .flatMap((item) => filesOf([item]).flatMap((file) => (shared.has(file) ? [] : [{ file, image: item.path }])))
-  const names = [...filesOf(items), ...(renamed.length > 0 ? [NAMES_FILE] : [])]
-  const territory = { sources: whole.sources, images: whole.images.map(({ file }) => file), project: folder }
-  const notes = [
-    ...(renamed.length > 0 ? [`Some files have different names from their images. ${NAMES_FILE} lists them.`] : []),
-    ...(format.notes?.(items, out) ?? [])
-  ]
-  const outcome = {
-    files: names.filter((file) => !UNCOUNTED.has(file)).length,
-    names: names.slice(0, NAMED),
-    notes,
-    head,
-    format: name
-  }
-  if (plan)
-    return {
-      out: (await checkOutFolder(out, names, territory, overwrite)).folder,
-      ...outcome,
-      bytes: await bytesOf(
-        name,
-        index.images.map((image) => ({ ...image, ...storedHead(set, index, image, head) })),
-        measures
-      )
-    }
-  await using target = await openOutFolder(out, names, territory, overwrite)
-  await format.write({
-    out: target,
-    items,
-    classes,
-    measures,
-    signal,
-    onProgress: (share) => onProgress({ stage: 'Exporting', share })
-  })
-  if (renamed.length > 0) await target.write(NAMES_FILE, namesTable(renamed))
-  await target.finish([...(format.outdated?.(items, measures) ?? []), ...(renamed.length > 0 ? [] : [NAMES_FILE])])
-  return { out: target.folder, ...outcome }
+  return { items, classes }
 }
 
 /** Files that accompany the exported ones and aren't counted. */

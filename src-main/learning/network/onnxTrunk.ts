@@ -1,4 +1,4 @@
-import { OnnxGraph } from '../../backends/onnx/graph.ts'
+import type { OnnxGraph } from '../../backends/onnx/graph.ts'
 import {
   type Architecture,
   KERNEL,
@@ -8,7 +8,7 @@ import {
   trunkChannels
 } from './architecture.ts'
 import { boxInCells } from './patchStatistics.ts'
-import { EPSILON, type Seen, convolve, rowMap } from './onnxModel.ts'
+import { EPSILON, type Seen, convolve, rowMap } from './onnxParts.ts'
 
 /** Means over square boxes of an odd side, counting only pixels within the map. */
 export function boxMeans(graph: OnnxGraph, map: string, reach: number): string {

@@ -1,10 +1,16 @@
 import { type Camera, type Point, inSight, pixelAt } from './camera.ts'
 import type { CatalogueImage } from '../../../src-main/contract/imagery.ts'
 import type { Drawing, Tool } from './drawing.ts'
-import type { Listener } from './stage.ts'
 
 /** A press that moves at most this many pixels is a click. */
 const CLICK = 4
+
+export interface PointerListener {
+  /** The pointer moved to a pixel with a label; undefined when it has left. */
+  pointed(found: { pixel: Point; label: number } | undefined): void
+  /** A label was clicked. */
+  picked(label: number, extend: boolean): void
+}
 
 /** The parts of a stage that its pointer works with. */
 export interface PointedStage {
@@ -23,7 +29,7 @@ export interface PointedStage {
 export function followPointer(
   host: HTMLElement,
   shapes: Drawing,
-  listener: Pick<Listener, 'pointed' | 'picked'>,
+  listener: PointerListener,
   stage: PointedStage
 ): () => void {
   const placeOf = ({ clientX, clientY }: MouseEvent): Point => {

@@ -16,16 +16,12 @@ import {
 import { type Tool, createDrawing } from './drawing.ts'
 import { type Heat, type Look, type Paint, type Side, createPainter } from './painter.ts'
 import { sharesWithin } from './labelShares.ts'
-import { followPointer } from './pointer.ts'
+import { type PointerListener, followPointer } from './pointer.ts'
 import { type Sources, createStageTiles } from './stageTiles.ts'
 
 /** The events of a stage. */
-export interface Listener {
+export interface Listener extends PointerListener {
   moved(camera: Camera): void
-  /** The pointer moved to a pixel with a label; undefined when it has left. */
-  pointed(found: { pixel: Point; label: number } | undefined): void
-  /** A label was clicked. */
-  picked(label: number, extend: boolean): void
   /** A lasso was drawn around labels, each with its share of the area. */
   encircled(shares: ReadonlyMap<number, number>): void
   /** A shape was drawn, which stays on screen until its change is saved and shown. */

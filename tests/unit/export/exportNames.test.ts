@@ -1,20 +1,13 @@
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import sharp from 'sharp'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { csvField } from '../../../src-main/export/formats/csv.ts'
 import type { ExportItem } from '../../../src-main/export/format.ts'
 import { FORMATS } from '../../../src-main/export/formats.ts'
-import { writeGroups } from '../../../src-main/export/groups.ts'
-import { openOutFolder } from '../../../src-main/export/outFolder.ts'
 import { classFileName } from '../../../src-main/export/formats/pngMasks.ts'
 import { ENDINGS, isRenamed, layersOf, stemsOf } from '../../../src-main/export/stems.ts'
 import { uniformFrom } from '../../../src-main/learning/random.ts'
-import { writeFileSafely } from '../../../src-main/project/files.ts'
 import { folded } from '../../../src-main/project/fileNames.ts'
 import { rasterNames } from '../../../src-main/project/labelSets.ts'
+import { clashes, seen } from '../../fixtures/fileNames.ts'
 
 const CLASSES = [{ name: 'Water', colour: '#102030' }]
 const MEASURES = { confidence: true, probabilities: true }
@@ -35,29 +28,6 @@ function itemsOf(paths: readonly string[], inList = false): ExportItem[] {
     height: 1,
     open: () => Promise.reject(new Error('not opened'))
   }))
-}
-/** Folds a name as a Mac or a PC compares names, according to Unicode's default rules. */
-const seen = (name: string): string =>
-  name
-    .normalize('NFD')
-    .toLowerCase()
-    .normalize('NFC')
-    .split('/')
-    .map((part) => part.replace(/[. ]+$/, ''))
-    .join('/')
-
-/** Lists the problems that files would have in one folder. */
-function clashes(files: readonly string[]): string[] {
-  const names = new Set<string>()
-  const folders = new Set<string>()
-  const twice: string[] = []
-  for (const file of files) {
-    if (names.has(seen(file))) twice.push(file)
-    names.add(seen(file))
-    const parts = file.split('/')
-    for (let depth = 1; depth < parts.length; depth++) folders.add(seen(parts.slice(0, depth).join('/')))
-  }
-  return [...twice, ...[...folders].filter((folder) => names.has(folder))]
 }
 
 const LONG = 'ö'.repeat(125)
@@ -272,109 +242,5 @@ describe('fields of a CSV file', () => {
   it('stay unchanged if they are harmless', () => {
     for (const text of ['Water', "l'été", "'quoted'", 'a=b', '森林', '1', '']) expect(csvField(text)).toBe(text)
     expect(csvField('a "b", c')).toBe('"a ""b"", c"')
-  })
-})
-
-describe('an export folder', () => {
-  let folder: string
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'smalti-names-'))
-  })
-  afterEach(() => rm(folder, { recursive: true }))
-
-  it('accepts names as long as the file system does', async () => {
-    const longest = `${'x'.repeat(251)}.png`
-    await writeFileSafely(join(folder, longest), 'x')
-    {
-      await using out = await openOutFolder(join(folder, 'out'), [longest], { sources: [], images: [] }, false)
-      await out.write(longest, 'x')
-      await out.finish()
-    }
-    expect(await readdir(join(folder, 'out'))).toEqual(['.smalti-export.json', longest])
-  })
-
-  it('loses unfinished files with long names that a killed export left', async () => {
-    const longest = `${'x'.repeat(251)}.png`
-    await writeFileSafely(join(folder, longest), 'x')
-    {
-      await using out = await openOutFolder(folder, ['y.png', longest], { sources: [], images: [] }, true)
-      await expect(
-        out.stream(longest, async (handle, path) => {
-          await handle.close()
-          // What a killed process would leave under the name of a process that has ended.
-          await writeFile(path.replace(`-${process.pid}-`, '-4194304-'), 'half')
-          throw new Error('killed')
-        })
-      ).rejects.toThrow()
-    }
-    expect((await readdir(folder)).some((name) => /-4194304-\w+\.partial$/.test(name))).toBe(true)
-    await using again = await openOutFolder(folder, ['y.png', longest], { sources: [], images: [] }, true)
-    expect((await readdir(again.folder)).sort()).toEqual(['.smalti-export.json', '.smalti-export.lock', longest])
-  })
-
-  it('rejects two files with the same name, and subfolders that contain images', async () => {
-    await expect(openOutFolder(folder, ['A.png', 'a.png'], { sources: [], images: [] }, false)).rejects.toMatchObject({
-      name: 'InvalidSetting'
-    })
-    await mkdir(join(folder, 'images'))
-    await expect(
-      openOutFolder(folder, ['images/b.jpg'], { sources: [join(folder, 'images')], images: [] }, false)
-    ).rejects.toMatchObject({ name: 'AmongImages' })
-    expect(existsSync(join(folder, '.smalti-export.json'))).toBe(false)
-  })
-})
-
-describe('copies of groups', () => {
-  it('never collide, keep their names where possible, and are listed in a table that can be read back', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'smalti-copies-'))
-    try {
-      const paths = [
-        'A.png',
-        'a.png',
-        'a.jpg',
-        'n\u00e9.png',
-        'ne\u0301.png',
-        '=x.png',
-        'con.png',
-        `${'ö'.repeat(125)}.png`
-      ]
-      await mkdir(join(folder, 'images'))
-      const images = paths.map((path, i) => ({ path, file: join(folder, 'images', path), group: i % 2, confidence: 1 }))
-      for (const { file } of images)
-        await sharp({ create: { width: 8, height: 8, channels: 3, background: '#102030' } })
-          .toFormat(file.endsWith('jpg') ? 'jpeg' : 'png')
-          .toFile(file)
-      const groups = {
-        groups: [
-          { id: 0, name: '=SUM(1)' },
-          { id: 1, name: '森'.repeat(90) }
-        ],
-        images
-      }
-      const { files } = await writeGroups(groups, join(folder, 'out'), {
-        copies: true,
-        overwrite: false,
-        territory: { sources: [join(folder, 'images')], images: images.map(({ file }) => file) }
-      })
-      expect(files).toBe(2 + paths.length)
-      const copies = (await readdir(join(folder, 'out'), { recursive: true })).filter((name) => name.includes('/'))
-      expect(copies.length).toBe(paths.length)
-      expect(clashes(copies.map((name) => name.slice(name.indexOf('/') + 1)))).toEqual([])
-      expect(copies).toContain('group-01 SUM1/a.jpg')
-      const table = await readFile(join(folder, 'out', 'names.csv'), 'utf8')
-      expect(
-        table
-          .trim()
-          .split('\r\n')
-          .slice(1)
-          .map((row) => row.slice(row.lastIndexOf(',') + 1))
-          .sort()
-      ).toEqual(['A.png', 'a.png', 'con.png', 'ne\u0301.png', 'n\u00e9.png'])
-      expect(await readFile(join(folder, 'out', 'groups.csv'), 'utf8')).toContain(
-        `"'=x.png",2,${'森'.repeat(90)},1.0000`
-      )
-    } finally {
-      await rm(folder, { recursive: true })
-    }
   })
 })

@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openOutFolder } from '../../../src-main/export/outFolder.ts'
+import { writeFileSafely } from '../../../src-main/project/files.ts'
 import { PROCESS_TAG } from '../../../src-main/project/machine.ts'
 
 /** Files that an ended process of this computer, and one of another, wrote. No process has this id. */
@@ -62,5 +64,46 @@ describe('an export folder', () => {
     await expect(openOutFolder(join(folder, 'file'), ['a.qml'], territory, false)).rejects.toMatchObject({
       name: 'FolderNotWritable'
     })
+  })
+
+  it('accepts names as long as the file system does', async () => {
+    const longest = `${'x'.repeat(251)}.png`
+    await writeFileSafely(join(folder, longest), 'x')
+    {
+      await using out = await openOutFolder(join(folder, 'out'), [longest], { sources: [], images: [] }, false)
+      await out.write(longest, 'x')
+      await out.finish()
+    }
+    expect(await readdir(join(folder, 'out'))).toEqual(['.smalti-export.json', longest])
+  })
+
+  it('loses unfinished files with long names that a killed export left', async () => {
+    const longest = `${'x'.repeat(251)}.png`
+    await writeFileSafely(join(folder, longest), 'x')
+    {
+      await using out = await openOutFolder(folder, ['y.png', longest], { sources: [], images: [] }, true)
+      await expect(
+        out.stream(longest, async (handle, path) => {
+          await handle.close()
+          // What a killed process would leave under the name of a process that has ended.
+          await writeFile(path.replace(`-${process.pid}-`, '-4194304-'), 'half')
+          throw new Error('killed')
+        })
+      ).rejects.toThrow()
+    }
+    expect((await readdir(folder)).some((name) => /-4194304-\w+\.partial$/.test(name))).toBe(true)
+    await using again = await openOutFolder(folder, ['y.png', longest], { sources: [], images: [] }, true)
+    expect((await readdir(again.folder)).sort()).toEqual(['.smalti-export.json', '.smalti-export.lock', longest])
+  })
+
+  it('rejects two files with the same name, and subfolders that contain images', async () => {
+    await expect(openOutFolder(folder, ['A.png', 'a.png'], { sources: [], images: [] }, false)).rejects.toMatchObject({
+      name: 'InvalidSetting'
+    })
+    await mkdir(join(folder, 'images'))
+    await expect(
+      openOutFolder(folder, ['images/b.jpg'], { sources: [join(folder, 'images')], images: [] }, false)
+    ).rejects.toMatchObject({ name: 'AmongImages' })
+    expect(existsSync(join(folder, '.smalti-export.json'))).toBe(false)
   })
 })

@@ -50,6 +50,65 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
   const [width, height] = [(await directory.number(TAG.width)) ?? 0, (await directory.number(TAG.height)) ?? 0]
   const absurd = absurdSize({ width, height })
   if (absurd) throw refused(absurd)
+  const { samples, type, ...encoding } = await encodingOf(directory, refused)
+  const { compression } = encoding
+  const planar = (await directory.number(TAG.planar)) === 2 && samples > 1
+  const { tiled, offsets, byteCounts, block } = await storedBlocks(source, directory, { width, height })
+  const layout = {
+    ...encoding,
+    samples: planar ? 1 : samples,
+    littleEndian: directory.littleEndian,
+    lowBitFirst: (await directory.number(TAG.fillOrder)) === 2,
+    jpegTables: await directory.bytes(TAG.jpegTables),
+    subsampling: await directory.numbers(TAG.subsampling),
+    lercParameters: await directory.numbers(TAG.lerc),
+    width: block.width
+  }
+  const across = Math.ceil(width / block.width)
+  const count = across * Math.ceil(height / block.height) * (planar ? samples : 1)
+  const isSingle = byteCounts.length === 0 && offsets.length === 1 && compression === COMPRESSION.none
+  const lengths = isSingle ? [decodedBytes({ ...layout, height: block.height })] : byteCounts
+  if (offsets.length < count || lengths.length < count)
+    throw damaged(source, `it lists ${offsets.length} of ${count} blocks`)
+  const end = offsets.reduce(
+    (furthest, offset, i) => Math.max(furthest, offset && lengths[i] ? offset + lengths[i] : 0),
+    0
+  )
+  if (end > source.size) throw cutShort(source.name)
+  const stored = { block, offsets, byteCounts: lengths }
+  const rowBytes = decodedBytes({ ...layout, height: 1 })
+  const isOneStrip = !tiled && block.height >= height
+  const divided =
+    compression === COMPRESSION.none && isOneStrip && rowBytes * block.height > PART_BYTES
+      ? inParts(stored, height, rowBytes)
+      : stored
+  if (decodedBytes({ ...layout, height: divided.block.height }) > LARGEST_BLOCK)
+    throw refused(blockTooLarge(divided.block))
+  return {
+    source,
+    width,
+    height,
+    ...divided,
+    across,
+    down: Math.ceil(height / divided.block.height),
+    tiled,
+    planar,
+    samples,
+    type,
+    compression,
+    layout: (rows) => ({ ...layout, height: rows })
+  }
+}
+
+/** How the samples of a directory's pixels are encoded. */
+interface Encoding extends Pick<
+  BlockLayout,
+  'samples' | 'bits' | 'format' | 'compression' | 'predictor' | 'photometric'
+> {
+  type: SampleType
+}
+
+async function encodingOf(directory: Directory, refused: (reason: string) => SmaltiError): Promise<Encoding> {
   const samples = (await directory.number(TAG.samplesPerPixel)) ?? 1
   if (samples < 1 || samples > MOST_BANDS)
     throw refused(`it claims to have ${samples} bands; at most ${MOST_BANDS} are supported`)
@@ -74,7 +133,21 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
     throw refused(
       `its values are ${bits}-bit JPEG or WebP, which isn't supported. Convert it with gdal_translate -co COMPRESS=DEFLATE -co TILED=YES`
     )
-  const planar = (await directory.number(TAG.planar)) === 2 && samples > 1
+  return { samples, bits, format, compression, predictor, photometric, type }
+}
+
+/** Where the blocks of a directory are stored. */
+interface StoredBlocks {
+  block: Size
+  offsets: number[]
+  byteCounts: number[]
+}
+
+async function storedBlocks(
+  source: ByteSource,
+  directory: Directory,
+  { width, height }: Size
+): Promise<StoredBlocks & { tiled: boolean }> {
   const tiled = directory.field(TAG.tileOffsets) !== undefined || directory.field(TAG.tileWidth) !== undefined
   const offsets =
     (await directory.numbers(tiled ? TAG.tileOffsets : TAG.stripOffsets)) ??
@@ -85,76 +158,31 @@ export async function levelOf(source: ByteSource, directory: Directory): Promise
     (await directory.numbers(TAG.stripByteCounts)) ??
     []
   const declared = (await directory.number(TAG.rowsPerStrip)) ?? height
-  let block: Size = tiled
+  const block: Size = tiled
     ? { width: (await directory.number(TAG.tileWidth)) ?? 0, height: (await directory.number(TAG.tileHeight)) ?? 0 }
     : { width, height: Math.min(Math.max(declared, 1), height) }
   if (block.width < 1 || block.height < 1)
     throw damaged(source, `its tiles are ${block.width} × ${block.height} pixels`)
-  const inBlock = planar ? 1 : samples
-  const layout = {
-    samples: inBlock,
-    bits,
-    format,
-    compression,
-    predictor,
-    littleEndian: directory.littleEndian,
-    lowBitFirst: (await directory.number(TAG.fillOrder)) === 2,
-    photometric,
-    jpegTables: await directory.bytes(TAG.jpegTables),
-    subsampling: await directory.numbers(TAG.subsampling),
-    lercParameters: await directory.numbers(TAG.lerc),
-    width: block.width
-  }
-  const [across, planes] = [Math.ceil(width / block.width), planar ? samples : 1]
-  let down = Math.ceil(height / block.height)
-  let [starts, lengths] = [offsets, byteCounts]
-  if (byteCounts.length === 0 && offsets.length === 1 && compression === COMPRESSION.none)
-    lengths = [decodedBytes({ ...layout, height: block.height })]
-  if (starts.length < across * down * planes || lengths.length < across * down * planes)
-    throw damaged(source, `it lists ${offsets.length} of ${across * down * planes} blocks`)
-  const end = starts.reduce(
-    (furthest, offset, i) => Math.max(furthest, offset && lengths[i] ? offset + lengths[i] : 0),
-    0
-  )
-  if (end > source.size) throw cutShort(source.name)
-  const rowBytes = decodedBytes({ ...layout, height: 1 })
-  if (compression === COMPRESSION.none && !tiled && rowBytes * block.height > PART_BYTES) {
-    // Rows of an uncompressed strip can be read separately.
-    const rows = Math.max(1, Math.floor(PART_BYTES / rowBytes))
-    const partsOf = (strip: number): { start: number; rows: number }[] => {
-      const held = Math.min(block.height, height - (strip % down) * block.height)
-      return Array.from({ length: Math.ceil(held / rows) }, (_, p) => ({
-        start: p * rows,
-        rows: Math.min(rows, held - p * rows)
-      }))
-    }
-    // All blocks must have the same height, so a strip is divided only if it is the only one of its plane.
-    if (down === 1) {
-      const stored = (strip: number): boolean => offsets[strip] > 0 && byteCounts[strip] !== 0
-      starts = offsets.flatMap((offset, strip) =>
-        partsOf(strip).map(({ start }) => (stored(strip) ? offset + start * rowBytes : 0))
-      )
-      lengths = offsets.flatMap((_, strip) => partsOf(strip).map((part) => (stored(strip) ? part.rows * rowBytes : 0)))
-      block = { width, height: rows }
-      down = Math.ceil(height / rows)
-    }
-  }
-  if (decodedBytes({ ...layout, height: block.height }) > LARGEST_BLOCK) throw refused(blockTooLarge(block))
+  return { tiled, block, offsets, byteCounts }
+}
+
+/**
+ * Divides the only strip of each plane into parts, because rows of an uncompressed strip can be read separately. All
+ * blocks must have the same height, so several strips stay as they are.
+ */
+function inParts({ block, offsets, byteCounts }: StoredBlocks, height: number, rowBytes: number): StoredBlocks {
+  const rows = Math.max(1, Math.floor(PART_BYTES / rowBytes))
+  const parts = Array.from({ length: Math.ceil(height / rows) }, (_, part) => ({
+    start: part * rows,
+    rows: Math.min(rows, height - part * rows)
+  }))
+  const isStored = (strip: number): boolean => offsets[strip] > 0 && byteCounts[strip] !== 0
   return {
-    source,
-    width,
-    height,
-    block,
-    across,
-    down,
-    tiled,
-    planar,
-    samples,
-    type,
-    compression,
-    offsets: starts,
-    byteCounts: lengths,
-    layout: (rows) => ({ ...layout, height: rows })
+    block: { width: block.width, height: rows },
+    offsets: offsets.flatMap((offset, strip) =>
+      parts.map(({ start }) => (isStored(strip) ? offset + start * rowBytes : 0))
+    ),
+    byteCounts: offsets.flatMap((_, strip) => parts.map((part) => (isStored(strip) ? part.rows * rowBytes : 0)))
   }
 }
 

@@ -1,9 +1,9 @@
 import { Geodesic } from 'geographiclib-geodesic'
 import { describe, expect, it } from 'vitest'
-import { placeFrom } from '../../../src-main/imagery/crs/crs.ts'
-import { type GroundAreas, groundAreas, groundSamplingDistance } from '../../../src-main/imagery/crs/groundArea.ts'
-import { type Transform, toWorld } from '../../../src-main/imagery/crs/transform.ts'
-import type { Size } from '../../../src-main/imagery/grid.ts'
+import { placeFrom } from '../../../../src-main/imagery/crs/crs.ts'
+import { type GroundAreas, groundAreas, groundSamplingDistance } from '../../../../src-main/imagery/crs/groundArea.ts'
+import { type Transform, toWorld } from '../../../../src-main/imagery/crs/transform.ts'
+import type { Size } from '../../../../src-main/imagery/grid.ts'
 
 /** The number of pieces that each edge is cut into, because pixel edges aren't geodesics. */
 const PIECES = 200

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SmaltiError } from '../../../src-main/contract/errors.ts'
-import { readCatalogue } from '../../../src-main/imagery/catalogue.ts'
-import { fileAt } from '../../../src-main/imagery/location.ts'
-import { openRaster } from '../../../src-main/imagery/reading/openRaster.ts'
-import { integerBelow, uniformFrom } from '../../../src-main/learning/random.ts'
+import { SmaltiError } from '../../../../src-main/contract/errors.ts'
+import { readCatalogue } from '../../../../src-main/imagery/catalogue.ts'
+import { fileAt } from '../../../../src-main/imagery/location.ts'
+import { openRaster } from '../../../../src-main/imagery/reading/openRaster.ts'
+import { integerBelow, uniformFrom } from '../../../../src-main/learning/random.ts'
 
 const signal = new AbortController().signal
 let folder: string

@@ -3,10 +3,10 @@ import { mkdtemp, open, readFile, rm, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fileAt } from '../../../src-main/imagery/location.ts'
-import { openRaster } from '../../../src-main/imagery/reading/openRaster.ts'
-import type { Raster, Window } from '../../../src-main/imagery/raster.ts'
-import { ask, numbersOf, oracleLack } from '../../fixtures/gdal.ts'
+import { fileAt } from '../../../../src-main/imagery/location.ts'
+import { openRaster } from '../../../../src-main/imagery/reading/openRaster.ts'
+import type { Raster, Window } from '../../../../src-main/imagery/raster.ts'
+import { ask, numbersOf, oracleLack } from '../../../fixtures/gdal.ts'
 
 const SHARED = '../shared/data/geotiff/images'
 const here = existsSync(SHARED)

@@ -1,13 +1,23 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { duration } from '../contract/words/duration.ts'
-import { plural } from '../contract/words/plural.ts'
-import type { CommandOutput } from '../contract/commands.ts'
-import type { GroupEdit } from '../contract/groups.ts'
-import { GROUP_METHODS } from '../contract/recipe.ts'
-import { DEFAULT_SETTINGS } from '../contract/settings.ts'
-import { backend, count, examples, named, placed, positive, severalClasses, skippedText, stepsBack } from './options.ts'
-import { perform } from './perform.ts'
+import { duration } from '../../contract/words/duration.ts'
+import { plural } from '../../contract/words/plural.ts'
+import type { CommandOutput } from '../../contract/commands.ts'
+import type { GroupEdit } from '../../contract/groups.ts'
+import { GROUP_METHODS } from '../../contract/recipe.ts'
+import { DEFAULT_SETTINGS } from '../../contract/settings.ts'
+import {
+  backend,
+  count,
+  examples,
+  named,
+  placed,
+  positive,
+  severalClasses,
+  skippedText,
+  stepsBack
+} from '../options.ts'
+import { perform } from '../perform.ts'
 
 /** Parses `photos/a.jpg=3`; the option can be repeated. */
 function movedImage(text: string, before: [string, number][] = []): [string, number][] {

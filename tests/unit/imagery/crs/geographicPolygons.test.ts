@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { placeFrom } from '../../../src-main/imagery/crs/crs.ts'
-import { type Rings, type ToGeographic, toGeographic } from '../../../src-main/imagery/crs/geographicPolygons.ts'
-import type { Transform } from '../../../src-main/imagery/crs/transform.ts'
-import type { Size } from '../../../src-main/imagery/grid.ts'
-import { ask, oracleLack } from '../../fixtures/gdal.ts'
+import { placeFrom } from '../../../../src-main/imagery/crs/crs.ts'
+import { type Rings, type ToGeographic, toGeographic } from '../../../../src-main/imagery/crs/geographicPolygons.ts'
+import type { Transform } from '../../../../src-main/imagery/crs/transform.ts'
+import type { Size } from '../../../../src-main/imagery/grid.ts'
+import { ask, oracleLack } from '../../../fixtures/gdal.ts'
 
 async function placer(code: string, transform: Transform, size: Size): Promise<ToGeographic> {
   return toGeographic({ transform, place: await placeFrom(code) }, size)!

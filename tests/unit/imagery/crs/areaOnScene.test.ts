@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { Area } from '../../../src-main/contract/imagery.ts'
-import { fillRings, inPixels } from '../../../src-main/imagery/area/area.ts'
-import { placeFrom } from '../../../src-main/imagery/crs/crs.ts'
-import { type Transform, toWorld } from '../../../src-main/imagery/crs/transform.ts'
+import type { Area } from '../../../../src-main/contract/imagery.ts'
+import { fillRings, inPixels } from '../../../../src-main/imagery/area/area.ts'
+import { placeFrom } from '../../../../src-main/imagery/crs/crs.ts'
+import { type Transform, toWorld } from '../../../../src-main/imagery/crs/transform.ts'
 
 type Ring = [number, number][]
 const box = (west: number, south: number, east: number, north: number): Ring => [

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
-import type { CorrectionShape, CorrectionTarget, SchemeEdit } from '../contract/classes.ts'
-import { SmaltiError } from '../contract/errors.ts'
-import { plural } from '../contract/words/plural.ts'
-import { classesText } from './classesText.ts'
-import { classNumbers, count, examples, head, named, positive, severalClasses, stepsBack } from './options.ts'
-import { perform } from './perform.ts'
+import type { CorrectionShape, CorrectionTarget, SchemeEdit } from '../../contract/classes.ts'
+import { SmaltiError } from '../../contract/errors.ts'
+import { plural } from '../../contract/words/plural.ts'
+import { classesText } from '../classesText.ts'
+import { classNumbers, count, examples, head, named, positive, severalClasses, stepsBack } from '../options.ts'
+import { perform } from '../perform.ts'
 
 /** Parses columns and rows such as `120.5,33 130,40`. */
 function pixels(text: string): [number, number][] {

@@ -19,7 +19,7 @@ export function initialScheme(clusters: number): Scheme {
 }
 
 /** Whether a class still has its default name. */
-export const isUnnamed = ({ name }: Pick<SchemeClass, 'name'>): boolean => /^Cluster \d+$/.test(name)
+const isUnnamed = ({ name }: Pick<SchemeClass, 'name'>): boolean => /^Cluster \d+$/.test(name)
 
 /** Returns for each cluster the position of its class in the scheme's list; 255 for none. */
 export function placesOf({ classes, of }: Scheme): Uint8Array {

@@ -19,7 +19,7 @@ export const count = (low: number, high: number): ((text: string) => number) =>
   number((value) => Number.isInteger(value) && value >= low && value <= high, `a whole number from ${low} to ${high}`)
 export const numbers = (low: number, high: number, text: string): number[] => text.split(',').map(count(low, high))
 /** Parses `200px`, or `50m2` on the ground. */
-export function patchSize(text: string): PatchSize {
+function patchSize(text: string): PatchSize {
   const [, value, unit] = /^(\d+(?:\.\d+)?)\s*(px|m2|m²)?$/.exec(text.trim()) ?? []
   if (!(Number(value) > 0)) throw new InvalidArgumentError('Give a size such as 200px or 50m2.')
   return { value: Number(value), unit: unit === undefined || unit === 'px' ? 'px' : 'm2' }

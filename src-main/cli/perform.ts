@@ -5,7 +5,7 @@ import { insisted, interrupted } from './interruption.ts'
 import { progressPrinter } from './progressLine.ts'
 
 /** Errors caused by the input rather than by the work itself. */
-export const INPUT_FAULTS = new Set<string>([
+const INPUT_FAULTS = new Set<string>([
   'FolderNotFound',
   'EmptyFolder',
   'NoReadableImages',

@@ -4,7 +4,7 @@ import { duration } from '../contract/words/duration.ts'
 const BAR = 24
 
 /** Formats progress as one line of text. */
-export function describe({ stage, share, remaining, report }: Progress): string {
+function describe({ stage, share, remaining, report }: Progress): string {
   const filled = Math.round(BAR * (share ?? 0))
   const bar =
     share === undefined

@@ -59,7 +59,7 @@ export const GROUP_METHODS = [
   'random-cnn'
 ] as const
 export type GroupMethod = (typeof GROUP_METHODS)[number]
-export const OBJECTIVES = ['pooled', 'perDisplacement'] as const
+const OBJECTIVES = ['pooled', 'perDisplacement'] as const
 
 const share = z.number().min(0).max(1)
 /** Sides in pixels. */

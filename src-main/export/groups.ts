@@ -42,7 +42,7 @@ function folderOf({ groups }: Pick<Groups, 'groups'>, id: number): string {
 }
 
 /** Returns the table as CSV (RFC 4180): path, group number from 1, group name, confidence. */
-export function groupTable({ groups, images }: Groups): string {
+function groupTable({ groups, images }: Groups): string {
   const names = new Map(groups.map(({ id, name }) => [id, csvField(name)]))
   const rows = images.map(
     ({ path, group, confidence }) => `${csvField(path)},${group + 1},${names.get(group)},${confidence.toFixed(4)}`

@@ -59,7 +59,7 @@ const ARRAYS = {
   float64: Float64Array
 } as const
 
-export const bytesOf = (type: SampleType): number => ARRAYS[type].BYTES_PER_ELEMENT
+const bytesOf = (type: SampleType): number => ARRAYS[type].BYTES_PER_ELEMENT
 
 export function emptySamples(type: SampleType, length: number): Samples {
   return new ARRAYS[type](length)
@@ -85,7 +85,7 @@ export function samplesOf(type: SampleType, bytes: Uint8Array): Samples {
 
 /** Limits on the bands and the side that a file may claim before it is rejected. */
 export const MOST_BANDS = 256
-export const MOST_SIDE = 2 ** 24
+const MOST_SIDE = 2 ** 24
 
 /** Explains why a size can't be real, or returns undefined if it can. */
 export function absurdSize({ width, height }: Size): string | undefined {

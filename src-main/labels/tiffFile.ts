@@ -6,7 +6,7 @@ import type { GeoTag } from '../imagery/georeference.ts'
 import type { Size } from '../imagery/raster.ts'
 
 /** Side of the tiles of a large raster. */
-export const TILE = 512
+const TILE = 512
 const TILE_MULTIPLE = 16
 
 const deflated = promisify(deflate)

@@ -35,7 +35,7 @@ export async function writeLabels(
 }
 
 /** Pads a window's labels to a whole tile. */
-export function padded(labels: Uint8Array, { width, height }: Window, tile: number): Uint8Array {
+function padded(labels: Uint8Array, { width, height }: Window, tile: number): Uint8Array {
   if (width === tile && height === tile) return labels
   const whole = new Uint8Array(tile * tile).fill(NO_LABEL)
   for (let r = 0; r < height; r++) whole.set(labels.subarray(r * width, (r + 1) * width), r * tile)

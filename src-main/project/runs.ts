@@ -30,7 +30,7 @@ export const saveDiagnosis = (project: Project, found: Diagnosis): Promise<void>
   writeJsonSafely(diagnosisPath(project), { format: 2, ...found })
 
 /** Loads the quality evaluation of a run, if it was made after the same number of steps. */
-export async function loadDiagnosis(project: Project, steps: number): Promise<Diagnosis | undefined> {
+async function loadDiagnosis(project: Project, steps: number): Promise<Diagnosis | undefined> {
   const found = await readJson(project.folder, diagnosisPath(project), diagnosis)
   return found?.steps === steps ? found : undefined
 }

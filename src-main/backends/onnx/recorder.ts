@@ -34,7 +34,7 @@ export class RecordingError extends Error {
 }
 
 export const canonical = (rank: number): number[] => Array.from({ length: rank }, (_, axis) => axis)
-export const sameOrder = (a: readonly number[], b: readonly number[]): boolean => a.every((axis, k) => axis === b[k])
+const sameOrder = (a: readonly number[], b: readonly number[]): boolean => a.every((axis, k) => axis === b[k])
 
 /**
  * A TensorFlow.js backend that computes nothing: every kernel called while it is active becomes a node of an ONNX

@@ -7,7 +7,7 @@ import { trainingReport } from '../training.ts'
 import { folder, head, sources } from './fields.ts'
 
 /** A labelled image of a project. */
-export const segmentedImage = z.object({
+const segmentedImage = z.object({
   path: z.string(),
   width: z.int(),
   height: z.int(),

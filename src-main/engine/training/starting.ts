@@ -34,7 +34,7 @@ export const STREAMS = { weights: 1, clusters: 4 }
 /** The trunk's share of a warm start. */
 const WARM_TRUNK_SHARE = 0.1
 
-export const isMasked = ({ catalogue }: Pick<RunMeta, 'catalogue'>): boolean =>
+const isMasked = ({ catalogue }: Pick<RunMeta, 'catalogue'>): boolean =>
   catalogue.images.some(({ gaps }) => gaps)
 
 export function stepShape(meta: Pick<RunMeta, 'crop' | 'catalogue'>, recipe: Recipe): StepShape {

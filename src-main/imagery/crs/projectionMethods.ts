@@ -76,7 +76,7 @@ const method = (name: string, code: number | undefined, parameters: readonly Met
  * Projections by ProjMethodGeoKey (GeoTIFF 1.1, 3075). Alaska's modified projections and the Laborde projection of
  * Madagascar aren't supported.
  */
-export const PROJECTION_METHODS: Readonly<Record<number, ProjectionMethod>> = {
+const PROJECTION_METHODS: Readonly<Record<number, ProjectionMethod>> = {
   1: method('Transverse Mercator', 9807, scaled),
   3: method('Hotine Oblique Mercator (variant A)', 9812, oblique(falseEasting, falseNorthing)),
   7: method('Mercator (variant A)', 9804, scaled),

@@ -145,7 +145,7 @@ export async function openPhotograph(path: string, stored = false): Promise<Rast
 }
 
 /** Cuts a window out of a plane. */
-export function cutWindow(plane: Samples, { width, height }: Size, window: Window): Samples {
+function cutWindow(plane: Samples, { width, height }: Size, window: Window): Samples {
   if (window.left === 0 && window.top === 0 && window.width === width && window.height === height) return plane
   const part = new (plane.constructor as new (length: number) => Samples)(window.width * window.height)
   for (let r = 0; r < window.height; r++) {

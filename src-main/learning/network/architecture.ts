@@ -77,7 +77,7 @@ export function windowMargin(architecture: Architecture): number {
 }
 
 /** Channels that the first layer sees. */
-export function inputChannels({ bands, sobel }: Architecture): number {
+function inputChannels({ bands, sobel }: Architecture): number {
   return bands + (sobel ? 2 : 0)
 }
 

@@ -5,8 +5,6 @@ const [ORIENTATIONS, CELLS, CELL] = [8, 4, 4]
 export const SIFT_CHANNELS = ORIENTATIONS * CELLS * CELLS
 /** Input pixels on each side of an output pixel's own square on which its descriptor depends. */
 export const SIFT_HALO = 9
-/** Pixels between descriptors: the side of a cell. */
-export const SIFT_STRIDE = CELL
 /** Standard deviation of the window's Gaussian in pixels: half its width. */
 const SIGMA = (CELLS * CELL) / 2
 /** Largest share of a descriptor that one orientation may have. */

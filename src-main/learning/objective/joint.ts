@@ -191,7 +191,7 @@ function countsInParts(
  * Divides by the sum and averages with the transpose, as the paper does for unordered pairs of views; [C, C] or [D, C,
  * C].
  */
-export function normaliseJoint<T extends tf.Tensor2D | tf.Tensor3D>(counts: T): T {
+function normaliseJoint<T extends tf.Tensor2D | tf.Tensor3D>(counts: T): T {
   const joint = tf.div(counts, tf.sum(counts, [-2, -1], true))
   const swapped = counts.rank === 2 ? [1, 0] : [0, 2, 1]
   return tf.mul(tf.add(joint, tf.transpose(joint, swapped)), 0.5) as T

@@ -8,8 +8,6 @@ export interface SquareSymmetry {
   flipColumns: boolean
 }
 
-export const IDENTITY: SquareSymmetry = { transposed: false, flipRows: false, flipColumns: false }
-
 /** Returns the pixel of the original image that becomes pixel (r, c) of the transformed one. */
 export function sourceOf(g: SquareSymmetry, side: number, r: number, c: number): [row: number, column: number] {
   const row = g.flipRows ? side - 1 - r : r

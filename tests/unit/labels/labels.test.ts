@@ -230,7 +230,7 @@ describe('clean-up', () => {
     )
     expect(inMetres).toEqual(await readAll(cleaned(labelsOf(values, width), { sieve: { value: 40, unit: 'px' } }), 500))
     expect(() => cleaned(labelsOf(values, width), { sieve: { value: 10, unit: 'm2' } })).toThrow(
-      'place on the ground is known'
+      'square metres need georeferenced images'
     )
   })
 })

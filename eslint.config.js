@@ -15,10 +15,16 @@ export default ts.config(
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-empty-function': 'off',
-
+      'no-empty': ['error', { allowEmptyCatch: false }],
       'svelte/no-navigation-without-resolve': 'off'
     }
   },
+  {
+    files: ['src-main/**/*.ts', 'src-renderer/**/*.ts', 'tests/**/*.ts'],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: { '@typescript-eslint/no-floating-promises': 'error' }
+  },
+  { files: ['src-main/**/*.ts', 'src-renderer/**/*.ts'], rules: { complexity: ['error', 30] } },
   {
     files: ['**/*.svelte', '**/*.svelte.ts'],
     languageOptions: { parserOptions: { parser: ts.parser, svelteConfig } }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
-import type { InferenceSession } from 'onnxruntime-common'
+import type { InferenceSession } from 'onnxruntime-node'
 import type { OrtApi } from './onnx/execution.ts'
 import { executeRecorded } from './onnx/execution.ts'
 import type { Backend, BackendName } from './program.ts'

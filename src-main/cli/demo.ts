@@ -64,5 +64,5 @@ Smalti found clusters in ${segmented.images} generated aerial scenes, without la
   console.error(asSmaltiError(fault).message)
   process.exitCode = 1
 } finally {
-  engine.stop()
+  await engine.stop()
 }

@@ -1,5 +1,6 @@
 import type { Crs, Place } from './crs/crs.ts'
-import { type GeoKeys, KEY, MODEL, USER_DEFINED, geoKeysOf, placeOfKeys } from './crs/geoKeys.ts'
+import { type GeoKeys, KEY, MODEL, USER_DEFINED, geoKeysOf } from './crs/geoKeyParts.ts'
+import { placeOfKeys } from './crs/geoKeys.ts'
 import { type Sidecar, auxiliaryOf, projectionFileOf, worldFileOf } from './crs/sidecars.ts'
 import type { Transform } from './crs/transform.ts'
 import { type Directory, TAG } from './formats/tiff/directory.ts'

@@ -1,5 +1,5 @@
 import { BrowserWindow, Menu, type MenuItemConstructorOptions } from 'electron'
-import { ACTIONS, ACTION_NAMES, type ActionName, keysOf } from '../contract/window/actions.ts'
+import { ACTIONS, ACTION_NAMES, type ActionName, type MENUS, keysOf } from '../contract/window/actions.ts'
 import type { Updates } from './updates/updates.ts'
 import { CHANNELS } from '../contract/window/window.ts'
 
@@ -18,7 +18,7 @@ function item(name: ActionName): MenuItemConstructorOptions {
     }
   }
 }
-const of = (menu: string): MenuItemConstructorOptions[] =>
+const of = (menu: (typeof MENUS)[number]): MenuItemConstructorOptions[] =>
   ACTION_NAMES.filter((name) => ACTIONS[name].menu === menu).map(item)
 
 /** Builds the application menu from the window's actions and the platform's standard entries. */

@@ -8,7 +8,7 @@ export const classes = {
   allClusters: 'All clusters',
   suggested: (count: number | undefined) => (count === undefined ? 'Suggested' : `Suggested ${count}`),
   history: 'History',
-  historyHint: 'Show all steps',
+  historyHint: 'History: show all steps',
   count: 'Number of classes',
   suggestedMerges: 'Suggested merges',
   clusterMap: 'Cluster map',

@@ -190,7 +190,7 @@ describe('methods', () => {
     expect(await run('rich.smalti')).toEqual(await run('rich-again.smalti'))
   })
 
-  it.each(['deep-infomax', 'co-occurrence', 'context', 'exemplar', 'adaptive', 'embedded', 'sift'])(
+  it.each([...LEARNT_METHODS.filter((method) => method !== 'information'), 'sift'])(
     'trains with %s, segments, suggests merges, and gives the same masks for the same seed',
     async (method) => {
       const run = async (name: string): Promise<Record<string, string>> => {

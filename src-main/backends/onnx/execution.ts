@@ -1,6 +1,6 @@
 import '../gradients.ts'
 import * as tf from '@tensorflow/tfjs-core'
-import type * as Ort from 'onnxruntime-common'
+import type * as Ort from 'onnxruntime-node'
 import type { Execution, NamedArrays, Program } from '../program.ts'
 import { registerRecorderKernels } from './kernels.ts'
 import { OnnxGraph } from './graph.ts'
@@ -27,14 +27,14 @@ const NEXT = 'next:'
 export function recordProgram(program: Program, constants?: NamedArrays, forWebGpu = false): RecordedProgram {
   const recorder = recorderBackend()
   const previous = tf.getBackend()
-  tf.setBackend(RECORDER)
+  void tf.setBackend(RECORDER)
   recorder.restart(forWebGpu)
   try {
     tf.engine().startScope()
     return trace(recorder, program, constants)
   } finally {
     tf.engine().endScope()
-    if (previous) tf.setBackend(previous)
+    if (previous) void tf.setBackend(previous)
     recorder.restart()
   }
 }

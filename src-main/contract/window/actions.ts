@@ -1,3 +1,5 @@
+export const MENUS = ['File', 'Model', 'Classes', 'View', 'Help'] as const
+
 /** Everything that the window can do, from the menu, by a key or from the command palette. */
 export const ACTIONS = {
   open: { menu: 'File', label: 'Open images…', keys: 'Ctrl+O' },
@@ -40,7 +42,7 @@ export const ACTIONS = {
   heads: { menu: 'View', label: 'Switch between all and suggested clusters', keys: 'B' },
   commands: { menu: 'Help', label: 'Command palette…', keys: 'Ctrl+K' },
   shortcuts: { menu: 'Help', label: 'Keyboard shortcuts', keys: '?' }
-} as const satisfies Record<string, { menu: string; label: string; keys?: string }>
+} as const satisfies Record<string, { menu: (typeof MENUS)[number]; label: string; keys?: string }>
 
 export type ActionName = keyof typeof ACTIONS
 export const ACTION_NAMES = Object.keys(ACTIONS) as [ActionName, ...ActionName[]]

@@ -34,8 +34,7 @@ export const STREAMS = { weights: 1, clusters: 4 }
 /** The trunk's share of a warm start. */
 const WARM_TRUNK_SHARE = 0.1
 
-const isMasked = ({ catalogue }: Pick<RunMeta, 'catalogue'>): boolean =>
-  catalogue.images.some(({ gaps }) => gaps)
+const isMasked = ({ catalogue }: Pick<RunMeta, 'catalogue'>): boolean => catalogue.images.some(({ gaps }) => gaps)
 
 export function stepShape(meta: Pick<RunMeta, 'crop' | 'catalogue'>, recipe: Recipe): StepShape {
   const { pairs, radius, clip, averaging, views, deepInfomax } = recipe

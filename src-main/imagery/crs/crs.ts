@@ -79,6 +79,23 @@ const REFUSED: Record<string, string> = {
   ParametricCRS: 'its coordinate system has no positions'
 }
 
+/** Whether this is ArcGIS' first Web Mercator, which every later program takes for the current one. */
+const isWebMercator = ({ conversion, name }: Flat['own']): boolean =>
+  /^(?:Popular Visualisation Pseudo )?Mercator/.test(conversion?.method?.name ?? '') &&
+  /Web.?Mercator|Popular Visualisation/i.test(name ?? '')
+
+/**
+ * Says what programs disagree about, if they do.
+ *
+ * @param spherical  whether latitudes on its sphere are converted: PROJ before 9.5 converted those on spheres that EPSG
+ *                   names, and no version converts them on a sphere that the file itself defines
+ */
+function disputeAbout({ conversion }: Flat['own'], { flattening }: Ellipsoid, spherical: boolean): string | undefined {
+  if (flattening > 0 && DISPUTED.test(conversion?.method?.name ?? ''))
+    return 'it uses a projection for spheres on an ellipsoid, where programs disagree by up to 25 km'
+  return spherical ? 'programs disagree by up to 31 km about latitudes on its sphere' : undefined
+}
+
 function placeBy(proj: Proj, definition: string): Place {
   const found = created(proj, definition)
   if (found === undefined) return { known: false, reason: "PROJ doesn't know its coordinate system" }
@@ -96,24 +113,11 @@ function placeBy(proj: Proj, definition: string): Place {
   const baseObject = proj.create(JSON.stringify(base.json))
   if (wgs84 === undefined || baseObject === undefined)
     return { known: false, reason: "PROJ doesn't support its datum", wkt }
-  const method = own.conversion?.method?.name ?? ''
-  if (shape.flattening > 0 && DISPUTED.test(method))
-    return {
-      known: false,
-      reason: 'it uses a projection for spheres on an ellipsoid, where programs disagree by up to 25 km',
-      wkt
-    }
-  // PROJ before 9.5 converted latitudes on spheres that EPSG names. No version converts them on a sphere that the file
-  // itself defines.
-  if (shape.flattening === 0 && (base.own.id !== undefined || changesLatitudes(proj.mover(baseObject, wgs84)))) {
-    // ArcGIS' first Web Mercator, which every later program takes for the current one.
-    if (
-      /^(?:Popular Visualisation Pseudo )?Mercator/.test(method) &&
-      /Web.?Mercator|Popular Visualisation/i.test(own.name ?? '')
-    )
-      return placeBy(proj, 'EPSG:3857')
-    return { known: false, reason: 'programs disagree by up to 31 km about latitudes on its sphere', wkt }
-  }
+  const isNamed = base.own.id !== undefined
+  const spherical = shape.flattening === 0 && (isNamed || changesLatitudes(proj.mover(baseObject, wgs84)))
+  if (spherical && isWebMercator(own)) return placeBy(proj, 'EPSG:3857')
+  const dispute = disputeAbout(own, shape, spherical)
+  if (dispute !== undefined) return { known: false, reason: dispute, wkt }
   const toLonLat = proj.mover(object, wgs84)
   const toBase = geographic ? undefined : proj.mover(proj.create(JSON.stringify(json)) ?? object, baseObject)
   if (!toLonLat || (!geographic && !toBase))

@@ -9,6 +9,7 @@ import { PROGRAM_COMMANDS } from './commands/program.ts'
 import { PROJECT_COMMANDS } from './commands/project.ts'
 import { TRAINING_COMMANDS } from './commands/training.ts'
 import { SmaltiError } from './errors.ts'
+import { requirementOf } from './words/validation.ts'
 
 /** Every command of the engine, with the schemas of its input and output. */
 export const COMMANDS = {
@@ -34,6 +35,6 @@ export function parsedInput<N extends CommandName>(name: N, input: unknown): z.o
   const [issue] = parsed.error.issues
   throw new SmaltiError('InvalidSetting', {
     setting: issue.path.join('.') || name,
-    reason: issue.message.replace(/^./, (c) => c.toLowerCase())
+    reason: requirementOf(issue)
   })
 }

@@ -35,6 +35,7 @@ const SENTENCES = {
   UpdateFailed: (d) => `Couldn't update: ${d.reason}. Smalti was not changed.`,
   RuntimeUnavailable: (d) => `Couldn't download the runtime: ${d.reason}. Smalti works without it.`,
   PathNotNamed: (d) => `Smalti doesn't have access to ${d.path}. Choose it first.`,
+  NotBinned: (d) => `Smalti can't move ${d.path} to the bin: ${d.reason}.`,
   FolderNotWritable: (d) => `Smalti can't write to ${d.path}: ${d.reason}.`,
   DiskFull: (d) => `The disk is full, so ${d.path} couldn't be written. Everything saved before is intact.`,
   NothingTrained: (d) => `The project at ${d.path} has no trained model yet. Train it first.`,

@@ -265,7 +265,7 @@ export function groupRecipe(method: GroupMethod): Omit<Recipe, 'crop'> {
       : GROUP_RECIPE
 }
 
-/** Over-clusters per group. */
+/** Clusters to start from, for each group. */
 const OVER_GROUPS = 6
 
 export function groupArchitecture(

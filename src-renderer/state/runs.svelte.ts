@@ -36,7 +36,7 @@ class Runs {
     const { folder } = project
     if (folder === undefined || jobs.busy) return
     const reason = await window.smalti.binRun(folder, name)
-    if (reason !== undefined) jobs.complain(new SmaltiError('FolderNotWritable', { path: name, reason }))
+    if (reason !== undefined) jobs.complain(new SmaltiError('NotBinned', { path: name, reason }))
     await this.refresh()
   }
 

@@ -1,3 +1,4 @@
+import { requirementOf } from '../../src-main/contract/words/validation.ts'
 import { z } from 'zod'
 import type { WatchedPicture } from '../../src-main/contract/engine/progress.ts'
 import { asSmaltiError } from '../../src-main/contract/errors.ts'
@@ -129,7 +130,7 @@ class Training {
       if (parsed.success) this.settings.recipe = parsed.data
       else
         this.recipeFault = parsed.error.issues
-          .map(({ path, message }) => `${path.join('.')} ${message}`.trim())
+          .map((issue) => `${issue.path.join('.')} ${requirementOf(issue)}`.trim())
           .join('; ')
     } catch (fault) {
       this.recipeFault = recipeWords.invalidJson((fault as Error).message)

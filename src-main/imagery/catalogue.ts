@@ -4,12 +4,12 @@ import type { Catalogue, CatalogueImage, SkippedFile } from '../contract/imagery
 import { SmaltiError } from '../contract/errors.ts'
 import { isAddress } from '../contract/sources.ts'
 import { visibleRoles } from './bandView.ts'
-import { inspectPhotograph } from './formats/photograph.ts'
-import { openTiff } from './formats/tiff/tiff.ts'
+import type { ImageHeader } from './formats/format.ts'
+import { formatOf, isImageName } from './formats/formats.ts'
 import { groundSamplingDistance } from './crs/groundArea.ts'
-import { type Georeference, sidecarGeoreferenceOf } from './georeference.ts'
-import { type Location, fileNameOf, isTiff, locationOf, nameOf } from './location.ts'
-import { isImageName, refusedName } from './reading/openRaster.ts'
+import type { Georeference } from './georeference.ts'
+import { type Location, fileNameOf, locationOf, nameOf } from './location.ts'
+import { refusedName } from './reading/openRaster.ts'
 import { named } from './pictures.ts'
 
 /** The file that marks a folder as a Smalti project, whose label rasters are not input. */
@@ -187,7 +187,9 @@ async function inspect({ path, file, reason, alone }: Found, signal: AbortSignal
   try {
     const status = location.kind === 'address' ? undefined : await stat(file)
     if (status?.size === 0) return skip('the file is empty')
-    const seen = isTiff(location) ? await inspectTiff(location, signal, page) : await inspectPicture(file, alone, page)
+    const seen = await formatOf(location).header(location, { page, signal, alone }, (header) =>
+      seenOf(header, location)
+    )
     return { image: { path, file, page, ...seen, size: status?.size, modified: status && Math.round(status.mtimeMs) } }
   } catch (fault) {
     if (fault instanceof SmaltiError && fault.name === 'Cancelled') throw fault
@@ -197,35 +199,18 @@ async function inspect({ path, file, reason, alone }: Found, signal: AbortSignal
 
 type Seen = Pick<CatalogueImage, 'width' | 'height' | 'bands' | 'type' | 'gaps' | 'gsd' | 'placed' | 'warning'>
 
-async function inspectTiff(location: Location, signal: AbortSignal, page?: number): Promise<Seen> {
-  const raster = await openTiff(location, { signal, page })
-  try {
-    const { width, height, bands, gaps, notice } = raster
-    const roles = visibleRoles(raster)
-    if (roles.length === 0)
-      throw new SmaltiError('UnreadableImage', { path: nameOf(location), reason: 'it has only an alpha band' })
-    return {
-      width,
-      height,
-      bands: roles,
-      type: raster.palette || roles.length > bands.length ? 'uint8' : bands[0].type,
-      gaps: gaps || undefined,
-      ...withNotice(placeOf(await raster.georeference(), raster), notice)
-    }
-  } finally {
-    await raster.close()
-  }
-}
-
-async function inspectPicture(file: string, alone = false, page?: number): Promise<Seen> {
-  const { width, height, roles, type, gaps } = await inspectPhotograph(file, page)
+async function seenOf(header: ImageHeader, location: Location): Promise<Seen> {
+  const { width, height, bands, gaps, notice, palette } = header
+  const roles = visibleRoles(header)
+  if (roles.length === 0)
+    throw new SmaltiError('UnreadableImage', { path: nameOf(location), reason: 'it has only an alpha band' })
   return {
     width,
     height,
-    bands: roles.filter((role) => role !== 'alpha'),
-    type,
+    bands: roles,
+    type: palette || roles.length > bands.length ? 'uint8' : bands[0].type,
     gaps: gaps || undefined,
-    ...placeOf(alone ? undefined : await sidecarGeoreferenceOf(file), { width, height })
+    ...withNotice(placeOf(await header.georeference(), header), notice)
   }
 }
 

@@ -2,18 +2,15 @@ import { basename } from 'node:path'
 import type { ImageDetails } from '../contract/details.ts'
 import { groundSamplingDistance } from './crs/groundArea.ts'
 import { toWorld } from './crs/transform.ts'
-import { inspectPhotograph } from './formats/photograph.ts'
-import { openTiff } from './formats/tiff/tiff.ts'
-import { type Georeference, sidecarGeoreferenceOf } from './georeference.ts'
+import type { ImageHeader } from './formats/format.ts'
+import { formatOf } from './formats/formats.ts'
+import type { Georeference } from './georeference.ts'
 import type { Size } from './grid.ts'
-import { isTiff, locationOf } from './location.ts'
+import { locationOf } from './location.ts'
 import { named } from './pictures.ts'
-import type { Raster } from './raster.ts'
 
-/** The part of an image's description that comes from its header, without decoding pixels. */
-export type ImageHeader = Pick<Raster, 'width' | 'height' | 'bands' | 'gaps' | 'levels' | 'notice'> & {
-  georeference?: Georeference
-}
+/** An image's header, with its position read. */
+export type PlacedHeader = Omit<ImageHeader, 'georeference'> & { georeference?: Georeference }
 
 /** Describes an image from its header and companion files, for the details panel. @throws UnreadableImage, Cancelled */
 export async function detailsOf(
@@ -51,25 +48,12 @@ export async function detailsOf(
  *
  * @throws UnreadableImage, Cancelled and file system errors
  */
-export async function headerOf(file: string, page: number | undefined, signal: AbortSignal): Promise<ImageHeader> {
+export function headerOf(file: string, page: number | undefined, signal: AbortSignal): Promise<PlacedHeader> {
   const location = locationOf(file)
-  if (isTiff(location)) {
-    const raster = await openTiff(location, { signal, page })
-    try {
-      return { ...raster, georeference: await raster.georeference() }
-    } finally {
-      await raster.close()
-    }
-  }
-  const { width, height, roles, type, gaps } = await inspectPhotograph(file, page)
-  return {
-    width,
-    height,
-    bands: roles.map((role) => ({ role, type })),
-    gaps,
-    levels: [{ width, height }],
-    georeference: await sidecarGeoreferenceOf(file)
-  }
+  return formatOf(location).header(location, { page, signal }, async (header) => ({
+    ...header,
+    georeference: await header.georeference()
+  }))
 }
 
 function placeOf(georeference: Georeference, size: Size): ImageDetails['place'] {

@@ -2,8 +2,10 @@ import sharp, { type Sharp } from 'sharp'
 import type { BandChoice, BandRole } from '../contract/imagery.ts'
 import type { Look } from '../contract/window/pictures.ts'
 import { viewBands, visibleRoles } from './bandView.ts'
-import { isTiff, locationOf } from './location.ts'
-import { type OpenOptions, openRaster } from './reading/openRaster.ts'
+import type { OpenOptions } from './formats/format.ts'
+import { formatOf } from './formats/formats.ts'
+import { locationOf } from './location.ts'
+import { openRaster } from './reading/openRaster.ts'
 import type { Raster, Size, Window } from './raster.ts'
 import { withOverview } from './reading/reduced.ts'
 import { readScaled } from './resample.ts'
@@ -121,8 +123,7 @@ export async function thumbnailOf(
   side: number,
   { look = {}, signal, lend = shownOnce(file, look, signal) }: { look?: Look; lend?: Lend; signal?: AbortSignal } = {}
 ): Promise<Sharp> {
-  // libvips shrinks photographs while it decodes them.
-  if (!isTiff(locationOf(file)) && look.bands === undefined && look.clip === undefined)
+  if (formatOf(locationOf(file)).shrinks && look.bands === undefined && look.clip === undefined)
     return sharp(file, { limitInputPixels: false })
       .autoOrient()
       .resize(side, side, { fit: 'cover' })

@@ -1,3 +1,4 @@
+import { plural } from '../contract/words/plural.ts'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import type { InferenceSession } from 'onnxruntime-node'
@@ -9,7 +10,7 @@ const require = createRequire(import.meta.url)
 
 const threads = availableParallelism()
 const DEVICES = {
-  onnxruntime: `CPU, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
+  onnxruntime: `CPU, ${plural(threads, 'thread')}`,
   webgpu: 'GPU, through WebGPU',
   cuda: 'NVIDIA GPU, through CUDA'
 } satisfies Partial<Record<BackendName, string>>

@@ -1,6 +1,7 @@
 import type { ClusterTree, Scheme, SchemeClass, SchemeEdit } from '../contract/classes.ts'
 import { SmaltiError } from '../contract/errors.ts'
 import { NO_LABEL } from '../contract/labels.ts'
+import { plural } from '../contract/words/plural.ts'
 import { clusterColours, clusterNames } from './palette.ts'
 import { cutTree, partedAlong } from './tree.ts'
 
@@ -181,7 +182,7 @@ function cut(scheme: Scheme, groupCount: number, tree?: ClusterTree): Changed {
   // Clusters that were added by hand are not in the tree and stay separate.
   return {
     scheme: regrouped(scheme, [...groups, ...of.slice(groups.length).map((_, i) => of.length + i)]),
-    name: `Set to ${groupCount} ${groupCount === 1 ? 'class' : 'classes'}`
+    name: `Set to ${plural(groupCount, 'class', 'classes')}`
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ClusterClass } from '../contract/labels.ts'
 import { duration } from '../contract/words/duration.ts'
 import type { TrainingReport } from '../contract/training.ts'
+import { plural } from '../contract/words/plural.ts'
 
 /** The content of a report. */
 export interface ReportContent {
@@ -75,7 +76,7 @@ svg { display: block; max-width: 560px; width: 100% }
 </head>
 <body>
 <h1>${escaped(title)}</h1>
-<p class="quiet">${escaped(date.toISOString().slice(0, 16).replace('T', ' '))} UTC · ${whole.format(images)} ${images === 1 ? 'image' : 'images'} · ${classes.filter(({ ignored }) => !ignored).length} classes</p>
+<p class="quiet">${escaped(date.toISOString().slice(0, 16).replace('T', ' '))} UTC · ${plural(images, 'image')} · ${classes.filter(({ ignored }) => !ignored).length} classes</p>
 <h2>Classes</h2>
 <table>
 <thead><tr><th>Class</th><th>Clusters</th><th>Pixels</th>${placed ? '<th>Hectares</th>' : ''}<th>Share</th><th>Confidence</th>${bandNames.map((name) => `<th>${escaped(name)}</th>`).join('')}</tr></thead>

@@ -1,5 +1,6 @@
 import { SmaltiError } from '../contract/errors.ts'
 import type { BandChoice, BandRole, CatalogueImage, SkippedFile } from '../contract/imagery.ts'
+import { plural } from '../contract/words/plural.ts'
 
 /** The bands chosen for a run, the images that have them, and the images left out. */
 export interface ChosenBands {
@@ -24,7 +25,7 @@ export function chooseBands(images: readonly CatalogueImage[], numbers?: readonl
     .filter((image) => !usable.includes(image))
     .map(({ path, bands }) => ({
       path,
-      reason: `it has ${bands.length} ${bands.length === 1 ? 'band' : 'bands'}, too few for bands ${numbers!.join(', ')}`
+      reason: `it has ${plural(bands.length, 'band')}, too few for bands ${numbers!.join(', ')}`
     }))
   const eightBit = usable.filter(({ type }) => type === 'uint8')
   if (eightBit.length > 0 && eightBit.length < usable.length) {
